@@ -1,0 +1,26 @@
+from setuptools import find_packages, setup
+
+package_name = 'hilserl_actor'
+
+setup(
+    name=package_name,
+    version='0.1.0',
+    packages=find_packages(exclude=['test']),
+    data_files=[
+        ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
+        ('share/' + package_name, ['package.xml']),
+    ],
+    install_requires=['setuptools'],
+    zip_safe=True,
+    maintainer='SO-101 HIL-SERL maintainers',
+    maintainer_email='maintainers@example.com',
+    description='The control loop of the SO-101 HIL-SERL cell: modes, episodes, intervention, bring-up.',
+    license='Apache-2.0',
+    extras_require={'test': ['pytest']},
+    entry_points={
+        'console_scripts': [
+            'actor = hilserl_actor.actor_node:main',
+            'operator = hilserl_actor.operator_node:main',
+        ],
+    },
+)

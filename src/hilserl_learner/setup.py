@@ -1,0 +1,25 @@
+from setuptools import find_packages, setup
+
+package_name = 'hilserl_learner'
+
+setup(
+    name=package_name,
+    version='0.1.0',
+    packages=find_packages(exclude=['test']),
+    data_files=[
+        ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
+        ('share/' + package_name, ['package.xml']),
+    ],
+    install_requires=['setuptools'],
+    zip_safe=True,
+    maintainer='SO-101 HIL-SERL maintainers',
+    maintainer_email='maintainers@example.com',
+    description='DrQ-v2 with prior data over a rosbag-backed replay, with checkpoints.',
+    license='Apache-2.0',
+    extras_require={'test': ['pytest']},
+    entry_points={
+        'console_scripts': [
+            'learner = hilserl_learner.learner_node:main',
+        ],
+    },
+)

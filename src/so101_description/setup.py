@@ -1,0 +1,25 @@
+from setuptools import find_packages, setup
+
+package_name = 'so101_description'
+
+setup(
+    name=package_name,
+    version='0.1.0',
+    packages=find_packages(exclude=['test']),
+    data_files=[
+        ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
+        ('share/' + package_name, ['package.xml']),
+    ],
+    install_requires=['setuptools'],
+    zip_safe=True,
+    maintainer='SO-101 HIL-SERL maintainers',
+    maintainer_email='maintainers@example.com',
+    description='What the SO-101 arm is: joints, URDF, MJCF, kinematics and the FK service.',
+    license='Apache-2.0',
+    extras_require={'test': ['pytest']},
+    entry_points={
+        'console_scripts': [
+            'kinematics = so101_description.kinematics_node:main',
+        ],
+    },
+)

@@ -1,0 +1,49 @@
+"""Topic and service names, once. All are relative: a namespace makes a second cell."""
+
+ARMS = ('follower', 'leader')
+
+# driver (ARM is 'follower' or 'leader')
+JOINT_STATES = '{arm}/joint_states'          # sensor_msgs/JointState
+JOINT_COMMANDS = '{arm}/joint_commands'      # sensor_msgs/JointState, position, rad
+SET_TORQUE = '{arm}/set_torque'              # std_srvs/SetBool
+DIAGNOSTICS = '/diagnostics'                 # diagnostic_msgs/DiagnosticArray
+
+# camera
+IMAGE = '{camera}/image_raw'                 # sensor_msgs/Image
+CAMERA_INFO = '{camera}/camera_info'         # sensor_msgs/CameraInfo
+WRIST_CAMERA = 'wrist_camera'
+
+# kinematics
+GET_TOOL_POSE = 'kinematics/get_tool_pose'
+GET_ACTION = 'kinematics/get_action'
+GET_JOINT_TARGET = 'kinematics/get_joint_target'
+SOLVE_POSE = 'kinematics/solve_pose'
+
+# learning
+STEP = 'hilserl/step'
+TASK = 'hilserl/task'                        # latched
+WEIGHTS = 'hilserl/weights'                  # latched
+REWARD = 'hilserl/reward'
+ACTOR_STATUS = 'hilserl/actor_status'
+LEARNER_STATUS = 'hilserl/learner_status'
+
+# the operator's keys, each a std_srvs/Trigger (INTERVENE: SetBool, true while held)
+START = 'hilserl/start'                      # READY -> the policy drives
+SUCCESS = 'hilserl/success'
+FAILURE = 'hilserl/failure'
+DISCARD = 'hilserl/discard'                  # end the episode and forget it
+INTERVENE = 'hilserl/intervene'
+PAUSE = 'hilserl/pause'                      # SetBool
+ESTOP = 'hilserl/estop'
+ESTOP_RESET = 'hilserl/estop_reset'
+LEARNER_PAUSE = 'hilserl/learner/pause'      # SetBool
+LEARNER_SAVE = 'hilserl/learner/save'
+
+# simulated cell: what a human at the bench could see and do
+SIM_CUBE_POSE = 'sim/cube_pose'              # geometry_msgs/PoseStamped
+SIM_HAND = 'sim/hand'                        # sensor_msgs/JointState; no names: the hand lets go
+SIM_PLACE_CUBE = 'sim/place_cube'            # Trigger
+
+# frames
+BASE_FRAME = 'base_link'
+TOOL_FRAME = 'tool'

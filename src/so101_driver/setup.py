@@ -1,0 +1,26 @@
+from setuptools import find_packages, setup
+
+package_name = 'so101_driver'
+
+setup(
+    name=package_name,
+    version='0.1.0',
+    packages=find_packages(exclude=['test']),
+    data_files=[
+        ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
+        ('share/' + package_name, ['package.xml']),
+    ],
+    install_requires=['setuptools'],
+    zip_safe=True,
+    maintainer='SO-101 HIL-SERL maintainers',
+    maintainer_email='maintainers@example.com',
+    description='Driver of the two SO-101 arms on their Feetech buses, and of the wrist camera.',
+    license='Apache-2.0',
+    extras_require={'test': ['pytest']},
+    entry_points={
+        'console_scripts': [
+            'driver = so101_driver.driver_node:main',
+            'camera = so101_driver.camera_node:main',
+        ],
+    },
+)

@@ -1,0 +1,26 @@
+from setuptools import find_packages, setup
+
+package_name = 'so101_sim'
+
+setup(
+    name=package_name,
+    version='0.1.0',
+    packages=find_packages(exclude=['test']),
+    data_files=[
+        ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
+        ('share/' + package_name, ['package.xml']),
+    ],
+    install_requires=['setuptools'],
+    zip_safe=True,
+    maintainer='SO-101 HIL-SERL maintainers',
+    maintainer_email='maintainers@example.com',
+    description='A cell without hardware: MuJoCo world, emulated servo buses, rendered camera, scripted operator.',
+    license='Apache-2.0',
+    extras_require={'test': ['pytest']},
+    entry_points={
+        'console_scripts': [
+            'world = so101_sim.world_node:main',
+            'scripted_operator = so101_sim.scripted_operator_node:main',
+        ],
+    },
+)
