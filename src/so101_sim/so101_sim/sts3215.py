@@ -1,0 +1,204 @@
+"""One emulated STS3215 servo: its control table, and what reading and writing it does.
+
+The joint behind it is whoever sets `sensed` and obeys `torque_on` and `goal`. Positions towards
+the joint are *encoder* ticks (continuous, 4096 a turn); positions on the bus are encoder ticks
+minus the homing offset, as in the servo. Addresses and behaviour: shared figures on the servo
+(Feetech's memory table of the STS series).
+"""
+import struct
+from typing import NamedTuple
+
+# EEPROM
+MODEL_NUMBER, ID, BAUD_RATE, RETURN_DELAY, RESPONSE_LEVEL = 3, 5, 6, 7, 8
+MIN_POSITION, MAX_POSITION = 9, 11
+MAX_TEMPERATURE, MAX_VOLTAGE, MIN_VOLTAGE, MAX_TORQUE = 13, 14, 15, 16
+PHASE, UNLOADING, LED_ALARM, P_GAIN, D_GAIN, I_GAIN, STARTUP_FORCE = 18, 19, 20, 21, 22, 23, 24
+DEAD_ZONE, PROTECTION_CURRENT, RESOLUTION, HOMING_OFFSET, MODE = 26, 28, 30, 31, 33
+PROTECTIVE_TORQUE, PROTECTION_TIME, OVERLOAD_TORQUE = 34, 35, 36
+# SRAM
+TORQUE_ENABLE, ACCELERATION, GOAL_POSITION, GOAL_TIME, GOAL_VELOCITY = 40, 41, 42, 44, 46
+TORQUE_LIMIT, LOCK = 48, 55
+PRESENT = 56                       # 56 to 70: all telemetry, read only
+STATUS = 65
+TABLE_SIZE = 87
+BAUD_RATES = (1_000_000, 500_000, 250_000, 128_000, 115_200, 76_800, 57_600, 38_400)
+TICKS_PER_TURN = 4096
+CURRENT_UNIT = 0.0065              # A
+MAX_SPEED = 3000                   # ticks/s, no load (4.7 rad/s)
+
+# bits of the error byte
+VOLTAGE_ERROR, ANGLE_ERROR, OVERHEAT_ERROR, OVERCURRENT_ERROR, OVERLOAD_ERROR = 1, 2, 4, 8, 32
+
+
+class Sensed(NamedTuple):
+    """What the servo feels of its joint."""
+
+    position: float                # encoder ticks, continuous
+    velocity: float = 0.0          # ticks/s
+    load: float = 0.0              # -1 .. 1 of the stall torque
+    current: float = 0.0           # A
+    voltage: float = 12.0          # V
+    temperature: float = 30.0      # degrees Celsius
+
+
+def sign_magnitude(value: float, sign_bit: int) -> int:
+    """Encode a number as magnitude with a sign bit, saturating."""
+    magnitude = min(int(abs(value) + 0.5), (1 << sign_bit) - 1)
+    return magnitude | (1 << sign_bit) if value < 0 and magnitude else magnitude
+
+
+def from_sign_magnitude(code: int, sign_bit: int) -> int:
+    """Decode `sign_magnitude`."""
+    magnitude = code & ((1 << sign_bit) - 1)
+    return -magnitude if code >> sign_bit & 1 else magnitude
+
+
+class Sts3215:
+    """One servo; `sensed` may be replaced by the joint's thread at any time."""
+
+    def __init__(self, servo_id: int, sensed: Sensed, homing_offset: int = 0,
+                 range_min: int = 0, range_max: int = 4095):
+        self.sensed = sensed
+        self.faults = 0            # error bits that something outside injects
+        self.memory = bytearray(TABLE_SIZE)
+        self._waiting: tuple[int, bytes] | None = None     # a REG_WRITE before its ACTION
+        for address, data in (
+                (0, (3, 10)), (MODEL_NUMBER, (0x09, 0x03)), (ID, (servo_id,)),
+                (RESPONSE_LEVEL, (1,)), (MAX_TEMPERATURE, (70,)), (MAX_VOLTAGE, (140,)),
+                (MIN_VOLTAGE, (40,)), (PHASE, (12,)), (UNLOADING, (44,)), (LED_ALARM, (47,)),
+                (P_GAIN, (32,)), (D_GAIN, (32,)), (STARTUP_FORCE, (16,)), (DEAD_ZONE, (1, 1)),
+                (RESOLUTION, (1,)), (PROTECTIVE_TORQUE, (20,)), (PROTECTION_TIME, (200,)),
+                (OVERLOAD_TORQUE, (80,)), (37, (10, 200, 10)), (LOCK, (1,))):
+            self.memory[address:address + len(data)] = bytes(data)
+        for address, value in (
+                (MIN_POSITION, range_min), (MAX_POSITION, range_max), (MAX_TORQUE, 1000),
+                (PROTECTION_CURRENT, 500), (TORQUE_LIMIT, 1000),
+                (HOMING_OFFSET, sign_magnitude(homing_offset, 11))):
+            self._set_word(address, value)
+        self._set_word(GOAL_POSITION, self.present_position)
+        self._turn()
+
+    # --- towards the joint -------------------------------------------------------------------
+    @property
+    def torque_on(self) -> bool:
+        """Whether the motor is driven."""
+        return self.memory[TORQUE_ENABLE] == 1
+
+    @property
+    def goal(self) -> float:
+        """Where the motor is told to go, in encoder ticks of the joint's present turn."""
+        return self._goal
+
+    @property
+    def speed_limit(self) -> float:
+        """Ticks/s; a goal velocity of 0 means as fast as the motor can."""
+        limit = from_sign_magnitude(self.word(GOAL_VELOCITY), 15)
+        return min(abs(limit), MAX_SPEED) if limit else MAX_SPEED
+
+    @property
+    def torque_limit(self) -> float:
+        """Fraction of the stall torque that the motor may use."""
+        return min(self.word(TORQUE_LIMIT), 1000) / 1000.0
+
+    # --- towards the bus ---------------------------------------------------------------------
+    @property
+    def id(self) -> int:
+        """Address on the bus."""
+        return self.memory[ID]
+
+    @property
+    def baud_rate(self) -> int:
+        """Bits a second that the servo listens at."""
+        return BAUD_RATES[min(self.memory[BAUD_RATE], 7)]
+
+    @property
+    def return_delay(self) -> float:
+        """Seconds between request and answer, besides the wire's time."""
+        return self.memory[RETURN_DELAY] * 2e-6
+
+    @property
+    def answers_writes(self) -> bool:
+        """Whether anything but PING and READ gets a status packet."""
+        return self.memory[RESPONSE_LEVEL] != 0
+
+    @property
+    def present_position(self) -> int:
+        """Ticks 0 .. 4095 as read from the bus."""
+        return round(self.sensed.position - self._offset()) % TICKS_PER_TURN
+
+    @property
+    def error(self) -> int:
+        """The error byte of every status packet."""
+        sensed, memory, error = self.sensed, self.memory, self.faults
+        if not memory[MIN_VOLTAGE] <= sensed.voltage * 10 <= memory[MAX_VOLTAGE]:
+            error |= VOLTAGE_ERROR
+        if sensed.temperature > memory[MAX_TEMPERATURE]:
+            error |= OVERHEAT_ERROR
+        return error
+
+    def read(self, address: int, length: int) -> bytes:
+        """`length` bytes of the table from `address`; zeros past its end."""
+        if address + length > PRESENT and address < PRESENT + 15:
+            self.memory[PRESENT:PRESENT + 15] = self._present()
+        return bytes(self.memory[address:address + length]).ljust(length, b'\0')
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write as the servo does: what is locked or read-only is ignored without a word."""
+        memory = self.memory
+        for offset, value in enumerate(data):
+            at = address + offset
+            if at < ID or PRESENT <= at or (at < TORQUE_ENABLE and memory[LOCK]):
+                continue
+            memory[at] = value
+        end = address + len(data)
+        if address <= GOAL_POSITION + 1 and end > GOAL_POSITION:
+            low, high = self.word(MIN_POSITION), self.word(MAX_POSITION)
+            goal = from_sign_magnitude(self.word(GOAL_POSITION), 15)
+            if low < high:         # 0 and 0 is the multi-turn mode
+                goal = min(max(goal, low), high)
+            self._set_word(GOAL_POSITION, sign_magnitude(goal, 15))
+            self._turn()
+            memory[TORQUE_ENABLE] = 1
+        elif address <= HOMING_OFFSET + 1 and end > HOMING_OFFSET:
+            self._turn()
+
+    def reg_write(self, address: int, data: bytes) -> None:
+        """Keep a write until `action`."""
+        self._waiting = (address, data)
+        self.memory[64] = 1
+
+    def action(self) -> None:
+        """Do the write that waits, if any."""
+        if self._waiting:
+            self.write(*self._waiting)
+        self._waiting = None
+        self.memory[64] = 0
+
+    def word(self, address: int) -> int:
+        """Two bytes of the table, little endian."""
+        return self.memory[address] | self.memory[address + 1] << 8
+
+    def _set_word(self, address: int, value: int) -> None:
+        self.memory[address] = value & 0xFF
+        self.memory[address + 1] = value >> 8
+
+    def _offset(self) -> int:
+        return from_sign_magnitude(self.word(HOMING_OFFSET), 11)
+
+    def _turn(self) -> None:
+        """Fix the goal in encoder ticks, in the turn that the joint is in now."""
+        offset = self._offset()
+        turn = round(self.sensed.position - offset) // TICKS_PER_TURN
+        goal = from_sign_magnitude(self.word(GOAL_POSITION), 15)
+        self._goal = goal + offset + turn * TICKS_PER_TURN
+
+    def _present(self) -> bytes:
+        sensed = self.sensed
+        return struct.pack(
+            '<HHHBBBBBHH',
+            self.present_position,
+            sign_magnitude(sensed.velocity, 15),
+            sign_magnitude(sensed.load * 1000, 10),
+            int(sensed.voltage * 10 + 0.5), int(sensed.temperature + 0.5),
+            self.memory[64], self.error, abs(sensed.velocity) > 10, 0,
+            sign_magnitude(sensed.current / CURRENT_UNIT, 15))
