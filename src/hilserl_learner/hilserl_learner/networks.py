@@ -1,0 +1,140 @@
+"""DrQ-v2's networks (Yarats et al. 2021, arXiv:2107.09645), with proprioception.
+
+Images enter as uint8 with channels last, (B, H, W, 3 * frame_stack), oldest frame first; their
+scaling and that of the state happen here and nowhere else.
+"""
+from dataclasses import asdict, dataclass
+import json
+
+from so101_description.errors import CellError
+import torch
+from torch import nn
+
+from .task import TaskSchema
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """What decides the shape of a policy. Travels in every bundle and checkpoint."""
+
+    frame_stack: int = 1            # previous action and following error stand in for history
+    channels: int = 32              # published
+    strides: tuple[int, ...] = (2, 2, 1, 1)     # half the cost of (2, 1, 1, 1), learns as well
+    bottleneck: int = 50            # published
+    hidden: int = 256               # 1024 learned nothing in the first 8 minutes
+    critic_layer_norm: bool = True  # bounds Q outside the data (RLPD)
+
+    def to_json(self) -> str:
+        """Canonical JSON."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> 'NetworkConfig':
+        """Read it back; CellError if it is not one of this version."""
+        try:
+            data = json.loads(text)
+            return cls(**{**data, 'strides': tuple(data['strides'])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise CellError(
+                f'this network configuration is not of this version: {error}') from error
+
+
+class Encoder(nn.Module):
+    """Four 3x3 convolutions a camera; features of all cameras side by side."""
+
+    def __init__(self, schema: TaskSchema, config: NetworkConfig):
+        super().__init__()
+        self.cameras = nn.ModuleList()
+        self.size = 0
+        for camera in schema.cameras:
+            layers, inputs = [], 3 * config.frame_stack
+            height, width = camera.out_height, camera.out_width
+            for stride in config.strides:
+                layers += [nn.Conv2d(inputs, config.channels, 3, stride), nn.ReLU()]
+                inputs = config.channels
+                height, width = (height - 3) // stride + 1, (width - 3) // stride + 1
+            if min(height, width) < 1:
+                raise CellError(
+                    f'camera {camera.name}: {camera.out_width}x{camera.out_height} pixels are '
+                    f'too few for strides {config.strides}')
+            self.cameras.append(nn.Sequential(*layers))
+            self.size += config.channels * height * width
+        self.apply(orthogonal_init)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, images, dtype=torch.float32) -> torch.Tensor:
+        """Features (B, size) float32 of one (B, H, W, C) uint8 tensor a camera."""
+        features = []
+        for image, convs in zip(images, self.cameras):
+            # pixels are exact in bfloat16: 8 bits of significand hold 0..255
+            pixels = image.permute(0, 3, 1, 2).to(dtype) / 255.0 - 0.5
+            with torch.autocast(
+                    image.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+                features.append(convs(pixels).flatten(1).float())
+        return features[0] if len(features) == 1 else torch.cat(features, 1)
+
+
+class Trunk(nn.Module):
+    """Image features through the bottleneck, beside the scaled state: (B, size)."""
+
+    def __init__(self, features: int, schema: TaskSchema, config: NetworkConfig):
+        super().__init__()
+        self.image = nn.Sequential(
+            nn.Linear(features, config.bottleneck), nn.LayerNorm(config.bottleneck), nn.Tanh())
+        self.size = config.bottleneck + len(schema.state_names)
+        # not persistent: they are the schema's, which every bundle carries
+        self.register_buffer('offset', torch.tensor(schema.state_offset), persistent=False)
+        self.register_buffer('scale', torch.tensor(schema.state_scale), persistent=False)
+
+    def forward(self, features, state):
+        return torch.cat([self.image(features), (state - self.offset) / self.scale], 1)
+
+
+class Actor(nn.Module):
+    """Mean action in (-1, 1) from features and state."""
+
+    def __init__(self, features: int, schema: TaskSchema, config: NetworkConfig):
+        super().__init__()
+        self.trunk = Trunk(features, schema, config)
+        self.policy = mlp(self.trunk.size, config.hidden, len(schema.action_names), False)
+        self.apply(orthogonal_init)
+
+    def forward(self, features, state):
+        return torch.tanh(self.policy(self.trunk(features, state)))
+
+
+class Critic(nn.Module):
+    """Twin Q values (B, 1) of features, state and action."""
+
+    def __init__(self, features: int, schema: TaskSchema, config: NetworkConfig):
+        super().__init__()
+        self.trunk = Trunk(features, schema, config)
+        inputs = self.trunk.size + len(schema.action_names)
+        self.q1 = mlp(inputs, config.hidden, 1, config.critic_layer_norm)
+        self.q2 = mlp(inputs, config.hidden, 1, config.critic_layer_norm)
+        self.apply(orthogonal_init)
+
+    def forward(self, features, state, action):
+        x = torch.cat([self.trunk(features, state), action], 1)
+        return self.q1(x), self.q2(x)
+
+
+def mlp(inputs: int, hidden: int, outputs: int, layer_norm: bool) -> nn.Sequential:
+    """Two hidden layers, optionally normalised before their ReLU."""
+    layers = []
+    for width in (inputs, hidden):
+        layers.append(nn.Linear(width, hidden))
+        if layer_norm:
+            layers.append(nn.LayerNorm(hidden))
+        layers.append(nn.ReLU())
+    return nn.Sequential(*layers, nn.Linear(hidden, outputs))
+
+
+def orthogonal_init(module: nn.Module) -> None:
+    """Published initialisation: orthogonal weights, zero biases."""
+    if isinstance(module, nn.Linear):
+        nn.init.orthogonal_(module.weight)
+        nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.Conv2d):
+        nn.init.orthogonal_(module.weight, nn.init.calculate_gain('relu'))
+        nn.init.zeros_(module.bias)

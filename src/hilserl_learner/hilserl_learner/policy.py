@@ -1,0 +1,187 @@
+"""The policy as one bundle of bytes, and what runs it at the robot.
+
+A bundle is a safetensors file with everything an actor needs: encoder and actor weights, the
+task's schema, the network's configuration, and a golden observation with the action it must
+give. Loading is strict: what does not match is refused by name, never skipped.
+"""
+from collections import deque
+from dataclasses import dataclass
+import hashlib
+import json
+import struct
+
+import numpy as np
+from safetensors import SafetensorError
+import safetensors.torch
+from so101_description.errors import CellError
+import torch
+
+from .networks import Actor, Encoder, NetworkConfig
+from .task import TaskSchema
+
+FORMAT = 'hilserl-policy-1'
+GOLDEN_TOLERANCE = 1e-3     # of an action in [-1, 1]; processors differ by some 1e-6
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A parsed bundle: sound bytes of a known format, not yet a policy."""
+
+    schema: TaskSchema
+    network: NetworkConfig
+    version: int            # grows by one with each publication of a run
+    updates: int
+    env_steps: int
+    tensors: dict[str, torch.Tensor]
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> 'Bundle':
+        """Parse and check the digest; CellError if the bytes are cut, changed or foreign."""
+        data = bytes(data)      # a message's field is another kind of array
+        metadata = safetensors_metadata(data)
+        if metadata.get('format') != FORMAT:
+            raise CellError(
+                f'policy bundle has format {metadata.get("format")!r}, this version reads '
+                f'{FORMAT!r}; it was not written by this suite\'s learner')
+        try:
+            tensors = safetensors.torch.load(data)
+            numbers = {key: int(metadata[key]) for key in ('version', 'updates', 'env_steps')}
+            digest = metadata['digest']
+            schema, network = metadata['schema'], metadata['network']
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise CellError(f'policy bundle is damaged: {error}') from error
+        if tensors_digest(tensors) != digest:
+            raise CellError(
+                'policy bundle is damaged: its tensors are not the ones that were saved')
+        return cls(TaskSchema.from_json(schema), NetworkConfig.from_json(network),
+                   **numbers, tensors=tensors)
+
+
+class Policy:
+    """A loaded policy with its own frame history. Not thread-safe."""
+
+    def __init__(self, bundle: Bundle):
+        self.schema, self.network = bundle.schema, bundle.network
+        self.version, self.updates, self.env_steps = (
+            bundle.version, bundle.updates, bundle.env_steps)
+        self.encoder = Encoder(self.schema, self.network)
+        self.actor = Actor(self.encoder.size, self.schema, self.network)
+        self._load(bundle.tensors)
+        for module in (self.encoder, self.actor):
+            module.requires_grad_(False).eval()
+        golden, mean = golden_inputs(self.schema, self.network), bundle.tensors['golden.action']
+        error = float((self._mean(*golden) - mean).abs().max())
+        if not error <= GOLDEN_TOLERANCE:
+            raise CellError(
+                f'policy version {self.version}: its golden action is off by {error:.3g} (limit '
+                f'{GOLDEN_TOLERANCE:g}); weights and code do not belong together')
+        self._history = deque(maxlen=self.network.frame_stack)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, schema_hash: str | None = None) -> 'Policy':
+        """Load a bundle strictly; CellError says what is wrong with it."""
+        bundle = Bundle.from_bytes(data)
+        if schema_hash is not None and bundle.schema.hash != schema_hash:
+            raise CellError(
+                f'policy version {bundle.version} is for task {bundle.schema.name} with schema '
+                f'{bundle.schema.hash[:8]}, this cell runs schema {schema_hash[:8]}')
+        return cls(bundle)
+
+    def _load(self, tensors: dict[str, torch.Tensor]) -> None:
+        expected = {
+            f'{part}.{name}': tensor for part in ('encoder', 'actor')
+            for name, tensor in getattr(self, part).state_dict().items()}
+        expected['golden.action'] = torch.empty(1, len(self.schema.action_names))
+        wrong = [f'{name} is missing' for name in expected if name not in tensors]
+        wrong += [f'{name} is unknown' for name in tensors if name not in expected]
+        wrong += [
+            f'{name} is {tuple(tensors[name].shape)}, not {tuple(tensor.shape)}'
+            for name, tensor in expected.items()
+            if name in tensors and tensors[name].shape != tensor.shape]
+        if wrong:
+            raise CellError(
+                f'policy version {self.version} does not fit its own description: '
+                + '; '.join(wrong))
+        with torch.no_grad():
+            for name, tensor in expected.items():
+                tensor.copy_(tensors[name])
+
+    def _mean(self, images, state) -> torch.Tensor:
+        with torch.no_grad():
+            return self.actor(self.encoder(images), state)
+
+    def reset(self) -> None:
+        """Forget the frames: a new episode begins."""
+        self._history.clear()
+
+    def act(self, images: list[np.ndarray], state: np.ndarray, sigma: float,
+            rng: np.random.Generator) -> np.ndarray:
+        """Action (A,) float32 in [-1, 1] for the present observation.
+
+        images: one (H, W, 3) uint8 a camera, in the schema's order; state: (S,). sigma 0 gives
+        the mean; otherwise Gaussian noise of that size is added and the sum clipped.
+        """
+        self._history.append([np.ascontiguousarray(image) for image in images])
+        frames = [self._history[0]] * (self.network.frame_stack - len(self._history))
+        frames += self._history
+        stacked = [
+            torch.from_numpy(np.concatenate([frame[camera] for frame in frames], axis=2)[None])
+            for camera in range(len(self.schema.cameras))]
+        state = torch.from_numpy(np.asarray(state, np.float32)[None])
+        action = self._mean(stacked, state)[0].numpy()
+        if sigma > 0.0:
+            action = action + sigma * rng.standard_normal(action.shape)
+        return np.clip(action, -1.0, 1.0).astype(np.float32)
+
+
+def pack(schema: TaskSchema, network: NetworkConfig, encoder: Encoder, actor: Actor,
+         version: int, updates: int, env_steps: int) -> bytes:
+    """Make a bundle of these networks, wherever they live."""
+    # a copy in float32 on the CPU gives the golden action as the robot will compute it
+    copies = {'encoder': Encoder(schema, network)}
+    copies['actor'] = Actor(copies['encoder'].size, schema, network)
+    tensors = {}
+    for name, module in (('encoder', encoder), ('actor', actor)):
+        copies[name].load_state_dict(module.state_dict())
+        tensors |= {
+            f'{name}.{key}': value.contiguous()
+            for key, value in copies[name].state_dict().items()}
+    images, state = golden_inputs(schema, network)
+    with torch.no_grad():
+        tensors['golden.action'] = copies['actor'](copies['encoder'](images), state)
+    return safetensors.torch.save(tensors, metadata={
+        'format': FORMAT, 'schema': schema.canonical(), 'network': network.to_json(),
+        'version': str(version), 'updates': str(updates), 'env_steps': str(env_steps),
+        'digest': tensors_digest(tensors)})
+
+
+def golden_inputs(schema: TaskSchema, network: NetworkConfig):
+    """The fixed observation by which a bundle is checked: noise that every weight sees."""
+    rng = np.random.default_rng(7)
+    images = [
+        torch.from_numpy(rng.integers(
+            0, 256, (1, c.out_height, c.out_width, 3 * network.frame_stack), np.uint8))
+        for c in schema.cameras]
+    state = rng.uniform(-1.0, 1.0, (1, len(schema.state_names))) * schema.state_scale
+    return images, torch.from_numpy((state + schema.state_offset).astype(np.float32))
+
+
+def safetensors_metadata(data: bytes) -> dict[str, str]:
+    """The header's free text; CellError if these are not a safetensors file's bytes."""
+    try:
+        length, = struct.unpack_from('<Q', data)
+        if length > len(data) - 8:
+            raise ValueError(f'header of {length} bytes in a file of {len(data)}')
+        return json.loads(data[8:8 + length])['__metadata__']
+    except (struct.error, ValueError, KeyError, TypeError) as error:
+        raise CellError(f'policy bundle is damaged: {error}') from error
+
+
+def tensors_digest(tensors: dict[str, torch.Tensor]) -> str:
+    """SHA-256 of names, types, shapes and contents."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
+        digest.update(memoryview(tensor.flatten().numpy()).cast('B'))
+    return digest.hexdigest()

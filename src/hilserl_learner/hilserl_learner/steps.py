@@ -1,0 +1,80 @@
+"""A step as plain data: so101_interfaces/Step without ROS. The unit of bags and replay.
+
+A step that ends an episode (terminated or truncated) is followed by one more record with
+`last=True`: the final observation, which has no action.
+"""
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from .task import TaskSchema
+
+
+class Source(IntEnum):
+    """Who decided the action (Step.SOURCE_*)."""
+
+    NONE = 0
+    POLICY = 1
+    HUMAN = 2
+
+
+class Outcome(IntEnum):
+    """How the episode ended (Step.OUTCOME_*)."""
+
+    NONE = 0
+    SUCCESS = 1
+    FAILURE = 2
+    TIMEOUT = 3
+    DISCARDED = 4
+
+
+@dataclass(frozen=True, eq=False)
+class StepRecord:
+    """One control period. Stamps are ns of the ROS clock."""
+
+    stamp: int
+    schema_hash: str
+    episode_id: str
+    index: int
+    cameras: tuple[str, ...]            # names, in the schema's order
+    image_stamps: tuple[int, ...]
+    images: tuple[np.ndarray, ...]      # (height, width, 3) uint8 each
+    state: np.ndarray                   # (S,) float32
+    action: np.ndarray                  # (A,) float32, executed; (0,) if last
+    source: int = Source.NONE
+    reward: float | None = None         # None: nobody said, which is not 0
+    terminated: bool = False
+    truncated: bool = False
+    last: bool = False
+    outcome: int = Outcome.NONE
+    policy_version: int = 0
+    sigma: float = 0.0
+
+
+def problem(step: StepRecord, schema: TaskSchema) -> str:
+    """Why this step cannot be learned from, or ''."""
+    if step.schema_hash != schema.hash:
+        return f'its schema is {step.schema_hash[:8]}, this run has {schema.hash[:8]}'
+    if len(step.images) != len(schema.cameras):
+        return f'it has {len(step.images)} images, the task {len(schema.cameras)} cameras'
+    for image, camera in zip(step.images, schema.cameras):
+        if image.shape != camera.shape or image.dtype != np.uint8:
+            return f'{camera.name} is {image.shape} {image.dtype}, the task has {camera.shape}'
+    if step.state.shape != (len(schema.state_names),):
+        return f'its state has {step.state.size} values, the task {len(schema.state_names)}'
+    if not np.isfinite(step.state).all():
+        names = [schema.state_names[i] for i in np.flatnonzero(~np.isfinite(step.state))]
+        return f'its state is not finite: {", ".join(names)}'
+    if step.reward is not None and not np.isfinite(step.reward):
+        return f'its reward is {step.reward}'
+    if step.last:
+        return '' if step.action.size == 0 else 'it is an episode\'s last record, with an action'
+    if step.action.shape != (len(schema.action_names),):
+        return f'its action has {step.action.size} values, the task {len(schema.action_names)}'
+    # written so that NaN is caught too
+    if not (np.abs(step.action) <= 1.0).all():
+        return f'its action {step.action.tolist()} is not within -1 and 1'
+    if step.source not in (Source.POLICY, Source.HUMAN):
+        return f'its source is {step.source}: nobody decided its action'
+    return ''

@@ -1,0 +1,128 @@
+"""The task schema: what an observation, an action and an episode of one task are.
+
+Its hash is in every step, bag, checkpoint and weights bundle. Two schemas are the same task only
+if every field is equal; `differences` says in words which ones are not.
+"""
+from dataclasses import asdict, dataclass, fields
+import hashlib
+import json
+
+from so101_description.errors import CellError
+
+
+@dataclass(frozen=True)
+class CameraSpec:
+    """One camera: the image it delivers, the crop taken from it, the frame that is stored.
+
+    Pixels; the crop is (top, left, height, width) in the source image.
+    """
+
+    name: str
+    source_width: int
+    source_height: int
+    top: int
+    left: int
+    height: int
+    width: int
+    out_height: int
+    out_width: int
+
+    def __post_init__(self):
+        if (min(self.top, self.left) < 0 or min(self.height, self.width) < 1
+                or self.top + self.height > self.source_height
+                or self.left + self.width > self.source_width):
+            raise CellError(
+                f'camera {self.name}: crop top {self.top} left {self.left} height {self.height} '
+                f'width {self.width} is not inside its {self.source_width}x{self.source_height} '
+                'image; correct the crop in the task')
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of the stored frame: (height, width, 3) uint8."""
+        return self.out_height, self.out_width, 3
+
+
+@dataclass(frozen=True)
+class TaskSchema:
+    """One task's contract. Units: m, rad, s, Hz; positions in `frame`.
+
+    A network sees `(state - state_offset) / state_scale`. An action is 4 numbers in [-1, 1]:
+    the first three times `action_scale` are metres in `frame`, the last times `gripper_step` rad.
+    """
+
+    name: str
+    cameras: tuple[CameraSpec, ...]
+    state_names: tuple[str, ...]
+    state_units: tuple[str, ...]
+    state_offset: tuple[float, ...]
+    state_scale: tuple[float, ...]
+    action_names: tuple[str, ...]
+    action_scale: float
+    gripper_step: float
+    frame: str
+    rate: float
+    max_steps: int
+    pitch: float            # of the tool's approach axis below the horizontal
+    wrist_roll: float       # held joint angle
+    start: tuple[float, float, float]           # tool position at which an episode starts
+    start_spread: float                         # +- uniform, each axis
+    box_min: tuple[float, float, float]
+    box_max: tuple[float, float, float]
+    model_hash: str         # of the arm's kinematic data
+
+    def __post_init__(self):
+        count = len(self.state_names)
+        for name in ('state_units', 'state_offset', 'state_scale'):
+            if len(getattr(self, name)) != count:
+                raise CellError(
+                    f'task {self.name}: {name} has {len(getattr(self, name))} entries for '
+                    f'{count} state_names')
+        for name, scale in zip(self.state_names, self.state_scale):
+            if not scale > 0.0:
+                raise CellError(
+                    f'task {self.name}: state {name} has scale {scale}; it must be positive')
+        for axis, value, low, high in zip('xyz', self.start, self.box_min, self.box_max):
+            if not low <= value - self.start_spread <= value + self.start_spread <= high:
+                raise CellError(
+                    f'task {self.name}: start {axis} {value} +- {self.start_spread} m is not '
+                    f'inside the box from {low} to {high} m')
+
+    def canonical(self) -> str:
+        """JSON with sorted keys and no spaces: equal tasks give equal text."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(',', ':'), allow_nan=False)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the canonical form, hex."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+    @classmethod
+    def from_json(cls, text: str) -> 'TaskSchema':
+        """Read a canonical form back; raise CellError if it is not one."""
+        try:
+            data = json.loads(text)
+            known = {f.name for f in fields(cls)}
+            if set(data) != known:
+                raise ValueError('fields ' + ', '.join(sorted(set(data) ^ known)) + ' differ')
+            data['cameras'] = tuple(CameraSpec(**camera) for camera in data['cameras'])
+            return cls(**{
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in data.items()})
+        except (ValueError, TypeError, KeyError) as error:
+            raise CellError(f'this is not a task schema of this version: {error}') from error
+
+    def differences(self, other: 'TaskSchema') -> list[str]:
+        """One line for each field that differs: `field: ours here, theirs there`."""
+        lines = []
+        for name in (f.name for f in fields(self)):
+            ours, theirs = getattr(self, name), getattr(other, name)
+            if ours == theirs:
+                continue
+            if name == 'cameras' and [c.name for c in ours] == [c.name for c in theirs]:
+                for a, b in zip(ours, theirs):
+                    lines += [
+                        f'{a.name} {f.name}: {getattr(a, f.name)} here, {getattr(b, f.name)} there'
+                        for f in fields(a) if getattr(a, f.name) != getattr(b, f.name)]
+            else:
+                lines.append(f'{name}: {ours} here, {theirs} there')
+        return lines

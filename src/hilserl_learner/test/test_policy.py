@@ -1,0 +1,112 @@
+"""Bundles are whole or refused; a policy sees what the replay would have shown it."""
+import dataclasses
+
+from hilserl_learner.networks import Actor, Encoder, NetworkConfig
+from hilserl_learner.policy import Bundle, pack, Policy, tensors_digest
+import numpy as np
+import pytest
+import safetensors.torch
+from so101_description.errors import CellError
+import torch
+
+
+def make_bundle(schema, stack=1, version=3):
+    torch.manual_seed(0)
+    network = NetworkConfig(frame_stack=stack, hidden=32)
+    encoder = Encoder(schema, network)
+    actor = Actor(encoder.size, schema, network)
+    return pack(schema, network, encoder, actor, version, 10, 20), encoder, actor
+
+
+def observation(rng, schema):
+    return ([rng.integers(0, 256, c.shape, np.uint8) for c in schema.cameras],
+            rng.uniform(-0.5, 0.5, 19).astype(np.float32))
+
+
+def test_bundle_gives_the_action_of_the_networks_it_was_made_from(schema):
+    data, encoder, actor = make_bundle(schema)
+    policy = Policy.from_bytes(data, schema.hash)
+    assert (policy.version, policy.updates, policy.env_steps) == (3, 10, 20)
+    images, state = observation(np.random.default_rng(0), schema)
+    with torch.no_grad():
+        expected = actor(
+            encoder([torch.from_numpy(i[None]) for i in images]), torch.from_numpy(state[None]))
+    action = policy.act(images, state, 0.0, None)
+    assert action.dtype == np.float32 and action.shape == (4,)
+    np.testing.assert_allclose(action, expected[0], atol=1e-6)
+
+
+def test_sigma_adds_noise_of_that_size_and_clips(schema):
+    policy = Policy.from_bytes(make_bundle(schema)[0])
+    rng = np.random.default_rng(0)
+    images, state = observation(rng, schema)
+    mean = policy.act(images, state, 0.0, rng)
+    noise = np.array([policy.act(images, state, 0.05, rng) - mean for _ in range(200)])
+    assert 0.04 < noise.std() < 0.06
+    loud = np.array([policy.act(images, state, 2.0, rng) for _ in range(50)])
+    assert np.abs(loud).max() == 1.0
+
+
+def test_history_starts_with_the_episodes_own_first_frame(schema):
+    policy = Policy.from_bytes(make_bundle(schema, stack=3)[0])
+    rng = np.random.default_rng(0)
+    (first, state), (second, _), (third, _) = (observation(rng, schema) for _ in range(3))
+    alone = policy.act(first, state, 0.0, None)
+    policy.act(second, state, 0.0, None)
+    after = policy.act(third, state, 0.0, None)
+    assert not np.allclose(alone, policy.act(first, state, 0.0, None), atol=1e-7)
+    policy.reset()
+    np.testing.assert_array_equal(alone, policy.act(first, state, 0.0, None))
+    policy.act(second, state, 0.0, None)
+    np.testing.assert_array_equal(after, policy.act(third, state, 0.0, None))
+
+
+def test_another_schema_is_refused(schema):
+    data = make_bundle(schema)[0]
+    other = dataclasses.replace(schema, rate=20.0)
+    with pytest.raises(CellError, match='this cell runs schema ' + other.hash[:8]):
+        Policy.from_bytes(data, other.hash)
+
+
+@pytest.mark.parametrize('cut', [0, 4, 100, 5000, -1])
+def test_a_bundle_cut_short_is_refused(schema, cut):
+    with pytest.raises(CellError, match='damaged'):
+        Policy.from_bytes(make_bundle(schema)[0][:cut])
+
+
+def test_any_changed_byte_of_the_weights_is_refused(schema):
+    data = bytearray(make_bundle(schema)[0])
+    data[-1000] ^= 1
+    with pytest.raises(CellError, match='damaged'):
+        Policy.from_bytes(data)
+
+
+def repacked(data, change):
+    """The bundle with other tensors and a digest that fits them."""
+    bundle = Bundle.from_bytes(data)
+    tensors = dict(bundle.tensors)
+    change(tensors)
+    return safetensors.torch.save(tensors, metadata={
+        'format': 'hilserl-policy-1', 'schema': bundle.schema.canonical(),
+        'network': bundle.network.to_json(), 'version': '3', 'updates': '1', 'env_steps': '1',
+        'digest': tensors_digest(tensors)})
+
+
+def test_weights_are_loaded_strictly(schema):
+    data = make_bundle(schema)[0]
+    name = 'actor.policy.0.weight'
+    assert Policy.from_bytes(repacked(data, lambda t: None)).version == 3
+    for change, words in (
+            (lambda t: t.pop(name), f'{name} is missing'),
+            (lambda t: t.update({'actor.more': torch.zeros(1)}), 'actor.more is unknown'),
+            (lambda t: t.update({name: torch.zeros(3, 3)}), r'is \(3, 3\), not'),
+            (lambda t: t.update({name: t[name] * 1.5}), 'golden action is off'),
+            (lambda t: t.update({name: t[name] * float('nan')}), 'golden action is off')):
+        with pytest.raises(CellError, match=words):
+            Policy.from_bytes(repacked(data, change))
+
+
+def test_a_foreign_file_is_refused():
+    data = safetensors.torch.save({'x': torch.zeros(1)}, metadata={'format': 'pt'})
+    with pytest.raises(CellError, match="format 'pt'"):
+        Policy.from_bytes(data)

@@ -1,0 +1,104 @@
+"""The schema's identity, the crop, the state vector and the noise schedules."""
+import dataclasses
+
+from hilserl_learner.observe import crop_resize, state_vector
+from hilserl_learner.schedules import PRESETS, sigma_schedule
+from hilserl_learner.task import TaskSchema
+from hilserl_learner.tasks import make_task, TASKS
+import numpy as np
+import pytest
+from so101_description.errors import CellError
+
+
+def test_schema_survives_json_with_its_hash(schema):
+    again = TaskSchema.from_json(schema.canonical())
+    assert again == schema
+    assert again.hash == schema.hash
+    assert len(schema.hash) == 64
+
+
+def test_every_field_is_in_the_hash(schema):
+    other = {
+        'name': 'other', 'cameras': (), 'frame': 'x', 'rate': 20.0, 'max_steps': 7, 'pitch': 0.1,
+        'wrist_roll': 0.2, 'start': (0.2, 0.0, 0.1), 'start_spread': 0.002,
+        'box_min': (0.0, -0.1, 0.0), 'box_max': (0.4, 0.1, 0.2), 'model_hash': 'else',
+        'action_scale': 0.03, 'gripper_step': 0.1, 'action_names': ('a',),
+        'state_names': ('s',) * 19, 'state_units': ('deg',) * 19, 'state_offset': (9.0,) * 19,
+        'state_scale': (9.0,) * 19}
+    assert set(other) == {f.name for f in dataclasses.fields(schema)}
+    hashes = {schema.hash}
+    for name, value in other.items():
+        changed = dataclasses.replace(schema, **{name: value})
+        assert schema.differences(changed)[0].startswith(name)
+        hashes.add(changed.hash)
+    assert len(hashes) == len(other) + 1
+
+
+def test_differences_name_the_cameras_field(schema):
+    camera = dataclasses.replace(schema.cameras[0], left=19)
+    lines = schema.differences(dataclasses.replace(schema, cameras=(camera,)))
+    assert lines == ['wrist_camera left: 20 here, 19 there']
+    assert schema.differences(schema) == []
+
+
+@pytest.mark.parametrize('text', ['', '{}', '[]', '{"name": "x"}', 'null'])
+def test_what_is_no_schema_is_one_sentence(text):
+    with pytest.raises(CellError, match='not a task schema'):
+        TaskSchema.from_json(text)
+
+
+def test_bad_schemas_are_refused(schema):
+    with pytest.raises(CellError, match='scale 0'):
+        dataclasses.replace(schema, state_scale=(0.0,) * 19)
+    with pytest.raises(CellError, match='crop'):
+        dataclasses.replace(schema.cameras[0], left=50)
+    with pytest.raises(CellError, match='start x'):
+        dataclasses.replace(schema, start=(0.1, 0.0, 0.07))
+
+
+def test_tasks_of_both_cameras_differ_in_nothing_but_the_crop():
+    small, large = make_task('grasp_lift', 'm'), make_task('grasp_lift', 'm', 640, 480)
+    crop = large.cameras[0]
+    assert (crop.top, crop.left, crop.height, crop.width) == (0, 80, 480, 480)
+    assert (small.cameras[0].top, small.cameras[0].left) == (0, 20)
+    assert dataclasses.replace(large, cameras=small.cameras) == small
+    assert {make_task(name, 'm').name for name in TASKS} == set(TASKS)
+    with pytest.raises(CellError, match='no task'):
+        make_task('juggle', 'm')
+
+
+def test_crop_takes_the_crop_and_nothing_else(schema):
+    spec = schema.cameras[0]
+    image = np.zeros((120, 160, 3), np.uint8)
+    image[:, :20], image[:, 140:] = 255, 255
+    assert crop_resize(image, spec).max() == 0
+    image[0:30, 20:50] = (10, 20, 30)
+    small = crop_resize(image, spec)
+    assert small.shape == (64, 64, 3) and small.dtype == np.uint8
+    assert small[0, 0].tolist() == [10, 20, 30] and small[63, 63].tolist() == [0, 0, 0]
+    with pytest.raises(CellError, match='image is'):
+        crop_resize(np.zeros((480, 640, 3), np.uint8), spec)
+
+
+def test_state_vector_is_in_the_schemas_order(schema):
+    position = np.arange(6) * 0.1
+    state = state_vector(position, position + 0.01, (0.2, 0.0, 0.1), (1, -1, 0, 0.5))
+    assert state.dtype == np.float32 and state.shape == (len(schema.state_names),)
+    named = dict(zip(schema.state_names, state))
+    assert named['elbow_flex.position'] == pytest.approx(0.2)
+    assert named['gripper.following_error'] == pytest.approx(0.01)
+    assert named['tool.z'] == pytest.approx(0.1)
+    assert named['previous.gripper'] == pytest.approx(0.5)
+
+
+def test_schedules():
+    sigma = sigma_schedule('demos')
+    assert (sigma(0), sigma(5000), sigma(10**9)) == pytest.approx((0.1, 0.075, 0.05))
+    assert str(sigma) == PRESETS['demos']
+    assert sigma_schedule('scratch', ' linear(0.4, 0.2, 100) ')(50) == pytest.approx(0.3)
+    assert sigma_schedule('scratch', '0.25')(3) == 0.25
+    for text in ('linear(1,2)', 'cosine(1,2,3)', '-1', 'nan', 'linear(0.1,0.2,0)', '5'):
+        with pytest.raises(CellError, match='sigma'):
+            sigma_schedule('scratch', text)
+    with pytest.raises(CellError, match='start'):
+        sigma_schedule('resume')
