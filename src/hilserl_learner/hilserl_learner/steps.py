@@ -51,6 +51,12 @@ class StepRecord:
     policy_version: int = 0
     sigma: float = 0.0
 
+    def __post_init__(self):
+        # as the message will carry them, so that live and stored steps are equal
+        object.__setattr__(self, 'sigma', float(np.float32(self.sigma)))
+        if self.reward is not None:
+            object.__setattr__(self, 'reward', float(np.float32(self.reward)))
+
 
 def problem(step: StepRecord, schema: TaskSchema) -> str:
     """Why this step cannot be learned from, or ''."""
