@@ -1,0 +1,6 @@
+"""Measure a policy: deterministic, the leader ignored."""
+from hilserl_actor.launching import describe
+
+
+def generate_launch_description():
+    return describe('eval')

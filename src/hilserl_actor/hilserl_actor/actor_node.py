@@ -1,0 +1,236 @@
+"""The actor node: parameters and messages in, one `ControlLoop.tick` a period, messages out."""
+import json
+import os
+from pathlib import Path
+import threading
+import time
+
+from hilserl_learner.policy import Policy
+from hilserl_learner.schedules import PRESETS, sigma_schedule
+from hilserl_learner.step_messages import to_message
+from hilserl_learner.tasks import make_task, TASKS
+from so101_description import names, qos
+from so101_description.errors import CellError
+from so101_description.model import model_hash
+from so101_description.ros_node import CellNode, Parameter, run
+from so101_interfaces.msg import ActorStatus, LearnerStatus, Step, Task, Weights
+from std_srvs.srv import SetBool, Trigger
+import torch
+
+from .control import ControlLoop
+from .evaluation import report
+from .modes import Mode
+from .ros_ports import ServiceKinematics, TopicArms
+from .senses import Senses
+from .tally import Pace
+
+LEARNER_SILENCE = 5.0       # s without a word from it before we say so
+
+
+class ActorNode(CellNode):
+    """`actor`: the 10 Hz loop, its modes and episodes."""
+
+    PARAMETERS = (
+        Parameter('task', 'grasp_lift', 'name of the task', choices=tuple(TASKS)),
+        Parameter('role', 'train', 'train: the policy drives and may be taken over; record: the '
+                  'human drives; eval: deterministic, leader ignored',
+                  choices=('train', 'record', 'eval')),
+        Parameter('start', 'scratch', 'start mode, sets the sigma schedule',
+                  choices=tuple(PRESETS)),
+        Parameter('sigma', '', 'exploration noise instead of the start mode\'s: a number or '
+                  'linear(from,to,steps)'),
+        Parameter('reward', 'topic', 'who judges: topic (hilserl/reward), or the operator alone '
+                  '(no mark yet: reward 0)', choices=('topic', 'operator')),
+        Parameter('policy', '', 'policy bundle (file) to drive with instead of the learner\'s'),
+        Parameter('episodes', 0, 'end after so many finished episodes; 0: no limit', 0, 1000000),
+        Parameter('report', '', 'file for the results when the node ends (JSON)'),
+        Parameter('auto_start', False, 'leave IDLE as soon as everything is there, without START'),
+        Parameter('image_width', 160, 'width of the camera\'s images', 16, 4096),
+        Parameter('image_height', 120, 'height of the camera\'s images', 16, 4096),
+        Parameter('max_image_age', 0.2, 'older frames are not decided on, s', 0.01, 5.0),
+        Parameter('max_state_age', 0.1, 'older joint states are not decided on, s', 0.01, 5.0),
+        Parameter('kinematics_timeout', 0.05, 'wait for the FK service, s', 0.001, 1.0),
+        Parameter('seed', 0, 'of exploration noise and start poses', 0, 2**31 - 1),
+    )
+
+    def __init__(self):
+        super().__init__('actor')
+        torch.set_num_threads(1)
+        self.schema = make_task(self.param('task'), model_hash(), self.param('image_width'),
+                                self.param('image_height'))
+        self.role = self.param('role')
+        sigma = sigma_schedule(self.param('start'), self.param('sigma'))
+        self.kinematics = ServiceKinematics(self, self.schema, self.param('kinematics_timeout'))
+        self.senses = Senses(
+            self, self.schema, self.kinematics, self.param('max_image_age'),
+            self.param('max_state_age'), self.param('reward') == 'topic')
+        self.loop = ControlLoop(
+            self.schema, self.role, self.kinematics, TopicArms(self), sigma, self._emit,
+            self.get_logger().info, self.param('seed'))
+        self.pace = Pace(1.0 / self.schema.rate)
+        self._weights: Weights | None = None
+        self._weights_in = threading.Event()
+        self._learner_seen = 0.0
+        self._done = threading.Event()
+        if self.role == 'train':
+            self.get_logger().info(f'sigma {sigma} (start:={self.param("start")})')
+        if self.param('policy'):
+            self._load_file(self.param('policy'))
+        self._make_topics()
+        self.guard(self._spin_loop)
+        self.guard(self._load_weights)
+
+    def _make_topics(self) -> None:
+        self.create_subscription(LearnerStatus, names.LEARNER_STATUS, self._on_learner, qos.STATUS)
+        if not self.param('policy'):
+            self.create_subscription(Weights, names.WEIGHTS, self._on_weights, qos.LATCHED)
+        self._step_publisher = self.create_publisher(Step, names.STEP, qos.STEPS)
+        self._status_publisher = self.create_publisher(
+            ActorStatus, names.ACTOR_STATUS, qos.STATUS)
+        self._task_publisher = self.create_publisher(Task, names.TASK, qos.LATCHED)
+        self._task_publisher.publish(Task(
+            name=self.schema.name, schema_hash=self.schema.hash, schema=self.schema.canonical()))
+        for name, event in ((names.START, 'start'), (names.SUCCESS, 'success'),
+                            (names.FAILURE, 'failure'), (names.DISCARD, 'discard'),
+                            (names.ESTOP, 'estop'), (names.ESTOP_RESET, 'estop_reset')):
+            self.create_service(Trigger, name, lambda _, r, e=event: self._answer(r, e))
+        self.create_service(SetBool, names.INTERVENE, lambda q, r: self._answer(
+            r, 'intervene' if q.data else 'release'))
+        self.create_service(SetBool, names.PAUSE, lambda q, r: self._answer(
+            r, 'pause' if q.data else 'resume'))
+
+    # -- messages in ---------------------------------------------------------------------------
+
+    def _on_learner(self, _) -> None:
+        self._learner_seen = time.monotonic()
+
+    def _on_weights(self, message: Weights) -> None:
+        self._weights = message
+        self._weights_in.set()
+
+    def _answer(self, response, event: str):
+        if event == 'start' and self.loop.machine.mode is Mode.IDLE:
+            missing = self._missing()
+            refusal = ('not ready: ' + '; '.join(missing)) if missing else self.loop.request(
+                'preflight', 'the operator')
+        else:
+            refusal = self.loop.request(event, 'the operator', 'leader' in self.senses.joints)
+        response.success, response.message = not refusal, refusal
+        return response
+
+    # -- the policy, off the loop's thread -----------------------------------------------------
+
+    def _load_file(self, path: str) -> None:
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise CellError(f'policy {path} cannot be read: {error.strerror}') from error
+        self.loop.offer(Policy.from_bytes(data, self.schema.hash))
+
+    def _load_weights(self) -> None:
+        torch.set_num_threads(1)
+        while True:
+            self._weights_in.wait()
+            self._weights_in.clear()
+            message = self._weights
+            try:
+                policy = Policy.from_bytes(bytes(message.data), self.schema.hash)
+            except CellError as error:
+                self.get_logger().error(f'weights version {message.version} refused: {error}')
+                continue
+            self.loop.env_steps = max(self.loop.env_steps, message.env_steps)
+            self.loop.offer(policy)
+
+    # -- the loop ------------------------------------------------------------------------------
+
+    def _spin_loop(self) -> None:
+        torch.set_num_threads(1)
+        period = 1.0 / self.schema.rate
+        due = time.monotonic()
+        while not self._done.is_set():
+            due += period
+            now = time.monotonic()
+            if now > due:       # late by a whole period: those ticks are lost, not hurried after
+                due = now
+            time.sleep(due - now)
+            self.pace.tick(time.monotonic())
+            self._tick()
+            self._publish_status()
+            limit = self.param('episodes')
+            if limit and len(self.loop.tally.results) >= limit:
+                self.stop_event.set()
+                return
+
+    def _tick(self) -> None:
+        try:
+            sensed = self.senses.sense()
+        except CellError as error:
+            self.loop.blind_tick(str(error))
+            return
+        if self.loop.machine.mode is Mode.IDLE and self.param('auto_start'):
+            missing = self._missing()
+            self.loop.message = 'waiting for ' + '; '.join(missing) if missing else ''
+            if not missing:
+                self.loop.request('preflight', 'everything is there')
+        self.loop.tick(sensed, self.senses.judge())
+
+    def _missing(self) -> list[str]:
+        """What has to be there before the arm may move."""
+        missing = []
+        if not self.kinematics.ready():
+            missing.append('the FK service')
+        if self.role != 'record' and self.loop.policy is None:
+            missing.append('a policy (is the learner running?)')
+        if self.role == 'record' and 'leader' not in self.senses.joints:
+            missing.append('the leader arm')
+        if self.param('reward') == 'topic' and self.senses.reward is None:
+            missing.append('hilserl/reward')
+        if self.count_subscribers(names.STEP) == 0 and self.role != 'eval':
+            missing.append('the learner, which records')
+        return missing
+
+    # -- messages out --------------------------------------------------------------------------
+
+    def _emit(self, record) -> None:
+        self._step_publisher.publish(to_message(record))
+
+    def _publish_status(self) -> None:
+        loop, tally, episode = self.loop, self.loop.tally, self.loop.episode
+        message = loop.message
+        if (self.role == 'train' and self._learner_seen
+                and time.monotonic() - self._learner_seen > LEARNER_SILENCE):
+            message = 'the learner is gone; the last policy drives on'
+        status = ActorStatus(
+            mode=loop.machine.mode.value, episode_id=episode.id if episode else '',
+            episode=len(tally.results) + 1, step=episode.index if episode else 0,
+            episode_s=time.monotonic() - episode.started if episode else 0.0,
+            env_steps=loop.env_steps, episodes=len(tally.results), successes=tally.successes,
+            success_rate=tally.success_rate, interventions=tally.interventions,
+            intervention_share=tally.intervention_share, sigma=loop.sigma_now,
+            policy_version=loop.policy.version if loop.policy else 0,
+            policies_applied=loop.policies_applied,
+            period_ms_p50=self.pace.percentile_ms(50), period_ms_p99=self.pace.percentile_ms(99),
+            missed_ticks=self.pace.missed, observation_age_ms=self.senses.image_age * 1e3,
+            dropped_steps=loop.dropped + (episode.dropped if episode else 0),
+            saturation=tally.recent(lambda r: r.saturated), message=message)
+        status.header.stamp = self.get_clock().now().to_msg()
+        self._status_publisher.publish(status)
+
+    def close(self) -> None:
+        """Stop the loop, publish what is under way, write the report."""
+        self._done.set()
+        time.sleep(1.5 / self.schema.rate)
+        self.loop.close()
+        if self.param('report'):
+            data = report(self.loop.tally, self.loop.policy, self.schema)
+            path = Path(self.param('report'))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(path.name + '.part')
+            temporary.write_text(json.dumps(data, indent=1))
+            os.replace(temporary, path)
+            self.get_logger().info(data['summary'])
+
+
+def main():
+    """Entry point."""
+    run(ActorNode)

@@ -1,0 +1,238 @@
+"""What a run of the cell consists of, as data: arguments, nodes, parameters, environment.
+
+Free of ROS imports. The launch files turn it into launch_ros actions, `./cell` into supervised
+processes; neither holds a fact of its own.
+"""
+from dataclasses import dataclass, field
+import os
+from pathlib import Path
+import re
+
+from so101_description.errors import CellError
+
+SUMMARIES = {
+    'train': 'train a policy: it drives, a human takes over, a learner improves it from both',
+    'record': 'record demonstrations: the human drives every episode',
+    'eval': 'measure a policy: deterministic, the leader ignored',
+}
+COMMANDS = tuple(SUMMARIES)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One `name:=value` of `ros2 launch` and of `./cell`."""
+
+    name: str
+    default: str
+    description: str
+    kind: type = str
+    choices: tuple[str, ...] = ()
+    commands: tuple[str, ...] = COMMANDS
+
+
+_BOOL = ('true', 'false')
+
+ARGUMENTS = (
+    Argument('run', '', 'name of the run: its directory under runs_dir; starting it again '
+             'resumes it (default: the task\'s name; for record: demos)'),
+    Argument('runs_dir', 'runs', 'where runs live'),
+    Argument('run_for', '0', 'stop in order after so many seconds; 0: until Ctrl-C', float),
+    Argument('sim', 'true', 'simulated cell instead of arms and camera', bool, _BOOL),
+    Argument('task', 'grasp_lift', 'what is to be learned', str, ('grasp_lift', 'reach')),
+    Argument('namespace', '', 'ROS namespace; another one makes a second cell'),
+    Argument('operator', 'auto', 'who watches and takes over: a scripted stand-in (simulated cell '
+             'only), a person at this terminal, or auto: scripted if sim', str,
+             ('auto', 'scripted', 'person')),
+    Argument('seed', '0', 'of the networks, the exploration noise and the simulated world', int),
+    Argument('start', 'scratch', 'what the policy starts from; sets the exploration noise', str,
+             ('scratch', 'demos', 'pretrained'), ('train',)),
+    Argument('demos', '', 'directories of demonstration bags, separated by commas', str, (),
+             ('train',)),
+    Argument('pretrained', '', 'a policy bundle to start from (start:=pretrained)', str, (),
+             ('train',)),
+    Argument('update_ratio', '1.0', 'learner updates per step to hold', float, (), ('train',)),
+    Argument('device', 'cpu', 'where the learner computes', str, ('cpu', 'cuda'), ('train',)),
+    Argument('episodes', '0', 'stop after so many finished episodes; 0: no limit (eval: 50)',
+             int),
+    Argument('policy', '', 'policy bundle to evaluate (default: the run\'s latest checkpoint)',
+             str, (), ('eval',)),
+    Argument('follower_port', '', 'serial port of the follower arm (/dev/serial/by-id/...)'),
+    Argument('leader_port', '', 'serial port of the leader arm'),
+    Argument('follower_calibration', '', 'LeRobot calibration file of the follower'),
+    Argument('leader_calibration', '', 'LeRobot calibration file of the leader'),
+    Argument('camera_device', '/dev/video0', 'the wrist camera'),
+)
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One process of the cell."""
+
+    package: str
+    executable: str
+    parameters: dict = field(default_factory=dict)
+    interactive: bool = False       # reads keys from the terminal
+    required: bool = True           # its end ends the cell
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is to be started."""
+
+    nodes: tuple[NodeSpec, ...]
+    namespace: str
+    run_dir: Path
+    run_for: float
+    environment: dict
+
+
+# Discovery stays on this host, numerical libraries of the small nodes stay on one thread.
+ENVIRONMENT = {
+    'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+    'OMP_NUM_THREADS': '1',
+    'MUJOCO_GL': 'egl',
+    'RCUTILS_CONSOLE_OUTPUT_FORMAT': '{severity} {name}: {message}',
+    'PYTHONUNBUFFERED': '1',
+}
+
+
+def arguments(command: str) -> tuple[Argument, ...]:
+    """Return the arguments that `command` takes."""
+    return tuple(a for a in ARGUMENTS if command in a.commands)
+
+
+def resolve(command: str, given: dict[str, str]) -> dict:
+    """Check `given` strings against the arguments of `command`; returns typed values.
+
+    Raises CellError naming the first argument that is unknown or not allowed.
+    """
+    table = {a.name: a for a in arguments(command)}
+    for name in given:
+        if name not in table:
+            raise CellError(f'{command} has no argument {name}; it takes: '
+                            + ', '.join(sorted(table)))
+    return {name: _typed(a, given.get(name, a.default)) for name, a in table.items()}
+
+
+def parse(command: str, words: list[str]) -> dict:
+    """`resolve` for words of the form name:=value."""
+    given = {}
+    for word in words:
+        name, separator, value = word.partition(':=')
+        if not separator or not name:
+            raise CellError(f'{word!r} is not of the form name:=value')
+        given[name] = value
+    return resolve(command, given)
+
+
+def _typed(argument: Argument, text: str):
+    if argument.choices and text not in argument.choices:
+        raise CellError(f'{argument.name}:={text} is not one of {", ".join(argument.choices)}')
+    if argument.kind is bool:
+        return text == 'true'
+    try:
+        value = argument.kind(text)
+    except ValueError:
+        raise CellError(f'{argument.name}:={text} is not '
+                        f'{"a whole number" if argument.kind is int else "a number"}') from None
+    if argument.kind in (int, float) and not 0 <= value < 1e9:
+        raise CellError(f'{argument.name}:={text} is out of range: 0 or more')
+    return value
+
+
+def plan(command: str, values: dict) -> Plan:
+    """Turn resolved arguments into nodes. Raises CellError where they do not fit together."""
+    run_dir = _run_dir(command, values)
+    sim = values['sim']
+    operator = values['operator']
+    if operator == 'auto':
+        operator = 'scripted' if sim else 'person'
+    if operator == 'scripted' and not sim:
+        raise CellError('operator:=scripted drives the simulated leader only; use '
+                        'operator:=person with sim:=false')
+    if command == 'train':
+        if values['start'] == 'demos' and not values['demos']:
+            raise CellError('start:=demos needs demos:=DIRECTORY')
+        if (values['start'] == 'pretrained') != bool(values['pretrained']):
+            raise CellError('start:=pretrained and pretrained:=FILE go together')
+    nodes = [*_cell(values, run_dir, sim),
+             NodeSpec('so101_description', 'kinematics'),
+             _actor(command, values, run_dir, operator)]
+    if command != 'eval':
+        nodes.append(_learner(command, values, run_dir))
+    if operator == 'scripted':
+        nodes.append(NodeSpec('so101_sim', 'scripted_operator', {
+            'seed': values['seed'], 'role': _ROLES[command]}))
+    nodes.append(NodeSpec('hilserl_actor', 'operator', interactive=True))
+    return Plan(tuple(nodes), values['namespace'], run_dir, values['run_for'],
+                {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()})
+
+
+_ROLES = {'train': 'intervene', 'record': 'demonstrate', 'eval': 'watch'}
+
+
+def _run_dir(command: str, values: dict) -> Path:
+    name = values['run'] or ('demos' if command == 'record' else values['task'])
+    if not re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9._-]*', name):
+        raise CellError(f'run:={name} is not a name: letters, digits, . _ - only')
+    return Path(values['runs_dir']).expanduser().absolute() / name
+
+
+def _cell(values: dict, run_dir: Path, sim: bool) -> list[NodeSpec]:
+    driver = {f'{arm}_{what}': values[f'{arm}_{what}']
+              for arm in ('follower', 'leader') for what in ('port', 'calibration')}
+    if not sim:
+        for name in ('follower_port', 'follower_calibration'):
+            if not driver[name]:
+                raise CellError(f'sim:=false needs {name}:=...')
+        return [NodeSpec('so101_driver', 'driver', driver),
+                NodeSpec('so101_driver', 'camera', {
+                    'device': values['camera_device'],
+                    **{name.removeprefix('image_'): v for name, v in _image(sim).items()}})]
+    given = sorted(name for name, value in driver.items() if value)
+    if given:
+        raise CellError(f'{given[0]} is for the real cell: add sim:=false')
+    from so101_sim import calibration_path
+    for arm in ('follower', 'leader'):
+        driver[f'{arm}_port'] = str(run_dir / 'sim' / arm)
+        driver[f'{arm}_calibration'] = str(calibration_path(arm))
+    world = {'seed': values['seed'], **_image(sim), 'follower_port': driver['follower_port'],
+             'leader_port': driver['leader_port']}
+    return [NodeSpec('so101_sim', 'world', world), NodeSpec('so101_driver', 'driver', driver)]
+
+
+def _image(sim: bool) -> dict:
+    # Rendering 640x480 on a CPU costs more than learning from it; a robot's camera is free.
+    width, height = (160, 120) if sim else (640, 480)
+    return {'image_width': width, 'image_height': height}
+
+
+def _actor(command, values, run_dir, operator) -> NodeSpec:
+    sim = values['sim']
+    parameters = {
+        'task': values['task'], 'seed': values['seed'], 'role': command,
+        **_image(sim),
+        'reward': 'topic' if sim else 'operator',
+        # A scripted operator cannot press a key before it is asked to.
+        'auto_start': operator == 'scripted'}
+    episodes = values['episodes']
+    if command == 'eval':
+        episodes = episodes or 50
+        parameters['policy'] = values['policy'] or str(
+            run_dir / 'checkpoints' / 'latest' / 'policy.safetensors')
+        parameters['report'] = str(run_dir / 'eval.json')
+    else:
+        parameters['start'] = values.get('start', 'scratch')
+    parameters['episodes'] = episodes
+    return NodeSpec('hilserl_actor', 'actor', parameters)
+
+
+def _learner(command, values, run_dir) -> NodeSpec:
+    parameters = {'run_dir': str(run_dir), 'task': values['task'], 'seed': values['seed'],
+                  **_image(values['sim'])}
+    if command == 'record':
+        parameters['update_ratio'] = 0.0
+    else:
+        parameters.update({name: values[name] for name in (
+            'start', 'demos', 'pretrained', 'update_ratio', 'device')})
+    return NodeSpec('hilserl_learner', 'learner', parameters)

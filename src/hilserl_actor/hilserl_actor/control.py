@@ -1,0 +1,273 @@
+"""The control loop's core: one tick from observation to command and step, without ROS.
+
+A human's action and a policy's take the same way: action, clipped, through the kinematics to a
+joint target, sent, stored. What cannot be computed is neither executed nor recorded.
+"""
+from collections import deque
+from dataclasses import dataclass
+import threading
+import time
+from typing import Protocol
+
+from hilserl_learner.policy import Policy
+from hilserl_learner.steps import Outcome, Source
+from hilserl_learner.task import TaskSchema
+import numpy as np
+from so101_description.errors import CellError
+
+from . import reset_path
+from .episode import Episode, Sensed
+from .modes import Mode, ModeMachine
+from .tally import Tally
+
+
+class Kinematics(Protocol):
+    """The FK service as the loop sees it. Joints (6,) rad; CellError if it does not answer."""
+
+    def action(self, leader, reference, leader_start, reference_start) -> np.ndarray: ...
+    def joint_target(self, measured, reference, action) -> np.ndarray: ...
+    def solve(self, position, seed) -> np.ndarray: ...
+
+
+class Arms(Protocol):
+    """The driver as the loop sees it. Joints (6,) rad; none of these waits."""
+
+    def command(self, arm: str, target: np.ndarray) -> None: ...
+    def set_torque(self, arm: str, on: bool) -> None: ...
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the reward source says of the present moment; None: nobody judged."""
+
+    reward: float | None = None
+    success: bool = False
+
+
+@dataclass
+class Decision:
+    """An action and who decided it."""
+
+    action: np.ndarray
+    source: Source
+    version: int = 0
+    sigma: float = 0.0
+
+
+_OUTCOMES = {'success': Outcome.SUCCESS, 'failure': Outcome.FAILURE, 'timeout': Outcome.TIMEOUT,
+             'discard': Outcome.DISCARDED, 'fault': Outcome.NONE, 'pause': Outcome.NONE,
+             'estop': Outcome.NONE}
+_TERMINAL = ('success', 'failure')
+IN_EPISODE = (Mode.POLICY, Mode.HUMAN, Mode.EVAL)
+
+
+class ControlLoop:
+    """Everything that one tick decides. `tick` is called by one thread; requests by any."""
+
+    def __init__(self, schema: TaskSchema, role: str, kinematics: Kinematics, arms: Arms,
+                 sigma, emit, log, seed: int):
+        self.schema, self.role = schema, role
+        self.kinematics, self.arms, self.sigma = kinematics, arms, sigma
+        self.machine = ModeMachine(log)
+        self.tally = Tally()
+        self.policy: Policy | None = None
+        self.env_steps = 0              # of the run, known to the learner or made here
+        self.dropped = 0
+        self.message = ''
+        self.sigma_now = 0.0
+        self.episode: Episode | None = None
+        self.reference: np.ndarray | None = None    # the follower's last joint target
+        self._emit = emit
+        self._log = log
+        self._rng = np.random.default_rng(seed)
+        self._path: reset_path.ResetPath | None = None
+        self._path_since = 0.0
+        self._clutch: tuple[np.ndarray, np.ndarray] | None = None   # leader, reference at entry
+        self._requests: deque[tuple[str, str]] = deque()
+        self._lock = threading.Lock()
+        self._torque: dict[str, bool] = {}
+        self._offered: Policy | None = None
+        self.policies_applied = 0
+
+    def offer(self, policy: Policy) -> None:
+        """Hand over a loaded policy; it drives from the next tick on. Any thread."""
+        self._offered = policy
+
+    # -- requests from outside -----------------------------------------------------------------
+
+    def request(self, event: str, cause: str, has_leader: bool = True) -> str:
+        """Ask for `event` at the next tick; returns why not, or ''."""
+        if event == 'start':
+            event = {'train': 'start', 'record': 'start_human', 'eval': 'start_eval'}[self.role]
+        if event in ('intervene', 'start_human') and not has_leader:
+            return f'{event} needs a leader arm, and none is reporting'
+        if event == 'release' and self.role == 'record':
+            return 'release is not possible while recording: the human drives every step'
+        with self._lock:
+            if (event, cause) in self._requests:
+                return ''
+            refusal = self.machine.refusal(event)
+            if not refusal:
+                self._requests.append((event, cause))
+            return refusal
+
+    # -- the tick ------------------------------------------------------------------------------
+
+    def blind_tick(self, reason: str) -> None:
+        """Stand in for `tick` when nothing fresh was seen: command nothing, record nothing."""
+        self.message = reason
+        if self.episode is not None:
+            self.episode.drop()
+        with self._lock:    # an emergency stop does not wait for a camera
+            stop = [r for r in self._requests if r[0] == 'estop']
+        if stop:
+            self._leave_episode_blind()
+            self.machine.fire(*stop[0])
+            self._requests.clear()
+            self._apply_torque()
+
+    def tick(self, sensed: Sensed, verdict: Verdict) -> None:
+        """Run one control period on fresh observations."""
+        if self.reference is None:
+            self.reference = sensed.position.copy()
+        offered, self._offered = self._offered, None
+        if offered is not None:
+            if self.policy is not None:
+                offered.continue_from(self.policy)
+            self.policy = offered
+            self.policies_applied += 1
+        mode = self.machine.mode
+        try:
+            if mode in IN_EPISODE:
+                self._episode_tick(sensed, verdict)
+            else:
+                self._apply_requests(sensed)
+                if self.machine.mode is Mode.RESET:
+                    self._reset_tick(sensed)
+                elif self.machine.mode in IN_EPISODE:
+                    self._begin(sensed)
+            if self.machine.row.leader_torque and self._torque.get('leader'):
+                self.arms.command('leader', self.reference)
+        except CellError as error:      # the kinematics did not answer, or the path is barred
+            self.message = str(error)
+            if self.episode is not None:
+                self.episode.drop()
+            elif self.machine.mode is Mode.RESET:
+                self._path = None
+                self.machine.fire('fault', str(error))
+        self._apply_torque()
+
+    def _apply_requests(self, sensed: Sensed) -> None:
+        with self._lock:
+            requests, self._requests = list(self._requests), deque()
+        for event, cause in requests:
+            if self.machine.fire(event, cause):
+                self.message = ''
+                self._on_entry(sensed)
+
+    def _on_entry(self, sensed: Sensed) -> None:
+        self._path = None
+        if self.machine.mode is Mode.HUMAN:
+            self._clutch = (sensed.leader.copy(), self.reference.copy())
+            self.tally.interventions += self.role != 'record'
+
+    # -- episodes ------------------------------------------------------------------------------
+
+    def _begin(self, sensed: Sensed) -> None:
+        self.episode = Episode(self.schema, self._emit)
+        if self.policy is not None:
+            self.policy.reset()
+        self.message = ''
+        self._act(sensed, self.episode.observe(sensed, self.reference))
+
+    def _episode_tick(self, sensed: Sensed, verdict: Verdict) -> None:
+        episode = self.episode
+        state = episode.observe(sensed, self.reference)
+        with self._lock:
+            requests, self._requests = list(self._requests), deque()
+        endings = [r for r in requests if r[0] in _OUTCOMES]
+        if verdict.success and not endings:
+            endings = [('success', 'the reward source says so')]
+        if not endings and episode.index >= self.schema.max_steps:
+            endings = [('timeout', f'{self.schema.max_steps} steps')]
+        if endings:
+            self._finish(sensed, state, verdict, *endings[0])
+            return
+        episode.follow(verdict.reward)
+        for event, cause in requests:
+            if self.machine.fire(event, cause):
+                self._on_entry(sensed)
+        self._act(sensed, state)
+
+    def _act(self, sensed: Sensed, state: np.ndarray) -> None:
+        decision = self._decide(sensed, state)
+        target = self.kinematics.joint_target(sensed.position, self.reference, decision.action)
+        self.arms.command('follower', target)
+        self.reference = np.asarray(target, np.float64)
+        self.episode.act(sensed, state, decision.action, decision.source, decision.version,
+                         decision.sigma)
+        self.env_steps += 1
+
+    def _decide(self, sensed: Sensed, state: np.ndarray) -> Decision:
+        if self.machine.mode is Mode.HUMAN:
+            if sensed.leader is None:
+                raise CellError('the leader arm stopped reporting; the follower holds')
+            action = self.kinematics.action(sensed.leader, self.reference, *self._clutch)
+            return Decision(np.clip(action, -1.0, 1.0).astype(np.float32), Source.HUMAN)
+        self.sigma_now = 0.0 if self.machine.mode is Mode.EVAL else self.sigma(self.env_steps)
+        action = self.policy.act(list(sensed.images), state, self.sigma_now, self._rng)
+        return Decision(action, Source.POLICY, self.policy.version, self.sigma_now)
+
+    def _finish(self, sensed: Sensed, state, verdict: Verdict, event: str, cause: str) -> None:
+        episode, outcome = self.episode, _OUTCOMES[event]
+        # An outcome that somebody marked is a reward; silence is none.
+        reward = {'success': 1.0, 'failure': 0.0}.get(event, verdict.reward)
+        episode.follow(reward, terminated=event in _TERMINAL, truncated=event not in _TERMINAL)
+        episode.end(sensed, state, outcome)
+        self.tally.add(episode, outcome, time.monotonic() - episode.started)
+        self.dropped += episode.dropped
+        self.episode = None
+        self.machine.fire(event, cause)
+        self.message = f'{event}: {cause}'
+
+    def _leave_episode_blind(self) -> None:
+        if self.episode is not None:
+            self.episode.abort()
+            self.dropped += self.episode.dropped
+            self.episode = None
+
+    # -- reset and torque ----------------------------------------------------------------------
+
+    def _reset_tick(self, sensed: Sensed) -> None:
+        if self._path is None:
+            # The path starts where the arm is, not where it was last told to be.
+            self.reference = sensed.position.copy()
+            self._path = reset_path.plan(
+                self.schema, sensed.position, sensed.tool, self.kinematics.solve, self._rng)
+            self._path_since = time.monotonic()
+        if not self._torque.get('follower'):
+            return      # switched on at the end of this tick; its goal is then where it is
+        self.reference = self._path.next(sensed.position)
+        self.arms.command('follower', self.reference)
+        if self._path.arrived:
+            self._path = None
+            self.machine.fire('arrived', 'at the start pose')
+        elif time.monotonic() - self._path_since > reset_path.TIMEOUT:
+            worst = int(np.abs(sensed.position - self._path.goal)[:5].argmax())
+            raise CellError(
+                f'reset: joint {worst + 1} is {abs(sensed.position - self._path.goal)[worst]:.2f} '
+                f'rad from the start pose after {reset_path.TIMEOUT:.0f} s (limit '
+                f'{reset_path.TOLERANCE}); free the arm and start again')
+
+    def _apply_torque(self) -> None:
+        wanted = {'leader': self.machine.row.leader_torque}
+        if self.machine.mode is not Mode.IDLE:
+            wanted['follower'] = True
+        for arm, on in wanted.items():
+            if self._torque.get(arm) != on:
+                self.arms.set_torque(arm, on)
+                self._torque[arm] = on
+
+    def close(self) -> None:
+        """End what is under way; the last observation becomes the episode's final one."""
+        self._leave_episode_blind()

@@ -1,0 +1,54 @@
+"""`bringup`'s plan as launch_ros actions, for the files in launch/. Holds no fact of its own."""
+from launch import LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable,
+    TimerAction)
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch_ros.actions import Node
+
+from . import bringup
+
+
+def describe(command: str) -> LaunchDescription:
+    """Return the launch description of one of bringup's commands."""
+    declared = [
+        DeclareLaunchArgument(
+            a.name, default_value=a.default, description=a.description,
+            **({'choices': list(a.choices)} if a.choices else {}))
+        for a in bringup.arguments(command)]
+    return LaunchDescription([*declared, OpaqueFunction(function=_start, args=[command])])
+
+
+def _start(context, command: str) -> list:
+    table = {a.name for a in bringup.arguments(command)}
+    # `ros2 launch` takes any name:=value; what nobody declared is in argv alone.
+    given = {word.partition(':=')[0]: word.partition(':=')[2]
+             for word in context.argv if ':=' in word}
+    given |= {name: context.launch_configurations[name] for name in table}
+    plan = bringup.plan(command, bringup.resolve(command, given))
+    nodes = [
+        Node(package=spec.package, executable=spec.executable, namespace=plan.namespace,
+             parameters=[spec.parameters], output='screen', emulate_tty=False,
+             sigterm_timeout='5', sigkill_timeout='3')
+        for spec in plan.nodes]
+    actions = [SetEnvironmentVariable(name, value) for name, value in plan.environment.items()]
+    actions += [RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_ended))
+                for node in nodes]
+    if plan.run_for:
+        actions.append(TimerAction(period=plan.run_for, actions=[
+            EmitEvent(event=Shutdown(reason=f'run_for:={plan.run_for:g} is over'))]))
+    return actions + nodes
+
+
+def _ended(event, context):
+    """One part's end ends the cell; a failure is the launch's failure, too."""
+    if event.returncode and not context.is_shutdown:
+        return [
+            EmitEvent(event=Shutdown(reason=f'{event.process_name} failed')),
+            OpaqueFunction(function=_fail, args=[event.process_name, event.returncode])]
+    return [EmitEvent(event=Shutdown(reason=f'{event.process_name} ended'))]
+
+
+def _fail(_context, name: str, code: int):
+    raise RuntimeError(f'{name} failed with exit code {code}')

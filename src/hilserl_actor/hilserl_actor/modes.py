@@ -1,0 +1,94 @@
+"""The modes of the control loop as one table and one state machine.
+
+Every question of the form "who commands now", "is the leader locked", "is this recorded" is
+answered here and nowhere else; what is not in the table is refused with a sentence.
+"""
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Mode(Enum):
+    """What the cell is doing."""
+
+    IDLE = 'IDLE'
+    RESET = 'RESET'
+    READY = 'READY'
+    POLICY = 'POLICY'
+    HUMAN = 'HUMAN'
+    EVAL = 'EVAL'
+    PAUSED = 'PAUSED'
+    ESTOP = 'ESTOP'
+
+
+@dataclass(frozen=True)
+class ModeRow:
+    """One row of the table."""
+
+    commander: str          # who decides the follower's motion
+    leader_torque: bool     # on: the leader follows the follower; off: it is free in the hand
+    recording: bool         # steps are stored
+    exits: dict             # event -> next mode
+
+
+_STOPS = {'estop': Mode.ESTOP}
+_EPISODE_ENDS = {
+    'success': Mode.RESET, 'failure': Mode.RESET, 'discard': Mode.RESET, 'timeout': Mode.RESET,
+    'fault': Mode.RESET, 'pause': Mode.PAUSED}
+
+TABLE: dict[Mode, ModeRow] = {
+    Mode.IDLE: ModeRow('nobody: the arm holds', False, False, {'preflight': Mode.RESET, **_STOPS}),
+    Mode.RESET: ModeRow('reset path', True, False, {
+        'arrived': Mode.READY, 'pause': Mode.PAUSED, 'fault': Mode.IDLE, **_STOPS}),
+    Mode.READY: ModeRow('nobody: the arm holds', True, False, {
+        'start': Mode.POLICY, 'start_eval': Mode.EVAL, 'start_human': Mode.HUMAN,
+        'pause': Mode.PAUSED, 'fault': Mode.IDLE, **_STOPS}),
+    Mode.POLICY: ModeRow('policy', True, True, {
+        'intervene': Mode.HUMAN, **_EPISODE_ENDS, **_STOPS}),
+    Mode.HUMAN: ModeRow('human, through the leader', False, True, {
+        'release': Mode.POLICY, **_EPISODE_ENDS, **_STOPS}),
+    Mode.EVAL: ModeRow('policy, deterministic', True, True, {**_EPISODE_ENDS, **_STOPS}),
+    Mode.PAUSED: ModeRow('nobody: the arm holds', False, False, {'resume': Mode.RESET, **_STOPS}),
+    Mode.ESTOP: ModeRow('nobody: the arm holds', False, False, {'estop_reset': Mode.IDLE}),
+}
+
+
+class ModeMachine:
+    """The current mode; `fire` moves it or refuses with a sentence."""
+
+    def __init__(self, log=lambda sentence: None):
+        self.mode = Mode.IDLE
+        self._log = log
+
+    @property
+    def row(self) -> ModeRow:
+        """The table's row of the current mode."""
+        return TABLE[self.mode]
+
+    def refusal(self, event: str) -> str:
+        """Why `event` cannot be had now; '' if it can."""
+        if event in self.row.exits:
+            return ''
+        return (f'{event} is not possible in {self.mode.value}; possible: '
+                + ', '.join(sorted(self.row.exits)))
+
+    def fire(self, event: str, cause: str) -> bool:
+        """Follow `event` to its mode, logging why; False (and a log line) if it is refused."""
+        refusal = self.refusal(event)
+        if refusal:
+            self._log(refusal)
+            return False
+        before, self.mode = self.mode, self.row.exits[event]
+        self._log(f'{before.value} -> {self.mode.value}: {cause}')
+        return True
+
+
+def markdown_table() -> str:
+    """Return the table as the documentation prints it."""
+    lines = ['| mode | who commands the follower | leader torque | recorded | leaves by |',
+             '|---|---|---|---|---|']
+    for mode, row in TABLE.items():
+        exits = ', '.join(f'{event} → {to.value}' for event, to in row.exits.items())
+        lines.append(f'| {mode.value} | {row.commander} | '
+                     f'{"on" if row.leader_torque else "off"} | '
+                     f'{"yes" if row.recording else "no"} | {exits} |')
+    return '\n'.join(lines)

@@ -1,0 +1,131 @@
+"""The control loop's hands and senses over ROS: the FK service, the driver, the camera.
+
+The loop's thread waits for the FK service with a deadline while the executor's thread delivers
+the answer; the arms are only ever published to.
+"""
+import threading
+
+import numpy as np
+from geometry_msgs.msg import Point
+from sensor_msgs.msg import Image, JointState
+from so101_description import names, qos
+from so101_description.errors import CellError
+from so101_description.joints import JOINTS, pack
+from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
+from std_srvs.srv import SetBool
+
+
+def joint_state(node, position) -> JointState:
+    """Message of (6,) rad, stamped now."""
+    message = JointState(name=list(JOINTS), position=np.asarray(position, np.float64).tolist())
+    message.header.stamp = node.get_clock().now().to_msg()
+    return message
+
+
+def stamp_ns(stamp) -> int:
+    """builtin_interfaces/Time as ns."""
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
+
+
+def image_array(message: Image) -> np.ndarray:
+    """Pixels of an rgb8 or bgr8 image as (H, W, 3) uint8 RGB; CellError for other encodings."""
+    if message.encoding not in ('rgb8', 'bgr8'):
+        raise CellError(f'camera image has encoding {message.encoding}; rgb8 or bgr8 is needed')
+    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
+    image = rows[:, :message.width * 3].reshape(message.height, message.width, 3)
+    return image if message.encoding == 'rgb8' else image[:, :, ::-1]
+
+
+class ServiceKinematics:
+    """`control.Kinematics` by the FK service."""
+
+    def __init__(self, node, schema, timeout: float):
+        self._node, self._schema, self._timeout = node, schema, timeout
+        self._clients = {
+            name: node.create_client(kind, name) for name, kind in (
+                (names.GET_TOOL_POSE, GetToolPose), (names.GET_ACTION, GetAction),
+                (names.GET_JOINT_TARGET, GetJointTarget), (names.SOLVE_POSE, SolvePose))}
+
+    def ready(self) -> bool:
+        """Whether all services are there."""
+        return all(client.service_is_ready() for client in self._clients.values())
+
+    def _call(self, name: str, request):
+        done = threading.Event()
+        client = self._clients[name]
+        future = client.call_async(request)
+        future.add_done_callback(lambda _: done.set())
+        if not done.wait(self._timeout):
+            client.remove_pending_request(future)
+            raise CellError(f'{name} did not answer within {self._timeout * 1e3:.0f} ms; the arm '
+                            'holds and nothing is recorded')
+        answer = future.result()
+        if not answer.ok:
+            raise CellError(f'{name}: {answer.message}')
+        return answer
+
+    def _states(self, *positions):
+        return [JointState() if p is None else joint_state(self._node, p) for p in positions]
+
+    def tool(self, position) -> tuple[np.ndarray, str]:
+        """Tool position (3,) m in base_link, and the hash of the service's model."""
+        joints, = self._states(position)
+        answer = self._call(names.GET_TOOL_POSE, GetToolPose.Request(joints=joints))
+        p = answer.pose.pose.position
+        return np.array([p.x, p.y, p.z]), answer.model_hash
+
+    def action(self, leader, reference, leader_start, reference_start) -> np.ndarray:
+        """Action (4,) that takes the reference to where the leader shows."""
+        a, b, c, d = self._states(leader, reference, leader_start, reference_start)
+        answer = self._call(names.GET_ACTION, GetAction.Request(
+            leader=a, reference=b, leader_start=c, reference_start=d))
+        if abs(answer.action_scale - self._schema.action_scale) > 1e-9:
+            raise CellError(
+                f'the FK service has action_scale {answer.action_scale} m, the task '
+                f'{self._schema.action_scale} m; start both with the same')
+        return np.asarray(answer.action, np.float32)
+
+    def joint_target(self, measured, reference, action) -> np.ndarray:
+        """Joint target (6,) rad of an action."""
+        a, b = self._states(measured, reference)
+        answer = self._call(names.GET_JOINT_TARGET, GetJointTarget.Request(
+            measured=a, reference=b, action=np.asarray(action, np.float32),
+            pitch=self._schema.pitch, wrist_roll=self._schema.wrist_roll))
+        return pack(answer.target.name, answer.target.position)
+
+    def solve(self, position, seed) -> np.ndarray:
+        """Joints (6,) rad that bring the tool to `position` (3,) m."""
+        a, = self._states(seed)
+        x, y, z = map(float, position)
+        answer = self._call(names.SOLVE_POSE, SolvePose.Request(
+            position=Point(x=x, y=y, z=z), pitch=self._schema.pitch,
+            wrist_roll=self._schema.wrist_roll, gripper=float(seed[5]), seed=a))
+        return pack(answer.target.name, answer.target.position)
+
+
+class TopicArms:
+    """`control.Arms` by the driver's topics and services."""
+
+    def __init__(self, node):
+        self._node = node
+        self._publishers = {arm: node.create_publisher(
+            JointState, names.JOINT_COMMANDS.format(arm=arm), qos.COMMAND) for arm in names.ARMS}
+        self._torque = {arm: node.create_client(
+            SetBool, names.SET_TORQUE.format(arm=arm)) for arm in names.ARMS}
+
+    def command(self, arm: str, target) -> None:
+        """Publish a joint target (6,) rad."""
+        self._publishers[arm].publish(joint_state(self._node, target))
+
+    def set_torque(self, arm: str, on: bool) -> None:
+        """Ask for torque on or off; a refusal is logged when it comes."""
+        client = self._torque[arm]
+        if arm == 'leader' and not client.service_is_ready():
+            return      # a cell without a leader
+        client.call_async(SetBool.Request(data=on)).add_done_callback(
+            lambda future: self._check(arm, on, future.result()))
+
+    def _check(self, arm: str, on: bool, answer) -> None:
+        if not answer.success:
+            self._node.get_logger().error(
+                f'{arm}: torque {"on" if on else "off"} was refused: {answer.message}')

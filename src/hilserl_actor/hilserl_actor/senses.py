@@ -1,0 +1,84 @@
+"""What the actor sees: the newest image, joint states and judgement, and whether they are fresh.
+
+Nothing is ever filled in: what is missing or too old is an error that names it.
+"""
+from hilserl_learner.observe import crop_resize
+from sensor_msgs.msg import Image, JointState
+from so101_description import names, qos
+from so101_description.errors import CellError
+from so101_description.joints import pack
+from so101_interfaces.msg import Reward
+
+from .control import Verdict
+from .episode import Sensed
+from .ros_ports import image_array, stamp_ns
+
+REWARD_AGE = 0.5    # s; an older judgement is about another moment
+
+
+class Senses:
+    """Subscriptions, and one `sense()` a tick."""
+
+    def __init__(self, node, schema, kinematics, max_image_age: float, max_state_age: float,
+                 reward_topic: bool):
+        self._node, self._schema, self._kinematics = node, schema, kinematics
+        self._max_image_age, self._max_state_age = max_image_age, max_state_age
+        self._reward_topic = reward_topic
+        self._images: dict[str, Image] = {}
+        self.joints: dict[str, JointState] = {}
+        self.reward: Reward | None = None
+        self.image_age = 0.0        # s, oldest frame of the last sense()
+        for camera in schema.cameras:
+            node.create_subscription(
+                Image, names.IMAGE.format(camera=camera.name),
+                lambda m, name=camera.name: self._images.__setitem__(name, m), qos.SENSOR_SUB)
+        for arm in names.ARMS:
+            node.create_subscription(
+                JointState, names.JOINT_STATES.format(arm=arm),
+                lambda m, arm=arm: self.joints.__setitem__(arm, m), qos.SENSOR_SUB)
+        node.create_subscription(Reward, names.REWARD, self._on_reward, qos.SENSOR_SUB)
+
+    def _on_reward(self, message: Reward) -> None:
+        self.reward = message
+
+    def sense(self) -> Sensed:
+        """Return the newest of everything; CellError names what is missing or too old."""
+        now = self._node.get_clock().now().nanoseconds
+        images, stamps = [], []
+        for camera in self._schema.cameras:
+            message = self._images.get(camera.name)
+            self._check_age(f'{camera.name} image', message, now, self._max_image_age)
+            images.append(crop_resize(image_array(message), camera))
+            stamps.append(stamp_ns(message.header.stamp))
+        self.image_age = (now - min(stamps)) * 1e-9
+        follower = self._joint_state('follower', now)
+        leader = self._joint_state('leader', now) if 'leader' in self.joints else None
+        tool, service_hash = self._kinematics.tool(follower)
+        if service_hash != self._schema.model_hash:
+            raise CellError(f'the FK service has model {service_hash[:8]}, the task '
+                            f'{self._schema.model_hash[:8]}; start both from one build')
+        return Sensed(now, tuple(images), tuple(stamps), follower, tool, leader)
+
+    def _joint_state(self, arm: str, now: int):
+        message = self.joints.get(arm)
+        self._check_age(f'{arm} joint state', message, now, self._max_state_age)
+        return pack(message.name, message.position)
+
+    @staticmethod
+    def _check_age(what: str, message, now: int, limit: float) -> None:
+        if message is None:
+            raise CellError(f'no {what} yet')
+        age = (now - stamp_ns(message.header.stamp)) * 1e-9
+        if age > limit:
+            raise CellError(f'{what} is {age * 1e3:.0f} ms old, over the limit of '
+                            f'{limit * 1e3:.0f} ms; the arm holds')
+
+    def judge(self) -> Verdict:
+        """Return what the reward source says now."""
+        if not self._reward_topic:
+            return Verdict(0.0)     # the operator judges; no mark yet is "not done"
+        message = self.reward
+        if message is None:
+            return Verdict()
+        age = self._node.get_clock().now().nanoseconds - stamp_ns(message.header.stamp)
+        return Verdict(message.value, message.success) if age < REWARD_AGE * 1e9 else Verdict()

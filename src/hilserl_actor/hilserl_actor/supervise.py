@@ -1,0 +1,133 @@
+"""The cell as processes, where there is no `ros2 launch`: `python -m hilserl_actor.supervise`.
+
+Starts what `bringup` says, passes Ctrl-C on, and ends everything when one part ends. Nodes write
+straight to this terminal; nothing goes through a shell.
+"""
+import argparse
+import json
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+from ament_index_python.packages import get_package_prefix, PackageNotFoundError
+from so101_description.errors import CellError
+
+from . import bringup
+
+GRACE = 4.5     # s from the first signal to SIGKILL
+
+
+def main(argv=None) -> int:
+    """Run one command to its end; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog='./cell', formatter_class=argparse.RawDescriptionHelpFormatter,
+        description='Start the cell. Arguments are the same as those of ros2 launch.')
+    commands = parser.add_subparsers(dest='command', required=True)
+    for name in bringup.COMMANDS:
+        command = commands.add_parser(
+            name, formatter_class=argparse.RawDescriptionHelpFormatter,
+            help=bringup.SUMMARIES[name], description=bringup.SUMMARIES[name],
+            epilog=argument_texts(name))
+        command.add_argument('arguments', nargs='*', metavar='name:=value')
+    options = parser.parse_args(argv)
+    try:
+        plan = bringup.plan(options.command, bringup.parse(options.command, options.arguments))
+        return Supervisor(plan).run()
+    except CellError as error:
+        print(f'cell {options.command}: {error}', file=sys.stderr)
+        return 1
+
+
+def argument_texts(command: str) -> str:
+    """Return the list of arguments that --help prints."""
+    lines = ['arguments:']
+    for argument in bringup.arguments(command):
+        choices = f' ({"|".join(argument.choices)})' if argument.choices else ''
+        lines.append(f'  {argument.name}:={argument.default}{choices}\n'
+                     f'      {argument.description}')
+    return '\n'.join(lines)
+
+
+def command_line(spec: bringup.NodeSpec, namespace: str) -> list[str]:
+    """Return the words that start one node."""
+    try:
+        prefix = Path(get_package_prefix(spec.package))
+    except PackageNotFoundError:
+        raise CellError(f'package {spec.package} is not built; run ./cell setup') from None
+    words = [str(prefix / 'lib' / spec.package / spec.executable), '--ros-args']
+    if namespace:
+        words += ['-r', f'__ns:=/{namespace.strip("/")}']
+    for name, value in spec.parameters.items():
+        words += ['-p', f'{name}:={json.dumps(value)}']     # JSON scalars are YAML scalars
+    return words
+
+
+class Supervisor:
+    """The running processes of one plan."""
+
+    def __init__(self, plan: bringup.Plan):
+        self.plan = plan
+        self.children: dict[str, subprocess.Popen] = {}
+        self.signalled = ''
+
+    def run(self) -> int:
+        """Start, watch, stop. 0 if asked to stop (or done) and every process ended with 0."""
+        lines = [(spec, command_line(spec, self.plan.namespace)) for spec in self.plan.nodes]
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+        environment = {**os.environ, **self.plan.environment}
+        started = time.monotonic()
+        for spec, words in lines:
+            self.children[spec.executable] = subprocess.Popen(
+                words, env=environment, stdin=None if spec.interactive else subprocess.DEVNULL)
+        failed = self._watch(started)
+        failed = self._stop() or failed
+        if failed:
+            print(f'cell: {failed}', file=sys.stderr)
+        return 1 if failed else 0
+
+    def _on_signal(self, number, _frame) -> None:
+        self.signalled = signal.Signals(number).name
+
+    def _watch(self, started: float) -> str:
+        """Wait for the end; returns what failed, or ''."""
+        while not self.signalled:
+            for name, child in self.children.items():
+                if child.poll() is not None:
+                    print(f'cell: {name} ended; stopping the others', flush=True)
+                    return f'{name} failed ({_ending(child)})' if child.returncode else ''
+            if self.plan.run_for and time.monotonic() - started > self.plan.run_for:
+                print(f'cell: run_for:={self.plan.run_for:g} is over; stopping', flush=True)
+                return ''
+            time.sleep(0.1)
+        print(f'cell: {self.signalled}; stopping', flush=True)
+        return ''
+
+    def _stop(self) -> str:
+        running = {n: c for n, c in self.children.items() if c.poll() is None}
+        for child in running.values():
+            child.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + GRACE
+        problems = []
+        for name, child in running.items():
+            try:
+                child.wait(max(0.0, deadline - time.monotonic()))
+                if child.returncode:
+                    problems.append(f'{name} failed ({_ending(child)})')
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+                problems.append(f'{name} did not end within {GRACE} s and was killed')
+        return '; '.join(problems)
+
+
+def _ending(child: subprocess.Popen) -> str:
+    code = child.returncode
+    return signal.Signals(-code).name if code < 0 else f'exit code {code}'
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Counts and shares over episodes, and the control loop's timing: what the status shows."""
+from collections import deque
+from dataclasses import asdict, dataclass
+from math import nan, sqrt
+
+from hilserl_learner.steps import Outcome
+import numpy as np
+
+WINDOW = 20     # episodes
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """One finished episode."""
+
+    episode_id: str
+    outcome: str
+    seconds: float
+    steps: int
+    human_steps: int
+    saturated: float        # share of action components at +-1
+
+    as_dict = asdict
+
+
+class Tally:
+    """The finished episodes of this process, discarded ones not counted."""
+
+    def __init__(self):
+        self.results: list[EpisodeResult] = []
+        self.interventions = 0
+
+    def add(self, episode, outcome: Outcome, seconds: float) -> EpisodeResult | None:
+        """Count an episode; None if it is not to be counted."""
+        if outcome in (Outcome.NONE, Outcome.DISCARDED):
+            return None
+        components = max(1, episode.steps * len(episode.schema.action_names))
+        result = EpisodeResult(
+            episode.id, outcome.name.lower(), seconds, episode.steps, episode.human_steps,
+            episode.saturated / components)
+        self.results.append(result)
+        return result
+
+    @property
+    def successes(self) -> int:
+        """Finished episodes that succeeded."""
+        return sum(r.outcome == 'success' for r in self.results)
+
+    def recent(self, value) -> float:
+        """Mean of value(result) over the last WINDOW episodes; NaN before the first."""
+        recent = [value(r) for r in self.results[-WINDOW:]]
+        return sum(recent) / len(recent) if recent else nan
+
+    @property
+    def success_rate(self) -> float:
+        """Share of successes, last WINDOW episodes."""
+        return self.recent(lambda r: r.outcome == 'success')
+
+    @property
+    def intervention_share(self) -> float:
+        """Human steps over steps, last WINDOW episodes."""
+        recent = self.results[-WINDOW:]
+        return sum(r.human_steps for r in recent) / max(1, sum(r.steps for r in recent))
+
+
+def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
+    """95 % score interval of a proportion (Wilson 1927). (0, 1) without trials."""
+    if trials == 0:
+        return 0.0, 1.0
+    p = successes / trials
+    middle = p + z * z / (2 * trials)
+    half = z * sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+
+
+class Pace:
+    """Periods of the last 600 ticks, and the ticks that came too late to be made."""
+
+    def __init__(self, period: float):
+        self.period = period
+        self.missed = 0
+        self._last: float | None = None
+        self._periods: deque[float] = deque(maxlen=600)
+
+    def tick(self, now: float) -> None:
+        """Note a tick at monotonic time `now`, s."""
+        if self._last is not None:
+            self._periods.append(now - self._last)
+            self.missed += max(0, round((now - self._last) / self.period) - 1)
+        self._last = now
+
+    def percentile_ms(self, share: float) -> float:
+        """Period below which `share` per cent of the ticks lie, ms; NaN before the second."""
+        return float(np.percentile(self._periods, share)) * 1e3 if self._periods else nan
