@@ -1,0 +1,126 @@
+"""The tick map of one arm, from LeRobot's calibration file; nothing else turns ticks into rad.
+
+Zero is the middle of a joint's recorded range; the gripper's range is stretched to the model's,
+so that 'closed' is closed on both arms. A file that is missing or implausible is refused.
+"""
+from dataclasses import dataclass
+import json
+import math
+
+import numpy as np
+
+from so101_description.errors import CellError
+from so101_description.joints import GRIPPER_CLOSED, GRIPPER_OPEN, JOINTS, LOWER, SERVO_IDS, UPPER
+
+from .servo import HOMING_SIGN, TICKS_PER_TURN
+
+FIELDS = ('id', 'drive_mode', 'homing_offset', 'range_min', 'range_max')
+MIN_SPAN = 500           # ticks (44 degrees): every joint of the arm turns through more than that
+MAX_HOMING = (1 << HOMING_SIGN) - 1
+MAX_SPAN_DIFFERENCE = 0.1
+GRIPPER = JOINTS.index('gripper')
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Recorded ranges of six joints, in the order of `JOINTS`; all arrays (6,)."""
+
+    path: str
+    homing_offset: np.ndarray
+    range_min: np.ndarray    # ticks
+    range_max: np.ndarray
+    scale: np.ndarray        # rad per tick, signed
+    zero: np.ndarray         # ticks (float) at 0 rad
+    lower: np.ndarray        # rad: recorded range and model limits together
+    upper: np.ndarray
+
+    def to_rad(self, ticks: np.ndarray) -> np.ndarray:
+        """Joint angles (6,) rad of present positions (6,) ticks."""
+        return (ticks - self.zero) * self.scale
+
+    def to_ticks(self, angles: np.ndarray) -> np.ndarray:
+        """Goal positions (6,) int64 ticks of finite angles (6,) rad, within the recorded range."""
+        ticks = np.rint(angles / self.scale + self.zero)
+        return np.clip(ticks, self.range_min, self.range_max).astype(np.int64)
+
+
+def _entry(path: str, joint: str, table: dict) -> list[int]:
+    entry = table.get(joint)
+    if not isinstance(entry, dict):
+        raise CellError(f'{path}: joint {joint} is missing; calibrate the arm again')
+    for field in FIELDS:
+        value = entry.get(field)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise CellError(f'{path}: {joint}: {field} is {value!r}, not a whole number; '
+                            'calibrate the arm again')
+    number, drive_mode, homing, low, high = values = [entry[field] for field in FIELDS]
+    wrong = None
+    if number != SERVO_IDS[joint]:
+        wrong = f'id is {number}, the servo of this joint has {SERVO_IDS[joint]}'
+    elif drive_mode not in (0, 1):
+        wrong = f'drive_mode is {drive_mode}, allowed are 0 and 1'
+    elif abs(homing) > MAX_HOMING:
+        wrong = f'homing_offset is {homing}, the servo takes +-{MAX_HOMING}'
+    elif not (0 <= low <= TICKS_PER_TURN - 1 and 0 <= high <= TICKS_PER_TURN - 1):
+        wrong = f'range {low} to {high} is not within 0 to {TICKS_PER_TURN - 1}'
+    elif low >= high:
+        wrong = f'range_min {low} is not below range_max {high}'
+    elif high - low < MIN_SPAN:
+        wrong = f'range {low} to {high} spans {high - low} ticks, fewer than {MIN_SPAN}'
+    if wrong:
+        raise CellError(f'{path}: {joint}: {wrong}; calibrate the arm again and move '
+                        'every joint through its whole range')
+    return values
+
+
+def load_calibration(path: str) -> Calibration:
+    """Read and check a LeRobot calibration file; CellError says what is wrong and where."""
+    if not path:
+        raise CellError('an arm with a port needs a calibration file; set follower_calibration '
+                        'or leader_calibration to the JSON file that LeRobot wrote')
+    try:
+        with open(path, encoding='utf-8') as file:
+            table = json.load(file)
+    except OSError as error:
+        raise CellError(f'{path}: no calibration to read ({error.strerror}); calibrate the arm '
+                        'or name the right file') from error
+    except ValueError as error:
+        raise CellError(f'{path}: not a JSON file ({error}); calibrate the arm again') from error
+    if not isinstance(table, dict):
+        raise CellError(f'{path}: not a table of joints; calibrate the arm again')
+    unknown = sorted(set(table) - set(JOINTS))
+    if unknown:
+        raise CellError(f'{path}: unknown joint {", ".join(unknown)}; '
+                        f'the six joints are {", ".join(JOINTS)}')
+    rows = [_entry(path, joint, table) for joint in JOINTS]
+    return make_calibration(path, *np.array(rows, dtype=np.int64).T[1:])
+
+
+def make_calibration(path, drive_mode, homing_offset, range_min, range_max) -> Calibration:
+    """Tick map of checked columns (6,); drive_mode 1 is a servo that turns the other way."""
+    sign = 1.0 - 2.0 * drive_mode
+    scale = sign * 2 * math.pi / TICKS_PER_TURN
+    zero = (range_min + range_max) / 2
+    span = range_max[GRIPPER] - range_min[GRIPPER]
+    scale[GRIPPER] = sign[GRIPPER] * (GRIPPER_OPEN - GRIPPER_CLOSED) / span
+    closed = range_max[GRIPPER] if drive_mode[GRIPPER] else range_min[GRIPPER]
+    zero[GRIPPER] = closed - GRIPPER_CLOSED / scale[GRIPPER]
+    ends = (range_min - zero) * scale, (range_max - zero) * scale
+    return Calibration(
+        path, homing_offset, range_min, range_max, scale, zero,
+        lower=np.maximum(np.minimum(*ends), LOWER), upper=np.minimum(np.maximum(*ends), UPPER))
+
+
+def check_spans(leader: Calibration, follower: Calibration) -> None:
+    """CellError if a joint's range is much longer on one arm: their angles would not agree.
+
+    The gripper is left out: the leader's is a trigger, and both map to the same opening.
+    """
+    spans = np.stack([c.range_max - c.range_min for c in (leader, follower)])
+    difference = np.abs(spans[0] - spans[1]) / spans.max(axis=0)
+    for i, joint in enumerate(JOINTS):
+        if i != GRIPPER and difference[i] > MAX_SPAN_DIFFERENCE:
+            raise CellError(
+                f'{joint}: range of {spans[0, i]} ticks in {leader.path} and of {spans[1, i]} in '
+                f'{follower.path} differ by {difference[i]:.0%}, more than '
+                f'{MAX_SPAN_DIFFERENCE:.0%}; calibrate the arm with the shorter one again')

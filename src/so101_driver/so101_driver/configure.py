@@ -1,0 +1,75 @@
+"""Brings the servos of one arm into the state that the driver counts on.
+
+EEPROM wears out: each servo's is read once and only registers that differ are written, which in
+daily use is none. A servo that has to be written lets go first, or it would jump.
+"""
+from so101_description.errors import CellError
+from so101_description.joints import JOINTS, SERVO_IDS
+
+from . import servo
+from .bus import Bus
+from .calibration import Calibration
+
+SETTINGS = {servo.RETURN_DELAY: 0, servo.P_GAIN: 16, servo.I_GAIN: 0, servo.D_GAIN: 32,
+            servo.OPERATING_MODE: 0}
+# The gripper holds objects for minutes against its stop: half torque, early protection.
+GRIPPER_SETTINGS = {
+    servo.MAX_TORQUE_LIMIT: 500, servo.PROTECTION_CURRENT: 250, servo.OVERLOAD_TORQUE: 25}
+TWO_BYTES = (servo.MIN_POSITION_LIMIT, servo.MAX_POSITION_LIMIT, servo.MAX_TORQUE_LIMIT,
+             servo.PROTECTION_CURRENT, servo.HOMING_OFFSET)
+MAX_ACCELERATION = 254
+
+
+def wanted_registers(calibration: Calibration, joint: int) -> dict[int, int]:
+    """EEPROM registers {address: unsigned value} of one joint."""
+    wanted = dict(SETTINGS)
+    if JOINTS[joint] == 'gripper':
+        wanted |= GRIPPER_SETTINGS
+    wanted[servo.HOMING_OFFSET] = servo.to_sign_magnitude(
+        int(calibration.homing_offset[joint]), servo.HOMING_SIGN)
+    wanted[servo.MIN_POSITION_LIMIT] = int(calibration.range_min[joint])
+    wanted[servo.MAX_POSITION_LIMIT] = int(calibration.range_max[joint])
+    return wanted
+
+
+def configure(bus: Bus, calibration: Calibration) -> list[str]:
+    """Check identity and write what differs; a line for each servo that was written.
+
+    CellError if a servo is missing, is another model, or does not keep what was written.
+    """
+    return [line for i in range(len(JOINTS)) if (line := _configure(bus, calibration, i))]
+
+
+def _configure(bus: Bus, calibration: Calibration, joint: int) -> str:
+    name = JOINTS[joint]
+    number = SERVO_IDS[name]
+    try:
+        _, table = bus.read(number, 0, servo.ACCELERATION + 1)
+    except CellError as error:
+        raise CellError(f'{name}: {error}') from error
+    model = table[servo.MODEL] | table[servo.MODEL + 1] << 8
+    if model != servo.MODEL_NUMBER:
+        raise CellError(f'{bus.path}: servo {number} ({name}) is model {model}, not an STS3215 '
+                        f'({servo.MODEL_NUMBER}); name the port of the arm')
+    if table[servo.ACCELERATION] != MAX_ACCELERATION:
+        bus.write(number, servo.ACCELERATION, 1, MAX_ACCELERATION)
+    different = {}
+    for address, value in wanted_registers(calibration, joint).items():
+        size = 2 if address in TWO_BYTES else 1
+        if int.from_bytes(table[address:address + size], 'little') != value:
+            different[address] = size, value
+    if not different:
+        return ''
+    bus.write(number, servo.TORQUE_ENABLE, 1, 0)
+    bus.write(number, servo.LOCK, 1, 0)
+    try:
+        for address, (size, value) in different.items():
+            bus.write(number, address, size, value)
+    finally:
+        bus.write(number, servo.LOCK, 1, 1)
+    for address, (size, value) in different.items():
+        kept = int.from_bytes(bus.read(number, address, size)[1], 'little')
+        if kept != value:
+            raise CellError(f'{bus.path}: servo {number} ({name}): register {address} reads '
+                            f'{kept} after {value} was written; power the arm off and on')
+    return f'{name}: registers {", ".join(map(str, sorted(different)))} written'

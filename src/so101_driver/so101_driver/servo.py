@@ -1,0 +1,107 @@
+"""What an STS3215 servo is on the wire: its control table and the meaning of its numbers.
+
+Numbers here are the servo's own (ticks, 0.1 V, sign-magnitude); angles begin in `calibration`.
+Source: Feetech's STS3215 memory table (protocol 0).
+"""
+from dataclasses import dataclass
+
+import numpy as np
+
+MODEL_NUMBER = 777
+TICKS_PER_TURN = 4096
+
+# Control table. Below 40: EEPROM, which wears out and is written only with LOCK 0.
+MODEL = 3
+SERVO_ID = 5
+RETURN_DELAY = 7
+MIN_POSITION_LIMIT = 9
+MAX_POSITION_LIMIT = 11
+MAX_TORQUE_LIMIT = 16
+P_GAIN = 21
+D_GAIN = 22
+I_GAIN = 23
+PROTECTION_CURRENT = 28
+HOMING_OFFSET = 31
+OPERATING_MODE = 33
+OVERLOAD_TORQUE = 36
+EEPROM_END = 40
+TORQUE_ENABLE = 40
+ACCELERATION = 41
+GOAL_POSITION = 42
+LOCK = 55
+BLOCK = 56           # the telemetry block: 56 to 70, all of it in one sync read
+BLOCK_LENGTH = 15
+
+POSITION_SIGN = VELOCITY_SIGN = CURRENT_SIGN = 15
+LOAD_SIGN = 10
+HOMING_SIGN = 11
+
+ERROR_BITS = {1: 'voltage', 2: 'angle', 4: 'overheat', 8: 'overcurrent', 32: 'overload'}
+
+
+def error_names(error: int) -> tuple[str, ...]:
+    """Faults in a status packet's error byte (or in the status register), by name."""
+    return tuple(name for bit, name in ERROR_BITS.items() if error & bit)
+
+
+def from_sign_magnitude(value, bit: int):
+    """Signed integer(s) of sign-magnitude words with their sign in `bit`."""
+    magnitude = np.asarray(value, np.int64) & ((1 << bit) - 1)
+    return np.where(np.asarray(value) & (1 << bit), -magnitude, magnitude)
+
+
+def to_sign_magnitude(value: int, bit: int) -> int:
+    """Sign-magnitude word of one integer; ValueError if it does not fit."""
+    if abs(value) >= 1 << bit:
+        raise ValueError(f'{value} does not fit into {bit} bits and a sign')
+    return value if value >= 0 else -value | 1 << bit
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """The telemetry block of n servos; decoded where it is asked for."""
+
+    data: np.ndarray  # (n, 15) uint8, addresses 56 to 70
+
+    def _words(self, offset: int, count: int = 1) -> np.ndarray:
+        return self.data[:, offset:offset + 2 * count].copy().view('<u2')
+
+    @property
+    def position(self) -> np.ndarray:
+        """(n,) int64, ticks."""
+        return from_sign_magnitude(self._words(0)[:, 0], POSITION_SIGN)
+
+    @property
+    def velocity(self) -> np.ndarray:
+        """(n,) int64, ticks/s."""
+        return from_sign_magnitude(self._words(2)[:, 0], VELOCITY_SIGN)
+
+    @property
+    def load(self) -> np.ndarray:
+        """(n,) float64, share of the full drive, signed."""
+        return from_sign_magnitude(self._words(4)[:, 0], LOAD_SIGN) * 1e-3
+
+    @property
+    def voltage(self) -> np.ndarray:
+        """(n,) float64, V."""
+        return self.data[:, 6] * 0.1
+
+    @property
+    def temperature(self) -> np.ndarray:
+        """(n,) uint8, degrees Celsius."""
+        return self.data[:, 7]
+
+    @property
+    def status(self) -> np.ndarray:
+        """(n,) uint8, fault bits as in the error byte."""
+        return self.data[:, 9]
+
+    @property
+    def moving(self) -> np.ndarray:
+        """(n,) bool."""
+        return self.data[:, 10] != 0
+
+    @property
+    def current(self) -> np.ndarray:
+        """(n,) float64, A (6.5 mA a unit)."""
+        return from_sign_magnitude(self._words(13)[:, 0], CURRENT_SIGN) * 6.5e-3

@@ -1,0 +1,63 @@
+"""An arm for the tests: so101_sim's emulated servos on a real pty, each joint a simple motor."""
+import json
+import threading
+import time
+
+from so101_sim import calibration_path
+from so101_sim.servo_bus import ServoBus
+from so101_sim.sts3215 import Sensed, Sts3215
+
+SPEED = 3000.0           # ticks/s
+PERIOD = 0.004           # s
+
+
+class EmulatedArm:
+    """Six servos on `port`, at the middle of their ranges; `hold` blocks a joint where it is."""
+
+    def __init__(self, port, arm='follower', configured=True):
+        with open(calibration_path(arm), encoding='utf-8') as file:
+            table = list(json.load(file).values())
+        self.port = str(port)
+        self.servos = []
+        for entry in table:
+            encoder = (entry['range_min'] + entry['range_max']) / 2 + entry['homing_offset']
+            ranges = (entry['homing_offset'], entry['range_min'], entry['range_max'])
+            self.servos.append(
+                Sts3215(entry['id'], Sensed(encoder), *(ranges if configured else ())))
+        self.hold = set()
+        self.speeds = [0.0] * 6            # greatest step of each joint, ticks/s
+        self._bus = ServoBus(self.port, self.servos)
+        self._stopping = threading.Event()
+
+    def __enter__(self):
+        self._bus.start()
+        self._thread = threading.Thread(target=self._move, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stopping.set()
+        self._thread.join()
+        self._bus.stop()
+
+    def unplug(self, servo_id):
+        """Take one servo off the bus."""
+        self._bus.servos = [s for s in self._bus.servos if s.id != servo_id]
+
+    def is_open(self):
+        """Whether somebody has the port open."""
+        return self._bus.slave_open()
+
+    def _move(self):
+        last = time.monotonic()
+        while not self._stopping.wait(PERIOD):
+            now = time.monotonic()
+            reach, last = SPEED * (now - last), now
+            for i, servo in enumerate(self.servos):
+                at = servo.sensed.position
+                if servo.torque_on and servo.id not in self.hold:
+                    step = min(max(servo.goal - at, -reach), reach)
+                else:
+                    step = 0.0
+                self.speeds[i] = max(self.speeds[i], abs(step) / PERIOD)
+                servo.sensed = Sensed(at + step, step / PERIOD)
