@@ -30,7 +30,8 @@ class Camera:
 
     def open(self) -> None:
         """Open the device and take one frame."""
-        cv2.setLogLevel(0)         # what OpenCV would print is in the sentences below
+        # what OpenCV would print is in the sentences below
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         if not os.path.exists(self.device):
             raise CellError(f'{self.device}: no such camera; plug it in, or set device to one '
                             'of /dev/video* or /dev/v4l/by-id/*')

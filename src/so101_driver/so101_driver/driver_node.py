@@ -55,11 +55,11 @@ class DriverNode(CellNode):
         Parameter('leader_calibration', '', "LeRobot's calibration file of the leader"),
         Parameter('rate', 100.0, 'cycles of each bus, Hz', 10.0, 500.0),
         Parameter('max_speed', 2.0, 'speed limit of every joint, rad/s', 0.05, MAX_VELOCITY),
-        Parameter('command_timeout', 0.25, 'an older command no longer moves the arm, s', 0.05, 5.0),
-        Parameter('answer_timeout', 0.003, 'how late an answer may be beyond its time on the wire, '
-                  's; more for USB adapters with a latency timer', 0.001, 0.05),
+        Parameter('command_timeout', 0.25, 'an older command moves nothing, s', 0.05, 5.0),
+        Parameter('answer_timeout', 0.003, 'how long to wait for answers beyond their time on '
+                  'the wire, s; more for USB adapters with a latency timer', 0.001, 0.05),
         Parameter('port_wait', 10.0, 'how long to wait for a port to appear, s', 0.0, 120.0),
-        Parameter('locked_joints', '', "joints that never move, by name, with commas between"),
+        Parameter('locked_joints', '', 'joints that never move, by name, with commas between'),
     )
 
     def __init__(self):
@@ -71,7 +71,7 @@ class DriverNode(CellNode):
         self._ports = {arm: port for arm, port in ports.items() if port}
         if not self._ports:
             raise CellError('neither follower_port nor leader_port is set; '
-                            'name at least one arm\'s serial port')
+                            "name at least one arm's serial port")
         calibrations = {
             arm: load_calibration(self.param(f'{arm}_calibration')) for arm in self._ports}
         if len(calibrations) == 2:

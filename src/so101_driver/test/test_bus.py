@@ -1,0 +1,176 @@
+"""The bus against bytes written by hand on a real pty (no emulator: an independent reading)."""
+import os
+import select
+import threading
+import time
+import tty
+
+from hypothesis import given, settings, strategies as st
+import pytest
+
+from so101_description.errors import CellError
+from so101_driver.bus import Bus, parse_status_packets
+
+
+def status(servo, data=b'', error=0):
+    body = bytes([servo, len(data) + 2, error]) + data
+    return b'\xff\xff' + body + bytes([~sum(body) & 0xff])
+
+
+class Wire:
+    """The far end of a port: `answer(request)` returns the chunks to send back."""
+
+    def __init__(self):
+        self.master, self.slave = os.openpty()
+        tty.setraw(self.slave)
+        self.path = os.ttyname(self.slave)
+        self.requests, self.answer = [], lambda request: []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self):
+        while not self._stop.is_set():
+            if select.select([self.master], [], [], 0.02)[0]:
+                request = os.read(self.master, 1000)
+                self.requests.append(request)
+                for chunk in self.answer(request):
+                    os.write(self.master, chunk)
+
+    def close(self):
+        self._stop.set()
+        self._thread.join()
+        os.close(self.master)
+        os.close(self.slave)
+
+
+@pytest.fixture
+def wire():
+    wire = Wire()
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def bus(wire):
+    bus = Bus(wire.path, (1, 2, 3))
+    yield bus
+    bus.close()
+
+
+def test_requests_are_the_protocols_bytes(wire, bus):
+    wire.answer = lambda request: [status(2, bytes(request[6] if request[4] == 2 else 0))]
+    bus.ping(2)
+    bus.read(2, 56, 2)
+    bus.write(2, 42, 2, 0x0834)
+    bus.sync_read(56, 15)
+    bus.sync_write(42, [0x100, 0x203, 0xfff])
+    time.sleep(0.03)
+    assert [r.hex(' ') for r in wire.requests] == [
+        'ff ff 02 02 01 fa',
+        'ff ff 02 04 02 38 02 bd',
+        'ff ff 02 05 03 2a 34 08 8f',
+        'ff ff fe 07 82 38 0f 01 02 03 2b',
+        'ff ff fe 0d 83 2a 02 01 00 01 02 03 02 03 ff 0f 2b']
+
+
+def test_sync_read_takes_answers_in_any_order_and_keeps_error_bytes(wire, bus):
+    blocks = {i: bytes([i] * 15) for i in (1, 2, 3)}
+    joined = status(3, blocks[3]) + status(1, blocks[1], error=32) + status(2, blocks[2])
+    wire.answer = lambda request: [joined[:7], joined[7:30], joined[30:]]
+    assert bus.sync_read(56, 15) == {
+        1: (32, blocks[1]), 2: (0, blocks[2]), 3: (0, blocks[3])}
+    assert (bus.requested, bus.lost, bus.bad_checksums) == (3, 0, 0)
+
+
+def test_a_lost_answer_costs_its_time_and_not_the_others(wire, bus):
+    wire.answer = lambda request: [status(1, bytes(15)) + status(3, bytes(15))]
+    costs = []
+    for _ in range(5):
+        began = time.monotonic()
+        assert sorted(bus.sync_read(56, 15)) == [1, 3]
+        costs.append(time.monotonic() - began)
+    wire_time = (11 + 3 * 21) * 1e-5
+    assert 0.003 <= min(costs) <= wire_time + 0.003 + 0.001
+    assert bus.lost == 5
+
+
+def test_a_corrupt_answer_is_dropped_and_counted(wire, bus):
+    broken = bytearray(status(2, bytes(15)))
+    broken[9] ^= 0x10
+    wire.answer = lambda request: [status(1, bytes(15)) + broken + status(3, bytes(15))]
+    assert sorted(bus.sync_read(56, 15)) == [1, 3]
+    assert (bus.lost, bus.bad_checksums) == (1, 1)
+
+
+def test_an_answer_cut_short_does_not_take_the_next_with_it(wire, bus):
+    wire.answer = lambda request: [
+        status(1, bytes(15)) + status(2, bytes(15))[:9] + status(3, bytes(15))]
+    assert sorted(bus.sync_read(56, 15)) == [1, 3]
+
+
+def test_a_late_answer_is_not_taken_for_the_next_request(wire, bus):
+    os.write(wire.master, status(1, b'\x01' * 15))       # left over from before
+    wire.answer = lambda request: [status(1, b'\x02' * 15)]
+    assert bus.sync_read(56, 15)[1] == (0, b'\x02' * 15)
+
+
+def test_waiting_for_silent_servos_does_not_burn_the_processor(wire, bus):
+    began, busy = time.monotonic(), time.thread_time()
+    with pytest.raises(CellError, match=f'{wire.path}: servo 2 does not answer'):
+        bus.read(2, 0, 40)
+    assert time.monotonic() - began > 0.06
+    assert time.thread_time() - busy < 0.01
+
+
+def test_single_requests_try_again(wire, bus):
+    answers = [[], [b'\xff\xff\x02'], [status(2, b'\x09\x03')]]
+    wire.answer = lambda request: answers.pop(0)
+    assert bus.read(2, 3, 2) == (0, b'\x09\x03')
+
+
+def test_an_absent_port_is_one_sentence_with_what_is_there():
+    with pytest.raises(CellError, match='/dev/nowhere: no such port; /dev/serial/by-id shows'):
+        Bus('/dev/nowhere', (1,))
+
+
+def test_a_port_in_use_is_refused_and_its_user_undisturbed(wire, bus):
+    with pytest.raises(CellError, match='cannot be opened for this process alone'):
+        Bus(wire.path, (1,))
+    wire.answer = lambda request: [status(1)]
+    assert bus.ping(1) == 0
+
+
+def test_a_port_that_goes_away_is_said_to_be_gone():
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    bus = Bus(os.ttyname(slave), (1,))
+    os.close(slave)
+    os.close(master)
+    with pytest.raises(CellError, match='the port is gone'):
+        bus.sync_read(56, 15)
+    bus.close()
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.binary(max_size=200), st.integers(0, 15))
+def test_any_bytes_parse_to_packets_with_true_checksums(noise, length):
+    packets, rest, bad = parse_status_packets(noise, length)
+    for servo, error, data in packets:
+        assert status(servo, data, error) in noise and len(data) == length
+    assert noise.endswith(rest) and bad >= 0
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=40), st.binary(min_size=15, max_size=15),
+       st.lists(st.integers(0, 80), max_size=4))
+def test_a_packet_is_found_behind_any_noise_however_it_is_chopped(noise, data, cuts):
+    # noise that would itself begin a packet of this length can hide the real one
+    if b'\xff\xff' in noise or noise.endswith(b'\xff'):
+        noise = noise.replace(b'\xff', b'\xfe')
+    stream, found, rest = noise + status(4, data, 1), [], b''
+    edges = sorted({0, len(stream), *(min(cut, len(stream)) for cut in cuts)})
+    for start, end in zip(edges, edges[1:]):
+        packets, rest, _ = parse_status_packets(rest + stream[start:end], 15)
+        found += packets
+    assert (4, 1, data) in found

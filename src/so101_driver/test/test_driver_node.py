@@ -1,0 +1,211 @@
+"""The driver node in its own process, on emulated arms, seen through a real ROS graph."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray
+import domain_coordinator
+from emulated_arm import EmulatedArm
+import numpy as np
+import pytest
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import JointState
+from std_srvs.srv import SetBool
+
+from so101_description import names, qos
+from so101_description.joints import JOINTS
+from so101_sim import calibration_path
+
+START = 'from so101_driver.driver_node import main; main()'
+
+
+@pytest.fixture(scope='module', autouse=True)
+def domain():
+    with domain_coordinator.domain_id() as number:
+        os.environ['ROS_DOMAIN_ID'] = str(number)
+        os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+        rclpy.init()
+        yield
+        rclpy.shutdown()
+
+
+def start(**parameters):
+    arguments = [part for name, value in parameters.items()
+                 for part in ('-p', f'{name}:={value}')]
+    return subprocess.Popen(
+        [sys.executable, '-c', START, '--ros-args', *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+class Bench:
+    """A node that watches and commands one arm."""
+
+    def __init__(self, arm):
+        self.node = rclpy.create_node('bench')
+        self.executor = SingleThreadedExecutor()
+        self.executor.add_node(self.node)
+        self.states, self.diagnostics = [], []
+        self.node.create_subscription(
+            JointState, names.JOINT_STATES.format(arm=arm), self.states.append, qos.SENSOR_SUB)
+        self.node.create_subscription(
+            DiagnosticArray, names.DIAGNOSTICS, self.diagnostics.append, qos.STATUS)
+        self._commands = self.node.create_publisher(
+            JointState, names.JOINT_COMMANDS.format(arm=arm), qos.COMMAND)
+        self._torque = self.node.create_client(SetBool, names.SET_TORQUE.format(arm=arm))
+
+    def spin_until(self, condition, timeout=8.0):
+        end = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < end, 'did not happen in time'
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def spin_for(self, seconds):
+        end = time.monotonic() + seconds
+        self.spin_until(lambda: time.monotonic() > end)
+
+    def torque(self, on):
+        assert self._torque.wait_for_service(5.0)
+        future = self._torque.call_async(SetBool.Request(data=on))
+        self.spin_until(future.done)
+        return future.result()
+
+    def command(self, position, joints=JOINTS):
+        self._commands.publish(
+            JointState(name=list(joints), position=[float(p) for p in position]))
+
+    @property
+    def position(self):
+        return np.array(self.states[-1].position)
+
+    def destroy(self):
+        self.executor.shutdown()
+        self.node.destroy_node()
+
+
+@pytest.fixture
+def bench():
+    bench = Bench('follower')
+    yield bench
+    bench.destroy()
+
+
+@pytest.fixture
+def cell(tmp_path):
+    """Both emulated arms, and a driver whose ports appear a moment after its start."""
+    ports = [tmp_path / 'follower', tmp_path / 'leader']
+    process = start(follower_port=ports[0], leader_port=ports[1], answer_timeout=0.01,
+                    follower_calibration=calibration_path('follower'),
+                    leader_calibration=calibration_path('leader'))
+    time.sleep(0.5)
+    with EmulatedArm(ports[0]) as follower, EmulatedArm(ports[1], 'leader') as leader:
+        yield process, follower, leader
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=8)
+
+
+def test_the_driver_from_joint_states_to_exit(cell, bench):
+    process, follower, leader = cell
+    # joint states
+    bench.spin_until(lambda: bench.states)
+    bench.states.clear()
+    bench.spin_for(1.0)
+    assert len(bench.states) >= 50
+    state = bench.states[-1]
+    assert tuple(state.name) == JOINTS and state.header.frame_id == 'follower'
+    assert len(state.velocity) == len(state.effort) == 6
+    assert abs(time.time() - (state.header.stamp.sec + state.header.stamp.nanosec * 1e-9)) < 0.5
+    # torque and commands
+    assert bench.torque(True).success
+    assert all(servo.torque_on for servo in follower.servos)
+    assert not any(servo.torque_on for servo in leader.servos)
+    target = np.array([0.3, -0.2, 0.1, 0.2, -0.1, 0.6])
+
+    def there():
+        bench.command(target)
+        return np.allclose(bench.position, target, atol=0.005)
+    bench.spin_until(there)
+    # a stale command holds short of its target
+    bench.spin_for(0.4)
+    bench.command([-1.5, 0, 0, 0, 0, 0.6])
+    bench.spin_for(0.7)
+    held = bench.position
+    bench.spin_for(0.2)
+    assert np.allclose(bench.position, held, atol=0.003)
+    assert held[0] > -1.0
+    # bad commands are refused, counted and named; diagnostics tell
+    bench.command([0.0] * 6, JOINTS[:5] + ('grip',))
+    bench.spin_for(0.1)
+    bench.command([float('nan')] * 6)
+    bench.diagnostics.clear()
+
+    def refused():
+        found = {s.name: {v.key: v.value for v in s.values}
+                 for message in bench.diagnostics for s in message.status}
+        return found.get('driver: follower', {}).get('commands_refused') == '2' and found
+    bench.spin_until(refused)
+    found = refused()
+    assert len(found) == 14
+    assert int(found['driver: follower']['commands_stale']) >= 1
+    assert float(found['driver: leader']['rate_hz']) > 50
+    assert found['driver: leader: gripper']['voltage_v'] == '12.0'
+    # exit
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=8)
+    assert process.returncode == 0, err
+    assert time.monotonic() - began < 4.5
+    assert 'Traceback' not in out + err
+    for line in ('follower: at rest', 'follower: torque off', 'leader: port closed'):
+        assert line in out + err
+    assert "unknown joint 'grip'" in out + err
+    assert not any(servo.torque_on for servo in follower.servos + leader.servos)
+
+
+def test_a_vanished_bus_ends_the_driver_with_a_sentence(tmp_path):
+    with EmulatedArm(tmp_path / 'port') as follower:
+        process = start(follower_port=follower.port,
+                        follower_calibration=calibration_path('follower'))
+        end = time.monotonic() + 8
+        while not (follower.is_open() and follower.servos[0].memory[21] == 16):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    _, err = process.communicate(timeout=8)
+    assert process.returncode == 1
+    assert 'the port is gone' in err and 'Traceback' not in err
+
+
+def implausible(tmp_path):
+    with open(calibration_path('follower'), encoding='utf-8') as file:
+        table = json.load(file)
+    table['elbow_flex']['range_max'] = table['elbow_flex']['range_min'] + 100
+    path = tmp_path / 'implausible.json'
+    path.write_text(json.dumps(table))
+    return path
+
+
+@pytest.mark.parametrize('parameters, words', [
+    ({'speed': 2.0}, 'unknown parameter speed'),
+    ({}, 'neither follower_port nor leader_port'),
+    ({'follower_port': '/dev/nowhere', 'follower_calibration': '/nowhere.json'},
+     '/nowhere.json: no calibration to read'),
+    ({'follower_port': '/dev/nowhere'}, 'needs a calibration file'),
+    ({'follower_port': '/dev/nowhere', 'follower_calibration': implausible},
+     'elbow_flex: range 911 to 1011 spans 100 ticks'),
+    ({'follower_port': '/dev/nowhere', 'port_wait': 0.1,
+      'follower_calibration': calibration_path('follower')},
+     'follower_port: /dev/nowhere: no such port'),
+    ({'locked_joints': 'wrist'}, 'locked_joints: unknown joint wrist'),
+    ({'rate': 1000}, 'parameter rate'),
+])
+def test_bad_input_is_one_sentence_and_exit_1(tmp_path, parameters, words):
+    parameters = {k: v(tmp_path) if callable(v) else v for k, v in parameters.items()}
+    process = start(**parameters)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert words in err
+    assert len(err.strip().splitlines()) == 1 and 'Traceback' not in out
