@@ -1,0 +1,81 @@
+"""A cell started as a user starts it, watched from outside, in a ROS domain of its own."""
+from contextlib import contextmanager
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from domain_coordinator import domain_id
+
+
+class CellProcess:
+    """`python -m hilserl_actor.supervise ...` with its output kept, line by line."""
+
+    def __init__(self, words, environment):
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, '-m', 'hilserl_actor.supervise', *words], env=environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+            print(f'{time.monotonic() - self.started:6.1f} {line}', end='', flush=True)
+
+    def wait(self, timeout: float) -> int:
+        """Exit code; fails the test if it takes longer."""
+        code = self.process.wait(timeout)
+        self._reader.join(5.0)
+        return code
+
+    def interrupt(self) -> float:
+        """Press Ctrl-C; returns how long the cell took to end, s."""
+        since = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(15.0)
+        return time.monotonic() - since
+
+    def wait_for(self, text: str, timeout: float) -> str:
+        """Return the first output line with `text`."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            for line in list(self.lines):
+                if text in line:
+                    return line
+            assert self.process.poll() is None, f'the cell ended before it said {text!r}'
+            time.sleep(0.05)
+        raise AssertionError(f'the cell did not say {text!r} within {timeout} s')
+
+    @property
+    def text(self) -> str:
+        """Everything it printed."""
+        return '\n'.join(self.lines)
+
+
+@contextmanager
+def own_domain():
+    """Environment (also of this process) with a ROS domain that nobody else uses."""
+    with domain_id() as number:
+        os.environ['ROS_DOMAIN_ID'] = str(number)
+        os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+        yield dict(os.environ)
+
+
+def processes_with(text: str) -> list[str]:
+    """Command lines of running processes that contain `text`."""
+    found = []
+    for entry in Path('/proc').iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                line = (entry / 'cmdline').read_bytes().replace(b'\0', b' ').decode()
+            except OSError:
+                continue
+            if text in line:
+                found.append(line.strip())
+    return found

@@ -1,0 +1,64 @@
+"""A ROS node that listens to a running cell and keeps what a test asks about."""
+from collections import Counter
+import threading
+import time
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import Image, JointState
+from so101_description import names, qos
+from so101_interfaces.msg import ActorStatus, LearnerStatus, Step, Weights
+
+
+class Watcher:
+    """Everything the cell said while the `with` block ran."""
+
+    def __init__(self):
+        self.actor: list[ActorStatus] = []
+        self.learner: list[LearnerStatus] = []
+        self.steps: list[Step] = []
+        self.versions: list[int] = []
+        self.counts: Counter = Counter()
+        self.first: dict[str, float] = {}
+        self.last: dict[str, float] = {}
+
+    def __enter__(self):
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context)
+        node = rclpy.create_node('watcher', context=self._context)
+        for kind, topic, profile, store in (
+                (ActorStatus, names.ACTOR_STATUS, qos.STATUS, self.actor.append),
+                (LearnerStatus, names.LEARNER_STATUS, qos.STATUS, self.learner.append),
+                (Step, names.STEP, qos.STEPS, self.steps.append),
+                (Weights, names.WEIGHTS, qos.LATCHED,
+                 lambda m: self.versions.append(m.version)),
+                (Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_SUB, None),
+                (JointState, names.JOINT_STATES.format(arm='follower'), qos.SENSOR_SUB, None),
+                (JointState, names.JOINT_STATES.format(arm='leader'), qos.SENSOR_SUB, None)):
+            node.create_subscription(
+                kind, topic, lambda m, t=topic, s=store: self._note(t, m, s), profile)
+        executor = SingleThreadedExecutor(context=self._context)
+        executor.add_node(node)
+        self._thread = threading.Thread(target=self._spin, args=(executor,), daemon=True)
+        self._thread.start()
+        return self
+
+    def _spin(self, executor):
+        while self._context.ok():
+            executor.spin_once(timeout_sec=0.1)
+
+    def _note(self, topic, message, store):
+        now = time.monotonic()
+        self.first.setdefault(topic, now)
+        self.last[topic] = now
+        self.counts[topic] += 1
+        if store:
+            store(message)
+
+    def rate(self, topic: str) -> float:
+        """Messages a second that arrived between the first and the last."""
+        return (self.counts[topic] - 1) / (self.last[topic] - self.first[topic])
+
+    def __exit__(self, *_):
+        rclpy.shutdown(context=self._context)
+        self._thread.join(2.0)

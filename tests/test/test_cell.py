@@ -1,0 +1,159 @@
+"""The whole cell as a user starts it: the real graph, and then what came out of it."""
+from pathlib import Path
+import signal
+import time
+
+from hilserl_learner.policy import Policy
+from hilserl_tests.cell_process import CellProcess, own_domain, processes_with
+from hilserl_tests.watcher import Watcher
+import numpy as np
+import pytest
+from rosbags.highlevel import AnyReader
+from so101_description import names
+
+RUN_FOR = 75
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory):
+    return tmp_path_factory.mktemp('runs')
+
+
+@pytest.fixture(scope='module')
+def trained(runs):
+    """One run of about a minute: (process, what was heard, run directory)."""
+    with own_domain() as environment, Watcher() as heard:
+        cell = CellProcess(
+            ['train', 'run:=whole', f'runs_dir:={runs}', f'run_for:={RUN_FOR}'], environment)
+        code = cell.wait(RUN_FOR + 20)
+    assert code == 0, cell.text[-3000:]
+    return cell, heard, runs / 'whole'
+
+
+def acted(heard):
+    return [s for s in heard.steps if not s.last]
+
+
+def test_the_cell_ends_cleanly_and_leaves_no_process(trained):
+    cell, _, run = trained
+    assert 'Traceback' not in cell.text
+    assert processes_with(str(run)) == []
+
+
+def test_steps_come_from_policy_and_human(trained):
+    sources = {s.source for s in acted(trained[1])}
+    step = trained[1].steps[0]
+    assert sources == {step.SOURCE_POLICY, step.SOURCE_HUMAN}
+
+
+def test_steps_of_an_episode_have_no_gap_and_end_with_an_observation(trained):
+    episodes = {}
+    for step in trained[1].steps:
+        episodes.setdefault(step.episode_id, []).append(step)
+    finished = [e for e in episodes.values() if e[-1].last and e[-1].outcome]
+    assert len(finished) >= 3
+    for steps in finished:
+        dropped = steps[-1].index + 1 - len(steps)
+        assert dropped <= 0.05 * len(steps), f'{dropped} steps dropped of {len(steps)}'
+        assert not any(s.last for s in steps[:-1])
+        assert steps[-2].terminated != steps[-2].truncated
+        assert len(steps[-1].action) == 0
+
+
+def test_no_zero_action_while_the_arm_moved(trained):
+    """The founding failure: motion stored as nothing."""
+    steps = acted(trained[1])
+    moved = zeros = 0
+    for a, b in zip(steps, steps[1:]):
+        if a.episode_id != b.episode_id or b.index != a.index + 1:
+            continue
+        if np.abs(np.subtract(b.state[12:15], a.state[12:15])).max() > 0.008:   # tool, m
+            moved += 1
+            zeros += bool(np.abs(a.action).max() < 1e-3)
+    assert moved > 50
+    assert zeros <= 0.02 * moved, f'{zeros} of {moved} moving steps have a zero action'
+
+
+def test_executed_actions_move_the_tool_the_way_they_say(trained):
+    deltas, actions = [], []
+    for a, b in zip(acted(trained[1]), acted(trained[1])[1:]):
+        if a.episode_id == b.episode_id and b.index == a.index + 1:
+            deltas.append(np.subtract(b.state[12:15], a.state[12:15]))
+            actions.append(a.action[:3])
+    for axis in range(3):
+        correlation = np.corrcoef(np.array(deltas)[:, axis], np.array(actions)[:, axis])[0, 1]
+        assert correlation > 0.3, f'axis {"xyz"[axis]}: correlation {correlation:.2f}'
+
+
+def test_the_actor_uses_weights_of_a_later_version(trained):
+    versions = [s.policy_version for s in acted(trained[1]) if s.source == s.SOURCE_POLICY]
+    assert versions == sorted(versions)
+    assert versions[-1] > versions[0] >= 1
+    assert trained[1].actor[-1].policies_applied >= 3
+    assert trained[1].learner[-1].updates >= 20
+
+
+def test_bags_are_rosbags_with_every_step(trained):
+    _, heard, run = trained
+    bags = sorted(p.parent for p in (run / 'bags').rglob('metadata.yaml'))
+    assert len(bags) >= 3
+    recorded = set()
+    for bag in bags:
+        with AnyReader([bag]) as reader:
+            topics = {c.topic: c.msgtype for c in reader.connections}
+            assert topics[f'/{names.STEP}'] == 'so101_interfaces/msg/Step'
+            assert f'/{names.TASK}' in topics
+            for connection, _, data in reader.messages():
+                if connection.topic == f'/{names.STEP}':
+                    step = reader.deserialize(data, connection.msgtype)
+                    recorded.add((step.episode_id, step.index))
+    live = {(s.episode_id, s.index) for s in heard.steps}
+    assert live - recorded == set()
+
+
+def test_the_checkpoint_holds_a_policy_that_loads(trained):
+    data = (trained[2] / 'checkpoints' / 'latest' / 'policy.safetensors').read_bytes()
+    policy = Policy.from_bytes(data, trained[1].steps[0].schema_hash)
+    assert policy.updates >= 20
+
+
+def test_rates_hold_with_the_learner_at_work(trained):
+    heard = trained[1]
+    for arm in names.ARMS:
+        assert heard.rate(names.JOINT_STATES.format(arm=arm)) > 50
+    assert heard.rate(names.IMAGE.format(camera=names.WRIST_CAMERA)) > 20
+    periods = [s.period_ms_p50 for s in heard.actor[-50:]]
+    assert np.median(periods) == pytest.approx(100.0, abs=2.0)
+
+
+def test_starting_again_resumes_and_says_so_and_ctrl_c_ends_it_within_5_s(trained):
+    run = trained[2]
+    before = trained[1].learner[-1]
+    with own_domain() as environment, Watcher() as heard:
+        cell = CellProcess(['train', 'run:=whole', f'runs_dir:={run.parent}'], environment)
+        line = cell.wait_for('resumed', 30)
+        cell.wait_for('READY -> POLICY', 40)
+        seconds = cell.interrupt()
+    assert f'{before.updates:,}' in line.replace(str(before.updates), f'{before.updates:,}') or \
+        'updates' in line
+    assert seconds < 5.5
+    assert cell.process.returncode == 0, cell.text[-3000:]
+    assert 'Traceback' not in cell.text
+    assert heard.versions[0] >= trained[1].versions[-1]
+    assert processes_with(str(run)) == []
+
+
+def test_a_run_in_use_is_refused_and_a_dead_supervisor_leaves_nothing_behind(runs):
+    with own_domain() as environment:
+        words = ['train', 'run:=busy', f'runs_dir:={runs}']
+        first = CellProcess(words, environment)
+        first.wait_for('IDLE -> RESET', 40)
+        with own_domain() as elsewhere:
+            second = CellProcess(words, elsewhere)
+            assert second.wait(30) == 1
+        assert 'another process' in second.text
+        first.process.send_signal(signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while processes_with(str(Path(runs) / 'busy')) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert processes_with(str(Path(runs) / 'busy')) == []
