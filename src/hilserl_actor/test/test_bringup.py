@@ -1,0 +1,99 @@
+"""Arguments are checked by name, kind and choice; plans hold together."""
+from pathlib import Path
+
+from hilserl_actor import bringup
+from hilserl_actor.supervise import argument_texts, main
+import pytest
+from so101_description.errors import CellError
+
+REAL = ['sim:=false', 'follower_port:=/dev/f', 'follower_calibration:=/f.json']
+
+
+def plan(command, *words):
+    return bringup.plan(command, bringup.parse(command, list(words)))
+
+
+def parameters(a_plan, executable):
+    node, = [n for n in a_plan.nodes if n.executable == executable]
+    return node.parameters
+
+
+@pytest.mark.parametrize('word, sentence', [
+    ('foo:=1', 'train has no argument foo; it takes: camera_device'),
+    ('foo', 'not of the form name:=value'),
+    ('sim:=maybe', 'sim:=maybe is not one of true, false'),
+    ('run_for:=soon', 'run_for:=soon is not a number'),
+    ('run_for:=nan', 'out of range'),
+    ('seed:=1.5', 'seed:=1.5 is not a whole number'),
+    ('run_for:=-1', 'out of range'),
+    ('run:=../x', 'not a name'),
+    ('start:=demos', 'needs demos:='),
+    ('start:=pretrained', 'go together'),
+    ('sim:=false', 'sim:=false needs follower_port'),
+    ('follower_port:=/dev/x', 'add sim:=false'),
+    ('policy:=x', 'no argument policy'),
+])
+def test_a_mistake_is_one_sentence(word, sentence):
+    with pytest.raises(CellError, match='.') as error:
+        plan('train', word)
+    assert sentence in str(error.value)
+    assert '\n' not in str(error.value)
+
+
+def test_a_mistake_ends_the_command_with_1_and_starts_nothing(capsys):
+    assert main(['train', 'foo:=1']) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith('cell train: train has no argument foo')
+    assert captured.out == ''
+
+
+def test_every_argument_is_described_and_its_default_is_allowed():
+    for command in bringup.COMMANDS:
+        values = bringup.resolve(command, {})
+        assert set(values) == {a.name for a in bringup.arguments(command)}
+        assert all(a.description in argument_texts(command) for a in bringup.arguments(command))
+
+
+def test_the_simulated_cell_differs_from_the_real_one_only_below_the_driver():
+    sim = {n.executable for n in plan('train').nodes}
+    real = {n.executable for n in plan('train', *REAL).nodes}
+    assert sim - real == {'world', 'scripted_operator'}
+    assert real - sim == {'camera'}
+
+
+def test_actor_and_learner_agree_on_task_and_image_size():
+    for words in ([], REAL):
+        a = parameters(plan('train', *words), 'actor')
+        b = parameters(plan('train', *words), 'learner')
+        assert all(a[k] == b[k] for k in ('task', 'image_width', 'image_height', 'start'))
+
+
+def test_recording_does_not_train_and_evaluation_has_no_learner():
+    assert parameters(plan('record'), 'learner')['update_ratio'] == 0.0
+    assert 'learner' not in {n.executable for n in plan('eval').nodes}
+    assert parameters(plan('eval'), 'actor')['episodes'] == 50
+
+
+def test_a_scripted_operator_cannot_hold_a_real_leader():
+    with pytest.raises(CellError, match='simulated leader only'):
+        plan('train', *REAL, 'operator:=scripted')
+
+
+def test_runs_are_named_after_the_task_so_that_a_second_start_resumes(tmp_path):
+    assert plan('train', f'runs_dir:={tmp_path}').run_dir == tmp_path / 'grasp_lift'
+    assert plan('record', f'runs_dir:={tmp_path}').run_dir == tmp_path / 'demos'
+
+
+def test_every_node_of_a_plan_is_an_entry_point_of_its_package():
+    source = Path(__file__).resolve().parents[2]
+    for words in ([], REAL):
+        for node in plan('train', *words).nodes:
+            setup = (source / node.package / 'setup.py').read_text()
+            assert f"'{node.executable} = {node.package}." in setup
+
+
+def test_discovery_stays_on_this_host_unless_the_person_says_otherwise(monkeypatch):
+    monkeypatch.delenv('ROS_AUTOMATIC_DISCOVERY_RANGE', raising=False)
+    assert plan('train').environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
+    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'SUBNET')
+    assert plan('train').environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'SUBNET'

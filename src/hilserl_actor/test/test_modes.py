@@ -1,0 +1,48 @@
+"""The mode table holds together, and what is not in it is refused."""
+from hilserl_actor.modes import markdown_table, Mode, ModeMachine, TABLE
+import pytest
+
+
+def test_every_mode_has_a_row_and_every_exit_leads_to_a_mode():
+    assert set(TABLE) == set(Mode)
+    assert all(to in TABLE for row in TABLE.values() for to in row.exits.values())
+
+
+def test_the_leader_is_free_only_where_a_human_may_hold_it():
+    assert not TABLE[Mode.HUMAN].leader_torque
+    assert all(TABLE[m].leader_torque for m in (Mode.POLICY, Mode.RESET, Mode.READY, Mode.EVAL))
+
+
+def test_nothing_is_recorded_outside_an_episode():
+    assert {m for m, row in TABLE.items() if row.recording} == {
+        Mode.POLICY, Mode.HUMAN, Mode.EVAL}
+
+
+def test_evaluation_cannot_be_taken_over():
+    assert 'intervene' not in TABLE[Mode.EVAL].exits
+
+
+@pytest.mark.parametrize('mode', [m for m in Mode if m is not Mode.ESTOP])
+def test_emergency_stop_is_possible_in_every_mode_and_needs_an_explicit_reset(mode):
+    machine = ModeMachine()
+    machine.mode = mode
+    assert machine.fire('estop', 'test')
+    assert list(machine.row.exits) == ['estop_reset']
+
+
+def test_a_refused_event_says_what_is_possible_and_changes_nothing():
+    log = []
+    machine = ModeMachine(log.append)
+    assert not machine.fire('intervene', 'test')
+    assert machine.mode is Mode.IDLE
+    assert 'intervene is not possible in IDLE; possible: estop, preflight' in log[0]
+
+
+def test_transitions_are_logged_with_their_cause():
+    log = []
+    ModeMachine(log.append).fire('preflight', 'everything is there')
+    assert log == ['IDLE -> RESET: everything is there']
+
+
+def test_the_documented_table_names_every_mode():
+    assert all(f'| {mode.value} |' in markdown_table() for mode in Mode)
