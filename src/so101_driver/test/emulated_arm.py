@@ -5,10 +5,23 @@ import time
 
 from so101_sim import calibration_path
 from so101_sim.servo_bus import ServoBus
-from so101_sim.sts3215 import Sensed, Sts3215
+from so101_sim.sts3215 import GOAL_POSITION, Sensed, Sts3215
 
 SPEED = 3000.0           # ticks/s
 PERIOD = 0.004           # s
+
+
+class LoggedServo(Sts3215):
+    """A servo that remembers the goals written to it, in ticks."""
+
+    def __init__(self, *args):
+        self.goals = []
+        super().__init__(*args)
+
+    def write(self, address, data):
+        if address == GOAL_POSITION:
+            self.goals.append(int.from_bytes(data[:2], 'little'))
+        super().write(address, data)
 
 
 class EmulatedArm:
@@ -23,9 +36,8 @@ class EmulatedArm:
             encoder = (entry['range_min'] + entry['range_max']) / 2 + entry['homing_offset']
             ranges = (entry['homing_offset'], entry['range_min'], entry['range_max'])
             self.servos.append(
-                Sts3215(entry['id'], Sensed(encoder), *(ranges if configured else ())))
+                LoggedServo(entry['id'], Sensed(encoder), *(ranges if configured else ())))
         self.hold = set()
-        self.speeds = [0.0] * 6            # greatest step of each joint, ticks/s
         self._bus = ServoBus(self.port, self.servos)
         self._stopping = threading.Event()
 
@@ -53,11 +65,10 @@ class EmulatedArm:
         while not self._stopping.wait(PERIOD):
             now = time.monotonic()
             reach, last = SPEED * (now - last), now
-            for i, servo in enumerate(self.servos):
+            for servo in self.servos:
                 at = servo.sensed.position
                 if servo.torque_on and servo.id not in self.hold:
                     step = min(max(servo.goal - at, -reach), reach)
                 else:
                     step = 0.0
-                self.speeds[i] = max(self.speeds[i], abs(step) / PERIOD)
                 servo.sensed = Sensed(at + step, step / PERIOD)
