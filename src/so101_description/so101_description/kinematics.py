@@ -1,0 +1,194 @@
+"""Forward and inverse kinematics of the SO-101, and the arithmetic of actions.
+
+The one place where an action becomes metres and radians. Actions are four numbers in [-1, 1]:
+tool displacement along x, y, z of base_link (times `action_scale`) and the gripper's rate
+(times `gripper_step`; + opens). Pure: every answer depends on the arguments alone.
+"""
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from .joints import JOINTS, LOWER, UPPER
+from .model import load_model, model_hash
+
+_POSITIONING = slice(0, 4)      # pan, lift, elbow, wrist_flex: three for place, one for pitch
+_PITCH = np.array([0.0, 1.0, 1.0, 1.0])     # of the tool, below the horizontal: their sum
+_DAMPING = 1e-4                 # m^2, of the damped least squares (Wampler 1986)
+_REACHED = 2e-5                 # m
+
+
+@dataclass(frozen=True)
+class KinematicsConfig:
+    """Scales and bounds. Lengths m, angles rad, positions in base_link."""
+
+    action_scale: float = 0.02      # m for 1.0: 0.2 m/s at 10 Hz
+    gripper_step: float = 0.2       # rad for 1.0: closes in one second at 10 Hz
+    # Gravity holds a loaded SO-101 about 1 cm short; the rest is one control period of motion.
+    max_lead: float = 0.05
+    # A gripper that holds something cannot follow; this much lead is how hard it squeezes.
+    max_gripper_lead: float = 0.3
+    max_joint_step: float = 0.35    # rad between two targets
+    # Lower than 13.5 mm the finger pads drag on the table and hold the arm.
+    box_min: tuple[float, float, float] = (0.10, -0.15, 0.0135)
+    box_max: tuple[float, float, float] = (0.35, 0.15, 0.25)
+
+
+@dataclass(frozen=True)
+class ActionResult:
+    """An action (4,), and what it was before clipping to [-1, 1]."""
+
+    action: np.ndarray
+    unclipped: np.ndarray
+
+
+@dataclass(frozen=True)
+class TargetResult:
+    """A joint target (6,) rad, where its tool is (3,) m, and what limited it."""
+
+    q: np.ndarray
+    position: np.ndarray
+    limited: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SolveResult:
+    """Joints (6,) rad, and how far their tool is from what was asked, m."""
+
+    q: np.ndarray
+    error: float
+
+
+class Kinematics:
+    """The arm's kinematics. Not thread-safe: one instance a thread."""
+
+    def __init__(self, config: KinematicsConfig = KinematicsConfig()):
+        self.config = config
+        self.model_hash = model_hash()
+        self._model = load_model()
+        self._data = mujoco.MjData(self._model)
+        self._tool = self._model.site('tool').id
+        self._qpos = [self._model.joint(name).qposadr[0] for name in JOINTS]
+        self._dof = [self._model.joint(name).dofadr[0] for name in JOINTS]
+        self._jacobian = np.zeros((3, self._model.nv))
+        self._box = np.array(config.box_min), np.array(config.box_max)
+
+    def tool_pose(self, q) -> tuple[np.ndarray, np.ndarray]:
+        """Tool position (3,) m and rotation matrix (3, 3) in base_link of joints (6,) rad.
+
+        The rotation's first column is the approach direction.
+        """
+        self._place(q)
+        return (self._data.site_xpos[self._tool].copy(),
+                self._data.site_xmat[self._tool].reshape(3, 3).copy())
+
+    def action_between(self, leader, reference, leader_start=None,
+                       reference_start=None) -> ActionResult:
+        """Action that takes the follower's `reference` to where the `leader` shows.
+
+        All (6,) rad. With both starts given (a clutch), each arm counts from its own start.
+        """
+        delta = self._tool_position(leader) - self._tool_position(reference)
+        gripper = leader[5] - reference[5]
+        if leader_start is not None and reference_start is not None:
+            delta = delta - (self._tool_position(leader_start)
+                             - self._tool_position(reference_start))
+            gripper -= leader_start[5] - reference_start[5]
+        unclipped = np.append(delta / self.config.action_scale, gripper / self.config.gripper_step)
+        return ActionResult(np.clip(unclipped, -1.0, 1.0), unclipped)
+
+    def joint_target(self, measured, reference, action, pitch: float,
+                     wrist_roll: float) -> TargetResult:
+        """Joint target of an action: the reference, moved by it, within every bound.
+
+        measured, reference: (6,) rad; action: (4,), clipped here; pitch: of the tool below the
+        horizontal, held where the position allows it; wrist_roll: joint angle to hold. The next
+        call's reference is this call's `q`: it is what was reached, so nothing winds up.
+        """
+        config, limited = self.config, []
+        action = np.clip(action, -1.0, 1.0)
+        start = self._tool_position(reference)
+        wanted = start + action[:3] * config.action_scale
+        boxed = np.clip(wanted, *self._box)
+        if (np.abs(boxed - wanted) > 1e-9).any():
+            limited.append('workspace box')
+            # From outside, the way back in is no faster than an action.
+            boxed = start + np.clip(boxed - start, -config.action_scale, config.action_scale)
+        here = self._tool_position(measured)
+        lead = boxed - here
+        distance = float(np.linalg.norm(lead))
+        if distance > config.max_lead:
+            limited.append('lead over the measured pose')
+            boxed = here + lead * (config.max_lead / distance)
+        q, error = self._solve(np.array(reference, np.float64), boxed, pitch, wrist_roll, 12)
+        if error > 1e-3:
+            limited.append('joint limits')
+        gripper = reference[5] + action[3] * config.gripper_step
+        q[5] = np.clip(gripper, measured[5] - config.max_gripper_lead,
+                       measured[5] + config.max_gripper_lead)
+        step = q - reference
+        largest = np.abs(step).max()
+        if largest > config.max_joint_step:
+            limited.append('joint step')
+            q = reference + step * (config.max_joint_step / largest)
+        q = np.clip(q, LOWER, UPPER)
+        return TargetResult(q, self._tool_position(q), tuple(limited))
+
+    def solve(self, position, pitch: float, wrist_roll: float, gripper: float,
+              seed) -> SolveResult:
+        """Joints that bring the tool to `position` (3,) m, starting the search at `seed` (6,)."""
+        position = np.asarray(position, np.float64)
+        best = None
+        for start in (seed, _MIDDLE):
+            q, error = self._solve(np.array(start, np.float64), position, pitch, wrist_roll, 200)
+            if best is None or error < best.error - 1e-4:
+                q[5] = np.clip(gripper, LOWER[5], UPPER[5])
+                best = SolveResult(q, error)
+            if best.error < 1e-3:
+                break
+        return best
+
+    def _place(self, q) -> None:
+        self._data.qpos[self._qpos] = q
+        mujoco.mj_kinematics(self._model, self._data)
+
+    def _tool_position(self, q) -> np.ndarray:
+        self._place(q)
+        return self._data.site_xpos[self._tool].copy()
+
+    def _solve(self, q, position, pitch, wrist_roll, iterations) -> tuple[np.ndarray, float]:
+        """Damped least squares for the position; its null space turns the tool to the pitch."""
+        q[4] = wrist_roll
+        q = np.clip(q, LOWER, UPPER)
+        low, high = LOWER[_POSITIONING], UPPER[_POSITIONING]
+        for _ in range(iterations):
+            self._place(q)
+            error = position - self._data.site_xpos[self._tool]
+            tilt = pitch - q[_POSITIONING] @ _PITCH
+            mujoco.mj_comPos(self._model, self._data)
+            mujoco.mj_jacSite(self._model, self._data, self._jacobian, None, self._tool)
+            full = self._jacobian[:, self._dof[_POSITIONING]]
+            now = q[_POSITIONING]
+            null = np.linalg.svd(full)[2][3]    # the one motion that leaves the tool in place
+            along = null @ _PITCH
+            turn = null * np.clip(along * tilt / (along * along + 0.02), -0.1, 0.1)
+            step = self._least_squares(full, error) + turn
+            past = (now + step > high) | (now + step < low)
+            if past.any():      # a joint that would pass its limit stops there, the others try
+                stopped = np.where(past, np.clip(now + step, low, high) - now, 0.0)
+                others = full * ~past
+                step = np.where(
+                    past, stopped, self._least_squares(others, error - full @ stopped))
+            q[_POSITIONING] = np.clip(now + step, low, high)
+            if np.abs(error).max() < _REACHED and np.abs(step).max() < 1e-4:
+                break
+        return q, float(np.linalg.norm(position - self._tool_position(q)))
+
+    @staticmethod
+    def _least_squares(jacobian, error) -> np.ndarray:
+        step = jacobian.T @ np.linalg.solve(jacobian @ jacobian.T + _DAMPING * np.eye(3), error)
+        return step * min(1.0, 0.3 / max(1e-9, np.abs(step).max()))
+
+
+# A pose from which the working area in front of the arm is reached without passing a limit.
+_MIDDLE = np.array([0.0, -0.2, 0.6, 1.2, 0.0, 0.5])

@@ -1,0 +1,143 @@
+"""The FK service: tool pose, action between joint states, joint target of an action, inverse.
+
+Pure: joints by name in, stamp in and out. A bad request is answered with ok = false and a
+sentence; nothing a client sends can end the node.
+"""
+from dataclasses import fields
+
+from geometry_msgs.msg import Point, PoseStamped
+import mujoco
+import numpy as np
+from sensor_msgs.msg import JointState
+from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
+
+from . import names
+from .errors import CellError
+from .joints import JOINTS, pack
+from .kinematics import Kinematics, KinematicsConfig
+from .ros_node import CellNode, Parameter, run
+
+_DEFAULT = KinematicsConfig()
+
+
+class KinematicsNode(CellNode):
+    """`kinematics`."""
+
+    PARAMETERS = (
+        Parameter('action_scale', _DEFAULT.action_scale, 'm that an action of 1.0 moves the tool',
+                  0.001, 0.1),
+        Parameter('gripper_step', _DEFAULT.gripper_step,
+                  'rad that an action of 1.0 moves the gripper', 0.01, 1.0),
+        Parameter('max_lead', _DEFAULT.max_lead,
+                  'm that a target may be ahead of the measured tool', 0.005, 0.2),
+        Parameter('max_gripper_lead', _DEFAULT.max_gripper_lead,
+                  'rad that a target may be ahead of the measured gripper', 0.02, 2.0),
+        Parameter('max_joint_step', _DEFAULT.max_joint_step,
+                  'rad that a joint may move from one target to the next', 0.01, 1.0),
+        Parameter('box_min', list(_DEFAULT.box_min), 'lower corner of the workspace box, m'),
+        Parameter('box_max', list(_DEFAULT.box_max), 'upper corner of the workspace box, m'),
+    )
+
+    def __init__(self):
+        super().__init__('kinematics')
+        values = {f.name: self.param(f.name) for f in fields(KinematicsConfig)}
+        for name in ('box_min', 'box_max'):
+            values[name] = tuple(values[name])
+            if len(values[name]) != 3:
+                raise CellError(f'parameter {name} has {len(values[name])} numbers, not 3')
+        if any(low >= high for low, high in zip(values['box_min'], values['box_max'])):
+            raise CellError(f'the workspace box from {values["box_min"]} to {values["box_max"]} m '
+                            'is empty; box_min must be below box_max on each axis')
+        self.core = Kinematics(KinematicsConfig(**values))
+        for kind, name, answer in (
+                (GetToolPose, names.GET_TOOL_POSE, self._tool_pose),
+                (GetAction, names.GET_ACTION, self._action),
+                (GetJointTarget, names.GET_JOINT_TARGET, self._joint_target),
+                (SolvePose, names.SOLVE_POSE, self._solve)):
+            self.create_service(kind, name, self._answering(answer))
+
+    @staticmethod
+    def _answering(answer):
+        def call(request, response):
+            try:
+                answer(request, response)
+                response.ok = True
+            except CellError as error:
+                response.ok, response.message = False, str(error)
+            return response
+        return call
+
+    def _tool_pose(self, request, response) -> None:
+        position, rotation = self.core.tool_pose(_joints('joints', request.joints))
+        quaternion = np.empty(4)
+        mujoco.mju_mat2Quat(quaternion, rotation.flatten())
+        response.model_hash = self.core.model_hash
+        response.pose = PoseStamped()
+        response.pose.header.stamp = request.joints.header.stamp
+        response.pose.header.frame_id = names.BASE_FRAME
+        pose = response.pose.pose
+        pose.position = _point(position)
+        w, x, y, z = quaternion.tolist()
+        pose.orientation.w, pose.orientation.x, pose.orientation.y, pose.orientation.z = w, x, y, z
+
+    def _action(self, request, response) -> None:
+        starts = (request.leader_start, request.reference_start)
+        if bool(starts[0].name) != bool(starts[1].name):
+            raise CellError('a clutch needs both leader_start and reference_start, or neither')
+        result = self.core.action_between(
+            _joints('leader', request.leader), _joints('reference', request.reference),
+            *((_joints('leader_start', starts[0]), _joints('reference_start', starts[1]))
+              if starts[0].name else ()))
+        response.stamp = request.leader.header.stamp
+        response.action = result.action.astype(np.float32)
+        response.unclipped = result.unclipped.astype(np.float32)
+        response.action_scale = self.core.config.action_scale
+
+    def _joint_target(self, request, response) -> None:
+        measured = _joints('measured', request.measured)
+        reference = _joints('reference', request.reference) if request.reference.name else measured
+        action = np.asarray(request.action, np.float64)
+        if not np.isfinite([*action, request.pitch, request.wrist_roll]).all():
+            raise CellError(f'action {action.tolist()}, pitch {request.pitch}, wrist_roll '
+                            f'{request.wrist_roll}: all must be numbers')
+        result = self.core.joint_target(
+            measured, reference, action, request.pitch, request.wrist_roll)
+        response.target = _joint_state(result.q, request.measured.header.stamp)
+        response.position = _point(result.position)
+        response.limited = list(result.limited)
+        response.model_hash = self.core.model_hash
+
+    def _solve(self, request, response) -> None:
+        p = request.position
+        numbers = [p.x, p.y, p.z, request.pitch, request.wrist_roll, request.gripper]
+        if not np.isfinite(numbers).all():
+            raise CellError(f'position, pitch, wrist_roll and gripper must be numbers: {numbers}')
+        result = self.core.solve(numbers[:3], *numbers[3:], _joints('seed', request.seed))
+        response.target = _joint_state(result.q, request.seed.header.stamp)
+        response.error = result.error
+        if result.error > 0.005:
+            raise CellError(f'({p.x:.3f}, {p.y:.3f}, {p.z:.3f}) m is out of reach: the tool comes '
+                            f'within {result.error * 1e3:.0f} mm')
+
+
+def _joints(what: str, message: JointState) -> np.ndarray:
+    try:
+        return pack(message.name, message.position)
+    except CellError as error:
+        raise CellError(f'{what}: {error}') from None
+
+
+def _joint_state(q, stamp) -> JointState:
+    message = JointState(name=list(JOINTS), position=q.tolist())
+    message.header.stamp = stamp
+    return message
+
+
+def _point(position) -> Point:
+    x, y, z = position.tolist()
+    return Point(x=x, y=y, z=z)
+
+
+def main():
+    """Entry point."""
+    run(KinematicsNode)
