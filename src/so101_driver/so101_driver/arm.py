@@ -103,10 +103,10 @@ class Arm:
             silent = ', '.join(j for j, data in zip(JOINTS, self._data) if not data)
             raise CellError(f'{self.bus.path}: {silent} of the {self.name} do not answer a '
                             'sync read; check their plugs')
-        enabled = self.bus.sync_read(servo.TORQUE_ENABLE, 1)
-        if any(data[0] for _, data in enabled.values()):
+        if any(self.bus.read(number, servo.TORQUE_ENABLE, 1)[1][0] for number in IDS):
             self._log(f'{self.name}: found holding; it goes on holding where it is')
-            self._set_torque(True)
+            for line in self._set_torque(True):
+                self._log(line)
 
     def run(self) -> None:
         """Cycle until `close()`; CellError when the port or a servo is gone for good."""
