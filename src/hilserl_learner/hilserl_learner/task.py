@@ -4,6 +4,7 @@ Its hash is in every step, bag, checkpoint and weights bundle. Two schemas are t
 if every field is equal; `differences` says in words which ones are not.
 """
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 import hashlib
 import json
 
@@ -91,7 +92,7 @@ class TaskSchema:
         """JSON with sorted keys and no spaces: equal tasks give equal text."""
         return json.dumps(asdict(self), sort_keys=True, separators=(',', ':'), allow_nan=False)
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """SHA-256 of the canonical form, hex."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()

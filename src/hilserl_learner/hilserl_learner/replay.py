@@ -1,0 +1,274 @@
+"""The replay's memory: each frame once, as uint8; stacks, successors and n-step sums by index.
+
+A slot holds one step record. Slots are linked to their neighbours in the same episode, so that
+writers may interleave, steps may be missing, the ring may wrap and episodes may be deleted, and
+still nothing is ever combined across such a border. Sampling is uniform over the valid
+transitions: those with an action, a known reward, their own successor and their whole stack.
+"""
+from collections import deque
+from dataclasses import dataclass, fields
+
+import numpy as np
+from so101_description.errors import CellError
+import torch
+
+from .pool import NONE, Pool
+from .steps import problem, Source, StepRecord
+from .task import TaskSchema
+
+MAX_GAP = 2.5       # control periods between neighbours; more, and the arm was elsewhere
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Transitions: images (B, H, W, 3 * stack) uint8 a camera, the rest (B, ...) float32.
+
+    `reward` is the discounted n-step sum; `discount` what multiplies the value of the next
+    observation: gamma^k, or 0 after a true terminal.
+    """
+
+    images: tuple[torch.Tensor, ...]
+    state: torch.Tensor
+    action: torch.Tensor
+    reward: torch.Tensor
+    discount: torch.Tensor
+    next_images: tuple[torch.Tensor, ...]
+    next_state: torch.Tensor
+    human: torch.Tensor     # bool: a human decided
+
+    def to(self, device) -> 'Batch':
+        """The same on another device."""
+        def move(value):
+            if isinstance(value, tuple):
+                return tuple(move(item) for item in value)
+            return value.to(device, non_blocking=True)
+        return Batch(**{f.name: move(getattr(self, f.name)) for f in fields(self)})
+
+
+@dataclass
+class _Episode:
+    slots: deque
+    first_index: int            # of the first record that arrived
+    tail: int = NONE            # slot of its newest record, NONE if overwritten
+    tail_index: int = -1
+    tail_stamp: int = 0
+    closed: bool = False
+
+
+class Replay:
+    """A ring of step records of one task. Not thread-safe: one thread adds and samples."""
+
+    def __init__(self, schema: TaskSchema, capacity: int, frame_stack: int = 1, n_step: int = 3,
+                 discount: float = 0.97):
+        self.schema, self.capacity = schema, capacity
+        self.frame_stack, self.n_step, self.discount = frame_stack, n_step, discount
+        self.rejected = 0           # records refused so far
+        self.last_rejection = ''
+        self._frames = [np.empty((capacity, *camera.shape), np.uint8) for camera in schema.cameras]
+        self._state = np.zeros((capacity, len(schema.state_names)), np.float32)
+        self._action = np.zeros((capacity, len(schema.action_names)), np.float32)
+        self._reward = np.zeros(capacity, np.float32)
+        self._human = np.zeros(capacity, bool)
+        self._terminated = np.zeros(capacity, bool)
+        self._ends = np.zeros(capacity, bool)       # terminated or truncated
+        self._startable = np.zeros(capacity, bool)  # has an action and a known reward
+        self._demonstration = np.zeros(capacity, bool)
+        self._previous = np.full(capacity, NONE, np.int32)
+        self._next = np.full(capacity, NONE, np.int32)
+        # how many records of its episode came before, so many frames its stack can look back
+        self._position = np.zeros(capacity, np.int32)
+        self._owner: list[str | None] = [None] * capacity
+        self._episodes: dict[str, _Episode] = {}
+        self._valid, self._prior = Pool(capacity), Pool(capacity)
+        self._cursor = self._first = 0
+        self._max_gap = int(MAX_GAP / schema.rate * 1e9)
+
+    @staticmethod
+    def bytes_per_step(schema: TaskSchema) -> int:
+        """Memory of one record, all included."""
+        frames = sum(int(np.prod(camera.shape)) for camera in schema.cameras)
+        floats = 4 * (len(schema.state_names) + len(schema.action_names) + 1)
+        return frames + floats + 5 + 3 * 4 + 4 * 4 + 8 + 40     # flags, links, pools, owner
+
+    @classmethod
+    def within(cls, gigabytes: float, schema: TaskSchema, **options) -> 'Replay':
+        """A replay of that size; CellError if the machine has not got the memory free."""
+        free = available_memory()
+        if gigabytes * 1e9 > 0.8 * free:
+            raise CellError(
+                f'memory_gb is {gigabytes:g}, and only {free / 1e9:.1f} GB are free here; '
+                f'set it to {0.8 * free / 1e9:.1f} or less')
+        return cls(schema, max(int(gigabytes * 1e9 / cls.bytes_per_step(schema)), 2), **options)
+
+    def __len__(self) -> int:
+        """Valid transitions."""
+        return len(self._valid)
+
+    @property
+    def prior_size(self) -> int:
+        """Valid transitions that a human decided or that come from demonstrations."""
+        return len(self._prior)
+
+    def add(self, step: StepRecord, demonstration: bool = False) -> str:
+        """Take one record in; returns '' or why it was refused (and counted).
+
+        Demonstrations come first and stay for good: the ring goes round behind them.
+        """
+        reason = problem(step, self.schema)
+        episode = self._episodes.get(step.episode_id)
+        if not reason and episode and (episode.closed or step.index <= episode.tail_index):
+            reason = 'its episode already has it, or has ended'
+        if reason:
+            self.rejected += 1
+            self.last_rejection = f'step {step.index} of episode {step.episode_id}: {reason}'
+            return reason
+        if demonstration and self._cursor >= self.capacity // 2:
+            raise CellError(
+                f'demonstrations fill half of the replay\'s {self.capacity} steps and there are '
+                'more; raise memory_gb to twice what they need')
+        if episode is None:
+            episode = self._episodes[step.episode_id] = _Episode(deque(), step.index)
+        slot = self._take_slot()
+        if demonstration:
+            self._first = self._cursor
+        for frames, image in zip(self._frames, step.images):
+            frames[slot] = image
+        self._state[slot] = step.state
+        self._startable[slot] = not step.last and step.reward is not None
+        self._action[slot] = 0.0 if step.last else step.action
+        self._reward[slot] = step.reward or 0.0
+        self._human[slot] = step.source == Source.HUMAN
+        self._terminated[slot] = step.terminated
+        self._ends[slot] = step.terminated or step.truncated
+        self._demonstration[slot] = demonstration
+        self._previous[slot] = self._next[slot] = NONE
+        self._position[slot] = step.index - episode.first_index
+        self._owner[slot] = step.episode_id
+        if (episode.tail != NONE and step.index == episode.tail_index + 1
+                and 0 < step.stamp - episode.tail_stamp <= self._max_gap):
+            self._link(episode.tail, slot)
+        episode.slots.append(slot)
+        episode.tail, episode.tail_index, episode.tail_stamp = slot, step.index, step.stamp
+        episode.closed = step.last
+        return ''
+
+    def _link(self, tail: int, slot: int) -> None:
+        self._previous[slot], self._next[tail] = tail, slot
+        if self._startable[tail] and self._has_stack(tail):
+            self._valid.add(tail)
+            if self._human[tail] or self._demonstration[tail]:
+                self._prior.add(tail)
+
+    def _has_stack(self, slot: int) -> bool:
+        for _ in range(min(self.frame_stack - 1, int(self._position[slot]))):
+            slot = self._previous[slot]
+            if slot == NONE:
+                return False
+        return True
+
+    def _take_slot(self) -> int:
+        slot = self._cursor
+        self._cursor = slot + 1 if slot + 1 < self.capacity else self._first
+        owner = self._owner[slot]
+        if owner is not None:
+            episode = self._episodes[owner]
+            episode.slots.popleft()     # an episode's slots are overwritten in its own order
+            if episode.tail == slot:
+                episode.tail = NONE
+            self._clear(slot)
+        return slot
+
+    def _clear(self, slot: int) -> None:
+        """Forget a slot, and every transition that needs its frame.
+
+        Slots go oldest first within an episode, so only later ones can still need this one.
+        """
+        self._invalidate(slot)
+        following = self._next[slot]
+        if following != NONE:
+            self._previous[following] = NONE
+        for _ in range(self.frame_stack - 1):
+            if following == NONE:
+                break
+            self._invalidate(following)
+            following = self._next[following]
+        self._owner[slot] = None
+        self._next[slot] = NONE
+
+    def _invalidate(self, slot: int) -> None:
+        self._valid.discard(slot)
+        self._prior.discard(slot)
+
+    def delete_episode(self, episode_id: str) -> int:
+        """Forget an episode; returns how many records it had here. Later ones are refused."""
+        episode = self._episodes.get(episode_id)
+        if episode is None:
+            return 0
+        count = len(episode.slots)
+        for slot in episode.slots:
+            self._clear(slot)
+        self._episodes[episode_id] = _Episode(deque(), episode.first_index, closed=True)
+        return count
+
+    def sample(self, batch: int, prior: bool, rng: np.random.Generator) -> Batch:
+        """`batch` transitions, uniform over the valid ones (or over the prior ones)."""
+        return self.gather(self._draw(batch, prior, rng))
+
+    def sample_half(self, batch: int, rng: np.random.Generator) -> Batch:
+        """Half from demonstrations and interventions, half from everything (RLPD, HIL-SERL)."""
+        half = batch // 2
+        return self.gather(np.concatenate(
+            [self._draw(half, True, rng), self._draw(batch - half, False, rng)]))
+
+    def _draw(self, batch: int, prior: bool, rng) -> np.ndarray:
+        pool = self._prior if prior and len(self._prior) else self._valid
+        if not len(pool):
+            raise CellError('the replay has no transition yet; nothing can be sampled')
+        return pool.draw(batch, rng)
+
+    def gather(self, slots: np.ndarray) -> Batch:
+        """The transitions that start at these valid slots."""
+        current, running = slots, np.ones(len(slots), bool)
+        reward = np.zeros(len(slots), np.float32)
+        discount = np.ones(len(slots), np.float32)
+        for _ in range(self.n_step):
+            reward += np.where(running, discount * self._reward[current], 0.0)
+            discount = np.where(running, discount * np.float32(self.discount), discount)
+            discount = np.where(running & self._terminated[current], 0.0, discount)
+            stops = self._ends[current]
+            current = np.where(running, self._next[current], current)
+            # the sum goes on while the next record starts a transition of its own
+            running &= ~stops & self._startable[current] & (self._next[current] != NONE)
+        return Batch(
+            images=self._stacked(slots), state=torch.from_numpy(self._state[slots]),
+            action=torch.from_numpy(self._action[slots]), reward=torch.from_numpy(reward),
+            discount=torch.from_numpy(discount.astype(np.float32)),
+            next_images=self._stacked(current), next_state=torch.from_numpy(self._state[current]),
+            human=torch.from_numpy(self._human[slots]))
+
+    def _stacked(self, slots: np.ndarray) -> tuple[torch.Tensor, ...]:
+        """Frames of these slots, oldest first; the first of a run stands in for older ones."""
+        looked_back = [slots]
+        for _ in range(self.frame_stack - 1):
+            before = self._previous[looked_back[0]]
+            looked_back.insert(0, np.where(before == NONE, looked_back[0], before))
+        if self.frame_stack == 1:
+            return tuple(torch.from_numpy(frames[slots]) for frames in self._frames)
+        images = []
+        for frames in self._frames:
+            _, height, width, channels = frames.shape
+            stack = np.empty((len(slots), height, width, self.frame_stack, channels), np.uint8)
+            for i, back in enumerate(looked_back):
+                stack[:, :, :, i] = frames[back]
+            images.append(torch.from_numpy(
+                stack.reshape(len(slots), height, width, self.frame_stack * channels)))
+        return tuple(images)
+
+
+def available_memory() -> int:
+    """Bytes that programs can still get from this machine."""
+    with open('/proc/meminfo', encoding='ascii') as file:
+        for line in file:
+            if line.startswith('MemAvailable:'):
+                return int(line.split()[1]) * 1024
+    raise CellError('/proc/meminfo has no MemAvailable; memory_gb cannot be checked')

@@ -1,0 +1,193 @@
+"""DrQ-v2: one update, against a plain transcription of the paper's equations."""
+import copy
+from dataclasses import replace
+
+from hilserl_learner.agent import Agent, AgentConfig, random_shift
+from hilserl_learner.networks import NetworkConfig
+from hilserl_learner.replay import Batch
+import pytest
+from so101_description.errors import CellError
+import torch
+from torch.nn import functional as F
+
+SMALL = AgentConfig(network=NetworkConfig(hidden=32, frame_stack=2), conv_dtype='float32')
+
+
+def random_batch(schema, count=8, stack=2, number=0):
+    generator = torch.Generator().manual_seed(number)
+
+    def images():
+        return (torch.randint(
+            0, 256, (count, 64, 64, 3 * stack), dtype=torch.uint8, generator=generator),)
+
+    def normal(*shape):
+        return torch.randn(shape, generator=generator)
+    return Batch(
+        images=images(), state=normal(count, 19) * 0.3, action=normal(count, 4).clamp(-1, 1),
+        reward=(normal(count) > 0).float(),
+        discount=torch.full((count,), 0.97**3) * (torch.arange(count) > 2),
+        next_images=images(), next_state=normal(count, 19) * 0.3, human=torch.arange(count) < 4)
+
+
+def parameters(agent):
+    return {
+        f'{part}.{name}': value.detach().clone()
+        for part, module in agent.modules().items() for name, value in module.named_parameters()}
+
+
+def test_every_parameter_moves_in_one_update(schema):
+    agent = Agent(schema, replace(SMALL, conv_dtype='bfloat16'))
+    before = parameters(agent)
+    agent.update(random_batch(schema), 0.1)
+    after = parameters(agent)
+    assert [name for name in before if torch.equal(before[name], after[name])] == []
+
+
+def transcription(agent, batch, sigma):
+    """Losses, gradients and target of the paper's equations, plainly, in float32."""
+    config = agent.config
+    generator = torch.Generator()
+    generator.set_state(agent.generator.get_state())
+    encoder, actor = copy.deepcopy(agent.encoder), copy.deepcopy(agent.actor)
+    critic, target_critic = copy.deepcopy(agent.critic), copy.deepcopy(agent.critic_target)
+
+    def augment(images):
+        # pad by repeating the edge, then cut out one window an image
+        shifts = torch.randint(-4, 5, (2, len(images), 1), generator=generator)
+        pixels = images.permute(0, 3, 1, 2).float()
+        padded = F.pad(pixels, (4, 4, 4, 4), mode='replicate')
+        return torch.stack([
+            image[:, 4 + dy:68 + dy, 4 + dx:68 + dx]
+            for image, dy, dx in zip(padded, shifts[0, :, 0], shifts[1, :, 0])])
+
+    def encode(pixels):
+        return encoder.cameras[0](pixels / 255 - 0.5).reshape(len(pixels), -1)
+
+    def smoothed(mean):
+        noise = (torch.empty_like(mean).normal_(generator=generator) * sigma)
+        value = (mean + noise.clamp(-0.3, 0.3))
+        return value + (value.clamp(-1 + 1e-6, 1 - 1e-6) - value).detach()
+
+    h = encode(augment(batch.images[0]))
+    with torch.no_grad():
+        next_h = encode(augment(batch.next_images[0]))
+        next_action = smoothed(actor(next_h, batch.next_state))
+        value = torch.min(*target_critic(next_h, batch.next_state, next_action))[:, 0]
+        y = (batch.reward + batch.discount * value).clamp(config.target_low, config.target_high)
+    q1, q2 = critic(h, batch.state, batch.action)
+    critic_loss = ((q1[:, 0] - y) ** 2).mean() + ((q2[:, 0] - y) ** 2).mean()
+    critic_loss.backward()
+    critic_gradients = {
+        f'{part}.{name}': p.grad.clone()
+        for part, module in (('encoder', encoder), ('critic', critic))
+        for name, p in module.named_parameters()}
+    # Adam's first step of all moves each weight by the rate against the gradient's sign
+    with torch.no_grad():
+        for module in (encoder, critic):
+            for p in module.parameters():
+                p -= config.learning_rate * p.grad / (p.grad.abs() + 1e-8)
+    action = smoothed(actor(h.detach(), batch.state))
+    actor_loss = -torch.min(*critic(h.detach(), batch.state, action)).mean()
+    actor.zero_grad()
+    actor_loss.backward()
+    actor_gradients = {f'actor.{name}': p.grad for name, p in actor.named_parameters()}
+    target = {
+        f'critic_target.{name}': 0.99 * old + 0.01 * new
+        for (name, old), new in zip(target_critic.named_parameters(), critic.parameters())}
+    return critic_loss, actor_loss, critic_gradients | actor_gradients, target
+
+
+@pytest.mark.parametrize('layer_norm, bounds', [(True, (0.0, 1.0)), (False, (-1e9, 1e9))])
+def test_losses_gradients_and_target_equal_the_papers_equations(schema, layer_norm, bounds):
+    network = replace(SMALL.network, critic_layer_norm=layer_norm)
+    config = replace(SMALL, network=network, target_low=bounds[0], target_high=bounds[1])
+    agent = Agent(schema, config, seed=3)
+    with torch.no_grad():   # target and online critic differ, as they do in training
+        for p in agent.critic_target.parameters():
+            p.mul_(1.1)
+    batch = random_batch(schema)
+    critic_loss, actor_loss, gradients, target = transcription(agent, batch, 0.2)
+    metrics = agent.update(batch, 0.2)
+    assert float(metrics['critic_loss']) == pytest.approx(critic_loss.item(), abs=1e-5)
+    assert float(metrics['actor_loss']) == pytest.approx(actor_loss.item(), abs=1e-5)
+    for name, gradient in gradients.items():
+        part, _, path = name.partition('.')
+        ours = agent.modules()[part].get_parameter(path).grad
+        torch.testing.assert_close(ours, gradient, atol=1e-5, rtol=1e-4, msg=name)
+    for name, expected in target.items():
+        ours = agent.critic_target.get_parameter(name.partition('.')[2])
+        torch.testing.assert_close(ours.data, expected.detach(), atol=1e-5, rtol=1e-4)
+
+
+def test_target_is_the_reward_alone_only_where_the_discount_is_zero(schema):
+    agent = Agent(schema, replace(SMALL, target_low=-1e9, target_high=1e9))
+    with torch.no_grad():
+        for q in (agent.critic_target.q1, agent.critic_target.q2):
+            q[-1].bias.fill_(50.0)
+    batch = random_batch(schema)
+    terminal = replace(batch, discount=torch.zeros(8))
+    assert float(agent.update(terminal, 0.1)['target_mean']) == pytest.approx(
+        float(batch.reward.mean()), abs=1e-6)
+    assert float(agent.update(batch, 0.1)['target_mean']) > 20.0
+
+
+def test_targets_stay_within_what_a_return_can_be(schema):
+    agent = Agent(schema, SMALL)
+    with torch.no_grad():
+        for q in (agent.critic_target.q1, agent.critic_target.q2):
+            q[-1].bias.fill_(50.0)
+    batch = replace(random_batch(schema), discount=torch.ones(8))
+    assert float(agent.update(batch, 0.1)['target_mean']) == 1.0
+
+
+def test_same_start_same_numbers(schema):
+    first, second, other = (Agent(schema, SMALL, seed=s) for s in (1, 1, 2))
+    for agent in (first, second, other):
+        for i in range(3):
+            agent.update(random_batch(schema, number=i), 0.1)
+    a, b, c = map(parameters, (first, second, other))
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert not all(torch.equal(a[name], c[name]) for name in a)
+
+
+def test_making_an_agent_leaves_the_global_generator_alone(schema):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    Agent(schema, SMALL)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_shift_is_a_window_of_the_edge_padded_image():
+    images = torch.randint(0, 256, (40, 12, 10, 3), dtype=torch.uint8)
+    shifted = random_shift(images, 3, torch.Generator().manual_seed(0))
+    padded = F.pad(
+        images.permute(0, 3, 1, 2).float(), (3, 3, 3, 3), mode='replicate').permute(0, 2, 3, 1)
+    offsets = set()
+    for image, wide in zip(shifted, padded):
+        matches = [
+            (dy, dx) for dy in range(7) for dx in range(7)
+            if torch.equal(image.float(), wide[dy:dy + 12, dx:dx + 10])]
+        assert len(matches) == 1
+        offsets.add(matches[0])
+    assert {dy for dy, _ in offsets} == set(range(7)) == {dx for _, dx in offsets}
+
+
+def test_an_agent_learns_what_one_batch_says(schema):
+    agent = Agent(schema, SMALL)
+    batch = replace(random_batch(schema, 16), discount=torch.zeros(16))
+    losses = [float(agent.update(batch, 0.1)['critic_loss']) for _ in range(80)]
+    assert losses[-1] < 0.1 * losses[0]
+
+
+def test_configuration_survives_json_and_refuses_another_version():
+    assert AgentConfig.from_json(SMALL.to_json()) == SMALL
+    for text in ('{}', 'x', SMALL.to_json().replace('"tau"', '"tauu"')):
+        with pytest.raises(CellError, match='not of this version'):
+            AgentConfig.from_json(text)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='this machine has the device')
+def test_cuda_without_cuda_is_one_sentence(schema):
+    with pytest.raises(CellError, match='device is cuda'):
+        Agent(schema, device='cuda')
