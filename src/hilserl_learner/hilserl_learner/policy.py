@@ -114,6 +114,10 @@ class Policy:
         """Forget the frames: a new episode begins."""
         self._history.clear()
 
+    def continue_from(self, previous: 'Policy') -> None:
+        """Take over in mid-episode: the frames that `previous` has seen count."""
+        self._history.extend(previous._history)
+
     def act(self, images: list[np.ndarray], state: np.ndarray, sigma: float,
             rng: np.random.Generator) -> np.ndarray:
         """Action (A,) float32 in [-1, 1] for the present observation.

@@ -1,0 +1,98 @@
+"""A bench without hardware for the loop's core: real kinematics, arms that lag by one tick."""
+from hilserl_actor.control import ControlLoop, Verdict
+from hilserl_actor.episode import Sensed
+from hilserl_learner.networks import Actor, Encoder, NetworkConfig
+from hilserl_learner.policy import pack, Policy
+from hilserl_learner.tasks import make_task
+import numpy as np
+from so101_description.errors import CellError
+from so101_description.joints import REST
+from so101_description.kinematics import Kinematics
+from so101_description.model import model_hash
+import torch
+
+SCHEMA = make_task('grasp_lift', model_hash())
+
+
+def make_policy(version=1) -> Policy:
+    torch.manual_seed(version)
+    network = NetworkConfig()
+    encoder = Encoder(SCHEMA, network)
+    actor = Actor(encoder.size, SCHEMA, network)
+    return Policy.from_bytes(pack(SCHEMA, network, encoder, actor, version, 10 * version, 0))
+
+
+class BenchTop:
+    """Arms, kinematics and time for one ControlLoop; `steps` is what was emitted."""
+
+    def __init__(self, role='train', policy=True, sigma=0.3):
+        self.kinematics_core = Kinematics()
+        self.position = {'follower': REST.copy(), 'leader': REST.copy()}
+        self.torque = {'follower': False, 'leader': False}
+        self.commands = []
+        self.steps, self.log = [], []
+        self.broken = ''
+        self.now = 0
+        self.loop = ControlLoop(SCHEMA, role, self, self, lambda n: sigma, self.steps.append,
+                                self.log.append, seed=0)
+        if policy:
+            self.loop.offer(make_policy())
+
+    # control.Kinematics
+    def _alive(self):
+        if self.broken:
+            raise CellError(self.broken)
+
+    def action(self, *joints):
+        self._alive()
+        return self.kinematics_core.action_between(*joints).action
+
+    def joint_target(self, measured, reference, action):
+        self._alive()
+        return self.kinematics_core.joint_target(
+            measured, reference, action, SCHEMA.pitch, SCHEMA.wrist_roll).q
+
+    def solve(self, position, seed):
+        self._alive()
+        return self.kinematics_core.solve(
+            position, SCHEMA.pitch, SCHEMA.wrist_roll, seed[5], seed).q
+
+    # control.Arms
+    def command(self, arm, target):
+        self.commands.append((arm, np.array(target)))
+        if self.torque[arm]:
+            self.position[arm] = np.array(target)
+
+    def set_torque(self, arm, on):
+        self.torque[arm] = on
+
+    # time
+    def sensed(self) -> Sensed:
+        self.now += 100_000_000
+        position = self.position['follower']
+        image = np.full(SCHEMA.cameras[0].shape, self.now // 100_000_000 % 256, np.uint8)
+        return Sensed(self.now, (image,), (self.now,), position.copy(),
+                      self.kinematics_core.tool_pose(position)[0],
+                      self.position['leader'].copy())
+
+    def tick(self, count=1, reward=0.0, success=False):
+        for _ in range(count):
+            self.loop.tick(self.sensed(), Verdict(reward, success))
+
+    def ready(self):
+        """Bring the arm to READY."""
+        assert self.loop.request('preflight', 'test') == ''
+        for _ in range(100):
+            self.tick()
+            if self.mode == 'READY':
+                return
+        raise AssertionError(self.log)
+
+    def start(self):
+        self.ready()
+        assert self.loop.request('start', 'test') == ''
+        self.tick()
+
+    @property
+    def mode(self):
+        return self.loop.machine.mode.value

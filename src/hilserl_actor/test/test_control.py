@@ -1,0 +1,219 @@
+"""The control loop's behaviour, tick by tick, with real kinematics and a real policy."""
+from bench_top import BenchTop, make_policy, SCHEMA
+from hilserl_learner.steps import Outcome, Source
+import numpy as np
+import pytest
+from so101_description.joints import LOWER, UPPER
+
+
+def test_reset_brings_the_tool_to_the_start_pose_within_limits_and_speed():
+    bench = BenchTop()
+    bench.ready()
+    tool, _ = bench.kinematics_core.tool_pose(bench.position['follower'])
+    assert np.abs(tool - SCHEMA.start).max() < SCHEMA.start_spread + 0.002
+    path = np.array([q for arm, q in bench.commands if arm == 'follower'])
+    assert (path >= LOWER - 1e-9).all() and (path <= UPPER + 1e-9).all()
+    assert np.abs(np.diff(path, axis=0)).max() <= 0.1 + 1e-6      # 1 rad/s at 10 Hz
+    assert bench.steps == []        # the reset's motion is nobody's experience
+
+
+def test_a_step_is_stored_with_the_action_that_was_executed():
+    bench = BenchTop()
+    bench.start()
+    bench.tick(5)
+    assert [s.index for s in bench.steps] == [0, 1, 2, 3, 4]
+    core = bench.kinematics_core
+    targets = [q for arm, q in bench.commands if arm == 'follower'][-6:]
+    for step, before, after in zip(bench.steps, [None, *targets], targets):
+        if before is None:
+            continue
+        again = core.joint_target(before, before, step.action, SCHEMA.pitch, SCHEMA.wrist_roll)
+        assert np.abs(again.q - after).max() < 1e-6
+    assert {s.source for s in bench.steps} == {Source.POLICY}
+    assert {s.policy_version for s in bench.steps} == {1}
+    assert all(s.sigma == pytest.approx(0.3) for s in bench.steps)
+
+
+def test_each_steps_successor_is_the_next_observation():
+    bench = BenchTop()
+    bench.start()
+    bench.tick(3)
+    pixels = [int(s.images[0][0, 0, 0]) for s in bench.steps]
+    assert np.diff(pixels).tolist() == [1, 1]
+
+
+def test_success_terminates_with_reward_and_a_final_observation():
+    bench = BenchTop()
+    bench.start()
+    bench.tick(2)
+    bench.tick(reward=1.0, success=True)
+    *_, step, final = bench.steps
+    assert (step.terminated, step.truncated, step.reward) == (True, False, 1.0)
+    assert final.last and final.outcome == Outcome.SUCCESS and final.action.size == 0
+    assert final.index == step.index + 1
+    assert bench.mode == 'RESET'
+    assert bench.loop.tally.successes == 1
+
+
+def test_time_out_is_truncation_not_termination():
+    bench = BenchTop()
+    bench.start()
+    bench.tick(SCHEMA.max_steps)
+    *_, step, final = bench.steps
+    assert (step.terminated, step.truncated) == (False, True)
+    assert final.outcome == Outcome.TIMEOUT
+    assert len(bench.steps) == SCHEMA.max_steps + 1
+
+
+def test_no_reward_is_not_zero_reward():
+    bench = BenchTop()
+    bench.start()
+    bench.tick(2, reward=None)
+    assert bench.steps[-1].reward is None
+
+
+def test_marks_are_edge_triggered():
+    bench = BenchTop()
+    bench.start()
+    bench.tick(2)
+    assert bench.loop.request('success', 'operator') == ''
+    assert bench.loop.request('success', 'operator') == ''     # pressed twice, counted once
+    bench.tick(30)
+    assert bench.loop.tally.successes == 1
+    assert sum(s.terminated for s in bench.steps) == 1
+    assert 'not possible' in bench.loop.request('success', 'operator')
+
+
+def test_a_human_takes_over_without_a_jump_and_their_action_is_what_is_executed():
+    bench = BenchTop(sigma=0.0)
+    bench.start()
+    bench.tick(3)
+    # The leader hangs 0.2 rad away from the follower: the clutch must not care.
+    bench.position['leader'] = bench.position['follower'] + np.array([0.2, 0, 0, 0, 0, 0])
+    assert bench.loop.request('intervene', 'operator') == ''
+    bench.torque['leader'] = False
+    before = bench.position['follower'].copy()
+    bench.tick()
+    assert np.abs(bench.position['follower'] - before).max() < np.deg2rad(2)
+    bench.tick()
+    assert bench.mode == 'HUMAN'
+    assert bench.torque['leader'] is False
+    bench.position['leader'] = bench.position['leader'] + np.array([0.02, 0, 0, 0, 0, -0.1])
+    tool_before, _ = bench.kinematics_core.tool_pose(bench.position['follower'])
+    bench.tick(2)
+    step = bench.steps[-1]
+    assert step.source == Source.HUMAN and step.policy_version == 0
+    assert step.action[1] < -0.1        # pan + is to the right: -y
+    assert step.action[3] == pytest.approx(-0.5, abs=0.01)
+    tool, _ = bench.kinematics_core.tool_pose(bench.position['follower'])
+    assert tool[1] < tool_before[1]
+    assert bench.loop.tally.interventions == 1
+
+
+def test_release_gives_back_to_the_policy_and_locks_the_leader():
+    bench = BenchTop()
+    bench.start()
+    bench.loop.request('intervene', 'operator')
+    bench.tick(3)
+    before = bench.position['follower'].copy()
+    assert bench.loop.request('release', 'operator') == ''
+    bench.tick(2)
+    assert bench.mode == 'POLICY' and bench.torque['leader']
+    # one action moves the tool by at most its scale on each axis
+    move = (bench.kinematics_core.tool_pose(bench.position['follower'])[0]
+            - bench.kinematics_core.tool_pose(before)[0])
+    assert np.abs(move).max() < 2 * 0.02 + 0.002
+
+
+def test_without_kinematics_nothing_is_executed_and_nothing_stored():
+    bench = BenchTop()
+    bench.start()
+    bench.tick(2)
+    stored = len(bench.steps)
+    commands = sum(arm == 'follower' for arm, _ in bench.commands)
+    bench.broken = 'kinematics/get_joint_target did not answer'
+    bench.tick(3)
+    assert sum(arm == 'follower' for arm, _ in bench.commands) == commands
+    assert len(bench.steps) == stored + 1        # the one whose successor was still seen
+    assert 'did not answer' in bench.loop.message
+    bench.broken = ''
+    bench.tick(2)
+    assert len(bench.steps) == stored + 2
+
+
+def test_a_blind_tick_drops_the_pending_step_and_leaves_a_gap():
+    bench = BenchTop()
+    bench.start()
+    bench.tick(2)
+    bench.loop.blind_tick('wrist_camera image is 300 ms old')
+    bench.tick(2)
+    assert [s.index for s in bench.steps] == [0, 1, 3]
+    assert bench.loop.message.startswith('wrist_camera') or bench.loop.message == ''
+
+
+def test_emergency_stop_works_while_blind_and_holds_until_reset():
+    bench = BenchTop()
+    bench.start()
+    bench.tick(2)
+    assert bench.loop.request('estop', 'operator') == ''
+    bench.loop.blind_tick('no image')
+    assert bench.mode == 'ESTOP'
+    commands = len(bench.commands)
+    bench.tick(5)
+    assert len(bench.commands) == commands
+    assert 'possible: estop_reset' in bench.loop.request('start', 'operator')
+    assert bench.loop.request('estop_reset', 'operator') == ''
+
+
+def test_discarded_episodes_are_marked_and_not_counted():
+    bench = BenchTop()
+    bench.start()
+    bench.tick(2)
+    bench.loop.request('discard', 'operator')
+    bench.tick()
+    assert bench.steps[-1].outcome == Outcome.DISCARDED
+    assert bench.loop.tally.results == []
+
+
+def test_recording_is_all_human_and_cannot_be_released():
+    bench = BenchTop('record', policy=False)
+    bench.start()
+    bench.tick(3)
+    assert {s.source for s in bench.steps} == {Source.HUMAN}
+    assert 'the human drives every step' in bench.loop.request('release', 'operator')
+
+
+def test_evaluation_is_deterministic_and_ignores_the_leader():
+    actions = []
+    for _ in range(2):
+        bench = BenchTop('eval')
+        bench.start()
+        bench.tick(5)
+        assert 'intervene is not possible in EVAL' in bench.loop.request('intervene', 'operator')
+        assert all(s.sigma == 0.0 for s in bench.steps)
+        actions.append(np.array([s.action for s in bench.steps]))
+    assert np.array_equal(*actions)
+
+
+def test_new_weights_take_over_between_two_ticks():
+    bench = BenchTop()
+    bench.start()
+    bench.tick(2)
+    bench.loop.offer(make_policy(2))
+    bench.tick(3)
+    assert [s.policy_version for s in bench.steps] == [1, 1, 1, 2, 2]
+
+
+def test_an_intervention_without_a_leader_is_refused():
+    bench = BenchTop()
+    bench.start()
+    assert 'none is reporting' in bench.loop.request('intervene', 'operator', has_leader=False)
+
+
+def test_closing_mid_episode_makes_the_last_observation_final():
+    bench = BenchTop()
+    bench.start()
+    bench.tick(3)
+    bench.loop.close()
+    assert bench.steps[-1].last and bench.steps[-1].outcome == Outcome.NONE
+    assert [s.index for s in bench.steps] == [0, 1, 2, 3]
