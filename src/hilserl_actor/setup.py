@@ -22,8 +22,8 @@ setup(
     extras_require={'test': ['pytest']},
     entry_points={
         'console_scripts': [
-            'actor = hilserl_actor.actor_node:main',
-            'operator = hilserl_actor.operator_node:main',
+            'actor = hilserl_actor:actor',
+            'operator = hilserl_actor:operator',
         ],
     },
 )

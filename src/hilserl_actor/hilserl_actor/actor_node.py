@@ -12,7 +12,7 @@ from hilserl_learner.tasks import make_task, TASKS
 from so101_description import names, qos
 from so101_description.errors import CellError
 from so101_description.model import model_hash
-from so101_description.ros_node import CellNode, Parameter, run
+from so101_description.ros_node import CellNode, Parameter
 from so101_interfaces.msg import ActorStatus, LearnerStatus, Step, Task, Weights
 from std_srvs.srv import SetBool, Trigger
 import torch
@@ -229,8 +229,3 @@ class ActorNode(CellNode):
             temporary.write_text(json.dumps(data, indent=1))
             os.replace(temporary, path)
             self.get_logger().info(data['summary'])
-
-
-def main():
-    """Entry point."""
-    run(ActorNode)

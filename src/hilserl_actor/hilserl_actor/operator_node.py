@@ -11,7 +11,7 @@ import time
 import tty
 
 from so101_description import names, qos
-from so101_description.ros_node import CellNode, Parameter, run
+from so101_description.ros_node import CellNode, Parameter
 from so101_interfaces.msg import ActorStatus, LearnerStatus
 from std_srvs.srv import SetBool, Trigger
 
@@ -102,8 +102,3 @@ class OperatorNode(CellNode):
         """Give the terminal back as it was."""
         if self._terminal is not None:
             termios.tcsetattr(0, termios.TCSADRAIN, self._terminal)
-
-
-def main():
-    """Entry point."""
-    run(OperatorNode)

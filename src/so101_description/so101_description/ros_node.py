@@ -126,18 +126,26 @@ class CellNode(Node):
         """Leave the world in order (called once, executor still spinning)."""
 
 
+class _Interrupted(BaseException):
+    """A signal came while the node was still being built."""
+
+
 def run(make_node, args=None) -> None:
     """Run a node until a signal, `fatal()` or the launcher's death; exits the process."""
     launcher = os.getppid()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     node, code = None, 0
+
+    def on_signal(*_):
+        if node is None and not stop.is_set():
+            stop.set()
+            raise _Interrupted     # it may be waiting for a port or reading bags
+        stop.set()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
     try:
         node = make_node()
-        if stop.is_set():
-            node.stop_event.set()
         executor = Executor()
         executor.add_node(node)
 
@@ -168,6 +176,8 @@ def run(make_node, args=None) -> None:
         thread.join(1.0)
         if node.error:
             raise CellError(node.error)
+    except _Interrupted:
+        pass
     except CellError as error:
         name = node.get_fully_qualified_name() if node else os.path.basename(sys.argv[0])
         print(f'{name}: {error}', file=sys.stderr, flush=True)

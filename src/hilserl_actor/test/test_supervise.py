@@ -1,0 +1,78 @@
+"""The supervisor with real processes: who ends takes the others along, in time, and says so."""
+import signal
+import subprocess
+import sys
+import time
+
+from hilserl_actor import supervise
+from hilserl_actor.bringup import NodeSpec, Plan
+import pytest
+
+GOOD = 'import signal, sys, time\nsignal.signal(signal.SIGINT, lambda *_: sys.exit(0))\n'
+SLEEP = GOOD + 'time.sleep(60)'
+DEAF = 'import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.sleep(60)'
+
+
+@pytest.fixture
+def supervisor(monkeypatch, tmp_path):
+    def make(scripts: dict, run_for=0.0):
+        monkeypatch.setattr(
+            supervise, 'command_line', lambda spec, _: [sys.executable, '-c',
+                                                        scripts[spec.executable]])
+        nodes = tuple(NodeSpec('test', name) for name in scripts)
+        return supervise.Supervisor(Plan(nodes, '', tmp_path, run_for, {}))
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    yield make
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def all_gone(supervisor):
+    return all(c.poll() is not None for c in supervisor.children.values())
+
+
+def test_run_for_ends_everything_with_0(supervisor):
+    cell = supervisor({'a': SLEEP, 'b': SLEEP}, run_for=1.0)
+    assert cell.run() == 0
+    assert all_gone(cell)
+
+
+def test_a_part_that_is_done_ends_the_cell_with_0(supervisor, capsys):
+    cell = supervisor({'a': SLEEP, 'b': GOOD + 'time.sleep(0.5)'})
+    assert cell.run() == 0
+    assert 'b ended; stopping the others' in capsys.readouterr().out
+    assert all_gone(cell)
+
+
+def test_a_part_that_fails_ends_the_cell_with_1_and_is_named(supervisor, capsys):
+    cell = supervisor({'a': SLEEP, 'b': GOOD + 'time.sleep(0.5); sys.exit(3)'})
+    assert cell.run() == 1
+    assert 'b failed (exit code 3)' in capsys.readouterr().err
+
+
+def test_a_part_that_does_not_stop_is_killed_in_time_and_named(supervisor, capsys, monkeypatch):
+    monkeypatch.setattr(supervise, 'GRACE', 1.0)
+    cell = supervisor({'a': SLEEP, 'deaf': DEAF}, run_for=1.0)
+    since = time.monotonic()
+    assert cell.run() == 1
+    assert time.monotonic() - since < 4.0
+    assert 'deaf did not end within 1.0 s and was killed' in capsys.readouterr().err
+    assert all_gone(cell)
+
+
+def test_a_package_that_is_not_built_is_a_sentence():
+    with pytest.raises(supervise.CellError, match='package nonsense is not built; run ./cell'):
+        supervise.command_line(NodeSpec('nonsense', 'x'), '')
+
+
+def test_parameters_reach_the_command_line_as_yaml_whatever_is_in_them():
+    spec = NodeSpec('hilserl_actor', 'actor', {'a': 'x: [y', 'b': True, 'c': 1.0})
+    words = supervise.command_line(spec, 'cell2')
+    assert words[1:] == ['--ros-args', '-r', '__ns:=/cell2', '-p', 'a:="x: [y"', '-p', 'b:=true',
+                         '-p', 'c:=1.0']
+
+
+def test_help_lists_every_command():
+    out = subprocess.run([sys.executable, '-m', 'hilserl_actor.supervise', '--help'],
+                         capture_output=True, text=True, check=True).stdout
+    assert all(word in out for word in ('train', 'record', 'eval'))
