@@ -1,4 +1,6 @@
 """The mode table holds together, and what is not in it is refused."""
+from pathlib import Path
+
 from hilserl_actor.modes import markdown_table, Mode, ModeMachine, TABLE
 import pytest
 
@@ -46,3 +48,8 @@ def test_transitions_are_logged_with_their_cause():
 
 def test_the_documented_table_names_every_mode():
     assert all(f'| {mode.value} |' in markdown_table() for mode in Mode)
+
+
+def test_the_architecture_page_shows_the_table_as_it_is():
+    page = Path(__file__).resolve().parents[3] / 'docs' / 'architecture.md'
+    assert markdown_table() in page.read_text()
