@@ -89,7 +89,7 @@ def test_every_node_of_a_plan_is_an_entry_point_of_its_package():
     for words in ([], REAL):
         for node in plan('train', *words).nodes:
             setup = (source / node.package / 'setup.py').read_text()
-            assert f"'{node.executable} = {node.package}." in setup
+            assert f"'{node.executable} = {node.package}" in setup
 
 
 def test_discovery_stays_on_this_host_unless_the_person_says_otherwise(monkeypatch):
