@@ -1,0 +1,176 @@
+"""The simulated bench: arm, table and cube in MuJoCo, seen through the wrist camera.
+
+No ROS and no wall clock in here: `step` advances simulated time only. One thread may step while
+another renders; `lock` guards the physics state.
+"""
+from dataclasses import dataclass
+import math
+from pathlib import Path
+import threading
+
+import mujoco
+import numpy as np
+from so101_description.errors import CellError
+from so101_description.joints import JOINTS, MAX_EFFORT, MAX_VELOCITY, REST
+from so101_description.model import MJCF_PATH
+
+SCENE_PATH = Path(__file__).parent / 'scene' / 'cell.xml'
+CUBE_HALF = 0.0125                 # m
+CUBE_CENTRE = (0.25, 0.0)          # m, base_link
+CUBE_YAW = 0.3                     # rad, +-
+LIFTED = 0.04                      # m over where it lies on the table
+
+
+@dataclass
+class JointDrive:
+    """What the six servos ask of their joints (order of JOINTS)."""
+
+    torque_on: np.ndarray          # (6,) bool
+    goal: np.ndarray               # (6,) rad
+    speed: np.ndarray              # (6,) rad/s, limit of the servo's own trajectory
+    torque: np.ndarray             # (6,) fraction of the stall torque that may be used
+
+
+def load_cell() -> mujoco.MjModel:
+    """Compile the scene, which includes the arm by its file's name."""
+    return mujoco.MjModel.from_xml_string(
+        SCENE_PATH.read_text(encoding='utf-8'), {MJCF_PATH.name: MJCF_PATH.read_bytes()})
+
+
+class World:
+    """Physics of one cell; starts with the arm at rest and the torque off."""
+
+    def __init__(self, seed: int = 0, cube_range: float = 0.04):
+        self.model = load_cell()
+        self.data = mujoco.MjData(self.model)
+        self.lock = threading.Lock()
+        self.rng = np.random.default_rng(seed)
+        self.cube_range = cube_range
+        self._arm_q = np.array([self.model.joint(n).qposadr[0] for n in JOINTS])
+        self._arm_v = np.array([self.model.joint(n).dofadr[0] for n in JOINTS])
+        self._motors = np.array([self.model.actuator(n).id for n in JOINTS])
+        self._cube_q = int(self.model.joint('cube').qposadr[0])
+        self._cube_v = int(self.model.joint('cube').dofadr[0])
+        self._cube_geom = self.model.geom('cube').id
+        self._table_geom = self.model.geom('table').id
+        self._tool = self.model.site('tool').id
+        self._strength = self.model.actuator_forcerange[self._motors, 1].copy()
+        self.data.qpos[self._arm_q] = REST
+        self.drive = JointDrive(
+            np.zeros(6, bool), REST.copy(), np.full(6, MAX_VELOCITY), np.ones(6))
+        self._setpoint = REST.copy()
+        self._put_cube(*CUBE_CENTRE, 0.0)
+
+    # --- physics -----------------------------------------------------------------------------
+    def step(self, steps: int = 2) -> None:
+        """Advance by `steps` of the model's 2.5 ms, obeying `drive`."""
+        drive, model = self.drive, self.model
+        with self.lock:
+            q = self.data.qpos[self._arm_q]
+            reach = drive.speed * (steps * model.opt.timestep)
+            self._setpoint += np.clip(drive.goal - self._setpoint, -reach, reach)
+            self._setpoint = np.where(drive.torque_on, self._setpoint, q)
+            force = np.minimum(self._strength, drive.torque * MAX_EFFORT) * drive.torque_on
+            model.actuator_forcerange[self._motors, 0] = -force
+            model.actuator_forcerange[self._motors, 1] = force
+            self.data.ctrl[self._motors] = self._setpoint
+            mujoco.mj_step(model, self.data, steps)
+
+    def joints(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Angles (rad), velocities (rad/s) and motor torques (N.m), each (6,)."""
+        data = self.data
+        return (data.qpos[self._arm_q], data.qvel[self._arm_v],
+                data.actuator_force[self._motors])
+
+    def place_arm(self, q: np.ndarray) -> None:
+        """Put the arm somewhere at once, still and holding (tests and pictures)."""
+        with self.lock:
+            self.data.qpos[self._arm_q] = q
+            self.data.qvel[self._arm_v] = 0.0
+            self._setpoint = np.array(q, dtype=float)
+            self.drive.goal = self._setpoint.copy()
+            self.drive.torque_on = np.ones(6, bool)
+            mujoco.mj_forward(self.model, self.data)
+
+    # --- the cube ----------------------------------------------------------------------------
+    def place_cube(self, tries: int = 20) -> None:
+        """Lay the cube on the table at a random pose that the arm does not touch.
+
+        CellError if the arm is in the way of every pose tried.
+        """
+        for _ in range(tries):
+            x, y = CUBE_CENTRE + self.rng.uniform(-self.cube_range, self.cube_range, 2)
+            yaw = self.rng.uniform(-CUBE_YAW, CUBE_YAW)
+            with self.lock:
+                before = self.data.qpos.copy(), self.data.qvel.copy()
+                self._put_cube(x, y, yaw)
+                if not self._arm_touches_cube():
+                    return
+                self.data.qpos[:], self.data.qvel[:] = before
+                mujoco.mj_forward(self.model, self.data)
+        raise CellError('the arm is in the way: move it off the table, then place the cube again')
+
+    def _put_cube(self, x: float, y: float, yaw: float) -> None:
+        at = self._cube_q
+        self.data.qpos[at:at + 7] = (
+            x, y, CUBE_HALF, math.cos(yaw / 2), 0.0, 0.0, math.sin(yaw / 2))
+        self.data.qvel[self._cube_v:self._cube_v + 6] = 0.0
+        mujoco.mj_forward(self.model, self.data)
+
+    def _arm_touches_cube(self) -> bool:
+        pairs = self.data.contact.geom[:self.data.ncon]
+        return any(self._cube_geom in pair and self._table_geom not in pair for pair in pairs)
+
+    @property
+    def cube_pose(self) -> tuple[np.ndarray, np.ndarray]:
+        """Position (3,) m of the cube's middle and quaternion (4,) wxyz, in base_link."""
+        with self.lock:
+            pose = self.data.qpos[self._cube_q:self._cube_q + 7].copy()
+        return pose[:3], pose[3:]
+
+    @property
+    def success(self) -> bool:
+        """Whether the cube is lifted."""
+        return bool(self.data.qpos[self._cube_q + 2] - CUBE_HALF >= LIFTED)
+
+    @property
+    def tool_position(self) -> np.ndarray:
+        """Where the tool frame truly is (3,), m, base_link."""
+        return self.data.site_xpos[self._tool].copy()
+
+
+class Eye:
+    """Renders a camera of the world; make and use it in one thread (the GL context's)."""
+
+    def __init__(self, world: World, camera: str = 'wrist_camera',
+                 width: int = 160, height: int = 120):
+        self._world, self._camera = world, camera
+        try:
+            self._renderer = mujoco.Renderer(world.model, height, width)
+        except (ImportError, RuntimeError, mujoco.FatalError) as error:
+            raise CellError(NO_GL) from error
+        options = mujoco.MjvOption()
+        options.sitegroup[:] = 0   # a marked tool point would give the answer away
+        self._options = options
+        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
+            self._renderer.scene.flags[flag] = False
+
+    def render(self) -> np.ndarray:
+        """The picture now, (height, width, 3) uint8 RGB."""
+        with self._world.lock:
+            self._renderer.update_scene(self._world.data, self._camera, self._options)
+        return self._renderer.render()
+
+    def close(self) -> None:
+        """Free the GL context (in the thread that made it)."""
+        self._renderer.close()
+
+
+NO_GL = ('the simulated camera cannot render without EGL: '
+         'apt-get install libegl1 libgl1-mesa-dri')
+
+
+def camera_matrix(model: mujoco.MjModel, camera: str, width: int, height: int) -> list[float]:
+    """Row-major 3x3 intrinsics of a model camera at this image size (square pixels)."""
+    focal = height / 2 / math.tan(math.radians(float(model.camera(camera).fovy[0])) / 2)
+    return [focal, 0.0, width / 2, 0.0, focal, height / 2, 0.0, 0.0, 1.0]
