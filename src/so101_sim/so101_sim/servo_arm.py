@@ -1,0 +1,52 @@
+"""Six emulated servos on a bus, seen as the joints of one arm in rad."""
+import numpy as np
+from so101_description.joints import JOINTS, MAX_EFFORT
+
+from . import calibration_path
+from .joint_ticks import load_joint_ticks
+from .servo_bus import ServoBus
+from .sts3215 import Sensed, Sts3215
+
+STALL_CURRENT = 2.7                # A
+
+
+class ServoArm:
+    """The servos of the 'follower' or 'leader' and their bus at `port` (not started)."""
+
+    def __init__(self, arm: str, port: str, q):
+        table = load_joint_ticks(calibration_path(arm))
+        ticks = [table[name] for name in JOINTS]
+        self._zero = np.array([t.encoder(0.0) for t in ticks])
+        self._rad_per_tick = np.array([t.rad_per_tick for t in ticks])
+        self.servos = [
+            Sts3215(t.id, Sensed(t.encoder(angle)), t.homing_offset, t.range_min, t.range_max)
+            for t, angle in zip(ticks, q)]
+        self.bus = ServoBus(port, self.servos)
+
+    def sense(self, position, velocity, load) -> None:
+        """Tell the servos of their joints: rad, rad/s, share of the stall torque, each (6,)."""
+        rows = zip(self.servos, (position / self._rad_per_tick + self._zero).tolist(),
+                   (velocity / self._rad_per_tick).tolist(), load.tolist())
+        for servo, at, speed, share in rows:
+            servo.sensed = Sensed(at, speed, share, abs(share) * STALL_CURRENT)
+
+    def torque_on(self) -> np.ndarray:
+        """Which motors are driven, (6,) bool."""
+        return np.array([servo.torque_on for servo in self.servos])
+
+    def goal(self) -> np.ndarray:
+        """Where the motors are told to go, (6,) rad."""
+        return (np.array([s.goal for s in self.servos]) - self._zero) * self._rad_per_tick
+
+    def speed(self) -> np.ndarray:
+        """How fast they may go there, (6,) rad/s."""
+        return np.array([servo.speed_limit for servo in self.servos]) * self._rad_per_tick
+
+    def torque(self) -> np.ndarray:
+        """Share of the stall torque that they may use, (6,)."""
+        return np.array([servo.torque_limit for servo in self.servos])
+
+
+def load_share(torque) -> np.ndarray:
+    """Joint torques in N.m as shares of the stall torque."""
+    return torque / MAX_EFFORT

@@ -1,0 +1,170 @@
+"""The `world` node: a cell without hardware, on two ports and the camera's topics.
+
+Three clocks, each a thread with absolute deadlines: physics, camera, and the buses' own. When
+told to end, it goes on until nobody has the ports open, so that the driver can leave the arms in
+order, as it could with real ones.
+"""
+from array import array
+import threading
+import time
+
+from geometry_msgs.msg import PoseStamped
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from so101_description import names, qos
+from so101_description.errors import CellError
+from so101_description.joints import pack, REST
+from so101_description.ros_node import CellNode, Parameter, run
+from so101_interfaces.msg import Reward
+from std_srvs.srv import Trigger
+
+from .leader import Leader
+from .servo_arm import load_share, ServoArm
+from .world import camera_matrix, Eye, JointDrive, World
+
+STEPS = 2                          # of the physics between two looks at the servos: 5 ms
+LATE = 0.1                         # s; physics further behind than this skips time
+CLOSE_TIME = 3.5                   # s that a driver gets to close its ports
+HAND_TIMEOUT = 0.5                 # s without a word after which the hand has let go
+FRAME = names.WRIST_CAMERA + '_optical_frame'
+
+
+class WorldNode(CellNode):
+    """Parameters, topics and threads around `World`, `Leader` and two `ServoArm`s."""
+
+    PARAMETERS = (
+        Parameter('follower_port', '', "path of the follower's port, made here (a link)"),
+        Parameter('leader_port', '', "path of the leader's port, made here (a link)"),
+        Parameter('cube_range', 0.04, 'the cube lies within +- this much in x and y, m',
+                  0.0, 0.1),
+        Parameter('image_width', 160, 'width of the images', 16, 1920),
+        Parameter('image_height', 120, 'height of the images', 16, 1080),
+        Parameter('camera_rate', 30.0, 'images a second', 1.0, 120.0),
+        Parameter('seed', 0, 'of the cube\'s placements', 0, 2**31 - 1),
+    )
+
+    def __init__(self):
+        super().__init__('world')
+        for arm in names.ARMS:
+            if not self.param(f'{arm}_port'):
+                raise CellError(f'parameter {arm}_port is not set; give a path to make it at')
+        self._world = World(self.param('seed'), self.param('cube_range'))
+        self._world.place_cube()
+        self._leader = Leader()
+        self._arms = {arm: ServoArm(arm, self.param(f'{arm}_port'), REST) for arm in names.ARMS}
+        self._hand_at = 0.0
+        self._closed = threading.Event()
+        self._image = self.create_publisher(
+            Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_PUB)
+        self._info = self.create_publisher(
+            CameraInfo, names.CAMERA_INFO.format(camera=names.WRIST_CAMERA), qos.SENSOR_PUB)
+        self._cube = self.create_publisher(PoseStamped, names.SIM_CUBE_POSE, qos.SENSOR_PUB)
+        self._reward = self.create_publisher(Reward, names.REWARD, qos.SENSOR_PUB)
+        self.create_subscription(JointState, names.SIM_HAND, self._on_hand, qos.COMMAND)
+        self.create_service(Trigger, names.SIM_PLACE_CUBE, self._place_cube)
+        for arm in self._arms.values():
+            arm.bus.start()
+        self._camera = self.guard(self._see)
+        self._physics = self.guard(self._live)
+
+    # --- callbacks ---------------------------------------------------------------------------
+    def _on_hand(self, message: JointState) -> None:
+        try:
+            hand = pack(message.name, message.position) if message.name else None
+        except CellError as error:
+            self.get_logger().warning(f'{names.SIM_HAND} ignored: {error}')
+            return
+        self._hand_at = time.monotonic()
+        self._leader.pull(hand)
+
+    def _place_cube(self, _, response):
+        try:
+            self._world.place_cube()
+            response.success = True
+        except CellError as error:
+            response.message = str(error)
+        return response
+
+    # --- physics -----------------------------------------------------------------------------
+    def _live(self) -> None:
+        period = STEPS * self._world.model.opt.timestep
+        follower, leader = self._arms['follower'], self._arms['leader']
+        due = time.monotonic()
+        while not self._closed.is_set():
+            due += period
+            now = time.monotonic()
+            if now < due:
+                time.sleep(due - now)
+            elif now - due > LATE:
+                due = now
+            self._world.drive = JointDrive(
+                follower.torque_on(), follower.goal(), follower.speed(), follower.torque())
+            self._world.step(STEPS)
+            position, velocity, torque = self._world.joints()
+            follower.sense(position, velocity, load_share(torque))
+            if now - self._hand_at > HAND_TIMEOUT:
+                self._leader.pull(None)
+            self._leader.step(period, leader.torque_on(), leader.goal(), leader.speed())
+            leader.sense(self._leader.position, self._leader.velocity, self._leader.load)
+            for name, arm in self._arms.items():
+                if not arm.bus.alive():
+                    raise CellError(f'the emulated bus of the {name} broke down')
+
+    # --- camera ------------------------------------------------------------------------------
+    def _see(self) -> None:
+        width, height = self.param('image_width'), self.param('image_height')
+        eye = Eye(self._world, names.WRIST_CAMERA, width, height)
+        image = Image(width=width, height=height, encoding='rgb8', step=3 * width)
+        info = self._camera_info(width, height)
+        image.header.frame_id = FRAME
+        cube, reward = PoseStamped(), Reward(source='simulation')
+        cube.header.frame_id = names.BASE_FRAME
+        period = 1.0 / self.param('camera_rate')
+        due = time.monotonic()
+        while not self._closed.is_set():
+            due = max(due + period, time.monotonic() - period)
+            time.sleep(max(0.0, due - time.monotonic()))
+            stamp = self.get_clock().now().to_msg()
+            for message in (image, info, cube, reward):
+                message.header.stamp = stamp
+            success = self._world.success
+            reward.value, reward.success = float(success), success
+            self._fill(cube.pose)
+            self._reward.publish(reward)
+            self._cube.publish(cube)
+            image.data = array('B', eye.render().tobytes())
+            self._image.publish(image)
+            self._info.publish(info)
+        eye.close()
+
+    def _fill(self, pose) -> None:
+        position, quaternion = self._world.cube_pose
+        p, q = pose.position, pose.orientation
+        p.x, p.y, p.z = position.tolist()
+        q.w, q.x, q.y, q.z = quaternion.tolist()
+
+    def _camera_info(self, width: int, height: int) -> CameraInfo:
+        k = camera_matrix(self._world.model, names.WRIST_CAMERA, width, height)
+        info = CameraInfo(
+            width=width, height=height, distortion_model='plumb_bob', d=[0.0] * 5, k=k,
+            r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+            p=[*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0])
+        info.header.frame_id = FRAME
+        return info
+
+    # --- the end -----------------------------------------------------------------------------
+    def close(self) -> None:
+        """Serve the ports as long as somebody has them open, then take them away."""
+        deadline = time.monotonic() + CLOSE_TIME
+        while (time.monotonic() < deadline and not self.error
+               and any(arm.bus.slave_open() for arm in self._arms.values())):
+            time.sleep(0.02)
+        self._closed.set()
+        self._physics.join(1.0)
+        self._camera.join(1.0)
+        for arm in self._arms.values():
+            arm.bus.stop()
+
+
+def main() -> None:
+    """Run the node."""
+    run(WorldNode)
