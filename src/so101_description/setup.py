@@ -9,7 +9,13 @@ setup(
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
+        ('share/' + package_name + '/launch', ['launch/view.launch.py']),
+        ('share/' + package_name + '/urdf', [package_name + '/urdf/so101.urdf']),
+        ('share/' + package_name + '/mjcf', [package_name + '/mjcf/so101.xml']),
+        ('share/' + package_name + '/rviz', [package_name + '/rviz/so101.rviz']),
     ],
+    # model.py finds them beside itself, installed or not.
+    package_data={package_name: ['urdf/so101.urdf', 'mjcf/so101.xml']},
     install_requires=['setuptools'],
     zip_safe=True,
     maintainer='SO-101 HIL-SERL maintainers',

@@ -15,7 +15,7 @@ from .model import load_model, model_hash
 _POSITIONING = slice(0, 4)      # pan, lift, elbow, wrist_flex: three for place, one for pitch
 _PITCH = np.array([0.0, 1.0, 1.0, 1.0])     # of the tool, below the horizontal: their sum
 _DAMPING = 1e-4                 # m^2, of the damped least squares (Wampler 1986)
-_REACHED = 2e-5                 # m
+_SETTLED = 1e-4                 # rad
 
 
 @dataclass(frozen=True)
@@ -120,17 +120,20 @@ class Kinematics:
         if distance > config.max_lead:
             limited.append('lead over the measured pose')
             boxed = here + lead * (config.max_lead / distance)
-        q, error = self._solve(np.array(reference, np.float64), boxed, pitch, wrist_roll, 12)
+        # The posture comes in over several targets, so that it never costs the position.
+        roll = reference[4] + np.clip(
+            wrist_roll - reference[4], -config.max_joint_step, config.max_joint_step)
+        q, error = self._solve(reference, boxed, pitch, roll, 12, most_turn=0.2)
         if error > 1e-3:
             limited.append('joint limits')
-        gripper = reference[5] + action[3] * config.gripper_step
-        q[5] = np.clip(gripper, measured[5] - config.max_gripper_lead,
-                       measured[5] + config.max_gripper_lead)
         step = q - reference
-        largest = np.abs(step).max()
+        largest = np.abs(step[:5]).max()
         if largest > config.max_joint_step:
             limited.append('joint step')
             q = reference + step * (config.max_joint_step / largest)
+        q[5] = np.clip(reference[5] + action[3] * config.gripper_step,
+                       measured[5] - config.max_gripper_lead,
+                       measured[5] + config.max_gripper_lead)
         q = np.clip(q, LOWER, UPPER)
         return TargetResult(q, self._tool_position(q), tuple(limited))
 
@@ -140,7 +143,7 @@ class Kinematics:
         position = np.asarray(position, np.float64)
         best = None
         for start in (seed, _MIDDLE):
-            q, error = self._solve(np.array(start, np.float64), position, pitch, wrist_roll, 200)
+            q, error = self._solve(start, position, pitch, wrist_roll, 40)
             if best is None or error < best.error - 1e-4:
                 q[5] = np.clip(gripper, LOWER[5], UPPER[5])
                 best = SolveResult(q, error)
@@ -156,8 +159,10 @@ class Kinematics:
         self._place(q)
         return self._data.site_xpos[self._tool].copy()
 
-    def _solve(self, q, position, pitch, wrist_roll, iterations) -> tuple[np.ndarray, float]:
+    def _solve(self, start, position, pitch, wrist_roll, iterations,
+               most_turn=np.inf) -> tuple[np.ndarray, float]:
         """Damped least squares for the position; its null space turns the tool to the pitch."""
+        q = np.array(start, np.float64)
         q[4] = wrist_roll
         q = np.clip(q, LOWER, UPPER)
         low, high = LOWER[_POSITIONING], UPPER[_POSITIONING]
@@ -171,8 +176,11 @@ class Kinematics:
             now = q[_POSITIONING]
             null = np.linalg.svd(full)[2][3]    # the one motion that leaves the tool in place
             along = null @ _PITCH
-            turn = null * np.clip(along * tilt / (along * along + 0.02), -0.1, 0.1)
-            step = self._least_squares(full, error) + turn
+            # |tilt| damps it where no turn brings the pitch nearer (along = 0): no limit cycle.
+            bound = min(0.1, most_turn)
+            turn = np.clip(along * tilt / (along * along + abs(tilt) + 1e-9), -bound, bound)
+            most_turn -= abs(turn)
+            step = self._least_squares(full, error) + null * turn
             past = (now + step > high) | (now + step < low)
             if past.any():      # a joint that would pass its limit stops there, the others try
                 stopped = np.where(past, np.clip(now + step, low, high) - now, 0.0)
@@ -180,7 +188,7 @@ class Kinematics:
                 step = np.where(
                     past, stopped, self._least_squares(others, error - full @ stopped))
             q[_POSITIONING] = np.clip(now + step, low, high)
-            if np.abs(error).max() < _REACHED and np.abs(step).max() < 1e-4:
+            if np.abs(step).max() < _SETTLED:
                 break
         return q, float(np.linalg.norm(position - self._tool_position(q)))
 

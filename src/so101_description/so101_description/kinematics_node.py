@@ -45,7 +45,7 @@ class KinematicsNode(CellNode):
             values[name] = tuple(values[name])
             if len(values[name]) != 3:
                 raise CellError(f'parameter {name} has {len(values[name])} numbers, not 3')
-        if any(low >= high for low, high in zip(values['box_min'], values['box_max'])):
+        if not all(low < high for low, high in zip(values['box_min'], values['box_max'])):
             raise CellError(f'the workspace box from {values["box_min"]} to {values["box_max"]} m '
                             'is empty; box_min must be below box_max on each axis')
         self.core = Kinematics(KinematicsConfig(**values))
@@ -97,9 +97,10 @@ class KinematicsNode(CellNode):
         measured = _joints('measured', request.measured)
         reference = _joints('reference', request.reference) if request.reference.name else measured
         action = np.asarray(request.action, np.float64)
-        if not np.isfinite([*action, request.pitch, request.wrist_roll]).all():
+        if not (np.isfinite(action).all()
+                and np.abs([request.pitch, request.wrist_roll]).max() < 10.0):
             raise CellError(f'action {action.tolist()}, pitch {request.pitch}, wrist_roll '
-                            f'{request.wrist_roll}: all must be numbers')
+                            f'{request.wrist_roll}: all must be numbers, the angles in rad')
         result = self.core.joint_target(
             measured, reference, action, request.pitch, request.wrist_roll)
         response.target = _joint_state(result.q, request.measured.header.stamp)
@@ -110,8 +111,9 @@ class KinematicsNode(CellNode):
     def _solve(self, request, response) -> None:
         p = request.position
         numbers = [p.x, p.y, p.z, request.pitch, request.wrist_roll, request.gripper]
-        if not np.isfinite(numbers).all():
-            raise CellError(f'position, pitch, wrist_roll and gripper must be numbers: {numbers}')
+        if not (np.abs(numbers) < 10.0).all():
+            raise CellError('position, pitch, wrist_roll and gripper must be numbers in m and rad: '
+                            f'{numbers}')
         result = self.core.solve(numbers[:3], *numbers[3:], _joints('seed', request.seed))
         response.target = _joint_state(result.q, request.seed.header.stamp)
         response.error = result.error
