@@ -27,7 +27,10 @@ class OperatorConfig:
     grasp: float = 0.016            # tool height to close at; lower, the pads drag
     lift: float = 0.12              # tool height to lift to
     # judgement
-    reaction: float = 0.3           # from seeing something to acting on it
+    reaction: float = 0.3           # from seeing the arm go astray to taking over
+    sure: float = 0.5               # from seeing the cube lifted or lost to saying so
+    start_delay: tuple[float, float] = (0.3, 0.5)       # from READY to START
+    clear: float = 0.12             # tool height from which the cube can be laid out under it
     patience: float = 2.5           # without progress before taking over
     guide: float = 2.5              # length of an intervention that has not grasped yet
     guide_most: float = 6.0         # length of any intervention
@@ -36,7 +39,7 @@ class OperatorConfig:
     region_max: tuple[float, float, float] = (0.34, 0.11, 0.20)
     lost: float = 0.09              # cube farther than this from the middle of its area, x or y
     cube_area: tuple[float, float] = (0.25, 0.0)
-    lifted: float = 0.04
+    lifted: float = 0.0525          # height of the cube's middle when it is lifted
     rarely: float = 0.05            # share of episodes it helps in when it is not needed any more
 
 
@@ -89,11 +92,6 @@ class Expert:
         return velocity, float(np.clip(
             config.eagerness * (config.open - gripper),
             -config.gripper_speed, config.gripper_speed))
-
-    @property
-    def has_grip(self) -> bool:
-        """Whether it believes to hold the cube."""
-        return self.phase is Phase.LIFT
 
     def _grasp_point(self, cube) -> np.ndarray:
         return np.asarray(cube[:2]) + self._error - (self.config.beside, 0.0)

@@ -1,0 +1,99 @@
+"""The `scripted_operator` node: a stand-in human at the simulated bench.
+
+It sees what a human sees and acts through what a human could use: the keys' services, the
+leader in its hand, and the cube that it lays on the table.
+"""
+import time
+
+from geometry_msgs.msg import PoseStamped
+import numpy as np
+from sensor_msgs.msg import JointState
+from so101_description import names, qos
+from so101_description.joints import JOINTS, pack
+from so101_description.ros_node import CellNode, Parameter, run
+from so101_interfaces.msg import ActorStatus
+from std_srvs.srv import SetBool, Trigger
+
+from .judgement import Operator, PERIOD, ROLES, Seen
+
+# key -> service, and the value of a SetBool (None: a Trigger)
+KEYS = {
+    'place': (names.SIM_PLACE_CUBE, None),
+    'start': (names.START, None),
+    'success': (names.SUCCESS, None),
+    'failure': (names.FAILURE, None),
+    'intervene': (names.INTERVENE, True),
+    'release': (names.INTERVENE, False),
+}
+
+
+class ScriptedOperatorNode(CellNode):
+    """Messages in, `Operator.act`, keys and hand out."""
+
+    PARAMETERS = (
+        Parameter('role', 'intervene', 'intervene: help the policy where it fails; demonstrate: '
+                  'drive every episode; watch: only lay the cube out and start', choices=ROLES),
+        Parameter('seed', 0, 'of its delays and misjudgements', 0, 2**31 - 1),
+    )
+
+    def __init__(self):
+        super().__init__('scripted_operator')
+        self._operator = Operator(self.param('role'), self.param('seed'))
+        self._status: ActorStatus | None = None
+        self._cube: PoseStamped | None = None
+        self._joints: dict[str, JointState] = {}
+        self._pulling = False
+        services = {name: SetBool if value is not None else Trigger
+                    for name, value in KEYS.values()}
+        self._keys = {name: self.create_client(kind, name) for name, kind in services.items()}
+        self._hand = self.create_publisher(JointState, names.SIM_HAND, qos.COMMAND)
+        self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_status, qos.STATUS)
+        self.create_subscription(
+            PoseStamped, names.SIM_CUBE_POSE, self._on_cube, qos.SENSOR_SUB)
+        for arm in names.ARMS:
+            self.create_subscription(
+                JointState, names.JOINT_STATES.format(arm=arm),
+                lambda message, arm=arm: self._joints.__setitem__(arm, message), qos.SENSOR_SUB)
+        self.create_timer(PERIOD, self._look)
+
+    def _on_status(self, message: ActorStatus) -> None:
+        self._status = message
+
+    def _on_cube(self, message: PoseStamped) -> None:
+        self._cube = message
+
+    def _look(self) -> None:
+        if self._status is None or self._cube is None or 'follower' not in self._joints:
+            return
+        cube = self._cube.pose.position
+        joints = {arm: pack(m.name, m.position) for arm, m in self._joints.items()}
+        deed = self._operator.act(time.monotonic(), Seen(
+            self._status.mode, self._status.successes, joints['follower'],
+            joints.get('leader'), np.array([cube.x, cube.y, cube.z])))
+        if deed.key:
+            self._press(deed.key)
+        if deed.hand is not None:
+            self._hand.publish(JointState(name=list(JOINTS), position=deed.hand.tolist()))
+        elif self._pulling:
+            self._hand.publish(JointState())
+        self._pulling = deed.hand is not None
+
+    def _press(self, key: str) -> None:
+        name, value = KEYS[key]
+        client = self._keys[name]
+        if not client.service_is_ready():
+            return
+        request = Trigger.Request() if value is None else SetBool.Request(data=value)
+        client.call_async(request).add_done_callback(
+            lambda future: self._answered(key, future.result()))
+
+    def _answered(self, key: str, answer) -> None:
+        if not answer.success:
+            self.get_logger().info(f'{key}: {answer.message}')
+        elif key == 'place':
+            self._operator.placed = True
+
+
+def main() -> None:
+    """Run the node."""
+    run(ScriptedOperatorNode)
