@@ -28,7 +28,7 @@ class CameraNode(CellNode):
         self._image = Image(height=height, width=width, encoding='rgb8', step=3 * width)
         self._info = CameraInfo(height=height, width=width)  # K of zeros: not calibrated
         camera = names.WRIST_CAMERA
-        self._image.header.frame_id = self._info.header.frame_id = camera
+        self._image.header.frame_id = self._info.header.frame_id = camera + '_optical_frame'
         self._images = self.create_publisher(
             Image, names.IMAGE.format(camera=camera), qos.SENSOR_PUB)
         self._infos = self.create_publisher(

@@ -126,7 +126,7 @@ def test_the_node_publishes_image_and_camera_info(video):
     assert (image.encoding, image.width, image.height, image.step) == ('rgb8', 64, 48, 192)
     assert abs(image.data[0] - 254) < 6 and image.data[1] < 6
     assert (infos[-1].width, infos[-1].height) == (64, 48)
-    assert infos[-1].header.frame_id == camera
+    assert infos[-1].header.frame_id == camera + '_optical_frame'
 
 
 def test_the_node_without_a_camera_is_one_sentence_and_exit_1():
