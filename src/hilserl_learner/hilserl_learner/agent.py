@@ -130,9 +130,9 @@ class Agent:
 
     @staticmethod
     def _step(optimizer, parameters, loss) -> None:
+        optimizer.zero_grad(set_to_none=True)
         # only these parameters' gradients: the actor's loss needs none of the critic's
-        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters)):
-            parameter.grad = gradient
+        loss.backward(inputs=parameters)
         optimizer.step()
 
     def modules(self) -> dict[str, torch.nn.Module]:

@@ -4,10 +4,10 @@ from array import array
 from builtin_interfaces.msg import Time
 import numpy as np
 from sensor_msgs.msg import Image
-from so101_description.errors import CellError
 from so101_description.names import BASE_FRAME
 from so101_interfaces.msg import Step, Task
 
+from .bag_types import pixels
 from .steps import StepRecord
 from .task import TaskSchema
 
@@ -50,17 +50,6 @@ def step_from_message(message: Step) -> StepRecord:
 def task_to_message(schema: TaskSchema) -> Task:
     """The latched contract."""
     return Task(name=schema.name, schema_hash=schema.hash, schema=schema.canonical())
-
-
-def pixels(image) -> np.ndarray:
-    """(height, width, 3) uint8 of an rgb8 image, of rclpy or of rosbags."""
-    if image.encoding != 'rgb8' or len(image.data) != image.height * image.width * 3:
-        raise CellError(
-            f'image of {image.header.frame_id or "an unnamed camera"} has encoding '
-            f'{image.encoding!r} and {len(image.data)} bytes for {image.width}x{image.height}; '
-            'steps hold rgb8 without padding')
-    # a copy: a message's memory is not ours to keep
-    return np.array(image.data, np.uint8).reshape(image.height, image.width, 3)
 
 
 def to_time(ns: int) -> Time:

@@ -94,7 +94,10 @@ def transcription(agent, batch, sigma):
     target = {
         f'critic_target.{name}': 0.99 * old + 0.01 * new
         for (name, old), new in zip(target_critic.named_parameters(), critic.parameters())}
-    return critic_loss, actor_loss, critic_gradients | actor_gradients, target
+    weights = {
+        f'{part}.{name}': p for part, module in (('encoder', encoder), ('critic', critic))
+        for name, p in module.named_parameters()}
+    return critic_loss, actor_loss, critic_gradients | actor_gradients, weights | target
 
 
 @pytest.mark.parametrize('layer_norm, bounds', [(True, (0.0, 1.0)), (False, (-1e9, 1e9))])
@@ -106,7 +109,7 @@ def test_losses_gradients_and_target_equal_the_papers_equations(schema, layer_no
         for p in agent.critic_target.parameters():
             p.mul_(1.1)
     batch = random_batch(schema)
-    critic_loss, actor_loss, gradients, target = transcription(agent, batch, 0.2)
+    critic_loss, actor_loss, gradients, weights = transcription(agent, batch, 0.2)
     metrics = agent.update(batch, 0.2)
     assert float(metrics['critic_loss']) == pytest.approx(critic_loss.item(), abs=1e-5)
     assert float(metrics['actor_loss']) == pytest.approx(actor_loss.item(), abs=1e-5)
@@ -114,9 +117,13 @@ def test_losses_gradients_and_target_equal_the_papers_equations(schema, layer_no
         part, _, path = name.partition('.')
         ours = agent.modules()[part].get_parameter(path).grad
         torch.testing.assert_close(ours, gradient, atol=1e-5, rtol=1e-4, msg=name)
-    for name, expected in target.items():
-        ours = agent.critic_target.get_parameter(name.partition('.')[2])
-        torch.testing.assert_close(ours.data, expected.detach(), atol=1e-5, rtol=1e-4)
+    for name, expected in weights.items():
+        part, _, path = name.partition('.')
+        ours = agent.modules()[part].get_parameter(path)
+        difference = (ours - expected).detach().abs()
+        # where a gradient is nearly 0, the sign of its rounding decides Adam's first step
+        settled = gradients.get(name, torch.ones(1)).abs() > 1e-6
+        assert float((difference * settled).max()) < 1e-5, name
 
 
 def test_target_is_the_reward_alone_only_where_the_discount_is_zero(schema):

@@ -1,0 +1,175 @@
+"""Checkpoints: whole, atomic, checked by digest on load; a run goes on from the newest whole one.
+
+A checkpoint is a directory: agent.safetensors (networks, optimisers, torch's generator),
+policy.safetensors (the bundle an actor takes) and state.json (counters, configuration, digests).
+It is written beside, put on disk and renamed; none is ever overwritten.
+"""
+from collections.abc import Mapping
+from dataclasses import dataclass
+import hashlib
+import json
+import os
+from pathlib import Path
+import re
+import shutil
+
+from safetensors import SafetensorError
+import safetensors.torch
+from so101_description.errors import CellError
+import torch
+
+from .agent import Agent, AgentConfig
+
+FORMAT = 'hilserl-checkpoint-1'
+KEEP = 5
+AGENT, POLICY, STATE, LATEST = 'agent.safetensors', 'policy.safetensors', 'state.json', 'latest'
+_NAME = re.compile(r'(\d+)(?:-(\d+))?')
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A whole checkpoint on disk: its directory, its state, its tensors and its policy."""
+
+    directory: Path
+    state: dict
+    tensors: dict[str, torch.Tensor]
+    policy: bytes
+
+    @property
+    def config(self) -> AgentConfig:
+        """The agent's configuration when it was saved."""
+        return AgentConfig.from_json(self.state['agent_config'])
+
+
+class Checkpoints:
+    """The checkpoints of one run."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+        for left_over in directory.glob('.new-*'):
+            shutil.rmtree(left_over)
+
+    def save(self, agent: Agent, policy: bytes, state: Mapping) -> Path:
+        """Write a checkpoint named by `state['updates']`; returns its directory."""
+        name, again = str(state['updates']), 1
+        while (self.directory / name).exists():
+            again += 1
+            name = f'{state["updates"]}-{again}'
+        beside = self.directory / f'.new-{name}'
+        beside.mkdir()
+        files = {AGENT: safetensors.torch.save(agent_tensors(agent)), POLICY: policy}
+        complete = {
+            'format': FORMAT, **state, 'agent_config': agent.config.to_json(),
+            'schema': agent.schema.canonical(), 'torch': torch.__version__,
+            'sha256': {n: hashlib.sha256(data).hexdigest() for n, data in files.items()}}
+        files[STATE] = json.dumps(complete, indent=1).encode()
+        try:
+            for file_name, data in files.items():
+                with open(beside / file_name, 'wb') as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+            sync_directory(beside)
+            os.rename(beside, self.directory / name)
+            link = self.directory / '.new-latest'
+            link.unlink(missing_ok=True)
+            link.symlink_to(name)
+            os.replace(link, self.directory / LATEST)
+            sync_directory(self.directory)
+        except OSError as error:
+            raise CellError(
+                f'checkpoint {name} cannot be written to {self.directory}: {error}; the one '
+                'before it is whole') from error
+        for old in self.names()[:-KEEP]:
+            shutil.rmtree(self.directory / old)
+        return self.directory / name
+
+    def names(self) -> list[str]:
+        """Names of all checkpoints, oldest first, whole or not."""
+        found = (_NAME.fullmatch(path.name) for path in self.directory.iterdir())
+        return [match[0] for match in sorted(
+            filter(None, found), key=lambda m: (int(m[1]), int(m[2] or 1)))]
+
+    def newest(self) -> tuple[Checkpoint | None, list[str]]:
+        """The newest whole checkpoint (None: there are none), and a sentence on each broken one.
+
+        CellError if there are checkpoints and none is whole.
+        """
+        sentences = []
+        for name in reversed(self.names()):
+            try:
+                return load(self.directory / name), sentences
+            except CellError as error:
+                sentences.append(str(error))
+        if sentences:
+            raise CellError(
+                '; '.join(sentences) + f'; no whole checkpoint is left, so nothing was touched: '
+                f'move {self.directory} away to train anew from the bags')
+        return None, []
+
+
+def load(directory: Path) -> Checkpoint:
+    """Read a checkpoint; CellError in one sentence if it is not whole."""
+    try:
+        state = json.loads((directory / STATE).read_text())
+        if state['format'] != FORMAT:
+            raise ValueError(f'its format is {state["format"]!r}, not {FORMAT!r}')
+        files = {}
+        for name in (AGENT, POLICY):
+            files[name] = (directory / name).read_bytes()
+            if hashlib.sha256(files[name]).hexdigest() != state['sha256'][name]:
+                raise ValueError(f'{name} is not what was saved ({len(files[name])} bytes)')
+        return Checkpoint(
+            directory, state, safetensors.torch.load(files[AGENT]), files[POLICY])
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise CellError(f'checkpoint {directory} is damaged: {error}') from error
+
+
+def agent_tensors(agent: Agent) -> dict[str, torch.Tensor]:
+    """Everything that an agent's next update depends on, by name."""
+    tensors = {'generator': agent.generator.get_state()}
+    for part, module in agent.modules().items():
+        for name, value in module.state_dict().items():
+            tensors[f'{part}.{name}'] = value.contiguous()
+    for part, optimizer in agent.optimizers().items():
+        for index, moments in optimizer.state_dict()['state'].items():
+            for name, value in moments.items():
+                tensors[f'optimizer.{part}.{index}.{name}'] = value.contiguous()
+    return tensors
+
+
+def restore(agent: Agent, checkpoint: Checkpoint) -> None:
+    """Put a checkpoint's networks, optimisers and generator into an agent, strictly."""
+    tensors = dict(checkpoint.tensors)
+    try:
+        agent.generator.set_state(tensors.pop('generator'))
+        moments: dict[str, dict] = {part: {} for part in agent.optimizers()}
+        weights: dict[str, dict] = {part: {} for part in agent.modules()}
+        for key, value in tensors.items():
+            part, _, name = key.partition('.')
+            if part == 'optimizer':
+                part, index, name = name.split('.')
+                moments[part].setdefault(int(index), {})[name] = value
+            else:
+                weights[part][name] = value
+        for part, module in agent.modules().items():
+            module.load_state_dict(weights[part])
+        for part, optimizer in agent.optimizers().items():
+            parameters = optimizer.param_groups[0]['params']
+            # a moment lies in memory as its weight does; the fused step relies on it
+            state = {index: {
+                name: torch.empty_like(parameters[index]).copy_(value) if value.ndim else value
+                for name, value in values.items()} for index, values in moments[part].items()}
+            optimizer.load_state_dict({**optimizer.state_dict(), 'state': state})
+    except (KeyError, IndexError, RuntimeError, ValueError) as error:
+        raise CellError(
+            f'checkpoint {checkpoint.directory} does not fit this agent: {error}') from error
+
+
+def sync_directory(directory: Path) -> None:
+    """Put a directory's entries on disk."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

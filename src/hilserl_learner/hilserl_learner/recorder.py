@@ -1,0 +1,78 @@
+"""The thread that writes episodes to bags, so that training never waits for the disk."""
+from collections.abc import Callable
+from pathlib import Path
+import queue
+import time
+
+from rosbags.rosbag2 import WriterError
+from so101_description.errors import CellError
+
+from .bags import EpisodeBag, new_bag
+from .steps import StepRecord
+from .task import TaskSchema
+
+FLUSH_PERIOD = 1.0      # s; a kill loses at most this much
+IDLE = 60.0             # s without a step after which an episode's bag is completed
+
+
+class Recorder:
+    """One open bag an episode. `run` is the thread's body; `record` may be called from any."""
+
+    def __init__(self, parent: Path, schema: TaskSchema, log: Callable[[str], None]):
+        self.bags = 0           # completed by this recorder
+        self._parent, self._schema, self._log = parent, schema, log
+        self._queue: queue.SimpleQueue[StepRecord | None] = queue.SimpleQueue()
+        self._open: dict[str, tuple[EpisodeBag, float]] = {}
+
+    def record(self, step: StepRecord) -> None:
+        """Hand over a step to be written."""
+        self._queue.put(step)
+
+    def finish(self) -> None:
+        """Let `run` write what it has been handed, complete all bags and return."""
+        self._queue.put(None)
+
+    def run(self) -> None:
+        """Write until `finish`; CellError when the disk does not take it."""
+        flushed = time.monotonic()
+        try:
+            while True:
+                try:
+                    step = self._queue.get(timeout=FLUSH_PERIOD / 4)
+                    if step is None:
+                        break
+                    self._write(step)
+                except queue.Empty:
+                    pass
+                now = time.monotonic()
+                if now - flushed >= FLUSH_PERIOD:
+                    flushed = now
+                    self._tend(now)
+            for episode_id in list(self._open):
+                self._complete(episode_id)
+        except (OSError, WriterError) as error:
+            raise CellError(
+                f'bags cannot be written to {self._parent}: {error}; steps up to the last second '
+                'are on disk, free some space and start the run again') from error
+
+    def _write(self, step: StepRecord) -> None:
+        bag, _ = self._open.get(step.episode_id, (None, 0.0))
+        if bag is None:
+            bag = new_bag(self._parent, self._schema, step)
+        self._open[step.episode_id] = (bag, time.monotonic())
+        bag.write(step)
+        if step.last:
+            self._complete(step.episode_id)
+
+    def _tend(self, now: float) -> None:
+        for episode_id, (bag, written) in list(self._open.items()):
+            if now - written > IDLE:
+                self._log(f'episode {episode_id} has had no step for {IDLE:.0f} s: bag completed')
+                self._complete(episode_id)
+            else:
+                bag.flush()
+
+    def _complete(self, episode_id: str) -> None:
+        bag, _ = self._open.pop(episode_id)
+        bag.close()
+        self.bags += 1

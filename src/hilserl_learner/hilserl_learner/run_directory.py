@@ -1,0 +1,76 @@
+"""One run's directory: bags, checkpoints, tensorboard, run.yaml, and a lock.
+
+The lock is the kernel's (flock): it is gone when its process is, however that ended.
+"""
+import fcntl
+import os
+from pathlib import Path
+
+from so101_description.errors import CellError
+import yaml
+
+from .task import TaskSchema
+
+
+class RunDirectory:
+    """A run's directory, made if need be and held by this process until it ends."""
+
+    def __init__(self, path: str | Path, schema: TaskSchema):
+        self.path = Path(path).expanduser().resolve()
+        self.name = self.path.name
+        self.bags = self.path / 'bags'
+        self.checkpoints = self.path / 'checkpoints'
+        self.tensorboard = self.path / 'tensorboard'
+        self._file = self.path / 'run.yaml'
+        try:
+            for directory in (self.bags, self.checkpoints, self.tensorboard):
+                directory.mkdir(parents=True, exist_ok=True)
+            self._lock = open(self.path / 'lock', 'a+', encoding='ascii')
+        except OSError as error:
+            raise CellError(f'run directory {self.path} cannot be used: {error}') from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.seek(0)
+            owner = self._lock.read().strip() or 'unknown'
+            raise CellError(
+                f'run {self.name} is in use by process {owner}; end it first, or take another '
+                'run name') from None
+        self._lock.seek(0)
+        self._lock.truncate()
+        self._lock.write(f'{os.getpid()}\n')
+        self._lock.flush()
+        self.exists = self._file.exists()
+        if self.exists:
+            self._require(schema)
+
+    def _require(self, schema: TaskSchema) -> None:
+        try:
+            data = yaml.safe_load(self._file.read_text())
+            recorded = TaskSchema.from_json(data['schema'])
+            self.settings = dict(data['settings'])
+        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, CellError) as error:
+            raise CellError(f'{self._file} is damaged: {error}') from error
+        lines = schema.differences(recorded)
+        if lines:
+            raise CellError(
+                f'run {self.name} is of another task; ' + '; '.join(lines)
+                + '; take another run name')
+
+    def begin(self, schema: TaskSchema, settings: dict) -> None:
+        """Write run.yaml of a new run: the task and how it was started."""
+        self.settings = dict(settings)
+        text = yaml.safe_dump({
+            'name': self.name, 'task': schema.name, 'schema_hash': schema.hash,
+            'settings': self.settings, 'schema': schema.canonical()}, sort_keys=False)
+        beside = self._file.with_suffix('.yaml.new')
+        with open(beside, 'w', encoding='utf-8') as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, self._file)
+        self.exists = True
+
+    def release(self) -> None:
+        """Let another process have the run."""
+        self._lock.close()

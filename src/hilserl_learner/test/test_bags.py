@@ -1,0 +1,264 @@
+"""Bags: what goes in comes out, for rosbags, for rclpy's definitions, and after a kill."""
+from dataclasses import replace
+import os
+from pathlib import Path
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from hilserl_learner.action_check import ActionCheck
+from hilserl_learner.bag_types import step_from_cdr, step_to_cdr
+from hilserl_learner.bags import (
+    Bag, bag_name, EpisodeBag, find_bags, new_bag, open_bags, recover_all)
+from hilserl_learner.recorder import Recorder
+from hilserl_learner.run_directory import RunDirectory
+from hilserl_learner.steps import Outcome, Source, StepRecord
+import numpy as np
+import pytest
+from rclpy.serialization import deserialize_message, serialize_message
+from rosbags.highlevel import AnyReader
+from so101_description.errors import CellError
+from so101_interfaces.msg import Step
+
+from hilserl_learner.step_messages import step_from_message, step_to_message
+
+START = 1_700_000_000 * 10**9
+
+
+def record(schema, index, episode='e-1', last=False, **options):
+    rng = np.random.default_rng(index)
+    return StepRecord(**{**dict(
+        stamp=START + index * 10**8 + 7, schema_hash=schema.hash, episode_id=episode, index=index,
+        cameras=('wrist_camera',), image_stamps=(START + index * 10**8,),
+        images=(rng.integers(0, 256, (64, 64, 3), np.uint8),),
+        state=rng.normal(size=19).astype(np.float32),
+        action=np.zeros(0, np.float32) if last else rng.uniform(-1, 1, 4).astype(np.float32),
+        source=Source.NONE if last else Source.HUMAN, reward=None if last else 0.1,
+        last=last, outcome=Outcome.SUCCESS if last else Outcome.NONE, policy_version=3,
+        sigma=0.3), **options})
+
+
+def same(a, b):
+    for name in vars(a):
+        ours, theirs = getattr(a, name), getattr(b, name)
+        if name == 'images':
+            ok = len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
+        elif isinstance(ours, np.ndarray):
+            ok = ours.dtype == theirs.dtype and np.array_equal(ours, theirs)
+        else:
+            ok = ours == theirs
+        assert ok, (name, ours, theirs)
+    return True
+
+
+def write(directory, schema, count=12, episode='e-1'):
+    steps = [record(schema, i, episode, last=i == count - 1) for i in range(count)]
+    bag = EpisodeBag(directory, schema, steps[0].stamp)
+    for step in steps:
+        bag.write(step)
+    bag.close()
+    return steps
+
+
+def test_our_bytes_are_the_ones_rclpy_writes(schema):
+    for step in (record(schema, 1), record(schema, 2, last=True)):
+        message = step_to_message(step)
+        ours, theirs = bytes(step_to_cdr(step)), serialize_message(message)
+        assert len(ours) == len(theirs)     # padding apart, whose content is undefined
+        assert deserialize_message(ours, Step) == message
+        assert same(step, step_from_cdr(theirs))
+        assert same(step, step_from_cdr(step_to_cdr(step)))
+        assert same(step, step_from_message(message))
+
+
+def test_constants_are_the_messages():
+    assert {s.value for s in Source} == {
+        Step.SOURCE_NONE, Step.SOURCE_POLICY, Step.SOURCE_HUMAN}
+    assert Source.HUMAN == Step.SOURCE_HUMAN
+    assert {f'OUTCOME_{o.name}': o.value for o in Outcome} == {
+        name: getattr(Step, name) for name in (
+            'OUTCOME_NONE', 'OUTCOME_SUCCESS', 'OUTCOME_FAILURE', 'OUTCOME_TIMEOUT',
+            'OUTCOME_DISCARDED')}
+
+
+def test_an_image_that_is_not_whole_is_refused(schema):
+    message = step_to_message(record(schema, 1))
+    message.images[0].data = message.images[0].data[:-3]
+    with pytest.raises(CellError, match='rgb8 without padding'):
+        step_from_message(message)
+
+
+def test_a_bag_gives_back_its_steps(schema, tmp_path):
+    steps = write(tmp_path / 'bag', schema)
+    bag = Bag(tmp_path / 'bag')
+    assert bag.schema == schema and bag.count == 12 and bag.start == steps[0].stamp
+    assert all(same(a, b) for a, b in zip(bag.steps(), steps, strict=True))
+
+
+def test_any_rosbags_reader_opens_a_bag_by_its_own_definitions(schema, tmp_path):
+    write(tmp_path / 'bag', schema)
+    with AnyReader([tmp_path / 'bag']) as reader:
+        topics = [
+            (c.topic, reader.deserialize(data, c.msgtype)) for c, _, data in reader.messages()]
+    assert [topic for topic, _ in topics] == ['/hilserl/task'] + ['/hilserl/step'] * 12
+    assert topics[0][1].schema_hash == schema.hash
+    assert topics[-1][1].outcome == Outcome.SUCCESS
+    metadata = (tmp_path / 'bag' / 'metadata.yaml').read_text()
+    assert 'version: 9' in metadata and 'storage_identifier: mcap' in metadata
+    assert 'transient_local' in metadata
+
+
+def test_another_task_is_named_by_its_fields(schema, tmp_path):
+    write(tmp_path / 'bag', replace(schema, rate=20.0))
+    with pytest.raises(CellError, match='rate: 10.0 here, 20.0 there'):
+        Bag(tmp_path / 'bag').require(schema)
+
+
+def test_bags_are_found_alone_or_in_a_directory_in_order_of_time(schema, tmp_path):
+    for name, first in (('a', 100), ('b', 0)):
+        bag = EpisodeBag(tmp_path / name, schema, record(schema, first).stamp)
+        bag.write(record(schema, first, name))
+        bag.close()
+    assert [bag.directory.name for bag in open_bags(tmp_path)] == ['b', 'a']
+    assert find_bags(tmp_path / 'a') == [tmp_path / 'a']
+
+
+def test_ids_from_the_wire_cannot_leave_the_directory(schema, tmp_path):
+    for name in ('../../etc', '/abs', '', '.hidden', 'a/b', 'x' * 300):
+        assert '/' not in bag_name(name) and not bag_name(name).startswith('.')
+    assert bag_name('20260101-e3') == '20260101-e3'
+    first = new_bag(tmp_path, schema, record(schema, 0))
+    first.close()
+    second = new_bag(tmp_path, schema, record(schema, 0))
+    assert second.directory.name == 'e-1-2'
+    second.close()
+
+
+KILLED = '''
+import sys
+import time
+from pathlib import Path
+from hilserl_learner.recorder import Recorder
+from hilserl_learner.tasks import make_task
+import threading
+from test_bags import record
+schema = make_task('grasp_lift', 'test-model')
+recorder = Recorder(Path(sys.argv[1]), schema, print)
+threading.Thread(target=recorder.run, daemon=True).start()
+for i in range(1000):
+    recorder.record(record(schema, i))
+    print(i, flush=True)
+    time.sleep(0.02)
+'''
+
+
+def test_a_killed_writer_loses_at_most_two_seconds(schema, tmp_path):
+    writer = subprocess.Popen(
+        [sys.executable, '-c', KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True,
+        cwd=Path(__file__).parent)
+    stamps = []
+    for line in writer.stdout:
+        stamps.append((time.monotonic(), int(line)))
+        if len(stamps) == 120:
+            break
+    os.kill(writer.pid, signal.SIGKILL)
+    killed = time.monotonic()
+    writer.wait()
+    writer.stdout.close()
+    before = {p: p.read_bytes() for p in tmp_path.rglob('*.mcap')}
+    assert find_bags(tmp_path) == []
+    sentence, = recover_all(tmp_path)
+    bag, = open_bags(tmp_path)
+    steps = list(bag.steps())
+    old_enough = [number for at, number in stamps if at < killed - 2.0]
+    assert len(old_enough) > 5 and len(steps) > old_enough[-1]
+    assert f'{len(steps)} steps recovered into e-1-recovered' in sentence
+    assert [step.index for step in steps] == list(range(len(steps)))
+    assert same(steps[3], record(schema, 3))
+    assert {p: p.read_bytes() for p in before} == before
+    assert recover_all(tmp_path) == []
+
+
+@pytest.mark.parametrize('part', [0.0, 0.02, 0.3, 0.5, 0.9, 0.999])
+def test_a_bag_cut_anywhere_gives_what_is_whole_in_it(schema, tmp_path, part):
+    steps = [record(schema, i) for i in range(60)]
+    bag = EpisodeBag(tmp_path / 'e', schema, START)
+    for i, step in enumerate(steps):
+        bag.write(step)
+        if i % 10 == 9:
+            bag.flush()
+    bag.close()
+    (tmp_path / 'e' / 'metadata.yaml').unlink()
+    file = tmp_path / 'e' / 'e.mcap'
+    whole = file.read_bytes()
+    file.write_bytes(whole[:int(part * len(whole))])
+    sentences = recover_all(tmp_path)
+    assert len(sentences) == 1
+    recovered = [step for bag in open_bags(tmp_path) for step in bag.steps()]
+    assert len(recovered) >= int(part * 6 - 0.2) * 10
+    assert all(same(a, b) for a, b in zip(recovered, steps))
+
+
+def test_a_damaged_bag_is_one_sentence(schema, tmp_path):
+    write(tmp_path / 'bag', schema)
+    file = tmp_path / 'bag' / 'bag.mcap'
+    file.write_bytes(file.read_bytes()[:-200])
+    with pytest.raises(CellError, match='bag .*bag'):
+        list(Bag(tmp_path / 'bag').steps())
+    shutil.rmtree(tmp_path / 'bag')
+    with pytest.raises(CellError, match='cannot be read'):
+        Bag(tmp_path / 'bag')
+
+
+def test_recorder_completes_bags_of_interleaved_episodes(schema, tmp_path):
+    recorder = Recorder(tmp_path, schema, print)
+    for i in range(8):
+        recorder.record(record(schema, i, 'a', last=i == 7))
+        recorder.record(record(schema, i, 'b'))
+    recorder.finish()
+    recorder.run()
+    assert recorder.bags == 2
+    counts = {bag.directory.name: bag.count for bag in open_bags(tmp_path)}
+    assert counts == {'a': 8, 'b': 8}
+
+
+def test_recorder_says_when_the_disk_does_not_take_it(schema, tmp_path):
+    recorder = Recorder(tmp_path / 'gone' / '\0', schema, print)
+    recorder.record(record(schema, 0))
+    with pytest.raises((CellError, ValueError)):
+        recorder.run()
+
+
+def moving(schema, millimetres, action):
+    check = ActionCheck(schema)
+    x = schema.state_names.index('tool.x')
+    for i in range(11):
+        state = np.zeros(19, np.float32)
+        state[x] = 0.2 + millimetres / 1000 * i / 10
+        check.add(record(schema, i, state=state, action=np.array(action, np.float32)))
+    return check.problem()
+
+
+def test_zero_actions_while_the_arm_moved_are_found(schema):
+    assert '100 mm while its actions add up to 0 mm' in moving(schema, 100, [0, 0, 0, 1])
+    assert moving(schema, 100, [0.5, 0, 0, 0]) == ''
+    assert moving(schema, 3, [0, 0, 0, 1]) == ''
+
+
+def test_a_run_directory_is_held_by_one_process_and_keeps_its_task(schema, tmp_path):
+    run = RunDirectory(tmp_path / 'run', schema)
+    assert not run.exists
+    run.begin(schema, {'start': 'demos'})
+    with pytest.raises(CellError, match=f'in use by process {os.getpid()}'):
+        RunDirectory(tmp_path / 'run', schema)
+    run.release()
+    again = RunDirectory(tmp_path / 'run', schema)
+    assert again.exists and again.settings == {'start': 'demos'}
+    again.release()
+    with pytest.raises(CellError, match='max_steps: 50 here, 100 there'):
+        RunDirectory(tmp_path / 'run', replace(schema, max_steps=50))
+    (tmp_path / 'run' / 'run.yaml').write_text('settings: [')
+    with pytest.raises(CellError, match='run.yaml is damaged'):
+        RunDirectory(tmp_path / 'run', schema)
