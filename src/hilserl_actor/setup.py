@@ -22,8 +22,8 @@ setup(
     extras_require={'test': ['pytest']},
     entry_points={
         'console_scripts': [
-            'actor = hilserl_actor:actor',
-            'operator = hilserl_actor:operator',
+            'actor = hilserl_actor.entry_points:actor',
+            'operator = hilserl_actor.entry_points:operator',
         ],
     },
 )

@@ -19,7 +19,7 @@ setup(
     extras_require={'test': ['pytest']},
     entry_points={
         'console_scripts': [
-            'learner = hilserl_learner.learner_node:main',
+            'learner = hilserl_learner.entry_points:learner',
         ],
     },
 )

@@ -25,7 +25,7 @@ setup(
     extras_require={'test': ['pytest']},
     entry_points={
         'console_scripts': [
-            'kinematics = so101_description.kinematics_node:main',
+            'kinematics = so101_description.entry_points:kinematics',
         ],
     },
 )

@@ -19,8 +19,8 @@ setup(
     extras_require={'test': ['pytest']},
     entry_points={
         'console_scripts': [
-            'driver = so101_driver.driver_node:main',
-            'camera = so101_driver.camera_node:main',
+            'driver = so101_driver.entry_points:driver',
+            'camera = so101_driver.entry_points:camera',
         ],
     },
 )

@@ -23,8 +23,8 @@ setup(
     extras_require={'test': ['pytest']},
     entry_points={
         'console_scripts': [
-            'world = so101_sim.world_node:main',
-            'scripted_operator = so101_sim.scripted_operator_node:main',
+            'world = so101_sim.entry_points:world',
+            'scripted_operator = so101_sim.entry_points:scripted_operator',
         ],
     },
 )

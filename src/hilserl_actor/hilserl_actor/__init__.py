@@ -1,5 +1,0 @@
-"""The control loop of the SO-101 HIL-SERL cell."""
-from so101_description.entry import node_entry
-
-actor = node_entry('hilserl_actor.actor_node', 'ActorNode')
-operator = node_entry('hilserl_actor.operator_node', 'OperatorNode')

@@ -7,7 +7,7 @@ import time
 
 from hilserl_learner.policy import Policy
 from hilserl_learner.schedules import PRESETS, sigma_schedule
-from hilserl_learner.step_messages import to_message
+from hilserl_learner.step_messages import step_to_message, task_to_message
 from hilserl_learner.tasks import make_task, TASKS
 from so101_description import names, qos
 from so101_description.errors import CellError
@@ -88,8 +88,7 @@ class ActorNode(CellNode):
         self._status_publisher = self.create_publisher(
             ActorStatus, names.ACTOR_STATUS, qos.STATUS)
         self._task_publisher = self.create_publisher(Task, names.TASK, qos.LATCHED)
-        self._task_publisher.publish(Task(
-            name=self.schema.name, schema_hash=self.schema.hash, schema=self.schema.canonical()))
+        self._task_publisher.publish(task_to_message(self.schema))
         for name, event in ((names.START, 'start'), (names.SUCCESS, 'success'),
                             (names.FAILURE, 'failure'), (names.DISCARD, 'discard'),
                             (names.ESTOP, 'estop'), (names.ESTOP_RESET, 'estop_reset')):
@@ -192,7 +191,7 @@ class ActorNode(CellNode):
     # -- messages out --------------------------------------------------------------------------
 
     def _emit(self, record) -> None:
-        self._step_publisher.publish(to_message(record))
+        self._step_publisher.publish(step_to_message(record))
 
     def _publish_status(self) -> None:
         loop, tally, episode = self.loop, self.loop.tally, self.loop.episode

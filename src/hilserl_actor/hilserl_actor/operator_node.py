@@ -55,7 +55,7 @@ class OperatorNode(CellNode):
         self.create_subscription(
             LearnerStatus, names.LEARNER_STATUS, self._on_learner, qos.STATUS)
         self.create_timer(self.param('status_period'), self._print)
-        self._services = {
+        self._key_clients = {
             (name, value is None): self.create_client(Trigger if value is None else SetBool, name)
             for _, name, value in KEYS.values()}
         self._terminal = None
@@ -89,7 +89,7 @@ class OperatorNode(CellNode):
 
     def _press(self, key: str) -> None:
         text, name, value = KEYS[key]
-        client = self._services[(name, value is None)]
+        client = self._key_clients[(name, value is None)]
         if not client.service_is_ready():
             print(f'{text}: nobody offers {name} now', flush=True)
             return

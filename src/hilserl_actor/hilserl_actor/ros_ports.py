@@ -22,11 +22,6 @@ def joint_state(node, position) -> JointState:
     return message
 
 
-def stamp_ns(stamp) -> int:
-    """builtin_interfaces/Time as ns."""
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
-
-
 def image_array(message: Image) -> np.ndarray:
     """Pixels of an rgb8 or bgr8 image as (H, W, 3) uint8 RGB; CellError for other encodings."""
     if message.encoding not in ('rgb8', 'bgr8'):

@@ -3,6 +3,7 @@
 Nothing is ever filled in: what is missing or too old is an error that names it.
 """
 from hilserl_learner.observe import crop_resize
+from hilserl_learner.step_messages import to_ns
 from sensor_msgs.msg import Image, JointState
 from so101_description import names, qos
 from so101_description.errors import CellError
@@ -11,7 +12,7 @@ from so101_interfaces.msg import Reward
 
 from .control import Verdict
 from .episode import Sensed
-from .ros_ports import image_array, stamp_ns
+from .ros_ports import image_array
 
 REWARD_AGE = 0.5    # s; an older judgement is about another moment
 
@@ -49,7 +50,7 @@ class Senses:
             message = self._images.get(camera.name)
             self._check_age(f'{camera.name} image', message, now, self._max_image_age)
             images.append(crop_resize(image_array(message), camera))
-            stamps.append(stamp_ns(message.header.stamp))
+            stamps.append(to_ns(message.header.stamp))
         self.image_age = (now - min(stamps)) * 1e-9
         follower = self._joint_state('follower', now)
         leader = self._joint_state('leader', now) if 'leader' in self.joints else None
@@ -68,7 +69,7 @@ class Senses:
     def _check_age(what: str, message, now: int, limit: float) -> None:
         if message is None:
             raise CellError(f'no {what} yet')
-        age = (now - stamp_ns(message.header.stamp)) * 1e-9
+        age = (now - to_ns(message.header.stamp)) * 1e-9
         if age > limit:
             raise CellError(f'{what} is {age * 1e3:.0f} ms old, over the limit of '
                             f'{limit * 1e3:.0f} ms; the arm holds')
@@ -80,5 +81,5 @@ class Senses:
         message = self.reward
         if message is None:
             return Verdict()
-        age = self._node.get_clock().now().nanoseconds - stamp_ns(message.header.stamp)
+        age = self._node.get_clock().now().nanoseconds - to_ns(message.header.stamp)
         return Verdict(message.value, message.success) if age < REWARD_AGE * 1e9 else Verdict()

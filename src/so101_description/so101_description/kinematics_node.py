@@ -15,7 +15,7 @@ from . import names
 from .errors import CellError
 from .joints import JOINTS, pack
 from .kinematics import Kinematics, KinematicsConfig
-from .ros_node import CellNode, Parameter, run
+from .ros_node import CellNode, Parameter
 
 _DEFAULT = KinematicsConfig()
 
@@ -138,8 +138,3 @@ def _joint_state(q, stamp) -> JointState:
 def _point(position) -> Point:
     x, y, z = position.tolist()
     return Point(x=x, y=y, z=z)
-
-
-def main():
-    """Entry point."""
-    run(KinematicsNode)

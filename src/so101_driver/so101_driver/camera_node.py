@@ -7,7 +7,7 @@ from array import array
 from sensor_msgs.msg import CameraInfo, Image
 
 from so101_description import names, qos
-from so101_description.ros_node import CellNode, Parameter, run
+from so101_description.ros_node import CellNode, Parameter
 
 from .camera import Camera
 
@@ -50,8 +50,3 @@ class CameraNode(CellNode):
         """Release the device."""
         self._camera.close()
         self._thread.join(2.0)
-
-
-def main() -> None:
-    """Run the node."""
-    run(CameraNode)

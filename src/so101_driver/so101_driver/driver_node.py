@@ -16,7 +16,7 @@ from std_srvs.srv import SetBool
 from so101_description import names, qos
 from so101_description.errors import CellError
 from so101_description.joints import JOINTS, MAX_VELOCITY, REST
-from so101_description.ros_node import CellNode, Parameter, run
+from so101_description.ros_node import CellNode, Parameter
 
 from .arm import IDS, Arm
 from .bus import Bus, absent_port
@@ -159,8 +159,3 @@ class DriverNode(CellNode):
         for arm in self._arms.values():
             if not arm.wait_closed(max(deadline - time.monotonic(), 0.0)):
                 self.get_logger().error(f'{arm.name}: not closed within {CLOSE_TIME} s')
-
-
-def main() -> None:
-    """Run the node."""
-    run(DriverNode)

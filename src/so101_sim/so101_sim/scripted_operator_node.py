@@ -10,7 +10,7 @@ import numpy as np
 from sensor_msgs.msg import JointState
 from so101_description import names, qos
 from so101_description.joints import JOINTS, pack
-from so101_description.ros_node import CellNode, Parameter, run
+from so101_description.ros_node import CellNode, Parameter
 from so101_interfaces.msg import ActorStatus
 from std_srvs.srv import SetBool, Trigger
 
@@ -92,8 +92,3 @@ class ScriptedOperatorNode(CellNode):
             self.get_logger().info(f'{key}: {answer.message}')
         elif key == 'place':
             self._operator.placed = True
-
-
-def main() -> None:
-    """Run the node."""
-    run(ScriptedOperatorNode)

@@ -5,6 +5,7 @@ told to end, it goes on until nobody has the ports open, so that the driver can 
 order, as it could with real ones.
 """
 from array import array
+import sys
 import threading
 import time
 
@@ -13,7 +14,7 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 from so101_description import names, qos
 from so101_description.errors import CellError
 from so101_description.joints import pack, REST
-from so101_description.ros_node import CellNode, Parameter, run
+from so101_description.ros_node import CellNode, Parameter
 from so101_interfaces.msg import Reward
 from std_srvs.srv import Trigger
 
@@ -25,6 +26,8 @@ STEPS = 2                          # of the physics between two looks at the ser
 LATE = 0.1                         # s; physics further behind than this skips time
 CLOSE_TIME = 3.5                   # s that a driver gets to close its ports
 HAND_TIMEOUT = 0.5                 # s without a word after which the hand has let go
+# A servo answers within a millisecond; Python lets a thread wait 5 ms for its turn by default.
+BUS_PATIENCE = 0.0005              # s
 FRAME = names.WRIST_CAMERA + '_optical_frame'
 
 
@@ -52,7 +55,7 @@ class WorldNode(CellNode):
         self._leader = Leader()
         self._arms = {arm: ServoArm(arm, self.param(f'{arm}_port'), REST) for arm in names.ARMS}
         self._hand_at = 0.0
-        self._closed = threading.Event()
+        self._closed, self._first_image = threading.Event(), threading.Event()
         self._image = self.create_publisher(
             Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_PUB)
         self._info = self.create_publisher(
@@ -61,9 +64,14 @@ class WorldNode(CellNode):
         self._reward = self.create_publisher(Reward, names.REWARD, qos.SENSOR_PUB)
         self.create_subscription(JointState, names.SIM_HAND, self._on_hand, qos.COMMAND)
         self.create_service(Trigger, names.SIM_PLACE_CUBE, self._place_cube)
+        sys.setswitchinterval(BUS_PATIENCE)
+        self._camera = self.guard(self._see)
+        # Making the GL context stops every other thread for a while: no port before that.
+        while not self._first_image.wait(0.05):
+            if self.error:
+                raise CellError(self.error)
         for arm in self._arms.values():
             arm.bus.start()
-        self._camera = self.guard(self._see)
         self._physics = self.guard(self._live)
 
     # --- callbacks ---------------------------------------------------------------------------
@@ -134,6 +142,7 @@ class WorldNode(CellNode):
             image.data = array('B', eye.render().tobytes())
             self._image.publish(image)
             self._info.publish(info)
+            self._first_image.set()
         eye.close()
 
     def _fill(self, pose) -> None:
@@ -163,8 +172,3 @@ class WorldNode(CellNode):
         self._camera.join(1.0)
         for arm in self._arms.values():
             arm.bus.stop()
-
-
-def main() -> None:
-    """Run the node."""
-    run(WorldNode)
