@@ -22,9 +22,10 @@ from .goal import Goal
 
 IDS = tuple(SERVO_IDS[name] for name in JOINTS)
 SILENCE = 2.0            # s without an answer after which a servo is given up
-REST_SPEED = 1.2         # rad/s of the fastest joint on the way to rest ...
-REST_TIME = 2.0          # s ... or faster, within the limits, to be there by then
-REST_DEADLINE = 2.4      # s
+REST_SPEED = 1.6         # rad/s, each joint on the way to rest
+REST_DEADLINE = 2.6      # s
+LIFT = JOINTS.index('shoulder_lift')
+ARM = slice(0, 5)           # without the gripper, which may hold something
 REST_TOLERANCE = 0.1     # rad
 
 
@@ -228,20 +229,21 @@ class Arm:
             self._closed.set()
 
     def _go_to_rest(self) -> str:
-        """Joints arrive together; the gripper stays as it is. Returns what to report."""
+        """The shoulder lifts first: all at once, a low arm is pushed against the table. The
+        gripper stays as it is. Returns what to report."""
         target = np.where(np.array(JOINTS) == 'gripper', self.goal.position, self.rest)
-        distance = np.abs(target - self.goal.position)
-        cycles = np.clip(distance.max() / REST_SPEED, 0.1, REST_TIME) * self.rate
+        lifted = np.where(np.arange(len(JOINTS)) == LIFT, target, self.goal.position)
+        way = abs(target[LIFT] - self.goal.position[LIFT])
         began = due = time.monotonic()
         while True:
             now = self._read_and_publish()
-            self.goal.command(target, now)
-            away = float(np.abs(self._measured(self.telemetry) - self.goal.target).max())
-            arrived = np.allclose(self.goal.position, self.goal.target, atol=1e-6)
-            if arrived and away < REST_TOLERANCE:
+            low = abs(target[LIFT] - self.goal.position[LIFT]) > 0.5 * way
+            self.goal.command(lifted if low else target, now)
+            away = float(np.abs(self._measured(self.telemetry) - target)[ARM].max())
+            if away < REST_TOLERANCE:
                 return f'{self.name}: at rest after {now - began:.1f} s'
             if now - began > REST_DEADLINE:
                 return (f'{self.name}: {away:.2f} rad from rest after {now - began:.1f} s; '
                         'letting go all the same')
-            self._write_goal(now, distance / cycles)
+            self._write_goal(now, REST_SPEED / self.rate)
             due = self._sleep(due)

@@ -23,7 +23,7 @@ from .bus import Bus, absent_port
 from .calibration import check_spans, load_calibration
 from .diagnostics import arm_diagnostics
 
-CLOSE_TIME = 3.4         # s; an arm needs at most 2.4 to rest and some tenths to let go
+CLOSE_TIME = 3.4         # s; an arm needs at most 2.6 to rest and some tenths to let go
 
 
 class JointStates:
