@@ -5,6 +5,7 @@ task's schema, the network's configuration, and a golden observation with the ac
 give. Loading is strict: what does not match is refused by name, never skipped.
 """
 from collections import deque
+import copy
 from dataclasses import dataclass
 import hashlib
 import json
@@ -141,18 +142,14 @@ class Policy:
 def pack(schema: TaskSchema, network: NetworkConfig, encoder: Encoder, actor: Actor,
          version: int, updates: int, env_steps: int) -> bytes:
     """Make a bundle of these networks, wherever they live."""
-    # a copy in float32 on the CPU gives the golden action as the robot will compute it
-    copies = {'encoder': Encoder(schema, network)}
-    copies['actor'] = Actor(copies['encoder'].size, schema, network)
-    tensors = {}
-    for name, module in (('encoder', encoder), ('actor', actor)):
-        copies[name].load_state_dict(module.state_dict())
-        tensors |= {
-            f'{name}.{key}': value.contiguous()
-            for key, value in copies[name].state_dict().items()}
+    # a copy on the CPU gives the golden action as the robot will compute it
+    encoder, actor = (copy.deepcopy(module).cpu() for module in (encoder, actor))
+    tensors = {
+        f'{part}.{name}': value.contiguous() for part, module in
+        (('encoder', encoder), ('actor', actor)) for name, value in module.state_dict().items()}
     images, state = golden_inputs(schema, network)
     with torch.no_grad():
-        tensors['golden.action'] = copies['actor'](copies['encoder'](images), state)
+        tensors['golden.action'] = actor(encoder(images), state)
     return safetensors.torch.save(tensors, metadata={
         'format': FORMAT, 'schema': schema.canonical(), 'network': network.to_json(),
         'version': str(version), 'updates': str(updates), 'env_steps': str(env_steps),

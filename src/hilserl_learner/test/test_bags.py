@@ -33,7 +33,7 @@ def record(schema, index, episode='e-1', last=False, **options):
         stamp=START + index * 10**8 + 7, schema_hash=schema.hash, episode_id=episode, index=index,
         cameras=('wrist_camera',), image_stamps=(START + index * 10**8,),
         images=(rng.integers(0, 256, (64, 64, 3), np.uint8),),
-        state=rng.normal(size=19).astype(np.float32),
+        state=(rng.normal(size=19) * 0.01).astype(np.float32),
         action=np.zeros(0, np.float32) if last else rng.uniform(-1, 1, 4).astype(np.float32),
         source=Source.NONE if last else Source.HUMAN, reward=None if last else 0.1,
         last=last, outcome=Outcome.SUCCESS if last else Outcome.NONE, policy_version=3,

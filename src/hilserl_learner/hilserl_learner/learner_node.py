@@ -1,0 +1,141 @@
+"""The learner node: steps and task in; weights, status and services out. All else: learner.py."""
+from array import array
+import hashlib
+
+from so101_description import names, qos
+from so101_description.errors import CellError
+from so101_description.model import model_hash
+from so101_description.ros_node import CellNode, Parameter, run
+from so101_interfaces.msg import LearnerStatus, Step, Task, Weights
+from std_srvs.srv import SetBool, Trigger
+
+from .learner import Learner, LearnerOptions
+from .schedules import PRESETS
+from .step_messages import step_from_message
+from .task import TaskSchema
+from .tasks import make_task, TASKS
+
+DEFAULTS = LearnerOptions()
+STATUS_PERIOD = 1.0
+
+
+class LearnerNode(CellNode):
+    """ROS around one `Learner`."""
+
+    PARAMETERS = (
+        Parameter('run_dir', 'runs/default', 'directory of the run: bags, checkpoints, curves'),
+        Parameter('task', 'grasp_lift', 'the task to learn', choices=tuple(TASKS)),
+        Parameter('image_width', 160, 'width of the camera\'s image, pixels', 16, 4096),
+        Parameter('image_height', 120, 'height of the camera\'s image, pixels', 16, 4096),
+        Parameter('start', DEFAULTS.start, 'what a new run starts from; sets sigma',
+                  choices=tuple(PRESETS)),
+        Parameter('demos', '', 'directories of demonstration bags, separated by commas'),
+        Parameter('pretrained', '', 'policy bundle (policy.safetensors) to start from'),
+        Parameter('sigma', '', 'exploration noise: linear(from,to,steps) or a number; empty: the '
+                  'preset of start. The actor must be given the same'),
+        Parameter('update_ratio', DEFAULTS.update_ratio,
+                  'updates for each step of the run; 0 records without learning', 0.0, 100.0),
+        Parameter('batch_size', DEFAULTS.batch_size, 'transitions in an update', 2, 4096),
+        Parameter('min_steps', DEFAULTS.min_steps,
+                  'transitions in the replay (demonstrations too) before updates begin',
+                  1, 1_000_000),
+        Parameter('checkpoint_period', DEFAULTS.checkpoint_period, 's between checkpoints',
+                  1.0, 86400.0),
+        Parameter('publish_period', DEFAULTS.publish_period, 's between published policies',
+                  0.1, 3600.0),
+        Parameter('device', DEFAULTS.device, 'where networks are trained',
+                  choices=('cpu', 'cuda')),
+        # on two cores the second belongs to the control loop, and buys a fifth of an update
+        Parameter('threads', DEFAULTS.threads, 'threads of one update', 1, 256),
+        Parameter('seed', DEFAULTS.seed, 'of initial weights and sampling', 0, 2**31 - 1),
+        Parameter('memory_gb', DEFAULTS.memory_gb, 'memory of the replay, GB', 0.01, 1000.0),
+    )
+
+    def __init__(self):
+        super().__init__('learner')
+        self._schema = make_task(
+            self.param('task'), model_hash(), self.param('image_width'),
+            self.param('image_height'))
+        self._malformed = 0
+        self._weights = self.create_publisher(Weights, names.WEIGHTS, qos.LATCHED)
+        self._status = self.create_publisher(LearnerStatus, names.LEARNER_STATUS, qos.STATUS)
+        # before the bags are read: steps that arrive meanwhile wait in the subscription
+        self.create_subscription(Step, names.STEP, self._on_step, qos.STEPS)
+        self.create_subscription(Task, names.TASK, self._on_task, qos.LATCHED)
+        values = {name: self.param(name) for name in vars(DEFAULTS)}
+        values['demos'] = tuple(d.strip() for d in values['demos'].split(',') if d.strip())
+        self._learner = Learner(
+            self._schema, self.param('run_dir'), LearnerOptions(**values), self._publish,
+            self.get_logger().info)
+        self.create_service(SetBool, names.LEARNER_PAUSE, self._on_pause)
+        self.create_service(Trigger, names.LEARNER_SAVE, self._on_save)
+        self.create_timer(STATUS_PERIOD, self._publish_status)
+        self._record_thread = self.guard(self._learner.recorder.run)
+        self._train_thread = self.guard(self._learner.train)
+
+    def _on_step(self, message: Step) -> None:
+        try:
+            self._learner.ingest(step_from_message(message))
+        except CellError as error:
+            self._malformed += 1
+            self.get_logger().warning(f'step refused: {error}', throttle_duration_sec=10.0)
+
+    def _on_task(self, message: Task) -> None:
+        if message.schema_hash == self._schema.hash:
+            return
+        try:
+            lines = self._schema.differences(TaskSchema.from_json(message.schema))
+        except CellError as error:
+            lines = [str(error)]
+        self.fatal('the actor\'s task is not the learner\'s: ' + '; '.join(lines))
+
+    def _publish(self, data: bytes, version: int, updates: int, env_steps: int) -> None:
+        message = Weights(
+            schema_hash=self._schema.hash, version=version, updates=updates,
+            env_steps=env_steps, sha256=hashlib.sha256(data).hexdigest(), data=array('B', data))
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._weights.publish(message)
+
+    def _publish_status(self) -> None:
+        learner, metrics = self._learner, self._learner.metrics
+        message = LearnerStatus(
+            state=learner.state, updates=learner.updates, env_steps=learner.env_steps,
+            updates_per_s=learner.updates_per_s(), update_ratio=learner.pacer.achieved,
+            target_ratio=learner.pacer.ratio, policy_version=learner.version,
+            episodes=learner.episodes, replay_steps=len(learner.replay),
+            prior_steps=learner.replay.prior_size,
+            rejected_steps=learner.replay.rejected + self._malformed,
+            critic_loss=metrics.get('critic_loss', float('nan')),
+            actor_loss=metrics.get('actor_loss', float('nan')),
+            q_mean=metrics.get('q_mean', float('nan')),
+            checkpoint=learner.checkpoint, message=learner.message)
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._status.publish(message)
+
+    def _on_pause(self, request, response):
+        self._learner.pause(request.data)
+        response.success, response.message = True, self._learner.state
+        return response
+
+    def _on_save(self, _, response):
+        name = self._learner.save()
+        response.success = bool(name)
+        response.message = f'checkpoints/{name}' if name else (
+            'no checkpoint within 5 s; the learner\'s log says why')
+        return response
+
+    def close(self) -> None:
+        """Complete the bags and save a checkpoint."""
+        try:
+            self._learner.close(self._train_thread, self._record_thread)
+        except CellError as error:
+            self.fatal(str(error))
+
+
+def main() -> None:
+    """Entry point of `learner`."""
+    run(LearnerNode)
+
+
+if __name__ == '__main__':
+    main()

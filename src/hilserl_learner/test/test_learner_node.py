@@ -1,0 +1,169 @@
+"""The real learner process, fed real messages over DDS."""
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+from domain_coordinator import domain_id
+from hilserl_learner.bags import open_bags
+from hilserl_learner.policy import Policy
+from hilserl_learner.step_messages import step_to_message, task_to_message
+from hilserl_learner.tasks import make_task
+import pytest
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from so101_description import names, qos
+from so101_description.model import model_hash
+from so101_interfaces.msg import LearnerStatus, Step, Task, Weights
+from std_srvs.srv import SetBool, Trigger
+from test_learner import episode
+
+ARGUMENTS = (
+    'batch_size:=8', 'min_steps:=10', 'publish_period:=0.2', 'memory_gb:=0.02')
+
+
+@pytest.fixture(scope='module')
+def environment():
+    with domain_id() as domain:
+        os.environ['ROS_DOMAIN_ID'] = str(domain)
+        os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+        rclpy.init()
+        yield dict(os.environ)
+        rclpy.shutdown()
+
+
+class Actor:
+    """What an actor would send and hear."""
+
+    def __init__(self):
+        self.node = rclpy.create_node('test_actor')
+        self.executor = SingleThreadedExecutor()
+        self.executor.add_node(self.node)
+        self.weights, self.statuses = [], []
+        self.steps = self.node.create_publisher(Step, names.STEP, qos.STEPS)
+        self.task = self.node.create_publisher(Task, names.TASK, qos.LATCHED)
+        self.node.create_subscription(Weights, names.WEIGHTS, self.weights.append, qos.LATCHED)
+        self.node.create_subscription(
+            LearnerStatus, names.LEARNER_STATUS, self.statuses.append, qos.STATUS)
+
+    def wait(self, condition, seconds=30.0):
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, self.statuses[-1:]
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def call(self, service, name, request):
+        client = self.node.create_client(service, name)
+        assert client.wait_for_service(10.0)
+        future = client.call_async(request)
+        self.wait(future.done)
+        return future.result()
+
+    def close(self):
+        self.executor.shutdown()
+        self.node.destroy_node()
+
+
+@pytest.fixture
+def actor(environment):
+    actor = Actor()
+    yield actor
+    actor.close()
+
+
+def start(environment, run, *arguments):
+    command = [sys.executable, '-m', 'hilserl_learner.learner_node', '--ros-args']
+    for argument in (f'run_dir:={run}', *ARGUMENTS, *arguments):
+        command += ['-p', argument]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def end(process, number=signal.SIGINT):
+    begin = time.monotonic()
+    process.send_signal(number)
+    output = process.communicate(timeout=20)[0]
+    return output, process.returncode, time.monotonic() - begin
+
+
+def test_steps_become_bags_weights_status_and_a_run_that_resumes(environment, actor, tmp_path):
+    schema = make_task('grasp_lift', model_hash())
+    run = tmp_path / 'run'
+    learner = start(environment, run)
+    try:
+        actor.task.publish(task_to_message(schema))
+        actor.wait(lambda: actor.weights and actor.steps.get_subscription_count())
+        first = actor.weights[0]
+        assert first.version == 1 and first.schema_hash == schema.hash
+        assert Policy.from_bytes(first.data, schema.hash).version == 1
+        for i in range(4):
+            for step in episode(schema, f'e{i}'):
+                actor.steps.publish(step_to_message(step))
+        actor.wait(lambda: actor.weights[-1].version > 1 and actor.weights[-1].updates > 10)
+        Policy.from_bytes(actor.weights[-1].data, schema.hash)
+        actor.wait(lambda: actor.statuses and actor.statuses[-1].env_steps == 32)
+        status = actor.statuses[-1]
+        assert status.state == 'TRAINING' and status.replay_steps == 32
+        assert status.prior_steps == 16 and status.rejected_steps == 0
+        saved = actor.call(Trigger, names.LEARNER_SAVE, Trigger.Request())
+        assert saved.success and (run / saved.message).is_dir()
+        assert actor.call(SetBool, names.LEARNER_PAUSE, SetBool.Request(data=True)).success
+        actor.wait(lambda: actor.statuses[-1].state == 'PAUSED')
+        for step in episode(schema, 'open')[:5]:
+            actor.steps.publish(step_to_message(step))
+        actor.wait(lambda: actor.statuses[-1].env_steps == 37)
+
+        second = start(environment, run)
+        output, code, _ = second.communicate(timeout=30)[0], second.wait(), 0
+        assert code == 1 and f'in use by process {learner.pid}' in output
+        assert 'Traceback' not in output
+        output, code, seconds = end(learner)
+    finally:
+        learner.kill()
+    assert code == 0, output
+    assert seconds < 3.0 and 'Traceback' not in output
+    counts = {bag.directory.name: bag.count for bag in open_bags(run / 'bags')}
+    assert counts == {'e0': 9, 'e1': 9, 'e2': 9, 'e3': 9, 'open': 5}
+
+    last = actor.weights[-1].version
+    actor.weights.clear()
+    learner = start(environment, run)
+    try:
+        actor.wait(lambda: actor.weights)
+        assert actor.weights[0].version > last
+    finally:
+        output, code, _ = end(learner, signal.SIGTERM)
+    assert code == 0
+    assert 'resumed run run: ' in output and '37 steps, 5 episodes' in output
+    assert 'and 5 bags' in output
+
+
+@pytest.mark.parametrize('argument, words', [
+    ('task:=juggle', 'juggle'),
+    ('no_such:=1', 'unknown parameter no_such'),
+    ('device:=tpu', 'tpu'),
+    ('sigma:=loud', "sigma 'loud' is neither"),
+    ('memory_gb:=999.0', 'GB are free'),
+    ('demos:=/nowhere', 'start:=demos')])
+def test_a_users_mistake_is_one_sentence_and_exit_1(environment, tmp_path, argument, words):
+    process = start(environment, tmp_path / 'run', argument)
+    output = process.communicate(timeout=30)[0]
+    assert process.returncode == 1
+    assert words in output and 'Traceback' not in output
+    assert not Path(tmp_path / 'run' / 'run.yaml').exists()
+
+
+def test_an_actor_with_another_task_ends_the_learner_naming_the_field(
+        environment, actor, tmp_path):
+    learner = start(environment, tmp_path / 'run')
+    try:
+        other = make_task('grasp_lift', model_hash(), 640, 480)
+        actor.task.publish(task_to_message(other))
+        output = learner.communicate(timeout=30)[0]
+    finally:
+        learner.kill()
+    assert learner.returncode == 1
+    assert 'wrist_camera source_width: 160 here, 640 there' in output
+    assert 'Traceback' not in output
