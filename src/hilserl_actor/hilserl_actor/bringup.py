@@ -196,6 +196,8 @@ def _cell(values: dict, run_dir: Path, sim: bool) -> list[NodeSpec]:
     for arm in ('follower', 'leader'):
         driver[f'{arm}_port'] = str(run_dir / 'sim' / arm)
         driver[f'{arm}_calibration'] = str(calibration_path(arm))
+    # An emulated servo shares two cores with all the rest; a real one answers in 1 ms.
+    driver['answer_timeout'] = 0.01
     world = {'seed': values['seed'], **_image(sim), 'follower_port': driver['follower_port'],
              'leader_port': driver['leader_port']}
     return [NodeSpec('so101_sim', 'world', world), NodeSpec('so101_driver', 'driver', driver)]

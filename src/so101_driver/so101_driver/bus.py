@@ -10,6 +10,7 @@ import termios
 import time
 
 from scservo_sdk import COMM_SUCCESS, INST_PING, PacketHandler, PortHandler
+from serial import SerialTimeoutException
 
 from so101_description.errors import CellError
 
@@ -96,6 +97,9 @@ class Bus:
         try:
             self._port.ser.reset_input_buffer()
             result = send(self._port, *args)
+        except SerialTimeoutException:      # not taken in time: as good as an answer lost
+            self._port.ser.reset_output_buffer()
+            return
         except (OSError, termios.error, TypeError) as error:  # TypeError: pyserial, closed port
             raise self._lost_port(error) from error
         finally:

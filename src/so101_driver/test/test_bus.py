@@ -174,3 +174,19 @@ def test_a_packet_is_found_behind_any_noise_however_it_is_chopped(noise, data, c
         packets, rest, _ = parse_status_packets(rest + stream[start:end], 15)
         found += packets
     assert (4, 1, data) in found
+
+
+def test_a_port_that_nobody_empties_costs_answers_not_the_session():
+    """A stalled adapter fills its buffer; the driver goes on when it is emptied again."""
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    try:
+        bus = Bus(os.ttyname(slave), (1, 2), answer_timeout=0.001)
+        bus._port.ser.write_timeout = 0.01
+        for _ in range(300):
+            bus.sync_write(42, (2048, 2048))
+        assert bus.sync_read(56, 15) == {}
+        bus.close()
+    finally:
+        os.close(master)
+        os.close(slave)
