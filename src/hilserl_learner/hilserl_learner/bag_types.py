@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory, PackageNotFoundError
 import numpy as np
+from rosbags.serde import SerdeError
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from so101_description.errors import CellError
 from so101_description.names import BASE_FRAME
@@ -35,6 +36,14 @@ def typestore():
     return store
 
 
+@cache
+def definition_hash(text: str, message_type: str) -> str:
+    """ROS type hash of a message type as a bag defines it."""
+    store = get_typestore(Stores.EMPTY)
+    store.register(get_types_from_msg(text, message_type))
+    return store.hash_rihs01(message_type)
+
+
 def step_to_cdr(step: StepRecord) -> memoryview:
     """The Step message's serialised bytes."""
     types = typestore().types
@@ -57,7 +66,7 @@ def step_to_cdr(step: StepRecord) -> memoryview:
 
 def step_from_cdr(data) -> StepRecord:
     """The record of a Step's serialised bytes; CellError if an image is not whole or rgb8."""
-    message = typestore().deserialize_cdr(data, STEP_TYPE)
+    message = _decode(data, STEP_TYPE)
     return StepRecord(
         stamp=_ns(message.header.stamp), schema_hash=message.schema_hash,
         episode_id=message.episode_id, index=message.index,
@@ -79,7 +88,7 @@ def task_to_cdr(schema: TaskSchema) -> memoryview:
 
 def task_from_cdr(data) -> TaskSchema:
     """The schema of a Task's serialised bytes."""
-    return TaskSchema.from_json(typestore().deserialize_cdr(data, TASK_TYPE).schema)
+    return TaskSchema.from_json(_decode(data, TASK_TYPE).schema)
 
 
 def pixels(image) -> np.ndarray:
@@ -90,6 +99,13 @@ def pixels(image) -> np.ndarray:
             f'{image.encoding!r} and {len(image.data)} bytes for {image.width}x{image.height}; '
             'steps hold rgb8 without padding')
     return np.array(image.data, np.uint8).reshape(image.height, image.width, 3)
+
+
+def _decode(data, message_type: str):
+    try:
+        return typestore().deserialize_cdr(data, message_type)
+    except SerdeError as error:
+        raise CellError(f'these bytes are no {message_type}: {error}') from error
 
 
 def _time(ns: int):

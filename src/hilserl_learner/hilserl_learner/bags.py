@@ -10,25 +10,28 @@ import os
 from pathlib import Path
 import re
 import shutil
+import struct
 
 from mcap.exceptions import McapError
-from mcap.records import Channel, Message
+from mcap.records import Channel, Message, Schema
 from mcap.stream_reader import StreamReader
 from rosbags.interfaces import (
     Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime)
 from rosbags.rosbag2 import (
-    CompressionFormat, CompressionMode, Reader, ReaderError, StoragePlugin, Writer)
+    CompressionFormat, CompressionMode, StoragePlugin, Writer)
 from so101_description.errors import CellError
 from so101_description.names import STEP, TASK
+from zstandard import ZstdError
 
 from .bag_types import (
-    STEP_TYPE, step_from_cdr, step_to_cdr, task_from_cdr, TASK_TYPE, task_to_cdr, typestore)
+    definition_hash, STEP_TYPE, step_from_cdr, step_to_cdr, task_from_cdr, TASK_TYPE, task_to_cdr, typestore)
 from .steps import StepRecord
 from .task import TaskSchema
 
 RECOVERED = '-recovered'
 METADATA = 'metadata.yaml'
-TOPICS = {STEP: f'/{STEP}', TASK: f'/{TASK}'}
+# what readers of a file with other bytes in it raise, by where the bytes are
+DAMAGE = (EOFError, ValueError, KeyError, struct.error, ZstdError)
 
 
 class EpisodeBag:
@@ -49,7 +52,7 @@ class EpisodeBag:
             QosHistory.KEEP_LAST, 1 if topic == TASK else 2000, QosReliability.RELIABLE,
             durability, unset, unset, QosLiveliness.SYSTEM_DEFAULT, unset, False)
         return self._writer.add_connection(
-            TOPICS[topic], message_type, typestore=typestore(), offered_qos_profiles=[qos])
+            f'/{topic}', message_type, typestore=typestore(), offered_qos_profiles=[qos])
 
     def write(self, step: StepRecord) -> None:
         """Append a step."""
@@ -88,37 +91,22 @@ def new_bag(parent: Path, schema: TaskSchema, step: StepRecord) -> EpisodeBag:
 
 
 class Bag:
-    """A complete bag of steps, opened for reading."""
+    """A bag of steps on disk, read in the order of recording. Holds no file open."""
 
     def __init__(self, directory: Path):
         self.directory = directory
+        for stamp, content in self._contents():
+            if isinstance(content, TaskSchema):
+                self.start, self.schema = stamp, content
+                return
+        raise CellError(f'bag {directory} has no message on {TASK}: its task is unknown')
+
+    def _contents(self) -> Iterator[tuple[int, TaskSchema | StepRecord]]:
         try:
-            self._reader = Reader(directory)
-            self._reader.open()
-            self.start = self._reader.start_time
-            self.count = {c.topic: c.msgcount for c in self._reader.connections}.get(
-                TOPICS[STEP], 0)
-            self.schema = self._schema()
-        except (ReaderError, OSError) as error:
-            raise CellError(f'bag {directory} cannot be read: {error}') from error
-
-    def _connections(self, topic: str, message_type: str):
-        found = [c for c in self._reader.connections if c.topic.endswith(TOPICS[topic])]
-        if not found:
+            yield from contents(self.directory)
+        except (McapError, OSError, CellError, *DAMAGE) as error:
             raise CellError(
-                f'bag {self.directory} has no topic {topic}; it holds '
-                + (', '.join(sorted(c.topic for c in self._reader.connections)) or 'nothing'))
-        for connection in found:
-            if connection.digest != typestore().hash_rihs01(message_type):
-                raise CellError(
-                    f'bag {self.directory}: its {connection.msgtype} is not the {message_type} '
-                    'of this version')
-        return found
-
-    def _schema(self) -> TaskSchema:
-        for _, _, data in self._reader.messages(self._connections(TASK, TASK_TYPE)):
-            return task_from_cdr(data)
-        raise CellError(f'bag {self.directory} has no message on {TASK}: its task is unknown')
+                f'bag {self.directory} cannot be read: {error or type(error).__name__}') from error
 
     def require(self, schema: TaskSchema) -> None:
         """CellError naming the fields in which the bag's task is another."""
@@ -128,16 +116,42 @@ class Bag:
                 f'bag {self.directory} is of another task; ' + '; '.join(lines))
 
     def steps(self) -> Iterator[StepRecord]:
-        """The steps in the order in which they were recorded."""
-        try:
-            for _, _, data in self._reader.messages(self._connections(STEP, STEP_TYPE)):
-                yield step_from_cdr(data)
-        except ReaderError as error:
-            raise CellError(f'bag {self.directory} is damaged: {error}') from error
+        """The steps; CellError where the bag is damaged."""
+        for _, content in self._contents():
+            if isinstance(content, StepRecord):
+                yield content
 
-    def close(self) -> None:
-        """Close the file."""
-        self._reader.close()
+
+def contents(directory: Path) -> Iterator[tuple[int, TaskSchema | StepRecord]]:
+    """Stamps (ns) with task and steps, as recorded, up to an error where the bag is cut off."""
+    files = sorted(directory.glob('*.mcap'))
+    if not files:
+        raise CellError('it has no MCAP file')
+    for file in files:
+        decoders, types = {}, {}
+        with file.open('rb') as stream:
+            for record in StreamReader(stream).records:
+                if isinstance(record, Message):
+                    decode = decoders.get(record.channel_id)
+                    if decode:
+                        yield record.log_time, decode(record.data)
+                elif isinstance(record, Schema):
+                    types[record.id] = record
+                elif isinstance(record, Channel):
+                    for topic, message_type, decode in (
+                            (STEP, STEP_TYPE, step_from_cdr), (TASK, TASK_TYPE, task_from_cdr)):
+                        # a namespace may stand before it
+                        if record.topic.endswith(f'/{topic}'):
+                            require_definition(types[record.schema_id], message_type)
+                            decoders[record.id] = decode
+
+
+def require_definition(recorded: Schema, message_type: str) -> None:
+    """CellError if a bag's message type is not ours of that name."""
+    if recorded.name != message_type or recorded.encoding != 'ros2msg' or (
+            definition_hash(recorded.data.decode(), message_type)
+            != typestore().hash_rihs01(message_type)):
+        raise CellError(f'its {recorded.name} is not the {message_type} of this version')
 
 
 def find_bags(directory: Path) -> list[Path]:
@@ -182,19 +196,14 @@ def recover_all(parent: Path) -> list[str]:
 
 def read_cut_off(directory: Path) -> tuple[TaskSchema | None, list[StepRecord]]:
     """Task and steps of a bag that was never completed, up to where it stops."""
-    schema, steps, topics = None, [], {}
-    for path in sorted(directory.glob('*.mcap')):
-        try:
-            with path.open('rb') as file:
-                for record in StreamReader(file).records:
-                    if isinstance(record, Channel):
-                        topics[record.id] = record.topic
-                    elif isinstance(record, Message):
-                        if topics.get(record.channel_id) == TOPICS[TASK]:
-                            schema = task_from_cdr(record.data)
-                        elif topics.get(record.channel_id) == TOPICS[STEP]:
-                            steps.append(step_from_cdr(record.data))
-        except (McapError, CellError, ValueError, EOFError, OSError):
-            # where it stops being a bag is where it was cut off
-            pass
+    schema, steps = None, []
+    try:
+        for _, content in contents(directory):
+            if isinstance(content, TaskSchema):
+                schema = content
+            else:
+                steps.append(content)
+    except (McapError, CellError, OSError, *DAMAGE):
+        # where it stops being a bag is where it was cut off
+        pass
     return schema, steps if schema else []

@@ -32,14 +32,11 @@ def load_run(directory: Path, replay: Replay, log: Callable[[str], None]) -> Loa
         log(sentence)
     loaded = Loaded()
     for bag in open_bags(directory):
-        try:
-            bag.require(replay.schema)
-            for episode_id, why in _fill(bag, replay, False, loaded).items():
-                replay.delete_episode(episode_id)
-                if why:
-                    log(f'episode {episode_id} is not learned from: {why}')
-        finally:
-            bag.close()
+        bag.require(replay.schema)
+        for episode_id, why in _fill(bag, replay, False, loaded).items():
+            replay.delete_episode(episode_id)
+            if why:
+                log(f'episode {episode_id} is not learned from: {why}')
     return loaded
 
 
@@ -58,16 +55,13 @@ def load_demonstrations(
                 'directory of bags (of a run: runs/NAME/bags)')
         before = loaded.env_steps
         for bag in bags:
-            try:
-                bag.require(replay.schema)
-                for episode_id, why in _fill(bag, replay, True, loaded).items():
-                    if why:
-                        raise CellError(
-                            f'demonstration {bag.directory}: {why}; record it again, or rebuild '
-                            'its actions from joint states')
-                    replay.delete_episode(episode_id)
-            finally:
-                bag.close()
+            bag.require(replay.schema)
+            for episode_id, why in _fill(bag, replay, True, loaded).items():
+                if why:
+                    raise CellError(
+                        f'demonstration {bag.directory}: {why}; record it again, or rebuild '
+                        'its actions from joint states')
+                replay.delete_episode(episode_id)
         log(f'demonstrations: {loaded.env_steps - before:,} steps from {len(bags)} bags in '
             f'{directory}')
     if not len(replay):
