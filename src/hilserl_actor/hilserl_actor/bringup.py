@@ -44,8 +44,9 @@ ARGUMENTS = (
              'only), a person at this terminal, or auto: scripted if sim', str,
              ('auto', 'scripted', 'person')),
     Argument('seed', '0', 'of the networks, the exploration noise and the simulated world', int),
-    Argument('start', 'scratch', 'what the policy starts from; sets the exploration noise', str,
-             ('scratch', 'demos', 'pretrained'), ('train',)),
+    Argument('start', 'auto', 'what the policy starts from; sets the exploration noise (auto: '
+             'pretrained or demos if given, else scratch)', str,
+             ('auto', 'scratch', 'demos', 'pretrained'), ('train',)),
     Argument('demos', '', 'directories of demonstration bags, separated by commas', str, (),
              ('train',)),
     Argument('pretrained', '', 'a policy bundle to start from (start:=pretrained)', str, (),
@@ -151,10 +152,7 @@ def plan(command: str, values: dict) -> Plan:
         raise CellError('operator:=scripted drives the simulated leader only; use '
                         'operator:=person with sim:=false')
     if command == 'train':
-        if values['start'] == 'demos' and not values['demos']:
-            raise CellError('start:=demos needs demos:=DIRECTORY')
-        if (values['start'] == 'pretrained') != bool(values['pretrained']):
-            raise CellError('start:=pretrained and pretrained:=FILE go together')
+        values = values | {'start': _start(values)}
     nodes = [*_cell(values, run_dir, sim),
              NodeSpec('so101_description', 'kinematics'),
              _actor(command, values, run_dir, operator)]
@@ -166,6 +164,19 @@ def plan(command: str, values: dict) -> Plan:
     nodes.append(NodeSpec('hilserl_actor', 'operator', interactive=True))
     return Plan(tuple(nodes), values['namespace'], run_dir, values['run_for'],
                 {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()})
+
+
+def _start(values: dict) -> str:
+    start, demos, pretrained = values['start'], values['demos'], values['pretrained']
+    if start == 'auto':
+        start = 'pretrained' if pretrained else 'demos' if demos else 'scratch'
+    if start == 'demos' and not demos:
+        raise CellError('start:=demos needs demos:=DIRECTORY')
+    if start == 'scratch' and demos:
+        raise CellError('demos:= goes with start:=demos (or auto), not with start:=scratch')
+    if (start == 'pretrained') != bool(pretrained):
+        raise CellError('start:=pretrained and pretrained:=FILE go together')
+    return start
 
 
 _ROLES = {'train': 'intervene', 'record': 'demonstrate', 'eval': 'watch'}
