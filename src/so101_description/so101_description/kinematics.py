@@ -180,7 +180,10 @@ class Kinematics:
             bound = min(0.1, most_turn)
             turn = np.clip(along * tilt / (along * along + abs(tilt) + 1e-9), -bound, bound)
             most_turn -= abs(turn)
-            step = self._least_squares(full, error) + null * turn
+            place = self._least_squares(full, error)
+            step = place + null * turn
+            if ((now + step > high) | (now + step < low)).any():    # the place before the pitch
+                step = place
             past = (now + step > high) | (now + step < low)
             if past.any():      # a joint that would pass its limit stops there, the others try
                 stopped = np.where(past, np.clip(now + step, low, high) - now, 0.0)

@@ -112,8 +112,8 @@ class KinematicsNode(CellNode):
         p = request.position
         numbers = [p.x, p.y, p.z, request.pitch, request.wrist_roll, request.gripper]
         if not (np.abs(numbers) < 10.0).all():
-            raise CellError('position, pitch, wrist_roll and gripper must be numbers in m and rad: '
-                            f'{numbers}')
+            raise CellError('position, pitch, wrist_roll and gripper must be numbers in m and '
+                            f'rad: {numbers}')
         result = self.core.solve(numbers[:3], *numbers[3:], _joints('seed', request.seed))
         response.target = _joint_state(result.q, request.seed.header.stamp)
         response.error = result.error

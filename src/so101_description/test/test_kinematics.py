@@ -1,0 +1,217 @@
+"""Kinematics over any sequence of actions: tracking, bounds, no wind-up, purity, speed."""
+import time
+
+from hypothesis import example, given, settings, strategies as st
+import numpy as np
+import pytest
+from so101_description.joints import JOINTS, LOWER, REST, UPPER
+from so101_description.kinematics import Kinematics, KinematicsConfig
+
+DOWN = np.pi / 2
+CONFIG = KinematicsConfig()
+LOW, HIGH = np.array(CONFIG.box_min), np.array(CONFIG.box_max)
+MIDDLE = (0.25, 0.0, 0.07)
+ARM = Kinematics()
+
+unit = st.floats(-1, 1, width=32)
+actions = st.lists(st.tuples(unit, unit, unit, unit), min_size=1, max_size=25)
+# Places from which the whole arm has room: the working area in front of it.
+places = st.tuples(st.floats(0.17, 0.33), st.floats(-0.14, 0.14), st.floats(0.02, 0.15))
+rolls = st.floats(-1.5, 1.5)
+quick = settings(max_examples=100, deadline=None, derandomize=True)
+
+
+def start_at(place, roll=0.0):
+    result = ARM.solve(place, DOWN, roll, 0.5, REST)
+    assert result.error < 1e-3
+    return result.q
+
+
+def follow(q, sequence, roll=0.0, lag=0.0):
+    """Each action's reference, action, measured pose and result; lag 1: the arm stands."""
+    measured, reference = q.copy(), q
+    for action in sequence:
+        action = np.array(action, np.float64)
+        result = ARM.joint_target(measured, reference, action, DOWN, roll)
+        yield reference, action, measured, result
+        reference = result.q
+        measured = reference + lag * (measured - reference)
+
+
+@quick
+@given(places, rolls, actions)
+def test_target_is_the_reference_moved_by_the_action(place, roll, sequence):
+    for reference, action, _, result in follow(start_at(place, roll), sequence, roll):
+        if not result.limited:
+            wanted = ARM.tool_pose(reference)[0] + action[:3] * CONFIG.action_scale
+            assert np.linalg.norm(result.position - wanted) < 1e-3
+            assert result.q[4] == pytest.approx(roll)
+        assert np.allclose(result.position, ARM.tool_pose(result.q)[0])
+
+
+@quick
+@given(places, rolls, actions, st.floats(0, 1))
+def test_target_stays_within_every_bound(place, roll, sequence, lag):
+    for reference, _, measured, result in follow(start_at(place, roll), sequence, roll, lag):
+        assert (LOWER <= result.q).all() and (result.q <= UPPER).all()
+        # Where the arm cannot reach into a corner of the box it may end beside it.
+        slack = 5e-3 if {'joint limits', 'joint step'} & set(result.limited) else 1e-3
+        assert (LOW - slack <= result.position).all() and (result.position <= HIGH + slack).all()
+        assert np.abs(result.q - reference)[:5].max() <= CONFIG.max_joint_step + 1e-9
+        lead = np.linalg.norm(result.position - ARM.tool_pose(measured)[0])
+        assert lead <= CONFIG.max_lead + slack
+        assert abs(result.q[5] - measured[5]) <= CONFIG.max_gripper_lead + 1e-9
+
+
+@quick
+@given(places, rolls, actions)
+def test_action_between_reference_and_target_is_the_action(place, roll, sequence):
+    for reference, action, _, result in follow(start_at(place, roll), sequence, roll):
+        if result.limited or result.q[5] in (LOWER[5], UPPER[5]):
+            continue
+        found = ARM.action_between(result.q, reference)
+        assert np.allclose(found.unclipped, action, atol=0.05)
+        assert np.array_equal(found.action, np.clip(found.unclipped, -1, 1))
+
+
+@pytest.mark.parametrize('axis', [0, 1, 2])
+@pytest.mark.parametrize('sign', [1, -1])
+@pytest.mark.parametrize('lag', [0.0, 1.0], ids=['arm follows', 'arm is held'])
+def test_nothing_winds_up(axis, sign, lag):
+    push = np.zeros(4)
+    push[axis] = sign
+    q = start_at(MIDDLE)
+    pushed = list(follow(q, [push] * 50, lag=lag))[-1][3]
+    assert pushed.limited
+    measured = q if lag else pushed.q
+    back = ARM.joint_target(measured, pushed.q, -push, DOWN, 0.0)
+    moved = (back.position - pushed.position)[axis] * -sign
+    assert moved > 0.9 * CONFIG.action_scale, back.limited
+
+
+def test_an_arm_that_is_held_is_led_by_no_more_than_the_lead():
+    q = start_at(MIDDLE)
+    *_, (_, _, _, last) = follow(q, [(0, 0.6, 0.8, 0)] * 10, lag=1.0)
+    assert last.limited == ('lead over the measured pose',)
+    assert np.linalg.norm(last.position - MIDDLE) == pytest.approx(CONFIG.max_lead, abs=1e-3)
+
+
+@pytest.mark.parametrize('sign, limit', [(1, UPPER[5]), (-1, LOWER[5])])
+def test_gripper_stops_at_its_limit_and_turns_back_at_once(sign, limit):
+    *_, (_, _, _, last) = follow(start_at(MIDDLE), [(0, 0, 0, sign)] * 20)
+    assert last.q[5] == limit
+    back = ARM.joint_target(last.q, last.q, [0, 0, 0, -sign], DOWN, 0.0)
+    assert back.q[5] == pytest.approx(limit - sign * CONFIG.gripper_step)
+
+
+def test_gripper_does_not_wind_up():
+    q = start_at(MIDDLE)        # something in the hand: the measured gripper stands at 0.5
+    *_, (_, _, _, closed) = follow(q, [(0, 0, 0, -1)] * 20, lag=1.0)
+    assert closed.q[5] == pytest.approx(0.5 - CONFIG.max_gripper_lead)
+    opened = ARM.joint_target(q, closed.q, [0, 0, 0, 1], DOWN, 0.0)
+    assert opened.q[5] == pytest.approx(closed.q[5] + CONFIG.gripper_step)
+
+
+@pytest.mark.parametrize('place', [(0.34, 0.10, 0.20), (0.35, 0.15, 0.25), (0.34, 0.0, 0.07),
+                                   (0.14, 0.0, 0.20), MIDDLE])
+def test_no_action_holds_the_place_even_where_the_pitch_is_out_of_reach(place):
+    posture = ARM.solve(place, 0.6, 0.0, 0.5, REST)     # from here the pitch is brought down
+    assert posture.error < 1e-3
+    assert ARM.solve(place, DOWN, 0.0, 0.5, REST).error < 5e-5
+    results = [step[3] for step in follow(posture.q, [np.zeros(4)] * 300)]
+    assert np.linalg.norm(results[-1].position - place) < 5e-4
+    rest = np.abs(results[-1].q - results[-2].q)
+    assert rest.max() < 1e-4, 'the posture never comes to rest'
+
+
+def test_pitch_and_roll_are_held_where_they_can_be():
+    q = start_at(MIDDLE, 0.4)
+    assert ARM.tool_pose(q)[1][:, 0] @ [0, 0, -1] > 0.9999
+    *_, (_, _, _, last) = follow(q, [(-0.5, 0.3, -0.2, 0)] * 5, 0.4)
+    assert not last.limited
+    assert ARM.tool_pose(last.q)[1][:, 0] @ [0, 0, -1] > 0.999
+    # From another posture the same comes in over some targets.
+    *_, (_, _, _, turned) = follow(start_at(MIDDLE, -1.0), [np.zeros(4)] * 8, 0.4)
+    assert turned.q[4] == pytest.approx(0.4)
+    assert np.linalg.norm(turned.position - MIDDLE) < 1e-3
+
+
+def test_from_outside_the_box_it_comes_back_no_faster_than_an_action():
+    zero = np.zeros(6)
+    outside = ARM.tool_pose(zero)[0]
+    assert outside[0] > HIGH[0] + 0.04
+    steps = list(follow(zero, [np.zeros(4)] * 20))
+    for reference, _, _, result in steps:
+        moved = result.position - ARM.tool_pose(reference)[0]
+        assert np.abs(moved).max() < CONFIG.action_scale + 1e-3
+    last = steps[-1][3].position
+    assert (LOW - 1e-3 <= last).all() and (last <= HIGH + 1e-3).all()
+
+
+@quick
+@example(335542048, 0.0)       # folded against two limits, where the pitch must give way
+@given(st.integers(0, 2**32 - 1), st.floats(0.0, DOWN))
+def test_solve_reaches_what_can_be_reached(number, pitch):
+    rng = np.random.default_rng(number)
+    while True:
+        q = rng.uniform(LOWER, UPPER)
+        place = ARM.tool_pose(q)[0]
+        if ((LOW < place) & (place < HIGH)).all():
+            break
+    result = ARM.solve(place, pitch, q[4], 0.3, REST)
+    assert result.error < 1e-3
+    assert np.linalg.norm(ARM.tool_pose(result.q)[0] - place) == pytest.approx(result.error)
+    assert (LOWER <= result.q).all() and (result.q <= UPPER).all() and result.q[5] == 0.3
+
+
+def test_solve_says_how_far_out_of_reach():
+    result = ARM.solve((0.60, 0.0, 0.10), DOWN, 0.0, 0.0, REST)
+    reach = np.hypot(0.60 - 0.0388, 0.0) - 0.45
+    assert reach - 0.02 < result.error < reach + 0.05
+
+
+def test_clutch_counts_from_where_each_arm_was():
+    leader_start, reference_start = start_at((0.20, 0.05, 0.10)), start_at(MIDDLE)
+    same = ARM.action_between(leader_start, reference_start, leader_start, reference_start)
+    assert np.allclose(same.unclipped, 0, atol=1e-9)
+    leader = start_at((0.21, 0.05, 0.10))
+    leader[5] += 0.1
+    moved = ARM.action_between(leader, reference_start, leader_start, reference_start)
+    assert np.allclose(moved.action, [0.5, 0, 0, 0.5], atol=1e-3)
+    direct = ARM.action_between(leader, reference_start)
+    assert np.allclose(direct.unclipped, [-2.0, 2.5, 1.5, 0.5], atol=1e-3)
+    assert np.allclose(direct.action, [-1, 1, 1, 0.5], atol=1e-3)
+
+
+@quick
+@given(places, actions)
+def test_answers_depend_on_the_arguments_alone(place, sequence):
+    q, action = start_at(place), sequence[0]
+    before = q.copy()
+    first = ARM.joint_target(q, q, action, DOWN, 0.0)
+    list(follow(start_at(MIDDLE, 1.0), sequence, 1.0))
+    fresh = Kinematics()
+    for kinematics in (ARM, fresh):
+        again = kinematics.joint_target(q, q, action, DOWN, 0.0)
+        assert np.array_equal(again.q, first.q) and again.limited == first.limited
+    assert np.array_equal(q, before), 'an argument was written to'
+
+
+def test_tool_pose_is_a_right_handed_frame():
+    rng = np.random.default_rng(3)
+    for q in rng.uniform(LOWER, UPPER, (20, len(JOINTS))):
+        _, turn = ARM.tool_pose(q)
+        assert np.allclose(turn @ turn.T, np.eye(3)) and np.linalg.det(turn) > 0
+
+
+def test_a_joint_target_takes_under_a_millisecond():
+    steps = list(follow(start_at(MIDDLE), np.random.default_rng(5).uniform(-1, 1, (200, 4))))
+    for _ in range(3):      # others may use these cores too
+        times = []
+        for reference, action, measured, _ in steps:
+            began = time.perf_counter()
+            ARM.joint_target(measured, reference, action, DOWN, 0.0)
+            times.append(time.perf_counter() - began)
+        if np.median(times) < 1e-3:
+            return
+    pytest.fail(f'{np.median(times) * 1e3:.2f} ms')

@@ -1,0 +1,76 @@
+"""How a node starts and ends: seen from outside, as its launcher and its user see it."""
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+TINY = [sys.executable, str(Path(__file__).with_name('tiny_node.py'))]
+
+pytestmark = pytest.mark.usefixtures('domain')
+
+
+def start(*parameters):
+    arguments = [part for parameter in parameters for part in ('-p', parameter)]
+    return subprocess.Popen([*TINY, *(['--ros-args', *arguments] if arguments else [])],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def ended(process, timeout=15):
+    """Exit code, output, and the lines on stderr."""
+    try:
+        output, errors = process.communicate(timeout=timeout)
+    finally:
+        process.kill()
+    return process.returncode, output, errors.strip().splitlines()
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signal_closes_once_and_exits_0(number):
+    process = start('rate:=5')
+    assert process.stdout.readline() == 'alive rate=5.0\n'      # an integer is meant as 5.0
+    process.send_signal(number)
+    began = time.monotonic()
+    assert ended(process) == (0, 'closed\n', [])
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize('parameter, says', [
+    ('ratee:=5.0', 'unknown parameter ratee; tiny knows: colour, count, mishap, rate'),
+    ('rate:=11.0', 'rate: 11.0 is not allowed'),
+    ('rate:=fast', "rate: 'fast' is not allowed"),
+    ('count:=6', 'count: 6 is not allowed'),
+    ('count:=2.5', 'count: 2.5 is not allowed'),
+    ('colour:=green', "colour: 'green' is not one of 'red', 'blue'"),
+    ('mishap:=init', 'the bench is on fire; put it out'),
+])
+def test_a_users_mistake_is_one_sentence_and_exit_1(parameter, says):
+    code, output, errors = ended(start(parameter))
+    assert code == 1 and 'alive' not in output
+    assert len(errors) == 1 and says in errors[0], errors
+
+
+def test_fatal_closes_and_exits_1_with_its_sentence():
+    code, output, errors = ended(start('mishap:=fatal'))
+    assert code == 1 and output.endswith('closed\n')
+    assert len(errors) == 1 and errors[0].endswith('the cable came off; plug it in')
+
+
+@pytest.mark.parametrize('mishap', ['thread', 'callback'])
+def test_a_bug_anywhere_ends_the_process_with_its_trace(mishap):
+    code, output, errors = ended(start(f'mishap:={mishap}'))
+    assert code == 1 and output.endswith('closed\n')
+    assert 'ValueError: a bug' in errors and any('_fail' in line for line in errors)
+
+
+def test_node_ends_when_its_launcher_is_killed():
+    launcher = subprocess.Popen(
+        [sys.executable, '-c', 'import subprocess, sys; subprocess.run(sys.argv[1:])', *TINY],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert launcher.stdout.readline().startswith('alive')
+    launcher.kill()
+    # The node holds the pipe's other end: its end is the end of the output.
+    output, errors = launcher.communicate(timeout=15)
+    assert output == 'closed\n' and 'the launcher is gone' in errors
