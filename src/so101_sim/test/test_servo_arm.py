@@ -1,0 +1,35 @@
+"""Joints in rad on one side, ticks on the bus on the other."""
+import json
+
+import numpy as np
+import pytest
+from so101_description.joints import GRIPPER_CLOSED, GRIPPER_OPEN, REST
+from so101_sim import calibration_path, sts3215
+from so101_sim.servo_arm import ServoArm
+
+
+@pytest.mark.parametrize('arm', ['follower', 'leader'])
+def test_the_middle_of_each_range_is_zero_and_the_grippers_ends_are_its_stops(tmp_path, arm):
+    with open(calibration_path(arm), encoding='utf-8') as file:
+        table = list(json.load(file).values())
+    servo_arm = ServoArm(arm, tmp_path / 'port', REST)
+    for servo, entry in zip(servo_arm.servos[:5], table):
+        middle = round((entry['range_min'] + entry['range_max']) / 2)
+        servo.write(sts3215.GOAL_POSITION, middle.to_bytes(2, 'little'))
+    assert np.abs(servo_arm.goal()[:5]).max() < 0.002
+    for end, angle in (('range_min', GRIPPER_CLOSED), ('range_max', GRIPPER_OPEN)):
+        servo_arm.servos[5].write(
+            sts3215.GOAL_POSITION, table[5][end].to_bytes(2, 'little'))
+        assert servo_arm.goal()[5] == pytest.approx(angle, abs=0.002)
+    assert servo_arm.torque_on().all()      # a goal switches the torque on, as in the servo
+
+
+def test_what_the_joints_do_is_read_from_the_bus(tmp_path):
+    arm = ServoArm('follower', tmp_path / 'port', REST)
+    before = [s.present_position for s in arm.servos]
+    arm.sense(REST + 0.1, np.full(6, 1.0), np.full(6, -0.5))
+    for servo, at in zip(arm.servos[:5], before):
+        assert servo.present_position - at == pytest.approx(0.1 * 4096 / 2 / np.pi, abs=1)
+        assert servo.sensed.velocity == pytest.approx(4096 / 2 / np.pi)
+        assert servo.read(60, 2) == (500 | 1 << 10).to_bytes(2, 'little')
+    assert not arm.torque_on().any()

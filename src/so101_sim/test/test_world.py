@@ -1,0 +1,110 @@
+"""The simulated bench: what the arm and the cube do, and what the camera sees of them."""
+import math
+
+import numpy as np
+import pytest
+from so101_description.errors import CellError
+from so101_description.joints import REST
+from so101_description.kinematics import Kinematics
+from so101_sim.world import camera_matrix, CUBE_CENTRE, CUBE_HALF, Eye, World
+
+START = np.array([0.25, 0.0, 0.07])
+SEED = np.array([0.0, -0.2, 0.6, 1.2, 0.0, 0.5])
+kinematics = Kinematics()
+
+
+def over(position, gripper=0.6):
+    return kinematics.solve(position, math.pi / 2, 0.0, gripper, SEED).q
+
+
+def test_the_arm_stays_at_rest_without_torque():
+    world = World()
+    world.step(1200)
+    assert np.abs(world.joints()[0] - REST)[:5].max() < 0.1
+    assert np.abs(world.joints()[1]).max() < 0.02
+
+
+def test_joints_go_to_their_goals_and_no_faster_than_told():
+    world = World()
+    world.place_arm(over(START))
+    world.drive.goal = over(START + [0.0, 0.05, 0.05])
+    world.drive.speed = np.full(6, 0.5)
+    fastest = 0.0
+    for _ in range(300):
+        world.step(2)
+        fastest = max(fastest, np.abs(world.joints()[1]).max())
+    assert np.abs(world.joints()[0] - world.drive.goal).max() < 0.02
+    assert 0.4 < fastest < 0.9
+    # the physics and the FK service speak of the same point
+    assert np.allclose(kinematics.tool_pose(world.joints()[0])[0], world.tool_position, atol=1e-6)
+
+
+def test_a_joint_without_torque_falls_and_the_gripper_limit_weakens_it():
+    world = World()
+    world.place_arm(over(START))
+    world.drive.torque_on = np.zeros(6, bool)
+    world.step(400)
+    assert world.tool_position[2] < START[2] - 0.03
+    weak = World()
+    weak.place_arm(over(START))
+    weak.drive.torque = np.full(6, 0.02)
+    weak.step(400)
+    assert weak.tool_position[2] < START[2] - 0.03
+
+
+def test_placements_repeat_with_the_same_random_number_and_fill_the_area():
+    one, other = World(3), World(3)
+    places = []
+    for _ in range(40):
+        one.place_cube()
+        other.place_cube()
+        assert np.array_equal(one.cube_pose[0], other.cube_pose[0])
+        places.append(one.cube_pose[0][:2] - CUBE_CENTRE)
+    assert np.abs(places).max() <= 0.04
+    assert (np.ptp(places, axis=0) > 0.06).all()
+
+
+def test_the_cube_is_not_laid_into_the_arm():
+    world = World(cube_range=0.0)
+    world.place_arm(over([0.25, 0.0, 0.02], gripper=0.3))
+    before = world.cube_pose[0]
+    with pytest.raises(CellError, match='in the way'):
+        world.place_cube()
+    assert np.array_equal(world.cube_pose[0], before)
+
+
+def test_a_cube_on_the_table_is_no_success_and_one_in_the_air_is():
+    world = World()
+    world.place_cube()
+    world.step(100)
+    assert not world.success
+    assert abs(world.cube_pose[0][2] - CUBE_HALF) < 0.001
+    world.data.qpos[world.model.joint('cube').qposadr[0] + 2] = CUBE_HALF + 0.045
+    assert world.success
+
+
+def test_the_cube_is_seen_from_every_start():
+    world, rng = World(1), np.random.default_rng(1)
+    eye = Eye(world)
+    for _ in range(40):
+        world.place_arm(over(START + rng.uniform(-0.01, 0.01, 3)))
+        world.place_cube()
+        image = eye.render()[:, 20:140].astype(int)     # what the task crops to
+        blue = (image[..., 2] > image[..., 0] + 40).sum()
+        assert blue > 60, world.cube_pose
+    assert image.shape == (120, 120, 3)
+    eye.close()
+
+
+def test_a_point_is_seen_where_the_camera_matrix_says():
+    world = World(2)
+    world.place_arm(over([0.22, 0.03, 0.1]))
+    eye = Eye(world, width=320, height=240)
+    image = eye.render().astype(int)
+    eye.close()
+    rows, columns = np.nonzero(image[..., 2] > image[..., 0] + 40)
+    camera = world.data.camera('wrist_camera')
+    at = camera.xmat.reshape(3, 3).T @ (world.cube_pose[0] - camera.xpos)
+    k = np.reshape(camera_matrix(world.model, 'wrist_camera', 320, 240), (3, 3))
+    u, v, w = k @ [at[0], -at[1], -at[2]]       # MuJoCo's cameras look along -z, y up
+    assert abs(u / w - columns.mean()) < 6 and abs(v / w - rows.mean()) < 6
