@@ -9,12 +9,12 @@ from geometry_msgs.msg import Point
 import numpy as np
 import pytest
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import JointState
 from so101_description import names
 from so101_description.joints import JOINTS, REST
 from so101_description.kinematics import Kinematics
 from so101_description.model import model_hash
+from so101_description.ros_node import Executor
 from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
 
 START = 'from so101_description.entry_points import kinematics; kinematics()'
@@ -43,7 +43,7 @@ def call(domain):
     process = start()
     rclpy.init()
     node = rclpy.create_node('client')
-    executor = SingleThreadedExecutor()
+    executor = Executor()
     executor.add_node(node)
     clients = {name: node.create_client(kind, name) for name, kind in KINDS.items()}
     assert all(client.wait_for_service(15) for client in clients.values())
