@@ -54,6 +54,7 @@ class WorldNode(CellNode):
         self._world.place_cube()
         self._leader = Leader()
         self._arms = {arm: ServoArm(arm, self.param(f'{arm}_port'), REST) for arm in names.ARMS}
+        self._buses = []                # those that serve
         self._hand_at = 0.0
         self._closed, self._first_image = threading.Event(), threading.Event()
         self._image = self.create_publisher(
@@ -66,12 +67,6 @@ class WorldNode(CellNode):
         self.create_service(Trigger, names.SIM_PLACE_CUBE, self._place_cube)
         sys.setswitchinterval(BUS_PATIENCE)
         self._camera = self.guard(self._see)
-        # Making the GL context stops every other thread for a while: no port before that.
-        while not self._first_image.wait(0.05):
-            if self.error:
-                raise CellError(self.error)
-        for arm in self._arms.values():
-            arm.bus.start()
         self._physics = self.guard(self._live)
 
     # --- callbacks ---------------------------------------------------------------------------
@@ -94,6 +89,13 @@ class WorldNode(CellNode):
 
     # --- physics -----------------------------------------------------------------------------
     def _live(self) -> None:
+        # Making the GL context stops every other thread for a while: no port before that.
+        self._first_image.wait()
+        if self._closed.is_set():
+            return
+        for arm in self._arms.values():
+            arm.bus.start()
+            self._buses.append(arm.bus)
         period = STEPS * self._world.model.opt.timestep
         follower, leader = self._arms['follower'], self._arms['leader']
         due = time.monotonic()
@@ -165,10 +167,11 @@ class WorldNode(CellNode):
         """Serve the ports as long as somebody has them open, then take them away."""
         deadline = time.monotonic() + CLOSE_TIME
         while (time.monotonic() < deadline and not self.error
-               and any(arm.bus.slave_open() for arm in self._arms.values())):
+               and any(bus.slave_open() for bus in self._buses)):
             time.sleep(0.02)
         self._closed.set()
+        self._first_image.set()
         self._physics.join(1.0)
         self._camera.join(1.0)
-        for arm in self._arms.values():
-            arm.bus.stop()
+        for bus in self._buses:
+            bus.stop()

@@ -84,7 +84,8 @@ class Bench:
 def bench(tmp_path):
     bench = Bench(tmp_path)
     bench.spin_until(
-        lambda: bench.images and all(map(os.path.exists, bench.ports.values())), 30.0)
+        lambda: bench.images and bench.infos and bench.cubes and bench.rewards
+        and all(map(os.path.exists, bench.ports.values())), 30.0)
     yield bench
     bench.close()
 
