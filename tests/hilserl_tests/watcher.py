@@ -4,7 +4,7 @@ import threading
 import time
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from sensor_msgs.msg import Image, JointState
 from so101_description import names, qos
 from so101_interfaces.msg import ActorStatus, LearnerStatus, Step, Weights
@@ -44,8 +44,11 @@ class Watcher:
         return self
 
     def _spin(self, executor):
-        while self._context.ok():
-            executor.spin_once(timeout_sec=0.1)
+        try:
+            while self._context.ok():
+                executor.spin_once(timeout_sec=0.1)
+        except ExternalShutdownException:
+            pass        # the block ended
 
     def _note(self, topic, message, store):
         now = time.monotonic()

@@ -128,18 +128,17 @@ def test_rates_hold_with_the_learner_at_work(trained):
 
 def test_starting_again_resumes_and_says_so_and_ctrl_c_ends_it_within_5_s(trained):
     run = trained[2]
-    before = trained[1].learner[-1]
+    saved = Policy.from_bytes((run / 'checkpoints/latest/policy.safetensors').read_bytes())
     with own_domain() as environment, Watcher() as heard:
         cell = CellProcess(['train', 'run:=whole', f'runs_dir:={run.parent}'], environment)
         line = cell.wait_for('resumed', 30)
         cell.wait_for('READY -> POLICY', 40)
         seconds = cell.interrupt()
-    assert f'{before.updates:,}' in line.replace(str(before.updates), f'{before.updates:,}') or \
-        'updates' in line
+    assert f'{saved.updates:,} updates' in line
     assert seconds < 5.5
     assert cell.process.returncode == 0, cell.text[-3000:]
     assert 'Traceback' not in cell.text
-    assert heard.versions[0] >= trained[1].versions[-1]
+    assert heard.versions[0] > trained[1].versions[-1]
     assert processes_with(str(run)) == []
 
 
@@ -151,7 +150,7 @@ def test_a_run_in_use_is_refused_and_a_dead_supervisor_leaves_nothing_behind(run
         with own_domain() as elsewhere:
             second = CellProcess(words, elsewhere)
             assert second.wait(30) == 1
-        assert 'another process' in second.text
+        assert 'run busy is in use by process' in second.text
         first.process.send_signal(signal.SIGKILL)
         deadline = time.monotonic() + 10
         while processes_with(str(Path(runs) / 'busy')) and time.monotonic() < deadline:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 import re
 
+from hilserl_learner.run_directory import refuse_if_in_use
 from so101_description.errors import CellError
 
 SUMMARIES = {
@@ -144,6 +145,8 @@ def _typed(argument: Argument, text: str):
 def plan(command: str, values: dict) -> Plan:
     """Turn resolved arguments into nodes. Raises CellError where they do not fit together."""
     run_dir = _run_dir(command, values)
+    if command != 'eval':
+        refuse_if_in_use(run_dir)
     sim = values['sim']
     operator = values['operator']
     if operator == 'auto':
@@ -153,7 +156,7 @@ def plan(command: str, values: dict) -> Plan:
                         'operator:=person with sim:=false')
     if command == 'train':
         values = values | {'start': _start(values)}
-    nodes = [*_cell(values, run_dir, sim),
+    nodes = [*_cell(command, values, run_dir),
              NodeSpec('so101_description', 'kinematics'),
              _actor(command, values, run_dir, operator)]
     if command != 'eval':
@@ -189,27 +192,27 @@ def _run_dir(command: str, values: dict) -> Path:
     return Path(values['runs_dir']).expanduser().absolute() / name
 
 
-def _cell(values: dict, run_dir: Path, sim: bool) -> list[NodeSpec]:
+def _cell(command: str, values: dict, run_dir: Path) -> list[NodeSpec]:
     driver = {f'{arm}_{what}': values[f'{arm}_{what}']
               for arm in ('follower', 'leader') for what in ('port', 'calibration')}
-    if not sim:
+    if not values['sim']:
         for name in ('follower_port', 'follower_calibration'):
             if not driver[name]:
                 raise CellError(f'sim:=false needs {name}:=...')
         return [NodeSpec('so101_driver', 'driver', driver),
                 NodeSpec('so101_driver', 'camera', {
                     'device': values['camera_device'],
-                    **{name.removeprefix('image_'): v for name, v in _image(sim).items()}})]
+                    **{name.removeprefix('image_'): v for name, v in _image(False).items()}})]
     given = sorted(name for name, value in driver.items() if value)
     if given:
         raise CellError(f'{given[0]} is for the real cell: add sim:=false')
     from so101_sim import calibration_path
     for arm in ('follower', 'leader'):
-        driver[f'{arm}_port'] = str(run_dir / 'sim' / arm)
+        driver[f'{arm}_port'] = str(run_dir / f'sim-{command}' / arm)
         driver[f'{arm}_calibration'] = str(calibration_path(arm))
     # An emulated servo shares two cores with all the rest; a real one answers in 1 ms.
     driver['answer_timeout'] = 0.01
-    world = {'seed': values['seed'], **_image(sim), 'follower_port': driver['follower_port'],
+    world = {'seed': values['seed'], **_image(True), 'follower_port': driver['follower_port'],
              'leader_port': driver['leader_port']}
     return [NodeSpec('so101_sim', 'world', world), NodeSpec('so101_driver', 'driver', driver)]
 

@@ -58,6 +58,7 @@ _OUTCOMES = {'success': Outcome.SUCCESS, 'failure': Outcome.FAILURE, 'timeout': 
              'discard': Outcome.DISCARDED, 'fault': Outcome.NONE, 'pause': Outcome.NONE,
              'estop': Outcome.NONE}
 _TERMINAL = ('success', 'failure')
+MESSAGE_TIME = 5.0      # s that a message stays in the status
 IN_EPISODE = (Mode.POLICY, Mode.HUMAN, Mode.EVAL)
 
 
@@ -73,7 +74,7 @@ class ControlLoop:
         self.policy: Policy | None = None
         self.env_steps = 0              # of the run, known to the learner or made here
         self.dropped = 0
-        self.message = ''
+        self._message, self._message_at = '', 0.0
         self.sigma_now = 0.0
         self.episode: Episode | None = None
         self.reference: np.ndarray | None = None    # the follower's last joint target
@@ -88,6 +89,15 @@ class ControlLoop:
         self._torque: dict[str, bool] = {}
         self._offered: Policy | None = None
         self.policies_applied = 0
+
+    @property
+    def message(self) -> str:
+        """What was last worth saying, for as long as it is news."""
+        return self._message if time.monotonic() - self._message_at < MESSAGE_TIME else ''
+
+    @message.setter
+    def message(self, sentence: str) -> None:
+        self._message, self._message_at = sentence, time.monotonic()
 
     def offer(self, policy: Policy) -> None:
         """Hand over a loaded policy; it drives from the next tick on. Any thread."""

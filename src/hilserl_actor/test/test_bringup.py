@@ -1,4 +1,5 @@
 """Arguments are checked by name, kind and choice; plans hold together."""
+import fcntl
 from pathlib import Path
 
 from hilserl_actor import bringup
@@ -97,3 +98,13 @@ def test_discovery_stays_on_this_host_unless_the_person_says_otherwise(monkeypat
     assert plan('train').environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'SUBNET')
     assert plan('train').environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'SUBNET'
+
+
+def test_a_run_in_use_is_refused_before_anything_starts(tmp_path):
+    (tmp_path / 'busy').mkdir()
+    with open(tmp_path / 'busy' / 'lock', 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(CellError, match='run busy is in use'):
+            plan('train', f'runs_dir:={tmp_path}', 'run:=busy')
+        plan('eval', f'runs_dir:={tmp_path}', 'run:=busy')      # only reads
+    plan('train', f'runs_dir:={tmp_path}', 'run:=busy')

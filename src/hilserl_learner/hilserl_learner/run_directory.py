@@ -12,6 +12,26 @@ import yaml
 from .task import TaskSchema
 
 
+def refuse_if_in_use(path: str | Path) -> None:
+    """CellError if a process holds this run directory. Makes and changes nothing."""
+    try:
+        with open(Path(path) / 'lock', encoding='ascii') as file:
+            _lock(file, Path(path).name, fcntl.LOCK_SH)
+    except FileNotFoundError:
+        pass
+
+
+def _lock(file, name: str, kind: int) -> None:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        owner = file.read().strip() or 'unknown'
+        raise CellError(
+            f'run {name} is in use by process {owner}; end it first, or take another run name'
+        ) from None
+
+
 class RunDirectory:
     """A run's directory, made if need be and held by this process until it ends."""
 
@@ -28,14 +48,7 @@ class RunDirectory:
             self._lock = open(self.path / 'lock', 'a+', encoding='ascii')
         except OSError as error:
             raise CellError(f'run directory {self.path} cannot be used: {error}') from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.seek(0)
-            owner = self._lock.read().strip() or 'unknown'
-            raise CellError(
-                f'run {self.name} is in use by process {owner}; end it first, or take another '
-                'run name') from None
+        _lock(self._lock, self.name, fcntl.LOCK_EX)
         self._lock.seek(0)
         self._lock.truncate()
         self._lock.write(f'{os.getpid()}\n')
