@@ -24,7 +24,8 @@ from so101_description.names import STEP, TASK
 from zstandard import ZstdError
 
 from .bag_types import (
-    definition_hash, STEP_TYPE, step_from_cdr, step_to_cdr, task_from_cdr, TASK_TYPE, task_to_cdr, typestore)
+    definition_hash, STEP_TYPE, step_from_cdr, step_to_cdr, task_from_cdr, TASK_TYPE, task_to_cdr,
+    typestore)
 from .steps import StepRecord
 from .task import TaskSchema
 

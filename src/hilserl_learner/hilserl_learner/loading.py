@@ -73,7 +73,7 @@ def load_demonstrations(
 
 
 def _fill(bag, replay: Replay, demonstration: bool, loaded: Loaded) -> dict[str, str]:
-    """Add a bag's steps; returns its episodes that must not be learned, and why ('': discarded)."""
+    """Add a bag's steps; returns the episodes not to learn from, and why ('': discarded)."""
     checks: dict[str, ActionCheck] = {}
     unwanted: dict[str, str] = {}
     for step in bag.steps():

@@ -50,7 +50,7 @@ EVENT = st.fixed_dictionaries({
     'reward': st.sampled_from([0.0, 1.0, -0.5, 0.25, None])})
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     demonstrations=st.lists(EVENT, max_size=3), events=st.lists(EVENT, min_size=15, max_size=60),
     capacity=st.integers(14, 24), stack=st.integers(1, 4), n_step=st.integers(1, 4))
