@@ -51,7 +51,8 @@ class CellNode(Node):
         self.error: str | None = None
         for parameter in self.PARAMETERS:
             self._declare(parameter)
-        known = {p.name for p in self.PARAMETERS} | {'use_sim_time', 'start_type_description_service'}
+        known = {p.name for p in self.PARAMETERS} | {
+            'use_sim_time', 'start_type_description_service'}
         unknown = sorted(
             n for n in self._parameter_overrides if n not in known and not n.startswith('qos_'))
         if unknown:
@@ -79,6 +80,12 @@ class CellNode(Node):
             # `-p rate:=10` is meant as 10.0
             self._parameter_overrides[parameter.name] = rclpy.Parameter(
                 parameter.name, value=float(override.value))
+        elif (override is not None and isinstance(parameter.default, str)
+                and isinstance(override.value, (int, float)) and not isinstance(
+                    override.value, bool)):
+            # `-p sigma:=0.5` is a number to YAML and the text of one to us
+            self._parameter_overrides[parameter.name] = rclpy.Parameter(
+                parameter.name, value=str(override.value))
         try:
             value = self.declare_parameter(parameter.name, parameter.default, descriptor).value
         except Exception as error:  # rclpy has one class a way to be wrong; all carry a reason
