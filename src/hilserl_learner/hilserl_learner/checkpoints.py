@@ -51,10 +51,11 @@ class Checkpoints:
 
     def save(self, agent: Agent, policy: bytes, state: Mapping) -> Path:
         """Write a checkpoint named by `state['updates']`; returns its directory."""
-        name, again = str(state['updates']), 1
-        while (self.directory / name).exists():
-            again += 1
-            name = f'{state["updates"]}-{again}'
+        name = str(state['updates'])
+        # above the last of the same count: a number that was pruned would sort as the oldest
+        same = [int(n.partition('-')[2] or 1) for n in self.names() if n.split('-')[0] == name]
+        if same:
+            name = f'{name}-{max(same) + 1}'
         beside = self.directory / f'.new-{name}'
         beside.mkdir()
         files = {AGENT: safetensors.torch.save(agent_tensors(agent)), POLICY: policy}

@@ -101,6 +101,14 @@ def test_the_last_ones_are_kept_and_linked_and_none_is_overwritten(schema, tmp_p
     assert checkpoints.newest()[0].state['updates'] == 100
 
 
+def test_saving_again_and_again_without_an_update_keeps_the_newest(schema, tmp_path):
+    checkpoints, agent = Checkpoints(tmp_path), Agent(schema, CONFIG)
+    for _ in range(KEEP + 4):
+        directory = save(checkpoints, agent, 1)
+        assert (tmp_path / 'latest').resolve() == directory and directory.is_dir()
+    assert checkpoints.newest()[0].directory == directory
+
+
 def test_what_a_killed_save_left_is_not_a_checkpoint(schema, tmp_path):
     checkpoints, agent = Checkpoints(tmp_path), Agent(schema, CONFIG)
     save(checkpoints, agent, 5)
