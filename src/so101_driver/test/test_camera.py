@@ -17,7 +17,7 @@ from so101_description import names, qos
 from so101_description.errors import CellError
 from so101_driver.camera import Camera
 
-START = 'from so101_driver.camera_node import main; main()'
+START = 'from so101_driver.entry_points import camera; camera()'
 
 
 @pytest.fixture(scope='module')

@@ -20,7 +20,7 @@ from so101_description import names, qos
 from so101_description.joints import JOINTS
 from so101_sim import calibration_path
 
-START = 'from so101_driver.driver_node import main; main()'
+START = 'from so101_driver.entry_points import driver; driver()'
 
 
 @pytest.fixture(scope='module', autouse=True)
