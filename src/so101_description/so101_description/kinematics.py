@@ -16,6 +16,7 @@ _POSITIONING = slice(0, 4)      # pan, lift, elbow, wrist_flex: three for place,
 _PITCH = np.array([0.0, 1.0, 1.0, 1.0])     # of the tool, below the horizontal: their sum
 _DAMPING = 1e-4                 # m^2, of the damped least squares (Wampler 1986)
 _SETTLED = 1e-4                 # rad
+_EXECUTED = 1e-3                # of an action: a target that misses by more was limited
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class Kinematics:
         roll = reference[4] + np.clip(
             wrist_roll - reference[4], -config.max_joint_step, config.max_joint_step)
         q, error = self._solve(reference, boxed, pitch, roll, 12, most_turn=0.2)
-        if error > 1e-3:
+        if error > _EXECUTED * config.action_scale:
             limited.append('joint limits')
         step = q - reference
         largest = np.abs(step[:5]).max()
