@@ -234,8 +234,11 @@ def _actor(command, values, run_dir, operator) -> NodeSpec:
     episodes = values['episodes']
     if command == 'eval':
         episodes = episodes or 50
-        parameters['policy'] = values['policy'] or str(
-            run_dir / 'checkpoints' / 'latest' / 'policy.safetensors')
+        policy = Path(values['policy'] or run_dir / 'checkpoints' / 'latest' / 'policy.safetensors')
+        if not policy.is_file():
+            raise CellError(f'there is no policy {policy}; name a trained run (run:=) or a policy '
+                            'bundle (policy:=)')
+        parameters['policy'] = str(policy)
         parameters['report'] = str(run_dir / 'eval.json')
     else:
         parameters['start'] = values.get('start', 'scratch')

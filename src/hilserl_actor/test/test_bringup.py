@@ -69,10 +69,19 @@ def test_actor_and_learner_agree_on_task_and_image_size():
         assert all(a[k] == b[k] for k in ('task', 'image_width', 'image_height', 'start'))
 
 
-def test_recording_does_not_train_and_evaluation_has_no_learner():
+def test_recording_does_not_train_and_evaluation_has_no_learner(tmp_path):
     assert parameters(plan('record'), 'learner')['update_ratio'] == 0.0
-    assert 'learner' not in {n.executable for n in plan('eval').nodes}
-    assert parameters(plan('eval'), 'actor')['episodes'] == 50
+    policy = tmp_path / 'policy.safetensors'
+    policy.touch()
+    evaluation = plan('eval', f'policy:={policy}')
+    assert 'learner' not in {n.executable for n in evaluation.nodes}
+    assert parameters(evaluation, 'actor')['episodes'] == 50
+
+
+def test_evaluating_nothing_is_a_sentence_and_makes_nothing(tmp_path):
+    with pytest.raises(CellError, match='there is no policy .*name a trained run'):
+        plan('eval', f'runs_dir:={tmp_path}', 'run:=nosuch')
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_scripted_operator_cannot_hold_a_real_leader():
@@ -106,5 +115,6 @@ def test_a_run_in_use_is_refused_before_anything_starts(tmp_path):
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(CellError, match='run busy is in use'):
             plan('train', f'runs_dir:={tmp_path}', 'run:=busy')
-        plan('eval', f'runs_dir:={tmp_path}', 'run:=busy')      # only reads
+        (tmp_path / 'policy').touch()
+        plan('eval', f'runs_dir:={tmp_path}', 'run:=busy', f'policy:={tmp_path}/policy')
     plan('train', f'runs_dir:={tmp_path}', 'run:=busy')

@@ -1,11 +1,12 @@
 """The learner node: steps and task in; weights, status and services out. All else: learner.py."""
 from array import array
 import hashlib
+import time
 
 from so101_description import names, qos
 from so101_description.errors import CellError
 from so101_description.model import model_hash
-from so101_description.ros_node import CellNode, Parameter, run
+from so101_description.ros_node import CellNode, Parameter
 from so101_interfaces.msg import LearnerStatus, Step, Task, Weights
 from std_srvs.srv import SetBool, Trigger
 
@@ -17,6 +18,7 @@ from .tasks import make_task, TASKS
 
 DEFAULTS = LearnerOptions()
 STATUS_PERIOD = 1.0
+LAST_STEPS = 0.3        # s
 
 
 class LearnerNode(CellNode):
@@ -127,16 +129,9 @@ class LearnerNode(CellNode):
 
     def close(self) -> None:
         """Complete the bags and save a checkpoint."""
+        # The actor is told to end at the same moment: its last steps are still on the way.
+        time.sleep(LAST_STEPS)
         try:
             self._learner.close(self._train_thread, self._record_thread)
         except CellError as error:
             self.fatal(str(error))
-
-
-def main() -> None:
-    """Entry point of `learner`."""
-    run(LearnerNode)
-
-
-if __name__ == '__main__':
-    main()

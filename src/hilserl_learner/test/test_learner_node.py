@@ -73,7 +73,9 @@ def actor(environment):
 
 
 def start(environment, run, *arguments):
-    command = [sys.executable, '-m', 'hilserl_learner.learner_node', '--ros-args']
+    command = [
+        sys.executable, '-c', 'from hilserl_learner.entry_points import learner; learner()',
+        '--ros-args']
     for argument in (f'run_dir:={run}', *ARGUMENTS, *arguments):
         command += ['-p', argument]
     return subprocess.Popen(
