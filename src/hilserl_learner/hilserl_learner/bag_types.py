@@ -22,7 +22,7 @@ TASK_TYPE = 'so101_interfaces/msg/Task'
 
 @cache
 def typestore():
-    """rosbags' types of ROS 2 with Step and Task from the installed definitions."""
+    """rosbags' types of ROS 2 with the suite's own from the installed definitions."""
     try:
         share = Path(get_package_share_directory('so101_interfaces'))
     except PackageNotFoundError as error:
@@ -30,9 +30,9 @@ def typestore():
             'so101_interfaces is not installed here, and bags need its definitions; build it '
             'and source install/setup.bash') from error
     store = get_typestore(Stores.ROS2_JAZZY)
-    for name in (STEP_TYPE, TASK_TYPE):
-        text = (share / 'msg' / f'{name.rpartition("/")[2]}.msg').read_text()
-        store.register(get_types_from_msg(text, name))
+    for file in sorted((share / 'msg').glob('*.msg')):
+        store.register(
+            get_types_from_msg(file.read_text(), f'so101_interfaces/msg/{file.stem}'))
     return store
 
 

@@ -1,0 +1,60 @@
+"""A raw recording as `ros2 bag record` makes it, where there is none: topics to a rosbag2.
+
+`python -m hilserl_tests.raw_recorder DIRECTORY SECONDS`; messages are stored as they came.
+"""
+from pathlib import Path
+import sys
+import threading
+import time
+
+from hilserl_learner.bag_types import typestore
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from sensor_msgs.msg import Image, JointState
+from so101_description import names
+from so101_interfaces.msg import ActorStatus, Reward, Step
+
+TOPICS = (
+    (names.JOINT_STATES.format(arm='follower'), JointState, 'sensor_msgs/msg/JointState'),
+    (names.JOINT_STATES.format(arm='leader'), JointState, 'sensor_msgs/msg/JointState'),
+    (names.JOINT_COMMANDS.format(arm='follower'), JointState, 'sensor_msgs/msg/JointState'),
+    (names.IMAGE.format(camera=names.WRIST_CAMERA), Image, 'sensor_msgs/msg/Image'),
+    (names.ACTOR_STATUS, ActorStatus, 'so101_interfaces/msg/ActorStatus'),
+    (names.REWARD, Reward, 'so101_interfaces/msg/Reward'),
+    (names.STEP, Step, 'so101_interfaces/msg/Step'))
+
+
+def record(directory: Path, seconds: float) -> dict[str, int]:
+    """Record for so long; returns how many messages each topic had."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('raw_recorder', context=context)
+    counts = {topic: 0 for topic, _, _ in TOPICS}
+    writer = Writer(directory, version=9, storage_plugin=StoragePlugin.MCAP)
+    writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+    quality = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
+    with writer:
+        for topic, kind, name in TOPICS:
+            connection = writer.add_connection(f'/{topic}', name, typestore=typestore())
+
+            def store(data, topic=topic, connection=connection):
+                writer.write(connection, time.time_ns(), data)
+                counts[topic] += 1
+
+            node.create_subscription(kind, topic, store, quality, raw=True)
+        executor = SingleThreadedExecutor(context=context)
+        executor.add_node(node)
+        end = threading.Timer(seconds, lambda: rclpy.shutdown(context=context))
+        end.start()
+        try:
+            while context.ok():
+                executor.spin_once(timeout_sec=0.1)
+        except ExternalShutdownException:
+            pass        # the time is over
+    return counts
+
+
+if __name__ == '__main__':
+    print(record(Path(sys.argv[1]), float(sys.argv[2])))
