@@ -7,7 +7,6 @@ from collections import deque
 from dataclasses import dataclass
 import threading
 import time
-from typing import Protocol
 
 from hilserl_learner.policy import Policy
 from hilserl_learner.steps import Outcome, Source
@@ -17,31 +16,10 @@ from so101_description.errors import CellError
 
 from . import reset_path
 from .episode import Episode, Sensed
+from .grab import Grab
 from .modes import Mode, ModeMachine
+from .ports import Arms, Kinematics, KinematicsLost, Verdict
 from .tally import Tally
-
-
-class Kinematics(Protocol):
-    """The FK service as the loop sees it. Joints (6,) rad; CellError if it does not answer."""
-
-    def action(self, leader, reference, leader_start, reference_start) -> np.ndarray: ...
-    def joint_target(self, measured, reference, action) -> np.ndarray: ...
-    def solve(self, position, seed) -> np.ndarray: ...
-
-
-class Arms(Protocol):
-    """The driver as the loop sees it. Joints (6,) rad; none of these waits."""
-
-    def command(self, arm: str, target: np.ndarray) -> None: ...
-    def set_torque(self, arm: str, on: bool) -> None: ...
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the reward source says of the present moment; None: nobody judged."""
-
-    reward: float | None = None
-    success: bool = False
 
 
 @dataclass
@@ -58,6 +36,8 @@ _OUTCOMES = {'success': Outcome.SUCCESS, 'failure': Outcome.FAILURE, 'timeout': 
              'discard': Outcome.DISCARDED, 'fault': Outcome.NONE, 'pause': Outcome.NONE,
              'estop': Outcome.NONE}
 _TERMINAL = ('success', 'failure')
+GRABBED = 'the leader was grabbed'
+BLIND_TICKS = 5         # in a row; then the episode is over
 MESSAGE_TIME = 5.0      # s that a message stays in the status
 IN_EPISODE = (Mode.POLICY, Mode.HUMAN, Mode.EVAL)
 
@@ -84,6 +64,9 @@ class ControlLoop:
         self._path: reset_path.ResetPath | None = None
         self._path_since = 0.0
         self._clutch: tuple[np.ndarray, np.ndarray] | None = None   # leader, reference at entry
+        self._grab = Grab(schema.rate)
+        self._held_by_grab = False
+        self._blind_ticks = 0
         self._requests: deque[tuple[str, str]] = deque()
         self._lock = threading.Lock()
         self._torque: dict[str, bool] = {}
@@ -125,9 +108,7 @@ class ControlLoop:
 
     def blind_tick(self, reason: str) -> None:
         """Stand in for `tick` when nothing fresh was seen: command nothing, record nothing."""
-        self.message = reason
-        if self.episode is not None:
-            self.episode.drop()
+        self._hold(reason)
         with self._lock:    # an emergency stop does not wait for a camera
             stop = [r for r in self._requests if r[0] == 'estop']
         if stop:
@@ -146,9 +127,9 @@ class ControlLoop:
                 offered.continue_from(self.policy)
             self.policy = offered
             self.policies_applied += 1
-        mode = self.machine.mode
         try:
-            if mode in IN_EPISODE:
+            if self.machine.mode in IN_EPISODE:
+                self._feel(sensed)
                 self._episode_tick(sensed, verdict)
             else:
                 self._apply_requests(sensed)
@@ -158,14 +139,37 @@ class ControlLoop:
                     self._begin(sensed)
             if self.machine.row.leader_torque and self._torque.get('leader'):
                 self.arms.command('leader', self.reference)
-        except CellError as error:      # the kinematics did not answer, or the path is barred
-            self.message = str(error)
-            if self.episode is not None:
-                self.episode.drop()
-            elif self.machine.mode is Mode.RESET:
+                self._grab.commanded(self.reference)
+            self._blind_ticks = 0
+        except CellError as error:
+            if self.episode is not None or isinstance(error, KinematicsLost):
+                self._hold(str(error))
+            else:       # the way to the start is barred
+                self.message = str(error)
                 self._path = None
                 self.machine.fire('fault', str(error))
         self._apply_torque()
+
+    def _hold(self, reason: str) -> None:
+        """Command nothing, record nothing; give the episode up if it lasts."""
+        self.message = reason
+        self._path = None       # a reset starts over from where the arm is then
+        self._blind_ticks += 1
+        if self.episode is not None:
+            self.episode.drop()
+            if self._blind_ticks >= BLIND_TICKS:
+                self._leave_episode_blind()
+                self.machine.fire('fault', reason)
+
+    def _feel(self, sensed: Sensed) -> None:
+        """Take over for a hand that grabs the leader, and back when it has let go."""
+        if sensed.leader is None or self.role != 'train':
+            return
+        if self.machine.mode is Mode.POLICY and self._grab.grabbed(sensed.leader):
+            self.request('intervene', GRABBED)
+        elif (self.machine.mode is Mode.HUMAN and self._held_by_grab
+                and self._grab.let_go(sensed.leader)):
+            self.request('release', 'the leader was let go')
 
     def _apply_requests(self, sensed: Sensed) -> None:
         with self._lock:
@@ -173,10 +177,12 @@ class ControlLoop:
         for event, cause in requests:
             if self.machine.fire(event, cause):
                 self.message = ''
-                self._on_entry(sensed)
+                self._on_entry(sensed, cause)
 
-    def _on_entry(self, sensed: Sensed) -> None:
+    def _on_entry(self, sensed: Sensed, cause: str) -> None:
         self._path = None
+        self._grab.rest()
+        self._held_by_grab = cause == GRABBED
         if self.machine.mode is Mode.HUMAN:
             self._clutch = (sensed.leader.copy(), self.reference.copy())
             self.tally.interventions += self.role != 'record'
@@ -206,7 +212,7 @@ class ControlLoop:
         episode.follow(verdict.reward)
         for event, cause in requests:
             if self.machine.fire(event, cause):
-                self._on_entry(sensed)
+                self._on_entry(sensed, cause)
         self._act(sensed, state)
 
     def _act(self, sensed: Sensed, state: np.ndarray) -> None:

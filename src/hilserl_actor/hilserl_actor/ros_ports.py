@@ -14,6 +14,8 @@ from so101_description.joints import JOINTS, pack
 from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
 from std_srvs.srv import SetBool
 
+from .ports import KinematicsLost
+
 
 def joint_state(node, position) -> JointState:
     """Message of (6,) rad, stamped now."""
@@ -52,8 +54,8 @@ class ServiceKinematics:
         future.add_done_callback(lambda _: done.set())
         if not done.wait(self._timeout):
             client.remove_pending_request(future)
-            raise CellError(f'{name} did not answer within {self._timeout * 1e3:.0f} ms; the arm '
-                            'holds and nothing is recorded')
+            raise KinematicsLost(f'{name} did not answer within {self._timeout * 1e3:.0f} ms; '
+                                 'the arm holds and nothing is recorded')
         answer = future.result()
         if not answer.ok:
             raise CellError(f'{name}: {answer.message}')

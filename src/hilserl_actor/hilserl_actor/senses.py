@@ -10,8 +10,8 @@ from so101_description.errors import CellError
 from so101_description.joints import pack
 from so101_interfaces.msg import Reward
 
-from .control import Verdict
 from .episode import Sensed
+from .ports import Verdict
 from .ros_ports import image_array
 
 REWARD_AGE = 0.5    # s; an older judgement is about another moment

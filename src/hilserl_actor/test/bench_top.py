@@ -1,11 +1,11 @@
 """A bench without hardware for the loop's core: real kinematics, arms that lag by one tick."""
-from hilserl_actor.control import ControlLoop, Verdict
+from hilserl_actor.control import ControlLoop
 from hilserl_actor.episode import Sensed
+from hilserl_actor.ports import KinematicsLost, Verdict
 from hilserl_learner.networks import Actor, Encoder, NetworkConfig
 from hilserl_learner.policy import pack, Policy
 from hilserl_learner.tasks import make_task
 import numpy as np
-from so101_description.errors import CellError
 from so101_description.joints import REST
 from so101_description.kinematics import Kinematics
 from so101_description.model import model_hash
@@ -41,7 +41,7 @@ class BenchTop:
     # control.Kinematics
     def _alive(self):
         if self.broken:
-            raise CellError(self.broken)
+            raise KinematicsLost(self.broken)
 
     def action(self, *joints):
         self._alive()

@@ -217,3 +217,22 @@ def test_closing_mid_episode_makes_the_last_observation_final():
     bench.loop.close()
     assert bench.steps[-1].last and bench.steps[-1].outcome == Outcome.NONE
     assert [s.index for s in bench.steps] == [0, 1, 2, 3]
+
+
+def test_an_episode_without_kinematics_for_half_a_second_is_given_up_and_goes_on_in_ready():
+    bench = BenchTop()
+    bench.start()
+    bench.tick(3)
+    bench.broken = 'kinematics/get_joint_target did not answer within 50 ms'
+    bench.tick(6)
+    assert bench.mode == 'RESET' and bench.loop.episode is None
+    assert any('did not answer' in line for line in bench.log)
+    commands = len(bench.commands)
+    bench.tick(20)
+    assert len(bench.commands) == commands      # the arm holds
+    bench.broken = ''
+    for _ in range(60):
+        bench.tick()
+        if bench.mode == 'READY':
+            break
+    assert bench.mode == 'READY'

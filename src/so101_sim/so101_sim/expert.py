@@ -40,6 +40,7 @@ class OperatorConfig:
     lost: float = 0.09              # cube farther than this from the middle of its area, x or y
     cube_area: tuple[float, float] = (0.25, 0.0)
     lifted: float = 0.0525          # height of the cube's middle when it is lifted
+    grabs: float = 0.5              # share of episodes in which it takes the leader, not the key
     rarely: float = 0.05            # share of episodes it helps in when it is not needed any more
 
 

@@ -15,6 +15,8 @@ ROLES = ('intervene', 'demonstrate', 'watch')
 EPISODE = ('POLICY', 'HUMAN', 'EVAL')
 MEMORY = 20                        # episodes
 PERIOD = 0.05                      # s between two looks
+PUSH = np.array([0.3, 0.0, 0.0, 0.0, 0.0, 0.0])     # rad, of the leader that mirrors
+PUSH_TIME = 2.0                    # s after which the key is pressed instead
 AGAIN = 1.0                        # s after which a key that changed nothing is pressed again
 
 
@@ -50,7 +52,7 @@ class Operator:
         self._seen_since = {}           # condition -> since when it holds
         self._alone = deque(maxlen=MEMORY)      # whether each episode succeeded without help
         self._successes = 0
-        self._helped = self._helpful = False
+        self._helped = self._helpful = self._grabs = self._let_go = False
         self._start_delay = 0.0
         self._expert: Expert | None = None
         self._hand: Hand | None = None
@@ -81,7 +83,7 @@ class Operator:
         if seen.mode == 'HUMAN':
             return self._drive(now, seen, tool, verdict)
         if not verdict and self.role == 'intervene' and self._wants_to_help(now, seen, tool):
-            verdict = 'intervene'
+            return self._take_over(now, seen)
         return self._press(verdict, now) if verdict else Deed()
 
     # --- keys --------------------------------------------------------------------------------
@@ -112,11 +114,12 @@ class Operator:
         if seen.mode in EPISODE and before not in EPISODE:
             self._successes, self._helped = seen.successes, False
             self._helpful = bool(self._rng.random() < self.helpfulness)
+            self._grabs = bool(self._rng.random() < self.config.grabs)
         if seen.mode == 'POLICY':
             self._best = np.array([np.inf, np.inf])
             self._progress_at = now
         if seen.mode == 'HUMAN':
-            self._helped = True
+            self._helped, self._let_go = True, False
             self._expert = Expert(self.config, self._rng)
 
     def _judge(self, now: float, seen: Seen) -> str:
@@ -140,8 +143,15 @@ class Operator:
         astray = self._for('outside', outside, now) > config.reaction
         return self._helpful and (astray or now - self._progress_at > config.patience)
 
+    def _take_over(self, now: float, seen: Seen) -> Deed:
+        """By the key, or by pushing the leader; by the key as well if the push is not felt."""
+        if self._grabs and seen.leader is not None and self._for('push', True, now) < PUSH_TIME:
+            return Deed(hand=seen.leader + PUSH)
+        self._grabs = False
+        return self._press('intervene', now)
+
     def _drive(self, now: float, seen: Seen, tool, verdict: str) -> Deed:
-        if seen.leader is None:
+        if seen.leader is None or self._let_go:
             return Deed()
         if self._hand is None:
             self._hand = Hand(self._kinematics, seen.leader)
@@ -152,4 +162,7 @@ class Operator:
         if not verdict and self.role == 'intervene' and guided > (
                 self.config.guide_most if grasping else self.config.guide):
             verdict = 'release'
+            if self._grabs:
+                self._let_go = True
+                return Deed()
         return self._press(verdict, now, hand) if verdict else Deed(hand=hand)

@@ -20,8 +20,9 @@ def arm_at(x=0.25, y=0.0, z=0.07):
 class Bench:
     """Time and a scene for one operator; notes the keys it presses, with the time."""
 
-    def __init__(self, role='intervene'):
-        self.operator, self.now, self.mode, self.successes = Operator(role, 0), 0.0, 'IDLE', 0
+    def __init__(self, role='intervene', grabs=0.0):
+        self.operator = Operator(role, 0, OperatorConfig(grabs=grabs))
+        self.now, self.mode, self.successes = 0.0, 'IDLE', 0
         self.follower = self.leader = arm_at()
         self.cube, self.keys, self.hands = ON_TABLE, [], 0
 
@@ -79,6 +80,23 @@ def test_it_takes_over_when_nothing_gets_better_and_lets_go_in_time():
     assert bench.look(0.3) == ['release']
     hands = bench.hands
     assert bench.look(1.0, 'POLICY') == [] and bench.hands == hands
+
+
+def test_it_may_push_the_leader_instead_and_lets_go_of_it_to_give_back():
+    bench = Bench(grabs=1.0)
+    bench.to_policy()
+    bench.look(config.patience, 'POLICY')
+    assert bench.look(0.5) == [] and bench.hands > 5        # it pushes
+    assert bench.look(config.guide - 0.1, 'HUMAN') == []
+    hands = bench.hands
+    assert bench.look(2.0) == []
+    assert bench.hands <= hands + 5                         # hands off, no key
+
+
+def test_a_push_that_is_not_felt_becomes_a_key():
+    bench = Bench(grabs=1.0)
+    bench.to_policy()
+    assert bench.look(config.patience + 2.5, 'POLICY') == ['intervene']
 
 
 def test_it_leaves_a_policy_that_gets_closer_alone():

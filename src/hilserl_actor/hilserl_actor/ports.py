@@ -1,0 +1,33 @@
+"""What the control loop needs from outside, so that its core runs without ROS."""
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from so101_description.errors import CellError
+
+
+class KinematicsLost(CellError):
+    """The FK service did not answer in time."""
+
+
+class Kinematics(Protocol):
+    """The FK service as the loop sees it. Joints (6,) rad; KinematicsLost if it is silent."""
+
+    def action(self, leader, reference, leader_start, reference_start) -> np.ndarray: ...
+    def joint_target(self, measured, reference, action) -> np.ndarray: ...
+    def solve(self, position, seed) -> np.ndarray: ...
+
+
+class Arms(Protocol):
+    """The driver as the loop sees it. Joints (6,) rad; none of these waits."""
+
+    def command(self, arm: str, target: np.ndarray) -> None: ...
+    def set_torque(self, arm: str, on: bool) -> None: ...
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the reward source says of the present moment; None: nobody judged."""
+
+    reward: float | None = None
+    success: bool = False
