@@ -21,7 +21,7 @@ BROADCAST = 0xFE
 MAX_READ = 250                     # bytes of one answer, as the length field bounds them
 # A packet whose rest has not come after this pause is noise: look for a header behind its own.
 PACKET_GAP = 0.002                 # s
-UNPLUGGED_POLL = 0.02              # s, while nobody has the port open
+UNPLUGGED_POLL = 0.005             # s, while nobody has the port open
 SPEEDS = {
     getattr(termios, f'B{rate}'): rate
     for rate in (38400, 57600, 115200, 500000, 1000000)}

@@ -83,6 +83,35 @@ def test_a_cube_on_the_table_is_no_success_and_one_in_the_air_is():
     assert world.success
 
 
+def lifted_cube(gripper):
+    """A world in which the arm closed to `gripper` around the cube and went up."""
+    world = World(cube_range=0.0)
+    around = over([0.2275, 0.0, 0.016])
+    world.place_arm(around)
+    world.drive.goal = np.append(around[:5], gripper)
+    world.step(600)
+    world.drive.speed = np.full(6, 0.8)
+    world.drive.goal = over([0.2275, 0.0, 0.12], gripper)
+    world.step(600)
+    return world
+
+
+@pytest.mark.parametrize('grip, holds', [(1.0, True), (0.0, False)])
+def test_only_the_grip_holds_the_cube(grip, holds):
+    """Pulled at by 8 N; without torque the gears' friction still holds some."""
+    world = lifted_cube(-0.17)
+    assert world.success
+    world.drive.torque = np.array([1, 1, 1, 1, 1, grip])
+    world.step(400)
+    world.data.xfrc_applied[world.model.body('cube').id, 2] = -8.0
+    world.step(400)
+    assert world.success == holds
+
+
+def test_fingers_that_hardly_touch_the_cube_leave_it_on_the_table():
+    assert not lifted_cube(0.3).success
+
+
 def test_the_cube_is_seen_from_every_start():
     world, rng = World(1), np.random.default_rng(1)
     eye = Eye(world)
