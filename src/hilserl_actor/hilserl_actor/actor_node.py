@@ -20,10 +20,13 @@ import torch
 from .control import ControlLoop
 from .evaluation import report
 from .modes import Mode
+from .preflight import Check, Preflight, table
 from .ros_ports import ServiceKinematics, TopicArms
 from .senses import Senses
 from .tally import Pace
 
+LOOK_PERIOD = 0.5           # s between two preflights in IDLE
+PREFLIGHT_TIME = 15.0       # s that `./cell preflight` gives a cell to come up
 LEARNER_SILENCE = 5.0       # s without a word from it before we say so
 
 
@@ -33,8 +36,9 @@ class ActorNode(CellNode):
     PARAMETERS = (
         Parameter('task', 'grasp_lift', 'name of the task', choices=tuple(TASKS)),
         Parameter('role', 'train', 'train: the policy drives and may be taken over; record: the '
-                  'human drives; eval: deterministic, leader ignored',
-                  choices=('train', 'record', 'eval')),
+                  'human drives; eval: deterministic, leader ignored; preflight: check and end',
+                  choices=('train', 'record', 'eval', 'preflight')),
+        Parameter('leader', True, 'a leader arm belongs to this cell'),
         Parameter('start', 'scratch', 'start mode, sets the sigma schedule',
                   choices=tuple(PRESETS)),
         Parameter('sigma', '', 'exploration noise instead of the start mode\'s: a number or '
@@ -67,6 +71,10 @@ class ActorNode(CellNode):
         self.loop = ControlLoop(
             self.schema, self.role, self.kinematics, TopicArms(self), sigma, self._emit,
             self.get_logger().info, self.param('seed'))
+        self.preflight = Preflight(self)
+        self._problems = [Check('preflight', 'the first look is still under way')]
+        self._look_due = 0.0
+        self._preflight_until = time.monotonic() + PREFLIGHT_TIME
         self.pace = Pace(1.0 / self.schema.rate)
         self._weights: Weights | None = None
         self._weights_in = threading.Event()
@@ -108,10 +116,11 @@ class ActorNode(CellNode):
         self._weights_in.set()
 
     def _answer(self, response, event: str):
-        if event == 'start' and self.loop.machine.mode is Mode.IDLE:
-            missing = self._missing()
-            refusal = ('not ready: ' + '; '.join(missing)) if missing else self.loop.request(
-                'preflight', 'the operator')
+        if self.role == 'preflight':
+            refusal = 'this is a preflight: nothing moves'
+        elif event == 'start' and self.loop.machine.mode is Mode.IDLE:
+            refusal = ('not ready: ' + '; '.join(c.problem for c in self._problems)
+                       if self._problems else self.loop.request('preflight', 'the operator'))
         else:
             refusal = self.loop.request(event, 'the operator', 'leader' in self.senses.joints)
         response.success, response.message = not refusal, refusal
@@ -161,32 +170,29 @@ class ActorNode(CellNode):
                 return
 
     def _tick(self) -> None:
+        if self.loop.machine.mode is Mode.IDLE and time.monotonic() > self._look_due:
+            self._look_due = time.monotonic() + LOOK_PERIOD
+            self._look_around()
         try:
             sensed = self.senses.sense()
         except CellError as error:
             self.loop.blind_tick(str(error))
             return
-        if self.loop.machine.mode is Mode.IDLE and self.param('auto_start'):
-            missing = self._missing()
-            self.loop.message = 'waiting for ' + '; '.join(missing) if missing else ''
-            if not missing:
-                self.loop.request('preflight', 'everything is there')
         self.loop.tick(sensed, self.senses.judge())
 
-    def _missing(self) -> list[str]:
-        """What has to be there before the arm may move."""
-        missing = []
-        if not self.kinematics.ready():
-            missing.append('the FK service')
-        if self.role != 'record' and self.loop.policy is None:
-            missing.append('a policy (is the learner running?)')
-        if self.role == 'record' and 'leader' not in self.senses.joints:
-            missing.append('the leader arm')
-        if self.param('reward') == 'topic' and self.senses.reward is None:
-            missing.append('hilserl/reward')
-        if self.count_subscribers(names.STEP) == 0 and self.role != 'eval':
-            missing.append('the learner, which records')
-        return missing
+    def _look_around(self) -> None:
+        """Run the preflight in IDLE; go on if all is well and nobody has to say so."""
+        self._problems = [c for c in self.preflight.run() if c.problem]
+        if self._problems:
+            self.loop.message = 'not ready: ' + '; '.join(c.problem for c in self._problems)
+        elif self.param('auto_start') and self.role != 'preflight':
+            self.loop.request('preflight', 'everything is there')
+        if self.role == 'preflight' and (
+                not self._problems or time.monotonic() > self._preflight_until):
+            print(table(self.preflight.run()), flush=True)
+            if self._problems:
+                self.error = f'{len(self._problems)} preflight checks failed'
+            self.stop_event.set()
 
     # -- messages out --------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ SUMMARIES = {
     'train': 'train a policy: it drives, a human takes over, a learner improves it from both',
     'record': 'record demonstrations: the human drives every episode',
     'eval': 'measure a policy: deterministic, the leader ignored',
+    'preflight': 'check that the cell is ready; no arm moves',
 }
 COMMANDS = tuple(SUMMARIES)
 
@@ -55,7 +56,7 @@ ARGUMENTS = (
     Argument('update_ratio', '1.0', 'learner updates per step to hold', float, (), ('train',)),
     Argument('device', 'cpu', 'where the learner computes', str, ('cpu', 'cuda'), ('train',)),
     Argument('episodes', '0', 'stop after so many finished episodes; 0: no limit (eval: 50)',
-             int),
+             int, (), ('train', 'record', 'eval')),
     Argument('policy', '', 'policy bundle to evaluate (default: the run\'s latest checkpoint)',
              str, (), ('eval',)),
     Argument('follower_port', '', 'serial port of the follower arm (/dev/serial/by-id/...)'),
@@ -145,7 +146,7 @@ def _typed(argument: Argument, text: str):
 def plan(command: str, values: dict) -> Plan:
     """Turn resolved arguments into nodes. Raises CellError where they do not fit together."""
     run_dir = _run_dir(command, values)
-    if command != 'eval':
+    if command in ('train', 'record'):
         refuse_if_in_use(run_dir)
     sim = values['sim']
     operator = values['operator']
@@ -159,12 +160,13 @@ def plan(command: str, values: dict) -> Plan:
     nodes = [*_cell(command, values, run_dir),
              NodeSpec('so101_description', 'kinematics'),
              _actor(command, values, run_dir, operator)]
-    if command != 'eval':
+    if command in ('train', 'record'):
         nodes.append(_learner(command, values, run_dir))
-    if operator == 'scripted':
+    if operator == 'scripted' and command != 'preflight':
         nodes.append(NodeSpec('so101_sim', 'scripted_operator', {
             'seed': values['seed'], 'role': _ROLES[command]}))
-    nodes.append(NodeSpec('hilserl_actor', 'operator', interactive=True))
+    if command != 'preflight':
+        nodes.append(NodeSpec('hilserl_actor', 'operator', interactive=True))
     return Plan(tuple(nodes), values['namespace'], run_dir, values['run_for'],
                 {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()})
 
@@ -229,9 +231,10 @@ def _actor(command, values, run_dir, operator) -> NodeSpec:
         'task': values['task'], 'seed': values['seed'], 'role': command,
         **_image(sim),
         'reward': 'topic' if sim else 'operator',
+        'leader': sim or bool(values['leader_port']),
         # A scripted operator cannot press a key before it is asked to.
-        'auto_start': operator == 'scripted'}
-    episodes = values['episodes']
+        'auto_start': operator == 'scripted' and command != 'preflight'}
+    episodes = values.get('episodes')
     if command == 'eval':
         episodes = episodes or 50
         policy = Path(values['policy'] or run_dir / 'checkpoints' / 'latest' / 'policy.safetensors')
@@ -242,7 +245,7 @@ def _actor(command, values, run_dir, operator) -> NodeSpec:
         parameters['report'] = str(run_dir / 'eval.json')
     else:
         parameters['start'] = values.get('start', 'scratch')
-    parameters['episodes'] = episodes
+    parameters['episodes'] = episodes or 0
     return NodeSpec('hilserl_actor', 'actor', parameters)
 
 
