@@ -45,6 +45,8 @@ ARGUMENTS = (
     Argument('operator', 'auto', 'who watches and takes over: a scripted stand-in (simulated cell '
              'only), a person at this terminal, or auto: scripted if sim', str,
              ('auto', 'scripted', 'person')),
+    Argument('screen', 'auto', 'auto: one screen on a terminal, the nodes\' output in '
+             'RUN/log/; plain: everything as lines', str, ('auto', 'plain')),
     Argument('seed', '0', 'of the networks, the exploration noise and the simulated world', int),
     Argument('start', 'auto', 'what the policy starts from; sets the exploration noise (auto: '
              'pretrained or demos if given, else scratch)', str,
@@ -87,6 +89,7 @@ class Plan:
     run_dir: Path
     run_for: float
     environment: dict
+    screen: bool = False            # the operator's screen wants the terminal for itself
 
 
 # Discovery stays on this host, numerical libraries of the small nodes stay on one thread.
@@ -166,9 +169,11 @@ def plan(command: str, values: dict) -> Plan:
         nodes.append(NodeSpec('so101_sim', 'scripted_operator', {
             'seed': values['seed'], 'role': _ROLES[command]}))
     if command != 'preflight':
-        nodes.append(NodeSpec('hilserl_actor', 'operator', interactive=True))
+        nodes.append(NodeSpec('hilserl_actor', 'operator', {'screen': values['screen']},
+                              interactive=True))
     return Plan(tuple(nodes), values['namespace'], run_dir, values['run_for'],
-                {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()})
+                {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()},
+                values['screen'] == 'auto' and command != 'preflight')
 
 
 def _start(values: dict) -> str:

@@ -72,6 +72,7 @@ class Supervisor:
         self.plan = plan
         self.children: dict[str, subprocess.Popen] = {}
         self.signalled = ''
+        self.logs: dict[str, Path] = {}
 
     def run(self) -> int:
         """Start, watch, stop. 0 if asked to stop (or done) and every process ended with 0."""
@@ -82,12 +83,25 @@ class Supervisor:
         started = time.monotonic()
         for spec, words in lines:
             self.children[spec.executable] = subprocess.Popen(
-                words, env=environment, stdin=None if spec.interactive else subprocess.DEVNULL)
+                words, env=environment, stdin=None if spec.interactive else subprocess.DEVNULL,
+                **self._output(spec))
         failed = self._watch(started)
         failed = self._stop() or failed
         if failed:
             print(f'cell: {failed}', file=sys.stderr)
+            for name in self.logs:
+                if name in failed:
+                    print(_last_words(self.logs[name]), file=sys.stderr)
         return 1 if failed else 0
+
+    def _output(self, spec: bringup.NodeSpec) -> dict:
+        """A screen on this terminal leaves no room for what the other nodes print."""
+        if spec.interactive or not (self.plan.screen and sys.stdout.isatty()):
+            return {}
+        path = self.plan.run_dir / 'log' / f'{spec.executable}.txt'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.logs[spec.executable] = path
+        return {'stdout': open(path, 'w', encoding='utf-8'), 'stderr': subprocess.STDOUT}
 
     def _on_signal(self, number, _frame) -> None:
         self.signalled = signal.Signals(number).name
@@ -127,6 +141,11 @@ class Supervisor:
 def _ending(child: subprocess.Popen) -> str:
     code = child.returncode
     return signal.Signals(-code).name if code < 0 else f'exit code {code}'
+
+
+def _last_words(path: Path) -> str:
+    lines = path.read_text(encoding='utf-8', errors='replace').splitlines()
+    return '\n'.join(lines[-5:])
 
 
 if __name__ == '__main__':
