@@ -2,48 +2,22 @@
 
 Kept as published: encoder trained by the critic alone, actor on its detached features, clipped
 double Q, noise-smoothed targets, exponential average on the critic only, independent random
-shifts of both observations. What differs from the published configuration is in `AgentConfig`.
+shifts of both observations. What may differ from the published configuration is in `algorithm`.
 """
-from dataclasses import asdict, dataclass, field
-import json
+from dataclasses import fields, replace
 
 from so101_description.errors import CellError
 import torch
 from torch.nn import functional as F
 
-from .networks import Actor, Critic, Encoder, NetworkConfig
+from .algorithm import AgentConfig
+from .networks import Actor, Critic, Encoder
 from .replay import Batch
 from .task import TaskSchema
 
-
-@dataclass(frozen=True)
-class AgentConfig:
-    """Every number of the algorithm. Defaults: what learned best in the simulated cell."""
-
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    learning_rate: float = 3e-4     # published 1e-4, for runs a hundred times as long
-    tau: float = 0.01               # published
-    discount: float = 0.97          # HIL-SERL's; a success 100 steps away is still worth 0.05
-    n_step: int = 3                 # published
-    noise_clip: float = 0.3         # published
-    shift: int = 4                  # published, pixels
-    target_low: float = 0.0         # a 0/1 reward at the end: no return is outside 0 and 1,
-    target_high: float = 1.0        # and a target outside is known to be wrong
-    conv_dtype: str = 'bfloat16'    # on processors that have it; float32 elsewhere
-
-    def to_json(self) -> str:
-        """Canonical JSON."""
-        return json.dumps(asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> 'AgentConfig':
-        """Read it back; CellError if it is not one of this version."""
-        try:
-            data = json.loads(text)
-            network = NetworkConfig.from_json(json.dumps(data.pop('network')))
-            return cls(network=network, **data)
-        except (ValueError, TypeError, KeyError) as error:
-            raise CellError(f'this agent configuration is not of this version: {error}') from error
+# Transitions encoded at a time on a CPU. Activations of more leave the allocator's reach: each
+# update then gets its memory from the kernel page by page.
+MICRO_BATCH = 64
 
 
 class Agent:
@@ -64,10 +38,15 @@ class Agent:
             self.critic_target = Critic(features, schema, config.network).to(self.device)
         self.critic_target.load_state_dict(self.critic.state_dict())
         self.critic_target.requires_grad_(False)
+        self.encoder.requires_grad_(not config.freeze_encoder)
         self.generator = torch.Generator(self.device).manual_seed(seed)
-        self.conv_dtype = torch.bfloat16 if (
-            config.conv_dtype == 'bfloat16' and has_bfloat16(self.device)) else torch.float32
-        self._critic_parameters = [*self.encoder.parameters(), *self.critic.parameters()]
+        half = has_bfloat16(self.device)
+        self.conv_dtype, self.head_dtype = (
+            torch.bfloat16 if half and name == 'bfloat16' else torch.float32
+            for name in (config.conv_dtype, config.head_dtype))
+        self._critic_parameters = [
+            *(() if config.freeze_encoder else self.encoder.parameters()),
+            *self.critic.parameters()]
         self._actor_parameters = list(self.actor.parameters())
         # one optimiser for encoder and critic: they share a loss, a rate and their steps
         self.critic_optimizer = torch.optim.Adam(
@@ -77,63 +56,109 @@ class Agent:
         self._averaged = (
             list(self.critic_target.parameters()), list(self.critic.parameters()))
 
-    def update(self, batch: Batch, sigma: float) -> dict[str, torch.Tensor]:
-        """One step of critic, encoder, actor and target. Returns detached scalars by name."""
-        batch = batch.to(self.device)
-        images = [self._shift(image) for image in batch.images]
-        next_images = [self._shift(image) for image in batch.next_images]
-        features = self.encoder(images, self.conv_dtype)
-        with torch.no_grad():
-            next_features = self.encoder(next_images, self.conv_dtype)
+    def update(self, batch: Batch, sigma: float, bc: float = 0.0,
+               watch: bool = False) -> dict[str, torch.Tensor]:
+        """One step of critic, encoder, actor and target. Returns detached scalars by name.
 
-        critic_loss, metrics = self.critic_loss(batch, features, next_features, sigma)
-        self._step(self.critic_optimizer, self._critic_parameters, critic_loss)
+        `bc` weighs the cloning of human actions. `watch` adds what costs time to know. Nothing
+        here waits for the device.
+        """
+        batch = on_device(batch, self.device)
+        images = tuple(self._shift(image) for image in batch.images)
+        next_images = tuple(self._shift(image) for image in batch.next_images)
+        batch = replace(batch, images=images, next_images=next_images)
+        noise = self._noise(batch.action, sigma)
+        self.critic_optimizer.zero_grad(set_to_none=True)
+        losses, features, values, targets = [], [], [], []
+        for part, part_noise in self._parts(batch, noise):
+            with torch.set_grad_enabled(not self.config.freeze_encoder):
+                encoded = self.encoder(part.images, self.conv_dtype)
+            with torch.no_grad():
+                next_encoded = self.encoder(part.next_images, self.conv_dtype)
+            loss, q, target = self.critic_loss(part, encoded, next_encoded, part_noise)
+            loss = loss * (len(part.action) / len(batch.action))
+            loss.backward(inputs=self._critic_parameters)
+            losses.append(loss.detach())
+            features.append(encoded.detach())
+            values.append(q.detach())
+            targets.append(target)
+        self.critic_optimizer.step()
 
-        actor_loss = self.actor_loss(batch, features.detach(), sigma)
-        self._step(self.actor_optimizer, self._actor_parameters, actor_loss)
+        # only the actor's gradients: its loss needs none of the critic's
+        self.actor_optimizer.zero_grad(set_to_none=True)
+        actor_loss, action, cloning = self.actor_loss(
+            batch, torch.cat(features), self._noise(batch.action, sigma), bc)
+        actor_loss.backward(inputs=self._actor_parameters)
+        self.actor_optimizer.step()
 
         with torch.no_grad():
             torch._foreach_lerp_(*self._averaged, self.config.tau)
-        metrics['actor_loss'] = actor_loss.detach()
-        metrics['human_share'] = batch.human.float().mean()
+            q, target = torch.cat(values), torch.cat(targets)
+            metrics = {
+                'critic_loss': sum(losses), 'actor_loss': actor_loss.detach(),
+                'bc_loss': cloning.detach(), 'q_mean': q.mean(), 'q_max': q.max(),
+                'target_mean': target.mean(), 'td_error': (q - target).abs().mean(),
+                'reward_mean': batch.reward.mean(), 'human_share': batch.human.float().mean()}
+            if watch:
+                metrics |= {
+                    'critic_gradient_norm': _norm(self._critic_parameters),
+                    'actor_gradient_norm': _norm(self._actor_parameters),
+                    'action_norm': action.norm(dim=1).mean(),
+                    'action_saturation': (action.abs() > 0.99).float().mean()}
         return metrics
 
-    def critic_loss(self, batch: Batch, features, next_features, sigma: float):
-        """Squared error of both Qs to the n-step target; and what is worth watching."""
+    def critic_loss(self, batch: Batch, features, next_features, noise):
+        """Squared error of the Qs to the n-step target; the first Q and the target, (B, 1)."""
+        dtype = self.head_dtype
         with torch.no_grad():
-            next_action = self._noisy(self.actor(next_features, batch.next_state), sigma)
-            target_q1, target_q2 = self.critic_target(
-                next_features, batch.next_state, next_action)
-            value = torch.min(target_q1, target_q2)
+            next_action = self._noisy(self.actor(next_features, batch.next_state, dtype), noise)
+            value = self._smallest(
+                self.critic_target(next_features, batch.next_state, next_action, dtype))
             target = batch.reward[:, None] + batch.discount[:, None] * value
             target = target.clamp(self.config.target_low, self.config.target_high)
-        q1, q2 = self.critic(features, batch.state, batch.action)
-        loss = F.mse_loss(q1, target) + F.mse_loss(q2, target)
-        return loss, {
-            'critic_loss': loss.detach(), 'q_mean': q1.detach().mean(),
-            'q_max': q1.detach().max(), 'target_mean': target.mean(),
-            'reward_mean': batch.reward.mean()}
+        values = self.critic(features, batch.state, batch.action, dtype)
+        return sum(F.mse_loss(q, target) for q in values), values[0], target
 
-    def actor_loss(self, batch: Batch, features, sigma: float):
-        """Minus the smaller Q of the actor's own, smoothed action."""
-        action = self._noisy(self.actor(features, batch.state), sigma)
-        return -torch.min(*self.critic(features, batch.state, action)).mean()
+    def actor_loss(self, batch: Batch, features, noise, bc: float = 0.0):
+        """Minus the smallest Q of the actor's own, smoothed action, plus `bc` times cloning.
 
-    def _noisy(self, mean, sigma: float):
+        Also returns the mean action and the cloning loss: squared error to the actions of
+        humans, over those alone.
+        """
+        mean = self.actor(features, batch.state, self.head_dtype)
+        values = self.critic(features, batch.state, self._noisy(mean, noise), self.head_dtype)
+        error = (mean - batch.action).square().mean(1)
+        cloning = (error * batch.human).sum() / batch.human.sum().clamp(min=1)
+        loss = -self._smallest(values).mean()
+        return loss + bc * cloning if bc else loss, mean.detach(), cloning
+
+    @staticmethod
+    def _smallest(values):
+        return torch.cat(values, 1).amin(1, keepdim=True)
+
+    def _noise(self, like, sigma: float):
+        noise = torch.empty_like(like).normal_(generator=self.generator) * sigma
+        return noise.clamp_(-self.config.noise_clip, self.config.noise_clip)
+
+    @staticmethod
+    def _noisy(mean, noise):
         # the paper's truncated normal: clipped noise, and a clamp that lets gradients through
-        noise = torch.empty_like(mean).normal_(generator=self.generator) * sigma
-        action = mean + noise.clamp(-self.config.noise_clip, self.config.noise_clip)
+        action = mean + noise
         return action - action.detach() + action.detach().clamp(-1 + 1e-6, 1 - 1e-6)
 
     def _shift(self, images):
         return random_shift(images, self.config.shift, self.generator)
 
-    @staticmethod
-    def _step(optimizer, parameters, loss) -> None:
-        optimizer.zero_grad(set_to_none=True)
-        # only these parameters' gradients: the actor's loss needs none of the critic's
-        loss.backward(inputs=parameters)
-        optimizer.step()
+    def _parts(self, batch: Batch, noise):
+        """The batch in pieces that fit the caches; on a GPU in one."""
+        count = len(batch.action)
+        size = MICRO_BATCH if self.device.type == 'cpu' else count
+        for begin in range(0, count, size):
+            part = slice(begin, begin + size)
+            yield Batch(**{
+                f.name: tuple(image[part] for image in value) if isinstance(
+                    value := getattr(batch, f.name), tuple) else value[part]
+                for f in fields(batch)}), noise[part]
 
     def modules(self) -> dict[str, torch.nn.Module]:
         """What a checkpoint holds, by name."""
@@ -146,10 +171,22 @@ class Agent:
         return {'critic': self.critic_optimizer, 'actor': self.actor_optimizer}
 
 
+def on_device(batch: Batch, device: torch.device) -> Batch:
+    """The batch there, copied while the processor goes on where the device allows it."""
+    if device.type == 'cpu':
+        return batch
+
+    def move(value):
+        if isinstance(value, tuple):
+            return tuple(map(move, value))
+        return value.pin_memory().to(device, non_blocking=True)
+    return Batch(**{f.name: move(getattr(batch, f.name)) for f in fields(batch)})
+
+
 def random_shift(images: torch.Tensor, pad: int, generator: torch.Generator) -> torch.Tensor:
     """Shift each (H, W, C) uint8 image by up to `pad` pixels both ways, edges repeated.
 
-    The published pad-and-crop for whole-pixel shifts, as an index gather without padding.
+    The published pad-and-crop for whole-pixel shifts, as a gather of pixels without padding.
     """
     count, height, width, channels = images.shape
     device = images.device
@@ -157,11 +194,9 @@ def random_shift(images: torch.Tensor, pad: int, generator: torch.Generator) -> 
         -pad, pad + 1, (2, count, 1), generator=generator, device=device)
     rows = (torch.arange(height, device=device) + shifts[0]).clamp_(0, height - 1)
     columns = (torch.arange(width, device=device) + shifts[1]).clamp_(0, width - 1)
-    rows = (rows + torch.arange(count, device=device)[:, None] * height).flatten()
-    shifted = images.reshape(count * height, width * channels).index_select(0, rows)
-    columns = columns[:, :, None] * channels + torch.arange(channels, device=device)
-    columns = columns.view(count, 1, -1).expand(-1, height, -1)
-    return shifted.view(count, height, -1).gather(2, columns).view(images.shape)
+    rows += torch.arange(count, device=device)[:, None] * height
+    pixels = (rows[:, :, None] * width + columns[:, None]).flatten()
+    return images.reshape(-1, channels).index_select(0, pixels).view(images.shape)
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -171,3 +206,8 @@ def has_bfloat16(device: torch.device) -> bool:
     capability = torch.cpu.get_capabilities()
     return bool(capability.get('avx512_bf16') or capability.get('amx_bf16')
                 or capability.get('amx_tile'))
+
+
+def _norm(parameters) -> torch.Tensor:
+    """Length of the gradient of all these parameters."""
+    return torch.stack(torch._foreach_norm([p.grad for p in parameters])).norm()

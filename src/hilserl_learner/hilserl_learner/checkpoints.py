@@ -18,9 +18,10 @@ import safetensors.torch
 from so101_description.errors import CellError
 import torch
 
-from .agent import Agent, AgentConfig
+from .agent import Agent
+from .algorithm import AgentConfig
 
-FORMAT = 'hilserl-checkpoint-1'
+FORMAT = 'hilserl-checkpoint-2'
 KEEP = 5
 AGENT, POLICY, STATE, LATEST = 'agent.safetensors', 'policy.safetensors', 'state.json', 'latest'
 _NAME = re.compile(r'(\d+)(?:-(\d+))?')

@@ -16,7 +16,8 @@ from so101_description.errors import CellError
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from .agent import Agent, AgentConfig
+from .agent import Agent
+from .algorithm import AgentConfig
 from .checkpoints import Checkpoints, restore
 from .judge import Judge
 from .loading import adopt_policy, load_demonstrations, load_run

@@ -20,7 +20,7 @@ import torch
 from .networks import Actor, Encoder, NetworkConfig
 from .task import TaskSchema
 
-FORMAT = 'hilserl-policy-1'
+FORMAT = 'hilserl-policy-2'
 GOLDEN_TOLERANCE = 1e-3     # of an action in [-1, 1]; processors differ by some 1e-6
 
 
@@ -43,7 +43,7 @@ class Bundle:
         if metadata.get('format') != FORMAT:
             raise CellError(
                 f'policy bundle has format {metadata.get("format")!r}, this version reads '
-                f'{FORMAT!r}; it was not written by this suite\'s learner')
+                f'{FORMAT!r}; it was not written by this version\'s learner')
         try:
             tensors = safetensors.torch.load(data)
             numbers = {key: int(metadata[key]) for key in ('version', 'updates', 'env_steps')}
@@ -79,9 +79,17 @@ class Policy:
         self._history = deque(maxlen=self.network.frame_stack)
 
     @classmethod
-    def from_bytes(cls, data: bytes, schema_hash: str | None = None) -> 'Policy':
-        """Load a bundle strictly; CellError says what is wrong with it."""
+    def from_bytes(cls, data: bytes, schema_hash: str | None = None,
+                   newer_than: int = 0) -> 'Policy':
+        """Load a bundle strictly; CellError says what is wrong with it.
+
+        One of version `newer_than` or lower is refused: it has been replaced already.
+        """
         bundle = Bundle.from_bytes(data)
+        if bundle.version <= newer_than:
+            raise CellError(
+                f'policy version {bundle.version} is older than version {newer_than}, which '
+                'drives now; it was published by a learner that is behind')
         if schema_hash is not None and bundle.schema.hash != schema_hash:
             raise CellError(
                 f'policy version {bundle.version} is for task {bundle.schema.name} with schema '

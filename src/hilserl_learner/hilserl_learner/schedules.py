@@ -16,6 +16,12 @@ PRESETS = {
     # 0.2 costs a trained policy 5 % of its successes; more would hide it
     'pretrained': 'linear(0.2,0.1,10000)',
 }
+HIGH_SIGMA = 0.3
+REASONS = {
+    'scratch': 'nothing is known: everything is tried',
+    'demos': 'the demonstrations\' half of each batch shows the way',
+    'pretrained': 'more noise would hide what the policy can do',
+}
 _NUMBER = r'\s*([0-9.eE+-]+)\s*'
 _LINEAR = re.compile(rf'linear\({_NUMBER},{_NUMBER},{_NUMBER}\)')
 
@@ -37,20 +43,33 @@ class linear:
         return f'linear({self.start:g},{self.end:g},{self.steps:g})'
 
 
-def sigma_schedule(start: str, text: str = '') -> linear:
-    """Sigma of a start mode, or the one written in `text`: `linear(a,b,n)` or a number."""
-    if start not in PRESETS:
-        raise CellError(f'start is {start!r}; it is one of ' + ', '.join(PRESETS))
-    text = text.strip() or PRESETS[start]
-    match = _LINEAR.fullmatch(text)
+def schedule(name: str, text: str, low: float, high: float) -> linear:
+    """What `text` says, `linear(a,b,n)` or a number, if within low and high; else CellError."""
+    match = _LINEAR.fullmatch(text.strip())
     try:
-        schedule = linear(*map(float, match.groups())) if match else linear(
+        found = linear(*map(float, match.groups())) if match else linear(
             float(text), float(text), 1.0)
     except ValueError:
-        schedule = None
-    if schedule is None or not (
-            schedule.steps > 0 and 0 <= schedule.start <= 2 and 0 <= schedule.end <= 2):
+        found = None
+    if found is None or not (
+            found.steps > 0 and low <= found.start <= high and low <= found.end <= high):
         raise CellError(
-            f'sigma {text!r} is neither a number from 0 to 2 nor linear(from,to,steps) with such '
-            'numbers and positive steps')
-    return schedule
+            f'{name} {text!r} is neither a number from {low:g} to {high:g} nor '
+            'linear(from,to,steps) with such numbers and positive steps')
+    return found
+
+
+def sigma_schedule(start: str, text: str = '', allow_high: bool = False) -> linear:
+    """Sigma of a start mode, or the one written in `text`: `linear(a,b,n)` or a number.
+
+    CellError if it would hide a pretrained policy and `allow_high` does not say that it may.
+    """
+    if start not in PRESETS:
+        raise CellError(f'start is {start!r}; it is one of ' + ', '.join(PRESETS))
+    found = schedule('sigma', text.strip() or PRESETS[start], 0.0, 2.0)
+    if start == 'pretrained' and max(found.start, found.end) > HIGH_SIGMA and not allow_high:
+        raise CellError(
+            f'sigma {found} goes above {HIGH_SIGMA:g}, which hides what a pretrained policy can '
+            'do (at 1.0 a policy that succeeds in 98 of 100 attempts succeeds in 10); take a '
+            'smaller one, or say allow_high_sigma:=true')
+    return found

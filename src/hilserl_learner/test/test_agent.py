@@ -2,13 +2,16 @@
 import copy
 from dataclasses import replace
 
-from hilserl_learner.agent import Agent, AgentConfig, random_shift
+from hilserl_learner import agent as agent_module
+from hilserl_learner.agent import Agent, random_shift
+from hilserl_learner.algorithm import agent_config, AgentConfig, ALGORITHMS
 from hilserl_learner.networks import NetworkConfig
 from hilserl_learner.replay import Batch
 import pytest
 from so101_description.errors import CellError
 import torch
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 SMALL = AgentConfig(network=NetworkConfig(hidden=32, frame_stack=2), conv_dtype='float32')
 
@@ -61,7 +64,9 @@ def transcription(agent, batch, sigma):
             for image, dy, dx in zip(padded, shifts[0, :, 0], shifts[1, :, 0])])
 
     def encode(pixels):
-        return encoder.cameras[0](pixels / 255 - 0.5).reshape(len(pixels), -1)
+        # features lie as in memory: channels last
+        maps = encoder.cameras[0](pixels / 255 - 0.5)
+        return maps.permute(0, 2, 3, 1).reshape(len(pixels), -1)
 
     def smoothed(mean):
         noise = (torch.empty_like(mean).normal_(generator=generator) * sigma)
@@ -100,15 +105,18 @@ def transcription(agent, batch, sigma):
     return critic_loss, actor_loss, critic_gradients | actor_gradients, weights | target
 
 
-@pytest.mark.parametrize('layer_norm, bounds', [(True, (0.0, 1.0)), (False, (-1e9, 1e9))])
-def test_losses_gradients_and_target_equal_the_papers_equations(schema, layer_norm, bounds):
-    network = replace(SMALL.network, critic_layer_norm=layer_norm)
-    config = replace(SMALL, network=network, target_low=bounds[0], target_high=bounds[1])
+PUBLISHED = replace(ALGORITHMS['drqv2'], conv_dtype='float32', head_dtype='float32')
+
+
+@pytest.mark.parametrize('config', [
+    SMALL, replace(SMALL, target_low=-1e9, target_high=1e9), PUBLISHED], ids=[
+        'cell', 'unbounded', 'drqv2'])
+def test_losses_gradients_and_target_equal_the_papers_equations(schema, config):
     agent = Agent(schema, config, seed=3)
     with torch.no_grad():   # target and online critic differ, as they do in training
         for p in agent.critic_target.parameters():
             p.mul_(1.1)
-    batch = random_batch(schema)
+    batch = random_batch(schema, stack=config.network.frame_stack)
     critic_loss, actor_loss, gradients, weights = transcription(agent, batch, 0.2)
     metrics = agent.update(batch, 0.2)
     assert float(metrics['critic_loss']) == pytest.approx(critic_loss.item(), abs=1e-5)
@@ -198,3 +206,152 @@ def test_configuration_survives_json_and_refuses_another_version():
 def test_cuda_without_cuda_is_one_sentence(schema):
     with pytest.raises(CellError, match='device is cuda'):
         Agent(schema, device='cuda')
+
+
+def test_the_published_configuration_is_the_papers():
+    config = ALGORITHMS['drqv2']
+    network = config.network
+    assert (config.learning_rate, config.tau, config.discount, config.n_step) == (
+        1e-4, 0.01, 0.99, 3)
+    assert (config.noise_clip, config.shift, config.bc) == (0.3, 4, '0')
+    assert (network.strides, network.channels, network.bottleneck, network.hidden) == (
+        (2, 1, 1, 1), 32, 50, 1024)
+    assert (network.frame_stack, network.critics, network.critic_layer_norm) == (3, 2, False)
+    assert config.target_low <= -1e6 and config.target_high >= 1e6
+
+
+def test_parameter_counts_are_the_published_ones(schema):
+    camera = replace(schema.cameras[0], out_height=84, out_width=84)
+    agent = Agent(replace(schema, cameras=(camera,)), ALGORITHMS['drqv2'])
+    counts = {name: sum(p.numel() for p in module.parameters())
+              for name, module in agent.modules().items()}
+    states = 19 * 1024      # what proprioception adds to each first layer
+    assert counts['encoder'] == 30_368
+    assert counts['actor'] == 3_066_074 + states
+    assert counts['critic'] == 4_174_040 + 2 * states
+
+
+@pytest.mark.parametrize('text, name, value', [
+    ('discount=0.9', 'discount', 0.9), ('critic_layer_norm=true', 'critic_layer_norm', True),
+    ('frame_stack=4 critics=5', 'critics', 5), ('strides=2,2,2,1', 'strides', (2, 2, 2, 1)),
+    ('bc=linear(1,0,500)', 'bc', 'linear(1,0,500)'), ('n_step=1', 'n_step', 1)])
+def test_an_option_changes_its_number_alone(text, name, value):
+    changed, published = agent_config('drqv2', text), ALGORITHMS['drqv2']
+    lines = published.differences(changed)
+    assert any(line.endswith(f'{value} there') and line.startswith(name) for line in lines)
+    assert len(lines) == len(text.split())
+
+
+@pytest.mark.parametrize('algorithm, text, words', [
+    ('sac', '', "algorithm is 'sac'; it is one of cell, drqv2"),
+    ('cell', 'discont=0.9', 'is not NAME=VALUE with one of'),
+    ('cell', 'discount', 'is not NAME=VALUE'),
+    ('cell', 'discount=1.5', 'discount is 1.5; it must be from 0.0 to 1.0'),
+    ('cell', 'frame_stack=9', 'frame_stack is 9'),
+    ('cell', 'critics=two', 'critics=two is not a whole number'),
+    ('cell', 'conv_dtype=int8', 'bfloat16 or float32'),
+    ('cell', 'bc=much', "bc 'much' is neither")])
+def test_a_wrong_option_is_one_sentence(algorithm, text, words):
+    with pytest.raises(CellError, match=words):
+        agent_config(algorithm, text)
+
+
+def test_options_that_were_not_yet_known_take_their_defaults():
+    text = SMALL.to_json().replace(', "critics": 2', '').replace('"bc": "0", ', '')
+    assert 'critics' not in text and '"bc"' not in text
+    assert AgentConfig.from_json(text) == SMALL
+
+
+def test_a_batch_in_pieces_gives_the_same_gradients(schema, monkeypatch):
+    whole, pieces = Agent(schema, SMALL, seed=1), Agent(schema, SMALL, seed=1)
+    batch = random_batch(schema, 10)
+    expected = whole.update(batch, 0.1, watch=True)
+    monkeypatch.setattr(agent_module, 'MICRO_BATCH', 4)
+    metrics = pieces.update(batch, 0.1, watch=True)
+    assert metrics.keys() == expected.keys()
+    for name in metrics:
+        torch.testing.assert_close(metrics[name], expected[name], atol=1e-5, rtol=1e-4)
+    for a, b in zip(whole._critic_parameters, pieces._critic_parameters):
+        torch.testing.assert_close(a.grad, b.grad, atol=1e-6, rtol=1e-4)
+
+
+def test_cloning_pulls_towards_human_actions_alone(schema):
+    batch = replace(random_batch(schema, 16), human=torch.arange(16) < 8)
+    agent = Agent(schema, SMALL)
+
+    @torch.no_grad()
+    def error(which):
+        mean = agent.actor(agent.encoder(batch.images), batch.state)
+        return float((mean - batch.action)[which].square().mean())
+    before = error(batch.human), error(~batch.human)
+    for _ in range(60):
+        metrics = agent.update(batch, 0.05, bc=100.0)
+    assert error(batch.human) < 0.3 * before[0] and error(~batch.human) > 0.5 * before[1]
+    nobody = agent.update(replace(batch, human=torch.zeros(16, dtype=torch.bool)), 0.05, bc=1.0)
+    assert float(nobody['bc_loss']) == 0.0 < float(metrics['bc_loss'])
+
+
+def test_an_ensemble_bounds_its_target_by_the_smallest(schema):
+    config = replace(SMALL, network=replace(SMALL.network, critics=4))
+    agent = Agent(schema, config)
+    with torch.no_grad():
+        for i, value in enumerate((0.9, 0.5, 0.2, 0.7)):
+            head = getattr(agent.critic_target, f'q{i + 1}')
+            head[-1].weight.zero_()
+            head[-1].bias.fill_(value)
+    batch = replace(random_batch(schema), reward=torch.zeros(8), discount=torch.ones(8))
+    before = parameters(agent)
+    assert float(agent.update(batch, 0.1)['target_mean']) == pytest.approx(0.2)
+    after = parameters(agent)
+    assert not any(torch.equal(before[n], after[n]) for n in before if n.startswith('critic.'))
+
+
+def test_a_frozen_encoder_stays_and_the_rest_learns(schema):
+    agent = Agent(schema, replace(SMALL, freeze_encoder=True))
+    before = parameters(agent)
+    agent.update(random_batch(schema), 0.1)
+    still = {n for n, p in parameters(agent).items() if torch.equal(p, before[n])}
+    assert still == {n for n in before if n.startswith('encoder.')}
+
+
+def test_each_camera_has_its_own_convolutions(schema):
+    one = schema.cameras[0]
+    two = replace(schema, cameras=(one, replace(one, name='side', out_height=48)))
+    agent = Agent(two, SMALL)
+    batch = random_batch(two)
+    side = torch.randint(0, 256, (8, 48, 64, 6), dtype=torch.uint8)
+    batch = replace(batch, images=(*batch.images, side), next_images=(*batch.next_images, side))
+    before = parameters(agent)
+    agent.update(batch, 0.1)
+    after = parameters(agent)
+    assert [n for n in before if torch.equal(before[n], after[n])] == []
+
+
+class Waits(TorchDispatchMode):
+    """Counts operations that bring a number from the device to the processor."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        self.count += function in (
+            torch.ops.aten._local_scalar_dense.default, torch.ops.aten.is_nonzero.default,
+            torch.ops.aten.nonzero.default, torch.ops.aten.equal.default)
+        return function(*arguments, **(options or {}))
+
+
+def test_an_update_never_waits_for_the_device(schema):
+    agent = Agent(schema, SMALL)
+    with Waits() as waits:
+        metrics = agent.update(random_batch(schema), 0.1, bc=0.5, watch=True)
+        assert waits.count == 0
+        float(metrics['critic_loss'])
+    assert waits.count == 1
+
+
+def test_half_precision_is_close_to_float32(schema):
+    exact, half = (Agent(schema, replace(
+        PUBLISHED, conv_dtype=d, head_dtype=d), seed=2) for d in ('float32', 'bfloat16'))
+    batch = random_batch(schema, 16, stack=3)
+    a, b = exact.update(batch, 0.1), half.update(batch, 0.1)
+    for name in ('critic_loss', 'actor_loss', 'target_mean'):
+        assert float(b[name]) == pytest.approx(float(a[name]), rel=0.02, abs=0.01), name

@@ -1,5 +1,6 @@
 """Checkpoints: a resumed run is the run; what is broken is named and not used."""
-from hilserl_learner.agent import Agent, AgentConfig
+from hilserl_learner.agent import Agent
+from hilserl_learner.algorithm import AgentConfig
 from hilserl_learner.checkpoints import agent_tensors, Checkpoints, KEEP, restore
 from hilserl_learner.networks import NetworkConfig
 from hilserl_learner.policy import pack, Policy

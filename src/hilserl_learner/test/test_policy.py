@@ -2,7 +2,7 @@
 import dataclasses
 
 from hilserl_learner.networks import Actor, Encoder, NetworkConfig
-from hilserl_learner.policy import Bundle, pack, Policy, tensors_digest
+from hilserl_learner.policy import Bundle, FORMAT, pack, Policy, tensors_digest
 import numpy as np
 import pytest
 import safetensors.torch
@@ -87,7 +87,7 @@ def repacked(data, change):
     tensors = dict(bundle.tensors)
     change(tensors)
     return safetensors.torch.save(tensors, metadata={
-        'format': 'hilserl-policy-1', 'schema': bundle.schema.canonical(),
+        'format': FORMAT, 'schema': bundle.schema.canonical(),
         'network': bundle.network.to_json(), 'version': '3', 'updates': '1', 'env_steps': '1',
         'digest': tensors_digest(tensors)})
 
