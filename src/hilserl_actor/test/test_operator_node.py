@@ -1,0 +1,104 @@
+"""A person's keys, on a real terminal (pty), with the real operator node."""
+import fcntl
+import os
+import pty
+import select
+import subprocess
+import sys
+import termios
+import threading
+import time
+
+from domain_coordinator import domain_id
+import pytest
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from so101_description import names
+from std_srvs.srv import SetBool, Trigger
+
+
+@pytest.fixture
+def domain(monkeypatch):
+    with domain_id() as number:
+        monkeypatch.setenv('ROS_DOMAIN_ID', str(number))
+        monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+        yield
+
+
+@pytest.fixture
+def asked(domain):
+    """Services as the actor offers them; the list of what was asked."""
+    calls = []
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('actor', context=context)
+
+    def answer(name):
+        def call(request, response):
+            calls.append((name, getattr(request, 'data', None)))
+            response.success = name != names.SUCCESS
+            response.message = 'success is not possible in IDLE'
+            return response
+        return call
+    for kind, name in ((SetBool, names.PAUSE), (SetBool, names.INTERVENE), (Trigger, names.ESTOP),
+                       (Trigger, names.SUCCESS)):
+        node.create_service(kind, name, answer(name))
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    done = threading.Event()
+
+    def spin():
+        while not done.is_set():
+            executor.spin_once(timeout_sec=0.1)
+    thread = threading.Thread(target=spin)
+    thread.start()
+    yield calls
+    done.set()
+    thread.join()
+    rclpy.shutdown(context=context)
+
+
+def test_keys_become_service_calls_and_refusals_are_shown(asked):
+    master, slave = pty.openpty()
+    node = subprocess.Popen(
+        [sys.executable, '-c', 'from hilserl_actor.entry_points import operator; operator()',
+         '--ros-args', '-p', 'screen:=plain'],
+        stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+        preexec_fn=claim)
+    try:
+        seen = read_until(master, 'EMERGENCY STOP', 20)
+        assert 'take over through the leader' in seen
+        for key, words in (('p', 'pause: ok'), ('i', 'leader: ok'), ('x', 'holds: ok'),
+                           ('s', 'success is not possible in IDLE'),
+                           ('d', f'nobody offers {names.DISCARD}')):
+            deadline = time.monotonic() + 15
+            while True:         # until discovery has found the service
+                os.write(master, key.encode())
+                seen = read_until(master, ('ok', 'offers', 'possible'), 5)
+                if words in seen:
+                    break
+                assert time.monotonic() < deadline, seen
+    finally:
+        node.terminate()
+        assert node.wait(5) == 0
+        os.close(master)
+        os.close(slave)
+    assert (names.PAUSE, True) in asked
+    assert (names.INTERVENE, True) in asked
+    assert (names.ESTOP, None) in asked
+
+
+def claim():
+    """Make the pty this session's controlling terminal, as a shell's is."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def read_until(master, words, timeout) -> str:
+    words = (words,) if isinstance(words, str) else words
+    text, deadline = '', time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if select.select([master], [], [], 0.1)[0]:
+            text += os.read(master, 4096).decode(errors='replace')
+            if any(word in text for word in words) and text.endswith('\n'):
+                return text
+    return text
