@@ -1,6 +1,4 @@
 """The actor node: parameters and messages in, one `ControlLoop.tick` a period, messages out."""
-import json
-import os
 from pathlib import Path
 import threading
 import time
@@ -18,7 +16,7 @@ from std_srvs.srv import SetBool, Trigger
 import torch
 
 from .control import ControlLoop
-from .evaluation import report
+from .evaluation import report, write
 from .modes import Mode
 from .preflight import Check, Preflight, table
 from .ros_ports import ServiceKinematics, TopicArms
@@ -228,9 +226,5 @@ class ActorNode(CellNode):
         self.loop.close()
         if self.param('report'):
             data = report(self.loop.tally, self.loop.policy, self.schema)
-            path = Path(self.param('report'))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(path.name + '.part')
-            temporary.write_text(json.dumps(data, indent=1))
-            os.replace(temporary, path)
+            write(data, self.param('report'))
             self.get_logger().info(data['summary'])

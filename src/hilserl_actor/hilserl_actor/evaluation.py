@@ -1,4 +1,8 @@
 """The result of an evaluation: success with its interval, time to success, every episode."""
+import csv
+import json
+import os
+from pathlib import Path
 from statistics import median
 
 from .tally import Tally, wilson
@@ -23,3 +27,21 @@ def report(tally: Tally, policy, schema) -> dict:
         'median_seconds_to_success': median(times) if times else None,
         'results': [r.as_dict() for r in tally.results],
     }
+
+
+def write(data: dict, path: str | Path) -> None:
+    """Write a report as JSON to `path`, and its episodes as CSV beside it; never half a file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = path.with_suffix('.csv')
+    for target in (path, table):
+        temporary = target.with_name(target.name + '.part')
+        with open(temporary, 'w', encoding='utf-8', newline='') as file:
+            if target is path:
+                json.dump(data, file, indent=1)
+            else:
+                writer = csv.DictWriter(file, fieldnames=list(data['results'][0])
+                                        if data['results'] else ['episode_id'])
+                writer.writeheader()
+                writer.writerows(data['results'])
+        os.replace(temporary, target)
