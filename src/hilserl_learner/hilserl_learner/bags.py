@@ -10,29 +10,24 @@ import os
 from pathlib import Path
 import re
 import shutil
-import struct
 
-from mcap.exceptions import McapError
-from mcap.records import Channel, Message, Schema
-from mcap.stream_reader import StreamReader
 from rosbags.interfaces import (
     Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime)
 from rosbags.rosbag2 import (
     CompressionFormat, CompressionMode, StoragePlugin, Writer)
 from so101_description.errors import CellError
 from so101_description.names import STEP, TASK
-from zstandard import ZstdError
 
+from . import mcap_stream
 from .bag_types import (
     definition_hash, STEP_TYPE, step_from_cdr, step_to_cdr, task_from_cdr, TASK_TYPE, task_to_cdr,
     typestore)
+from .mcap_stream import Channel, DamagedFile, Message, Schema
 from .steps import StepRecord
 from .task import TaskSchema
 
 RECOVERED = '-recovered'
 METADATA = 'metadata.yaml'
-# what readers of a file with other bytes in it raise, by where the bytes are
-DAMAGE = (EOFError, ValueError, KeyError, struct.error, ZstdError)
 
 
 class EpisodeBag:
@@ -96,61 +91,68 @@ class Bag:
 
     def __init__(self, directory: Path):
         self.directory = directory
-        for stamp, content in self._contents():
+        for _, stamp, content in contents([directory]):
             if isinstance(content, TaskSchema):
                 self.start, self.schema = stamp, content
                 return
         raise CellError(f'bag {directory} has no message on {TASK}: its task is unknown')
 
-    def _contents(self) -> Iterator[tuple[int, TaskSchema | StepRecord]]:
-        try:
-            yield from contents(self.directory)
-        except (McapError, OSError, CellError, *DAMAGE) as error:
-            raise CellError(
-                f'bag {self.directory} cannot be read: {error or type(error).__name__}') from error
-
     def require(self, schema: TaskSchema) -> None:
         """CellError naming the fields in which the bag's task is another."""
-        lines = schema.differences(self.schema)
-        if lines:
-            raise CellError(
-                f'bag {self.directory} is of another task; ' + '; '.join(lines))
+        require(self.directory, self.schema, schema)
 
     def steps(self) -> Iterator[StepRecord]:
         """The steps; CellError where the bag is damaged."""
-        for _, content in self._contents():
+        for _, _, content in contents([self.directory]):
             if isinstance(content, StepRecord):
                 yield content
 
 
-def contents(directory: Path) -> Iterator[tuple[int, TaskSchema | StepRecord]]:
-    """Stamps (ns) with task and steps, as recorded, up to an error where the bag is cut off."""
+def contents(directories: list[Path]) -> Iterator[tuple[Path, int, TaskSchema | StepRecord]]:
+    """Bag, stamp (ns), and task or step, as recorded; CellError where a bag is not whole."""
+    files = [file for directory in directories for file in _files(directory)]
+    here, decoders, types = Path(), {}, {}
+    try:
+        for file, record in mcap_stream.read(files):
+            if file != here:
+                here, decoders, types = file, {}, {}
+            if isinstance(record, Message):
+                decode = decoders.get(record.channel_id)
+                if decode:
+                    yield file.parent, record.log_time, decode(record.data)
+            elif isinstance(record, Schema):
+                types[record.id] = record
+            elif isinstance(record, Channel):
+                for topic, message_type, decode in (
+                        (STEP, STEP_TYPE, step_from_cdr), (TASK, TASK_TYPE, task_from_cdr)):
+                    # a namespace may stand before it
+                    if record.topic.endswith(f'/{topic}'):
+                        require_definition(types[record.schema_id], message_type)
+                        decoders[record.id] = decode
+    except DamagedFile as error:
+        raise CellError(f'bag {error.file.parent} cannot be read: {error}') from error
+    except (CellError, KeyError) as error:
+        raise CellError(f'bag {here.parent} cannot be read: {error}') from error
+
+
+def _files(directory: Path) -> list[Path]:
     files = sorted(directory.glob('*.mcap'))
     if not files:
-        raise CellError('it has no MCAP file')
-    for file in files:
-        decoders, types = {}, {}
-        with file.open('rb') as stream:
-            for record in StreamReader(stream).records:
-                if isinstance(record, Message):
-                    decode = decoders.get(record.channel_id)
-                    if decode:
-                        yield record.log_time, decode(record.data)
-                elif isinstance(record, Schema):
-                    types[record.id] = record
-                elif isinstance(record, Channel):
-                    for topic, message_type, decode in (
-                            (STEP, STEP_TYPE, step_from_cdr), (TASK, TASK_TYPE, task_from_cdr)):
-                        # a namespace may stand before it
-                        if record.topic.endswith(f'/{topic}'):
-                            require_definition(types[record.schema_id], message_type)
-                            decoders[record.id] = decode
+        raise CellError(f'bag {directory} cannot be read: it has no MCAP file')
+    return files
+
+
+def require(directory: Path, recorded: TaskSchema, schema: TaskSchema) -> None:
+    """CellError naming the fields in which a bag's task is another."""
+    lines = schema.differences(recorded)
+    if lines:
+        raise CellError(f'bag {directory} is of another task; ' + '; '.join(lines))
 
 
 def require_definition(recorded: Schema, message_type: str) -> None:
     """CellError if a bag's message type is not ours of that name."""
     if recorded.name != message_type or recorded.encoding != 'ros2msg' or (
-            definition_hash(recorded.data.decode(), message_type)
+            definition_hash(recorded.text, message_type)
             != typestore().hash_rihs01(message_type)):
         raise CellError(f'its {recorded.name} is not the {message_type} of this version')
 
@@ -162,9 +164,14 @@ def find_bags(directory: Path) -> list[Path]:
     return sorted(path.parent for path in directory.glob(f'*/{METADATA}'))
 
 
+def bags_by_time(directory: Path) -> list[Path]:
+    """The complete bags in a directory, in the order of recording."""
+    return sorted(find_bags(directory), key=lambda bag: mcap_stream.start_time(_files(bag)[0]))
+
+
 def open_bags(directory: Path) -> list[Bag]:
     """The complete bags in a directory, by time."""
-    return sorted((Bag(path) for path in find_bags(directory)), key=lambda bag: bag.start)
+    return [Bag(path) for path in bags_by_time(directory)]
 
 
 def recover_all(parent: Path) -> list[str]:
@@ -199,12 +206,12 @@ def read_cut_off(directory: Path) -> tuple[TaskSchema | None, list[StepRecord]]:
     """Task and steps of a bag that was never completed, up to where it stops."""
     schema, steps = None, []
     try:
-        for _, content in contents(directory):
+        for _, _, content in contents([directory]):
             if isinstance(content, TaskSchema):
                 schema = content
             else:
                 steps.append(content)
-    except (McapError, CellError, OSError, *DAMAGE):
+    except CellError:
         # where it stops being a bag is where it was cut off
         pass
     return schema, steps if schema else []

@@ -2,15 +2,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+import time
 
 from so101_description.errors import CellError
 
 from .action_check import ActionCheck
-from .bags import open_bags, recover_all
+from .bags import bags_by_time, contents, recover_all, require
+from .importing import derived
+from .labels import apply, Label, read_labels
 from .policy import Bundle, Policy
 from .replay import Replay
-from .steps import Outcome
+from .steps import Outcome, StepRecord
 from .task import TaskSchema
+
+PROGRESS = 1.0      # s between sentences on how far reading is
 
 
 @dataclass
@@ -31,12 +36,10 @@ def load_run(directory: Path, replay: Replay, log: Callable[[str], None]) -> Loa
     for sentence in recover_all(directory):
         log(sentence)
     loaded = Loaded()
-    for bag in open_bags(directory):
-        bag.require(replay.schema)
-        for episode_id, why in _fill(bag, replay, False, loaded).items():
-            replay.delete_episode(episode_id)
-            if why:
-                log(f'episode {episode_id} is not learned from: {why}')
+    for episode_id, why in _fill(bags_by_time(directory), replay, False, loaded, log).items():
+        replay.delete_episode(episode_id)
+        if why:
+            log(f'episode {episode_id} is not learned from: {why}')
     return loaded
 
 
@@ -44,24 +47,22 @@ def load_demonstrations(
         directories: list[Path], replay: Replay, log: Callable[[str], None]) -> Loaded:
     """Take in demonstrations, which stay for good. CellError for what is none.
 
-    A directory is one bag or holds several.
+    A directory is one bag or holds several. Raw recordings, and steps whose actions cannot be
+    right, are imported first, once, into `.imported` beside them.
     """
     loaded = Loaded()
     for directory in directories:
-        bags = open_bags(directory)
+        bags = bags_by_time(directory)
         if not bags:
             raise CellError(
                 f'demos: there is no complete bag in {directory}; give the bag, or the '
                 'directory of bags (of a run: runs/NAME/bags)')
         before = loaded.env_steps
-        for bag in bags:
-            bag.require(replay.schema)
-            for episode_id, why in _fill(bag, replay, True, loaded).items():
-                if why:
-                    raise CellError(
-                        f'demonstration {bag.directory}: {why}; record it again, or rebuild '
-                        'its actions from joint states')
-                replay.delete_episode(episode_id)
+        usable = [part for bag in bags for part in _usable(bag, replay.schema, log)]
+        for episode_id, why in _fill(usable, replay, True, loaded, log).items():
+            if why:
+                raise CellError(f'demonstration {episode_id}: {why}; record it again')
+            replay.delete_episode(episode_id)
         log(f'demonstrations: {loaded.env_steps - before:,} steps from {len(bags)} bags in '
             f'{directory}')
     if not len(replay):
@@ -72,23 +73,92 @@ def load_demonstrations(
     return loaded
 
 
-def _fill(bag, replay: Replay, demonstration: bool, loaded: Loaded) -> dict[str, str]:
-    """Add a bag's steps; returns the episodes not to learn from, and why ('': discarded)."""
+def _usable(bag: Path, schema: TaskSchema, log: Callable[[str], None]) -> list[Path]:
+    """The bag itself, or the ones that an import makes of it."""
+    why = _unsound(bag, schema)
+    if not why:
+        return [bag]
+    try:
+        return bags_by_time(derived(bag, schema, log))
+    except CellError as error:
+        raise CellError(f'demonstration {bag}: {why}; importing it failed: {error}') from error
+
+
+def _unsound(directory: Path, schema: TaskSchema) -> str:
+    """Why a bag's steps cannot be learned from as they are, or ''; CellError if damaged."""
+    if not list(directory.glob('*.mcap')):
+        return 'it is a raw recording'
+    checks: dict[str, ActionCheck] = {}
+    task = None
+    for _, _, content in contents([directory]):
+        if isinstance(content, TaskSchema):
+            task = content
+        else:
+            _check_of(checks, content, schema).add(content)
+    if task is None or not checks:
+        return 'it is a raw recording'
+    require(directory, task, schema)
+    return next((why for check in checks.values() if (why := check.problem())), '')
+
+
+def _check_of(checks: dict, step: StepRecord, schema: TaskSchema) -> ActionCheck:
+    check = checks.get(step.episode_id)
+    if check is None:
+        check = checks[step.episode_id] = ActionCheck(schema)
+    return check
+
+
+def _fill(bags: list[Path], replay: Replay, demonstration: bool, loaded: Loaded,
+          log: Callable[[str], None]) -> dict[str, str]:
+    """Add the bags' steps; returns the episodes not to learn from, and why ('': discarded)."""
     checks: dict[str, ActionCheck] = {}
     unwanted: dict[str, str] = {}
-    for step in bag.steps():
+    said, here = time.monotonic(), None
+    labels = {bag: found for bag in bags if (found := read_labels(bag))}
+    for bag, content in _labelled(bags, labels):
+        if bag != here:
+            here = bag
+            loaded.bags += 1
+            if time.monotonic() - said > PROGRESS:
+                said = time.monotonic()
+                log(f'reading bags: {loaded.bags:,} of {len(bags):,}, '
+                    f'{loaded.env_steps:,} steps')
+        if isinstance(content, TaskSchema):
+            require(bag, content, replay.schema)
+            continue
+        step = content
         loaded.env_steps += not step.last
         loaded.policy_version = max(loaded.policy_version, step.policy_version)
         loaded.episodes.add(step.episode_id)
         if step.last and step.outcome == Outcome.DISCARDED:
             unwanted[step.episode_id] = ''
         if replay.add(step, demonstration) == '':
-            checks.setdefault(step.episode_id, ActionCheck(replay.schema)).add(step)
-    loaded.bags += 1
+            _check_of(checks, step, replay.schema).add(step)
+            if step.last:
+                why = checks.pop(step.episode_id).problem()
+                if why:
+                    unwanted.setdefault(step.episode_id, why)
     for episode_id, check in checks.items():
-        if check.problem() and episode_id not in unwanted:
-            unwanted[episode_id] = check.problem()
+        if why := check.problem():
+            unwanted.setdefault(episode_id, why)
     return unwanted
+
+
+def _labelled(bags: list[Path], labels: dict[Path, list[Label]]):
+    """Bag and content, one by one; the steps of labelled bags with what their labels say."""
+    waiting: dict[tuple[Path, str], list[StepRecord]] = {}
+    for bag, _, content in contents(bags):
+        if bag in labels and isinstance(content, StepRecord):
+            waiting.setdefault((bag, content.episode_id), []).append(content)
+            if not content.last:
+                continue
+            for step in apply(labels[bag], waiting.pop((bag, content.episode_id))):
+                yield bag, step
+        else:
+            yield bag, content
+    for (bag, _), steps in waiting.items():
+        for step in apply(labels[bag], steps):
+            yield bag, step
 
 
 def adopt_policy(agent, path: Path, schema: TaskSchema) -> str:

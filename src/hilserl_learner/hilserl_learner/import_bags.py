@@ -1,0 +1,79 @@
+"""`./cell import BAG... --task TASK [--out DIR]`: recordings become demonstrations of steps."""
+import argparse
+import json
+from pathlib import Path
+import sys
+
+from rich.console import Console
+from rich.progress import Progress
+from so101_description.errors import CellError
+from so101_description.model import model_hash
+
+from .bags import find_bags
+from .importing import import_bag
+from .raw_bag import image_size
+from .recorded_steps import recorded_task
+from .task import TaskSchema
+from .tasks import make_task, TASKS
+
+
+def main(argv=None) -> int:
+    """Run the command; returns the exit code."""
+    parser = argparse.ArgumentParser(prog='./cell import', description=__doc__)
+    parser.add_argument('bags', type=Path, nargs='+', metavar='BAG',
+                        help='a recording, or a directory of recordings')
+    parser.add_argument('--task', required=True, choices=sorted(TASKS))
+    parser.add_argument('--out', type=Path, metavar='DIR',
+                        help='where the episodes go, for demos:=DIR (default: TASK-demos)')
+    parser.add_argument('--unlabelled', choices=('include', 'exclude'), default='',
+                        help='what to do with episodes of which nobody said how they came out')
+    options = parser.parse_args(argv)
+    console = Console()
+    failed = 0
+    out = (options.out or Path(f'{options.task}-demos')).absolute()
+    try:
+        bags = [bag for given in options.bags for bag in bags_in(given.absolute())]
+    except CellError as error:
+        print(f'cell import: {error}', file=sys.stderr)
+        return 1
+    for bag in bags:
+        try:
+            with Progress(console=console, transient=True) as bar:
+                work = bar.add_task(bag.name)
+                report = import_bag(
+                    bag, task_for(bag, options.task), out, options.unlabelled,
+                    lambda done, total: bar.update(work, completed=done, total=total))
+        except CellError as error:
+            print(f'cell import: {error}', file=sys.stderr)
+            failed += 1
+            continue
+        report.write(out / f'{bag.name}.import.json')
+        console.print(report.table())
+        print(json.dumps({'bag': report.bag, 'steps': report.steps, 'out': str(out)}))
+    return 1 if failed else 0
+
+
+def bags_in(directory: Path) -> list[Path]:
+    """The recordings that a person means; CellError if there are none."""
+    bags = find_bags(directory)
+    if not bags:
+        raise CellError(
+            f'there is no bag in {directory}: a bag is a directory with metadata.yaml (one that '
+            'was cut off: `ros2 bag reindex` it first)')
+    return bags
+
+
+def task_for(bag: Path, task: str) -> TaskSchema:
+    """The task for the size of a bag's images; CellError if the bag's steps are of another."""
+    recorded = recorded_task(bag)
+    camera = make_task(task, model_hash()).cameras[0].name
+    size = image_size(bag, camera)
+    if size is None and recorded is not None:
+        size = recorded.cameras[0].source_width, recorded.cameras[0].source_height
+    if size is None:
+        raise CellError(f'bag {bag} has neither steps nor images of {camera}')
+    return make_task(task, model_hash(), *size)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

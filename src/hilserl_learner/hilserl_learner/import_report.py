@@ -1,0 +1,107 @@
+"""What an import found in a bag: for a person as a table, for a program as JSON."""
+from collections import Counter
+from dataclasses import dataclass, field
+import json
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+from .steps import Outcome, StepRecord
+from .task import TaskSchema
+
+
+class Spread:
+    """Mean and standard deviation of rows, (N, D) at a time."""
+
+    def __init__(self, size: int):
+        self.count, self._sum, self._squares = 0, np.zeros(size), np.zeros(size)
+
+    def add(self, rows: np.ndarray) -> None:
+        """Take rows into account."""
+        self.count += len(rows)
+        self._sum += rows.sum(0)
+        self._squares += (rows.astype(np.float64) ** 2).sum(0)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Of each column."""
+        return self._sum / max(self.count, 1)
+
+    @property
+    def std(self) -> np.ndarray:
+        """Of each column."""
+        return np.sqrt(np.maximum(self._squares / max(self.count, 1) - self.mean**2, 0.0))
+
+
+@dataclass
+class Report:
+    """One bag's import. `add` takes episodes as they are written."""
+
+    bag: str
+    task: str
+    schema: TaskSchema
+    source: str                     # of the episodes: marks, motion, recorded steps
+    actions_from: Counter = field(default_factory=Counter)
+    gripper_from: Counter = field(default_factory=Counter)
+    outcomes: Counter = field(default_factory=Counter)
+    steps: int = 0                  # with an action
+    gaps: int = 0                   # neighbours that are not a period apart
+    dropped: int = 0                # ticks without a frame or joint state near enough
+    saturated: int = 0              # action components past +-1
+    periods: list[int] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self):
+        self._actions, self._brightness = Spread(len(self.schema.action_names)), Spread(1)
+
+    def add(self, steps: list[StepRecord], saturated: int) -> None:
+        """An episode that is taken in."""
+        acting = [step for step in steps if not step.last]
+        self.outcomes[Outcome(steps[-1].outcome).name.lower()] += 1
+        self.steps += len(acting)
+        self.gaps += int((np.diff([s.index for s in steps]) > 1).sum())
+        self.periods += np.diff([s.stamp for s in steps]).tolist()
+        self.saturated += saturated
+        self._actions.add(np.array([step.action for step in acting]))
+        self._brightness.add(np.array([
+            [np.mean([image.mean() for image in step.images])] for step in steps]))
+
+    def data(self) -> dict:
+        """The report as plain values."""
+        median = float(np.median(self.periods)) if self.periods else 0.0
+        names = self.schema.action_names
+        return {
+            'bag': self.bag, 'task': self.task, 'schema_hash': self.schema.hash,
+            'episodes': sum(self.outcomes.values()), 'episodes_from': self.source,
+            'labels': {('unlabelled' if k == 'none' else k): n
+                       for k, n in self.outcomes.items()},
+            'steps': self.steps, 'rate_hz': round(1e9 / median, 2) if median else 0.0,
+            'gaps': self.gaps, 'dropped_ticks': self.dropped,
+            'actions_from': dict(self.actions_from), 'gripper_from': dict(self.gripper_from),
+            'action_mean': dict(zip(names, self._actions.mean.round(3).tolist())),
+            'action_std': dict(zip(names, self._actions.std.round(3).tolist())),
+            'saturated_share': round(self.saturated / max(self.steps * len(names), 1), 4),
+            'brightness_mean': round(float(self._brightness.mean[0]), 1),
+            'brightness_std': round(float(self._brightness.std[0]), 1),
+            'notes': self.notes}
+
+    def table(self) -> Table:
+        """The report for a terminal."""
+        table = Table(title=f'import of {self.bag}', show_header=False)
+        for name, value in self.data().items():
+            if name == 'bag':
+                continue
+            if isinstance(value, dict):
+                value = ', '.join(f'{key}: {item}' for key, item in value.items())
+            elif isinstance(value, list):
+                value = '\n'.join(value)
+            elif name == 'schema_hash':
+                value = value[:8]
+            table.add_row(name.replace('_', ' '), f'{value:,}' if isinstance(value, int)
+                          else str(value))
+        return table
+
+    def write(self, file: Path) -> None:
+        """Put the JSON on disk."""
+        file.write_text(json.dumps(self.data(), indent=1) + '\n')

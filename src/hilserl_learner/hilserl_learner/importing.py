@@ -1,0 +1,199 @@
+"""Bags of any recording to bags of steps: raw ones by FK, recorded steps checked and mended.
+
+One function for `./cell import` and for `demos:=` at launch. A bag is taken in whole or not at
+all, is never written to, and nothing about it is guessed.
+"""
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+import hashlib
+import os
+from pathlib import Path
+import shutil
+
+import numpy as np
+from so101_description.errors import CellError
+from so101_description.kinematics import Kinematics, KinematicsConfig
+
+from .action_check import ActionCheck
+from .bags import bag_name, EpisodeBag
+from .import_report import Report
+from .labels import apply, content_hash, read_labels
+from .raw_bag import read_raw
+from .raw_episodes import spans
+from .raw_steps import OWN_JOINT, steps_of
+from .recorded_steps import has_steps, recompute, recorded_episodes, recorded_task
+from .steps import Outcome, problem, StepRecord
+from .task import TaskSchema
+
+VERSION = 1         # of what an import makes of a bag; a cache of an older one is not used
+
+
+def kinematics_of(schema: TaskSchema) -> Kinematics:
+    """The arm's kinematics at a task's scales; CellError if the task is of another arm."""
+    kinematics = Kinematics(KinematicsConfig(
+        action_scale=schema.action_scale, gripper_step=schema.gripper_step,
+        box_min=schema.box_min, box_max=schema.box_max))
+    if kinematics.model_hash != schema.model_hash:
+        raise CellError(f'task {schema.name} is of arm model {schema.model_hash[:8]}, this suite '
+                        f'has {kinematics.model_hash[:8]}; actions cannot be computed for it')
+    return kinematics
+
+
+def import_bag(directory: Path, schema: TaskSchema, out: Path, unlabelled: str = '',
+               progress: Callable[[int, int], None] = lambda done, total: None) -> Report:
+    """Import one bag into `out`, a directory of episode bags; CellError with the reason if not.
+
+    unlabelled: 'include' or 'exclude' episodes of which nobody said how they came out; '' is
+    a refusal if there are any.
+    """
+    labels = read_labels(directory)
+    kinematics = kinematics_of(schema)
+    if has_steps(directory) and (
+            (task := recorded_task(directory)) is None or task.hash == schema.hash):
+        report = Report(str(directory), schema.name, schema, 'recorded steps')
+        episodes = _recorded(directory, schema, kinematics, report)
+    else:
+        recording = _read_raw(directory, schema, progress)
+        found, how = spans(recording, round(1e9 / schema.rate))
+        report = Report(str(directory), schema.name, schema, how, notes=recording.notes)
+        episodes = _raw(recording, found, how, schema, kinematics, report)
+    out.mkdir(parents=True, exist_ok=True)
+    workspace = out / f'.importing-{os.getpid()}'
+    shutil.rmtree(workspace, ignore_errors=True)
+    try:
+        for steps, saturated in episodes:
+            steps = apply(labels, steps)
+            if _wanted(steps, unlabelled, report):
+                report.add(steps, saturated)
+                _write(workspace, out, steps, schema)
+        if not report.steps:
+            raise CellError(
+                f'bag {directory} holds no episode to learn from'
+                + ('; ' + '; '.join(report.notes) if report.notes else ''))
+        for bag in sorted(workspace.iterdir()):
+            os.rename(bag, out / bag.name)
+    except OSError as error:
+        raise CellError(f'steps cannot be written to {out}: {error}') from error
+    finally:
+        shutil.rmtree(workspace, ignore_errors=True)
+    return report
+
+
+def _read_raw(directory, schema, progress):
+    try:
+        return read_raw(directory, tuple(c.name for c in schema.cameras), progress)
+    except CellError:
+        task = recorded_task(directory)
+        if task is None:
+            raise
+        raise CellError(
+            f'bag {directory} has steps of another task and no raw streams to make them anew '
+            'from; ' + '; '.join(schema.differences(task))) from None
+
+
+def _wanted(steps: list[StepRecord], unlabelled: str, report: Report) -> bool:
+    last = steps[-1]
+    if last.last and last.outcome == Outcome.DISCARDED:
+        report.notes.append(f'episode {last.episode_id} was discarded when it was recorded')
+        return False
+    judged = last.outcome != Outcome.NONE or all(
+        step.reward is not None for step in steps if not step.last)
+    if judged or unlabelled == 'include':
+        return True
+    if unlabelled == 'exclude':
+        report.notes.append(f'episode {last.episode_id} is unlabelled and left out')
+        return False
+    raise CellError(
+        f'bag {report.bag}: nobody said how episode {last.episode_id} came out, and silence is '
+        'not failure; label it (./cell label), or import with --unlabelled exclude or include')
+
+
+def _write(workspace: Path, out: Path, steps: list[StepRecord], schema: TaskSchema) -> None:
+    name = bag_name(steps[0].episode_id)
+    if (out / name).exists() or (workspace / name).exists():
+        raise CellError(f'episode {steps[0].episode_id} is in {out} already; import each bag '
+                        'once, or into another directory')
+    bag = EpisodeBag(workspace / name, schema, steps[0].stamp)
+    for step in steps:
+        bag.write(step)
+    bag.close()
+
+
+def _raw(recording, found, how, schema, kinematics, report) -> Iterator:
+    digest = content_hash(recording.directory)[:8] if how == 'motion' else ''
+    for span in found:
+        imported = steps_of(recording, span, schema, kinematics)
+        if imported is None:
+            report.notes.append(f'episode {span.name} is too short to hold a step')
+            continue
+        report.dropped += imported.dropped
+        report.actions_from[imported.xyz_from] += 1
+        report.gripper_from[imported.gripper_from] += 1
+        steps = imported.steps
+        if digest:
+            steps = [replace(step, episode_id=f'{digest}-{span.name}') for step in steps]
+        yield steps, int((np.abs(imported.unclipped) > 1.0 + 1e-6).sum())
+
+
+def _recorded(directory, schema, kinematics, report) -> Iterator:
+    total = mended = 0
+    for steps in recorded_episodes(directory):
+        reasons = [why for why in (problem(step, schema) for step in steps) if why]
+        for why in sorted(set(reasons)):
+            report.notes.append(f'{reasons.count(why)} steps of episode {steps[0].episode_id} '
+                                f'are left out: {why}')
+        steps = [step for step in steps if not problem(step, schema)]
+        if sum(not step.last for step in steps) == 0:
+            continue
+        acting = sum(not step.last for step in steps)
+        total += acting
+        source = gripper = 'recorded'
+        if wrong := _wrong(steps, schema):
+            steps, commanded = recompute(steps, schema, kinematics)
+            source = 'recomputed from joint states'
+            gripper = 'the commanded joint' if commanded else OWN_JOINT
+            mended += acting
+            if still := _wrong(steps, schema):
+                raise CellError(f'bag {directory}, episode {steps[0].episode_id}: {wrong}; '
+                                f'recomputed from its joint states: {still}')
+        report.actions_from[source] += 1
+        report.gripper_from[gripper] += 1
+        yield steps, sum(
+            int((np.abs(step.action) >= 1.0).sum()) for step in steps if not step.last)
+    if mended:
+        report.notes.insert(0, f'recomputed {mended:,} of {total:,} actions from joint states, '
+                               f'scale {schema.action_scale:g} m')
+
+
+def _wrong(steps, schema) -> str:
+    check = ActionCheck(schema)
+    for step in steps:
+        check.add(step)
+    return check.problem()
+
+
+def derived(directory: Path, schema: TaskSchema, log: Callable[[str], None]) -> Path:
+    """Directory of a bag's steps, imported once and kept beside it by content and schema."""
+    labels = [(label.outcome, label.time) for label in read_labels(directory)]
+    key = content_hash(directory)[:16] + '-' + schema.hash[:16]
+    if labels:
+        key += '-' + hashlib.sha256(repr(labels).encode()).hexdigest()[:8]
+    kept = directory.parent / '.imported' / f'{key}-{VERSION}'
+    if kept.is_dir():
+        log(f'demonstration {directory.name}: as imported before')
+        return kept
+    beside = kept.with_name(f'{kept.name}.new-{os.getpid()}')
+    try:
+        report = import_bag(directory, schema, beside)
+        os.rename(beside, kept)
+    except OSError as error:
+        raise CellError(
+            f'{directory} has to be imported, and {kept.parent} cannot be written: {error}; '
+            './cell import --out puts it elsewhere') from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    data = report.data()
+    log(f'demonstration {directory.name} imported: {data["episodes"]} episodes, '
+        f'{report.steps:,} steps, actions from {", ".join(report.actions_from)}'
+        + ''.join(f'; {note}' for note in report.notes))
+    return kept

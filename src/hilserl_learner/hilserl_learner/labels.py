@@ -1,0 +1,114 @@
+"""Success and failure said afterwards: a file beside a bag, by time, never inside it.
+
+`BAG.labels.json` holds the SHA-256 of what it labels, so that a label never falls on other data.
+An episode that nobody labelled stays unlabelled.
+"""
+from dataclasses import dataclass, replace
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from so101_description.errors import CellError
+
+from .steps import Outcome, StepRecord
+
+FORMAT = 'hilserl-labels-1'
+OUTCOMES = {'success': Outcome.SUCCESS, 'failure': Outcome.FAILURE}
+
+
+@dataclass(frozen=True)
+class Label:
+    """An outcome at a time (ns); without a time, of every episode that has no other label."""
+
+    outcome: Outcome
+    time: int | None = None
+
+
+def content_hash(bag: Path) -> str:
+    """SHA-256, hex, of a bag's recorded data."""
+    digest = hashlib.sha256()
+    for file in sorted(p for p in bag.iterdir() if p.is_file() and p.suffix != '.yaml'):
+        digest.update(f'{file.name}\0{file.stat().st_size}\0'.encode())
+        with file.open('rb') as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def sidecar(bag: Path) -> Path:
+    """The file that labels a bag."""
+    return bag.parent / f'{bag.name}.labels.json'
+
+
+def read_labels(bag: Path) -> list[Label]:
+    """A bag's labels; CellError if its file is damaged or is about other data."""
+    file = sidecar(bag)
+    if not file.exists():
+        return []
+    try:
+        data = json.loads(file.read_text())
+        if data['format'] != FORMAT:
+            raise ValueError(f'its format is {data["format"]!r}, not {FORMAT!r}')
+        labels = [Label(OUTCOMES[item['outcome']], None if item['time_ns'] is None
+                        else int(item['time_ns'])) for item in data['labels']]
+        digest = data['sha256']
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CellError(f'label file {file} is damaged: {error}; mend it or take it away') from error
+    if digest != content_hash(bag):
+        raise CellError(
+            f'label file {file} was written for other data than {bag} now holds; take it away '
+            'and label again')
+    return labels
+
+
+def add_label(bag: Path, label: Label) -> list[Label]:
+    """Put a label beside a bag, in place of one at the same time; returns all of them."""
+    labels = [known for known in read_labels(bag) if known.time != label.time] + [label]
+    text = json.dumps({
+        'format': FORMAT, 'bag': bag.name, 'sha256': content_hash(bag),
+        'labels': [{'time_ns': known.time, 'outcome': known.outcome.name.lower()}
+                   for known in labels]}, indent=1)
+    beside = sidecar(bag).with_suffix('.json.new')
+    with open(beside, 'w', encoding='utf-8') as file:
+        file.write(text + '\n')
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, sidecar(bag))
+    return labels
+
+
+def apply(labels: list[Label], steps: list[StepRecord]) -> list[StepRecord]:
+    """An episode with the label that is meant for it, if there is one.
+
+    The first label at a time within the episode ends it there; one without a time is for its end.
+    """
+    within = sorted((label for label in labels if label.time is not None
+                     and steps[0].stamp <= label.time <= steps[-1].stamp), key=lambda x: x.time)
+    if within:
+        kept = [step for step in steps if step.stamp <= within[0].time]
+        if len(kept) < len(steps):
+            after = steps[len(kept)]
+            steps = kept + [as_final(after)]
+        return labelled(steps, within[0].outcome)
+    everywhere = [label for label in labels if label.time is None]
+    return labelled(steps, everywhere[-1].outcome) if everywhere else steps
+
+
+def as_final(step: StepRecord) -> StepRecord:
+    """A step as an episode's final observation: without its action and what followed it."""
+    return replace(
+        step, action=step.action[:0], source=0, reward=None, terminated=False, truncated=False,
+        last=True, policy_version=0, sigma=0.0)
+
+
+def labelled(steps: list[StepRecord], outcome: Outcome) -> list[StepRecord]:
+    """An episode with an outcome: reward 1 for the action before a success, 0 for the others."""
+    if not steps[-1].last:      # cut off: its last observation is the final one
+        steps = [*steps[:-1], as_final(steps[-1])]
+    last_action = len(steps) - 2
+    return [
+        replace(step, outcome=outcome) if step.last else replace(
+            step, reward=float(i == last_action and outcome == Outcome.SUCCESS),
+            terminated=i == last_action, truncated=False)
+        for i, step in enumerate(steps)]

@@ -1,0 +1,185 @@
+"""MCAP files as a stream of records, also of a file that was never completed.
+
+Chunks are decompressed by threads ahead of who reads, across the borders of files; what is handed
+out is a view of the chunk, not a copy. Format: mcap.dev/spec.
+"""
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+import struct
+from typing import NamedTuple
+from zlib import crc32
+
+from zstandard import ZstdDecompressor, ZstdError
+
+MAGIC = b'\x89MCAP0\r\n'
+SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 3, 4, 5, 6, 15
+AHEAD = 8           # chunks of about 1 MiB
+WORKERS = 2
+LARGEST = 1 << 30   # bytes; a chunk that says it is larger is damaged
+# what reading a file with other bytes in it raises, by where the bytes are
+DAMAGE = (EOFError, ValueError, KeyError, struct.error, ZstdError, MemoryError)
+
+
+class DamagedFile(Exception):
+    """A file that is not whole; `file` says which."""
+
+    def __init__(self, file: Path, error: Exception):
+        super().__init__(str(error) or type(error).__name__)
+        self.file = file
+
+
+class Schema(NamedTuple):
+    """A message type, as defined in the file."""
+
+    id: int
+    name: str
+    encoding: str
+    text: str
+
+
+class Channel(NamedTuple):
+    """A topic."""
+
+    id: int
+    schema_id: int
+    topic: str
+
+
+class Message(NamedTuple):
+    """A message's bytes and when it was recorded, ns."""
+
+    channel_id: int
+    log_time: int
+    data: memoryview
+
+
+def read(files: list[Path]) -> Iterator[tuple[Path, Schema | Channel | Message]]:
+    """Records of these files, one after the other; DamagedFile where one is not whole."""
+    with ThreadPoolExecutor(WORKERS, 'unpack') as pool:
+        waiting: deque[tuple[Path, Future]] = deque()
+        source = ((file, item) for file in files for item in _chunks(file))
+        more = True
+        while more or waiting:
+            while more and len(waiting) < AHEAD:
+                file, item = next(source, (None, None))
+                if file is None:
+                    more = False
+                else:
+                    more = not isinstance(item, Exception)
+                    waiting.append((file, pool.submit(_unpack, item)))
+            if not waiting:
+                continue
+            file, unpacked = waiting.popleft()
+            for record in _parsed(file, unpacked):
+                yield file, record
+
+
+def _parsed(file: Path, unpacked: Future) -> Iterator[Schema | Channel | Message]:
+    try:
+        for opcode, start, end, data in _records(unpacked.result()):
+            if opcode in _PARSE:
+                yield _PARSE[opcode](data, start, end)
+    except (OSError, *DAMAGE) as error:
+        raise DamagedFile(file, error) from error
+
+
+def start_time(file: Path) -> int:
+    """When the first chunk's first message was recorded, ns, without unpacking it; 0 if none."""
+    with file.open('rb') as stream:
+        stream.seek(len(MAGIC))
+        while len(head := stream.read(17)) == 17:
+            opcode, length, start = struct.unpack('<BQQ', head)
+            if opcode == CHUNK:
+                return start
+            stream.seek(length - 8, 1)
+    return 0
+
+
+def _chunks(file: Path) -> Iterator[tuple[int, bytes] | Exception]:
+    """Compressed chunks of a file, and the error, as the last item, where it stops being one."""
+    try:
+        with file.open('rb') as stream:
+            if stream.read(len(MAGIC)) != MAGIC:
+                raise ValueError('it is no MCAP file')
+            while True:
+                head = stream.read(9)
+                if len(head) < 9:
+                    raise EOFError('it was cut off')
+                opcode, length = struct.unpack('<BQ', head)
+                if opcode == DATA_END:
+                    return
+                if length > LARGEST:
+                    raise ValueError(f'a record says it has {length:,} bytes')
+                content = stream.read(length)
+                if len(content) < length:
+                    raise EOFError('it was cut off')
+                if opcode == CHUNK:
+                    yield opcode, content
+                elif opcode in _PARSE:      # not within a chunk
+                    yield opcode, head + content
+    except (OSError, *DAMAGE) as error:
+        yield error
+
+
+def _unpack(item: tuple[int, bytes] | Exception) -> memoryview:
+    """The records of a chunk."""
+    if isinstance(item, Exception):
+        raise item
+    opcode, chunk = item
+    if opcode != CHUNK:
+        return memoryview(chunk)
+    size, crc = struct.unpack_from('<QI', chunk, 16)
+    if size > LARGEST:
+        raise ValueError(f'a chunk says it has {size:,} bytes')
+    compression, at = _text(chunk, 28)
+    length, = struct.unpack_from('<Q', chunk, at)
+    data = memoryview(chunk)[at + 8:at + 8 + length]
+    if compression == 'zstd':
+        data = memoryview(ZstdDecompressor().decompress(data, size))
+    elif compression:
+        raise ValueError(f'its chunks are compressed by {compression}, not by zstd')
+    if len(data) != size or crc and crc32(data) != crc:
+        raise ValueError('a chunk\'s content is not what was written')
+    return data
+
+
+def _records(data: memoryview) -> Iterator[tuple[int, int, int, memoryview]]:
+    at = 0
+    while at < len(data):
+        if at + 9 > len(data):
+            raise EOFError('it was cut off')
+        opcode, length = struct.unpack_from('<BQ', data, at)
+        at += 9
+        if at + length > len(data):
+            raise EOFError('it was cut off')
+        yield opcode, at, at + length, data
+        at += length
+
+
+def _text(data, at: int) -> tuple[str, int]:
+    length, = struct.unpack_from('<I', data, at)
+    if at + 4 + length > len(data):
+        raise EOFError('it was cut off')
+    return bytes(data[at + 4:at + 4 + length]).decode(), at + 4 + length
+
+
+def _schema(data, start, end) -> Schema:
+    number, = struct.unpack_from('<H', data, start)
+    name, at = _text(data, start + 2)
+    encoding, at = _text(data, at)
+    return Schema(number, name, encoding, _text(data, at)[0])
+
+
+def _channel(data, start, end) -> Channel:
+    number, schema = struct.unpack_from('<HH', data, start)
+    return Channel(number, schema, _text(data, start + 4)[0])
+
+
+def _message(data, start, end) -> Message:
+    channel, _, log_time = struct.unpack_from('<HIQ', data, start)
+    return Message(channel, log_time, data[start + 22:end])
+
+
+_PARSE = {SCHEMA: _schema, CHANNEL: _channel, MESSAGE: _message}

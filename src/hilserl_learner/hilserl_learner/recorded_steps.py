@@ -1,0 +1,88 @@
+"""Recorded steps, and their actions anew where the recorded ones cannot be what moved the arm."""
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from so101_description.errors import CellError
+from so101_description.joints import JOINTS
+from so101_description.kinematics import Kinematics
+from so101_description.names import STEP, TASK
+
+from .bag_types import STEP_TYPE, step_from_cdr, task_from_cdr, TASK_TYPE, typestore
+from .raw_bag import connections_of, open_reader, UNREADABLE
+from .steps import StepRecord
+from .task import TaskSchema
+
+
+def recorded_task(directory: Path) -> TaskSchema | None:
+    """The task that a bag says its steps are of; None if it says none."""
+    reader = open_reader(directory)
+    try:
+        found = connections_of(reader, TASK, (TASK_TYPE,))
+        for _, _, data in reader.messages(found) if found else ():
+            return task_from_cdr(data)
+        return None
+    except UNREADABLE as error:
+        raise CellError(f'bag {directory} is damaged: {error}') from error
+    finally:
+        reader.close()
+
+
+def has_steps(directory: Path) -> bool:
+    """Whether a bag holds recorded steps of this version's definition."""
+    reader = open_reader(directory)
+    try:
+        return any(c.topic.endswith(f'/{STEP}') and c.msgtype == STEP_TYPE and c.msgcount
+                   and reader.typestore.hash_rihs01(STEP_TYPE)
+                   == typestore().hash_rihs01(STEP_TYPE) for c in reader.connections)
+    finally:
+        reader.close()
+
+
+def recorded_episodes(directory: Path) -> Iterator[list[StepRecord]]:
+    """Episodes of recorded steps, each as soon as it is whole; steps sorted by index."""
+    reader = open_reader(directory)
+    episodes: dict[str, list[StepRecord]] = {}
+    try:
+        for _, _, data in reader.messages(connections_of(reader, STEP, (STEP_TYPE,))):
+            step = step_from_cdr(data)
+            episodes.setdefault(step.episode_id, []).append(step)
+            if step.last:
+                yield sorted(episodes.pop(step.episode_id), key=lambda s: s.index)
+    except UNREADABLE as error:
+        raise CellError(f'bag {directory} is damaged: {error}') from error
+    finally:
+        reader.close()
+    for steps in episodes.values():
+        yield sorted(steps, key=lambda s: s.index)
+
+
+def recompute(steps: list[StepRecord], schema: TaskSchema, kinematics: Kinematics,
+              ) -> tuple[list[StepRecord], bool]:
+    """The same episode with actions by FK from its joint states; and whether the gripper's is
+    the commanded one (else the joint's own).
+
+    A step holds the measured joints and how far the command is ahead of them: together the
+    commanded pose, from one of which to the next the executed action went.
+    """
+    measured = _columns(steps, schema, 'position')
+    ahead = _columns(steps, schema, 'following_error')
+    commanded = bool(np.abs(ahead).max() > 1e-4)
+    poses = measured + ahead
+    own = [schema.state_names.index(f'previous.{name}') for name in schema.action_names]
+    result, previous = [], np.zeros(len(own), np.float32)
+    for i, step in enumerate(steps):
+        state = step.state.copy()
+        state[own] = previous
+        action = step.action
+        if not step.last and i + 1 < len(steps):
+            action = kinematics.action_between(poses[i + 1], poses[i]).action.astype(np.float32)
+            previous = action
+        result.append(replace(step, state=state, action=action))
+    return result, commanded
+
+
+def _columns(steps, schema, what: str) -> np.ndarray:
+    columns = [schema.state_names.index(f'{joint}.{what}') for joint in JOINTS]
+    return np.array([step.state[columns] for step in steps], np.float64)
