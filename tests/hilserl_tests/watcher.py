@@ -7,7 +7,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from sensor_msgs.msg import Image, JointState
 from so101_description import names, qos
-from so101_interfaces.msg import ActorStatus, LearnerStatus, Step, Weights
+from so101_interfaces.msg import ActorStatus, LearnerStatus, Step, Task, Weights
 
 
 class Watcher:
@@ -17,7 +17,9 @@ class Watcher:
         self.actor: list[ActorStatus] = []
         self.learner: list[LearnerStatus] = []
         self.steps: list[Step] = []
+        self.task: Task | None = None
         self.versions: list[int] = []
+        self.commands: list[JointState] = []     # to the follower
         self.counts: Counter = Counter()
         self.first: dict[str, float] = {}
         self.last: dict[str, float] = {}
@@ -32,6 +34,9 @@ class Watcher:
                 (Step, names.STEP, qos.STEPS, self.steps.append),
                 (Weights, names.WEIGHTS, qos.LATCHED,
                  lambda m: self.versions.append(m.version)),
+                (JointState, names.JOINT_COMMANDS.format(arm='follower'), qos.STATUS,
+                 self.commands.append),
+                (Task, names.TASK, qos.LATCHED, lambda m: setattr(self, 'task', m)),
                 (Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_SUB, None),
                 (JointState, names.JOINT_STATES.format(arm='follower'), qos.SENSOR_SUB, None),
                 (JointState, names.JOINT_STATES.format(arm='leader'), qos.SENSOR_SUB, None)):
