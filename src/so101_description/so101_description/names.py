@@ -6,6 +6,7 @@ ARMS = ('follower', 'leader')
 JOINT_STATES = '{arm}/joint_states'          # sensor_msgs/JointState
 JOINT_COMMANDS = '{arm}/joint_commands'      # sensor_msgs/JointState, position, rad
 SET_TORQUE = '{arm}/set_torque'              # std_srvs/SetBool
+CLEAR_FAULTS = '{arm}/clear_faults'          # std_srvs/Trigger
 DIAGNOSTICS = '/diagnostics'                 # diagnostic_msgs/DiagnosticArray
 
 # camera

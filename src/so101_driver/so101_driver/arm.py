@@ -1,7 +1,8 @@
-"""One arm: its bus, its tick map and the thread that reads, limits and writes at a steady rate.
+"""One arm: the thread that reads its servos, limits what they are told, and writes, steadily.
 
 The thread owns the bus from `start()` to the end; everybody else leaves a command or a request
-and is served between two cycles. An arm that is told to end goes to rest, lets go and closes.
+and is served between two cycles. A port that goes away is opened again, and the arm then waits
+for a fresh command. An arm that is told to end goes to rest, lets go and closes.
 """
 from collections import deque
 from concurrent.futures import Future
@@ -12,64 +13,88 @@ import time
 import numpy as np
 
 from so101_description.errors import CellError
-from so101_description.joints import JOINTS, SERVO_IDS, pack
+from so101_description.joints import JOINTS, pack
 
-from . import servo
-from .bus import Bus
+from .bus import Bus, PortLost
 from .calibration import Calibration
 from .configure import configure
-from .goal import Goal
+from .goal import Goal, Limits
+from .grip import Grip
+from .servos import IDS, Servos
 
-IDS = tuple(SERVO_IDS[name] for name in JOINTS)
-SILENCE = 2.0            # s without an answer after which a servo is given up
-REST_SPEED = 1.6         # rad/s, each joint on the way to rest
+SILENCE = 0.5            # s without an answer after which a servo is lost, not late
+PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)      # s between attempts to get a lost arm back
+FUTURE = 0.05            # s that a command's stamp may be ahead of this clock
+CLEAR_WAIT = 1.0         # s that a servo gets to lose its fault once it has let go
+REST_SPEED = 1.6         # rad/s, each joint on the way to rest at the end
 REST_DEADLINE = 2.6      # s
-LIFT = JOINTS.index('shoulder_lift')
-ARM = slice(0, 5)           # without the gripper, which may hold something
+ARM = slice(0, 5)        # without the gripper, which may hold something
 REST_TOLERANCE = 0.1     # rad
 
 
 class Arm:
     """The arm `name`. `publish(stamp_ns, position, velocity, load)` gets arrays (6,): rad, rad/s,
-    share of full drive; `log(text)` gets a line for each thing worth telling."""
+    share of full drive, and the time of the oldest of them; `log(text)` gets a line for each
+    thing worth telling."""
 
-    def __init__(self, name: str, bus: Bus, calibration: Calibration, *, rate: float,
-                 max_speed: float, command_timeout: float, locked: np.ndarray,
-                 rest: np.ndarray | None, publish, log):
+    def __init__(self, name: str, bus: Bus, calibration: Calibration, limits: Limits, *,
+                 rate: float, publish, log):
         self.name, self.bus, self.calibration = name, bus, calibration
-        self.rate, self.rest = rate, rest
-        self.goal = Goal(calibration, max_speed / rate, command_timeout, locked)
+        self.rate, self.limits = rate, limits
+        self.servos = Servos(name, bus, calibration, log)
+        self.goal = Goal(calibration, limits, rate)
+        self.grip = Grip(self.servos, self.goal, log)
         self.torque_on = False
-        self.cycles = self.late_cycles = self.refused = 0
-        self.missed = np.zeros(len(IDS), np.int64)    # answers that did not come, a servo
-        self.errors = [0] * len(IDS)                  # last error byte
+        self.lost = ''                                # why the link is down
+        self.cycles = self.late_cycles = self.refused = self.reconnects = 0
         self.starts = deque(maxlen=int(5 * rate))     # monotonic s of the last cycles
-        self._data = [b''] * len(IDS)
-        self._answered_at = [0.0] * len(IDS)
+        self._restore = False                         # torque on at the next fresh command
         self._publish, self._log = publish, log
         self._command: deque = deque(maxlen=1)        # the latest wins
         self._requests: queue.SimpleQueue = queue.SimpleQueue()
         self._closing, self._closed = threading.Event(), threading.Event()
 
     # --- for other threads -------------------------------------------------------------------
-    def command(self, names, positions) -> None:
-        """Take a joint target by name (rad); CellError, and no motion, if it is not one."""
+    def command(self, names, positions, stamp_ns: int) -> None:
+        """Take a joint target by name (rad), made at `stamp_ns`; CellError, and no motion, if it
+        is not one, is not of now, or the arm is in no state to follow it."""
         try:
-            self._command.append((pack(names, positions), time.monotonic()))
+            target, age = pack(names, positions), (time.time_ns() - stamp_ns) * 1e-9
+            if age > self.limits.command_timeout:
+                made = f'stamped {age:.3f} s ago' if stamp_ns else 'without a time stamp'
+                raise CellError(f'{made}, the limit is {self.limits.command_timeout} s')
+            if age < -FUTURE:
+                raise CellError(f'stamped {-age:.3f} s in the future; set the clocks')
+            if self.lost:
+                raise CellError(self.lost)
+            if self.servos.faults.sentence():
+                raise CellError(f'{self.servos.faults.sentence()}; remove the cause, then call '
+                                f'{self.name}/clear_faults')
         except CellError as error:
             self.refused += 1
             raise CellError(f'{self.name}: command refused: {error}') from error
+        self._command.append((target, time.monotonic() - max(age, 0.0)))
 
     def set_torque(self, on: bool) -> list[str]:
         """Switch all servos; what went wrong, a line a servo (none: all obeyed)."""
+        return self._ask(lambda: self._set_torque(on), 1.0)
+
+    def clear_faults(self) -> list[str]:
+        """Take faulty servos through their recovery; a line for each that stays faulty."""
+        return self._ask(self._clear_faults, CLEAR_WAIT + 1.0)
+
+    def _ask(self, request, timeout: float) -> list[str]:
         if self._closed.is_set():
             return [f'{self.name}: the driver is ending']
+        if self.lost:
+            self._restore = False       # what was on before the break is no longer wanted
+            return [f'{self.name}: {self.lost}']
         answer: Future = Future()
-        self._requests.put((on, answer))
+        self._requests.put((request, answer))
         try:
-            return answer.result(timeout=1.0)
+            return answer.result(timeout)
         except TimeoutError:
-            return [f'{self.name}: the bus did not get to it within 1 s']
+            return [f'{self.name}: the bus did not get to it within {timeout:.0f} s']
 
     def close(self) -> None:
         """Ask the thread to leave the arm at rest; `wait_closed` tells when it has."""
@@ -79,62 +104,54 @@ class Arm:
         """Whether rest, torque off and port are done within the time."""
         return self._closed.wait(timeout)
 
-    @property
-    def telemetry(self) -> servo.Telemetry:
-        """The last answer of each servo."""
-        data = np.frombuffer(b''.join(self._data), np.uint8)
-        return servo.Telemetry(data.reshape(len(IDS), servo.BLOCK_LENGTH))
-
-    def ages(self) -> list[float]:
-        """Seconds since each servo's last answer."""
-        now = time.monotonic()
-        return [now - at for at in self._answered_at]
-
     # --- the arm's own thread ----------------------------------------------------------------
     def start(self) -> None:
         """Check and set up the servos; an arm that already holds goes on holding."""
         for line in configure(self.bus, self.calibration):
             self._log(f'{self.name}: {line}')
-        self._answered_at = [time.monotonic()] * len(IDS)
+        self.servos.forget()
         for _ in range(10):
-            self._read()
-            if all(self._data):
+            if self.servos.read() and not self.servos.silent():
                 break
         else:
-            silent = ', '.join(j for j, data in zip(JOINTS, self._data) if not data)
-            raise CellError(f'{self.bus.path}: {silent} of the {self.name} do not answer a '
-                            'sync read; check their plugs')
-        if any(self.bus.read(number, servo.TORQUE_ENABLE, 1)[1][0] for number in IDS):
+            raise CellError(f'{self.bus.path}: {self.servos.silent()} of the {self.name} do not '
+                            'answer a sync read; check their plugs')
+        if self.servos.any_torque():
             self._log(f'{self.name}: found holding; it goes on holding where it is')
             for line in self._set_torque(True):
                 self._log(line)
 
     def run(self) -> None:
-        """Cycle until `close()`; CellError when the port or a servo is gone for good."""
-        healthy = False
+        """Cycle until `close()`, over every break of the link."""
         try:
-            self._cycle_until_closing()
-            healthy = True
+            while not self._closing.is_set():
+                try:
+                    self._cycle_until_closing()
+                except PortLost as lost:
+                    self._reconnect(lost)
         finally:
-            self._leave(healthy)
+            self._leave()
 
     def _cycle_until_closing(self) -> None:
-        due = time.monotonic()
+        due, behind = time.monotonic(), False
         while not self._closing.is_set():
             while not self._requests.empty():
-                on, answer = self._requests.get()
-                answer.set_result(self._set_torque(on))
-            now = self._read_and_publish()
-            if self._command:
-                target, at = self._command.popleft()
-                if self.torque_on:
-                    self.goal.command(target, at)
-            self._write_goal(now)
+                request, answer = self._requests.get()
+                answer.set_result(request())
+            now = time.monotonic()
+            self._obey(now)
+            self.servos.begin_read()
+            if behind:                  # the wire is busy now: time to tell of the last cycle
+                self._tell()
+            self._finish_cycle(now)
+            due += 1.0 / self.rate
+            behind = due <= time.monotonic()
+            if not behind:
+                self._tell()
             due = self._sleep(due)
 
     def _sleep(self, due: float) -> float:
-        """Wait for the next of the absolute deadlines; what is past is dropped, not made up."""
-        due += 1.0 / self.rate
+        """Wait for an absolute deadline; what is past is dropped, not made up."""
         pause = due - time.monotonic()
         if pause > 0:
             time.sleep(pause)
@@ -144,83 +161,111 @@ class Arm:
             due += dropped / self.rate
         return due
 
-    def _read(self) -> bool:
-        """One sync read; servos that did not answer keep their last values."""
-        answers = self.bus.sync_read(servo.BLOCK, servo.BLOCK_LENGTH)
-        now = time.monotonic()
-        for i, number in enumerate(IDS):
-            if number in answers:
-                self.errors[i], self._data[i] = answers[number]
-                self._answered_at[i] = now
-            else:
-                self.missed[i] += 1
-        return bool(answers)
+    def _obey(self, now: float) -> None:
+        """Take the latest command, if any, and write this cycle's goal."""
+        if self._command:
+            target, at = self._command.popleft()
+            if self._restore:
+                self._restore = False
+                for line in self._set_torque(True) or [
+                        f'{self.name}: a fresh command: torque on again']:
+                    self._log(line)
+            if self.torque_on and not self.servos.faults.sentence():
+                self.goal.command(target, at)
+        if self.torque_on:
+            self.servos.write_goal(self.goal.advance(now, self.servos.measured()))
 
-    def _measured(self, telemetry: servo.Telemetry) -> np.ndarray:
-        return self.calibration.to_rad(telemetry.position)
-
-    def _read_and_publish(self) -> float:
-        now = time.monotonic()
+    def _finish_cycle(self, now: float) -> None:
         self.starts.append(now)
         self.cycles += 1
-        stamp = time.time_ns()
-        if self._read():
-            telemetry = self.telemetry
-            self._publish(stamp, self._measured(telemetry),
-                          telemetry.velocity * self.calibration.scale, telemetry.load)
-        elif now - max(self._answered_at) > SILENCE:
-            raise CellError(f'{self.bus.path}: no servo of the {self.name} has answered for '
-                            f'{SILENCE:.0f} s; check its power and cable')
-        for i, at in enumerate(self._answered_at):
-            if now - at > SILENCE:
-                raise CellError(
-                    f'{self.bus.path}: servo {IDS[i]} ({JOINTS[i]}) of the {self.name} has not '
-                    f'answered for {SILENCE:.0f} s; check its plug')
-        return now
-
-    def _write_goal(self, now: float, max_step=None) -> None:
+        self.servos.finish_read()
+        oldest = min(self.servos.answered_at)
+        if now - oldest > SILENCE:
+            silent = [f'servo {IDS[i]} ({JOINTS[i]})'
+                      for i, at in enumerate(self.servos.answered_at) if now - at > SILENCE]
+            raise PortLost(f'{self.bus.path}: {", ".join(silent)} of the {self.name} silent for '
+                           f'{SILENCE} s; check plugs and power')
+        if self.torque_on and self.servos.faults.sentence() and not self.goal.holding:
+            self.goal.hold(self.servos.measured())
         if self.torque_on:
-            angles = self.goal.advance(now, max_step)
-            self.bus.sync_write(
-                servo.GOAL_POSITION, self.calibration.to_ticks(angles).tolist())
+            self.grip.update(now)
 
+    def _tell(self) -> None:
+        telemetry = self.servos.telemetry
+        self._publish(min(self.servos.stamps), self.servos.measured(),
+                      telemetry.velocity * self.calibration.scale, telemetry.load)
+
+    # --- requests ----------------------------------------------------------------------------
     def _set_torque(self, on: bool) -> list[str]:
         """Each servo for itself; going on starts from where the arm is, so that nothing jumps."""
+        self._restore = False
         if on and not self.torque_on:
             try:
-                if not self._read():
+                if not self.servos.read():
                     return [f'{self.name}: torque stays off: no servo answers']
-                self.goal.reset(self._measured(self.telemetry))
+                self.goal.reset(self.servos.measured(), time.monotonic())
                 self._command.clear()
-                self.torque_on = True
-                self._write_goal(time.monotonic())
+                self.servos.write_goal(self.goal.position)
             except CellError as error:
-                self.torque_on = False
                 return [f'{self.name}: torque stays off: {error}']
         self.torque_on = on
-        problems = {}
-        for joint, number in zip(JOINTS, IDS):
+        return self.servos.torque(on)
+
+    def _clear_faults(self) -> list[str]:
+        """Let go of the faulty servos, wait for their bits to go, hold again where they are."""
+        faulty = [i for i, bits in enumerate(self.servos.faults.latched) if bits]
+        problems = self.servos.torque(False, faulty)
+        end = time.monotonic() + CLEAR_WAIT
+        while time.monotonic() < end and not self._closing.is_set():
+            time.sleep(1.0 / self.rate)
+            self.servos.read()
+            now = time.monotonic()
+            if not any(self.servos.faults.shown(i, now) for i in faulty):
+                break
+        problems += self.servos.faults.clear(time.monotonic())
+        if self.torque_on and not self.servos.faults.sentence():
+            self.goal.reset(self.servos.measured(), time.monotonic())
+            self.servos.write_goal(self.goal.position)
+            problems += self.servos.torque(True, faulty)
+        return problems
+
+    # --- a lost link -------------------------------------------------------------------------
+    def _reconnect(self, lost: PortLost) -> None:
+        self.lost, attempt, held = str(lost), 0, self.torque_on
+        self._restore, self.torque_on = held or self._restore, False
+        self._log(f'{self.name}: {lost}; trying to get it back')
+        while not self._closing.is_set():
+            while not self._requests.empty():
+                self._requests.get()[1].set_result([f'{self.name}: {self.lost}'])
+            self.bus.close()
+            self._closing.wait(PAUSES[min(attempt, len(PAUSES) - 1)])
+            attempt += 1
             try:
-                self.bus.write(number, servo.TORQUE_ENABLE, 1, int(on))
-                error, data = self.bus.read(number, servo.TORQUE_ENABLE, 1)
-                if data[0] != on:
-                    faults = ', '.join(servo.error_names(error)) or 'no fault shown'
-                    problems[joint] = f'refused ({faults})'
+                self.bus.open()
+                restore = self._restore
+                self.start()
+                self._restore = restore and not self.torque_on
             except CellError as error:
-                problems[joint] = str(error)
-        return [f'{self.name}: {joint}: torque {"on" if on else "off"}: {text}'
-                for joint, text in problems.items()]
+                if str(error) != self.lost:
+                    self._log(f'{self.name}: {error}')
+                self.lost = str(error)
+                continue
+            self._command.clear()
+            self.lost, self.reconnects = '', self.reconnects + 1
+            self._log(f'{self.name}: back' + (
+                '; torque comes on with the next command' if self._restore else ''))
+            return
 
     # --- the end -----------------------------------------------------------------------------
-    def _leave(self, healthy: bool) -> None:
+    def _leave(self) -> None:
         """Rest, torque off, port closed: each tried whatever became of the one before."""
         try:
-            if healthy and self.torque_on and self.rest is not None:
+            if self.torque_on and self.limits.rest is not None:
                 self._log(self._go_to_rest())
         except Exception as error:  # the remaining steps must not depend on this one
             self._log(f'{self.name}: not at rest: {error}')
         try:
-            problems = self._set_torque(False)
+            problems = self.servos.torque(False)
             for line in problems or [f'{self.name}: torque off']:
                 self._log(line)
         finally:
@@ -229,21 +274,20 @@ class Arm:
             self._closed.set()
 
     def _go_to_rest(self) -> str:
-        """The shoulder lifts first: all at once, a low arm is pushed against the table. The
-        gripper stays as it is. Returns what to report."""
-        target = np.where(np.array(JOINTS) == 'gripper', self.goal.position, self.rest)
-        lifted = np.where(np.arange(len(JOINTS)) == LIFT, target, self.goal.position)
-        way = abs(target[LIFT] - self.goal.position[LIFT])
+        """Returns what to report."""
         began = due = time.monotonic()
+        self.goal.hold(self.servos.measured())
+        self.goal.rest()
         while True:
-            now = self._read_and_publish()
-            low = abs(target[LIFT] - self.goal.position[LIFT]) > 0.5 * way
-            self.goal.command(lifted if low else target, now)
-            away = float(np.abs(self._measured(self.telemetry) - target)[ARM].max())
+            now = time.monotonic()
+            self.servos.begin_read()
+            self._finish_cycle(now)
+            self._tell()
+            away = float(np.abs(self.servos.measured() - self.limits.rest)[ARM].max())
             if away < REST_TOLERANCE:
                 return f'{self.name}: at rest after {now - began:.1f} s'
             if now - began > REST_DEADLINE:
                 return (f'{self.name}: {away:.2f} rad from rest after {now - began:.1f} s; '
                         'letting go all the same')
-            self._write_goal(now, REST_SPEED / self.rate)
-            due = self._sleep(due)
+            self.servos.write_goal(self.goal.advance(now, self.servos.measured(), REST_SPEED))
+            due = self._sleep(due + 1.0 / self.rate)

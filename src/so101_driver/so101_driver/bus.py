@@ -1,15 +1,15 @@
 """One Feetech bus: feetech-servo-sdk opens the port, packs and sends; receiving is done here.
 
 The SDK's receive polls without sleeping (34 ms of a core for one lost answer) and its group read
-throws the error byte and everybody's answers away when one is missing. Here the thread sleeps,
-a lost answer costs `answer_timeout`, and the servos that did answer are used.
+throws the error byte and everybody's answers away when one is missing. Here the thread sleeps
+until the last byte is in, a lost answer costs `answer_timeout`, and what did come is used.
 """
 import os
 import select
 import termios
 import time
 
-from scservo_sdk import COMM_SUCCESS, INST_PING, PacketHandler, PortHandler
+from scservo_sdk import BROADCAST_ID, INST_PING, INST_SYNC_WRITE, PacketHandler, PortHandler
 from serial import SerialTimeoutException
 
 from so101_description.errors import CellError
@@ -17,7 +17,12 @@ from so101_description.errors import CellError
 BY_ID = '/dev/serial/by-id'
 BAUD_RATE = 1_000_000
 TRIES = 3                # of a read or write of one servo
-SINGLE_TIMEOUT = 0.02    # s; a servo that writes its EEPROM answers late
+SINGLE_TIMEOUT = 0.02    # s at least; a servo that writes its EEPROM answers late
+BYTE = 10 / BAUD_RATE    # s on the wire, 8N1
+
+
+class PortLost(CellError):
+    """The port, or everything behind it, went away; it may come back."""
 
 
 def absent_port(path: str) -> str:
@@ -52,32 +57,59 @@ def parse_status_packets(buffer: bytes, length: int):
             at += size
 
 
+class _PacketMade:
+    """Stands where the SDK expects a port, and keeps the packet that it made."""
+
+    is_using = False
+    packet = b''
+
+    def clearPort(self):
+        pass
+
+    def writePort(self, packet):
+        self.packet = bytes(packet)
+        return len(packet)
+
+    def setPacketTimeout(self, length):
+        pass
+
+
 class Bus:
     """The servos `ids` on the serial port `path`. Not thread-safe: one owner at a time."""
 
-    def __init__(self, path: str, ids: tuple[int, ...], answer_timeout: float = 0.003):
+    def __init__(self, path: str, ids: tuple[int, ...], answer_timeout: float = 0.0025):
         self.path, self.ids = path, tuple(ids)
         self.answer_timeout = answer_timeout
         self.requested = self.lost = self.bad_checksums = 0
-        self._port = PortHandler(path)
         self._packets = PacketHandler(0)
-        self._port.baudrate = BAUD_RATE
-        if not os.path.exists(path):
-            raise CellError(absent_port(path))
+        self._sync_reads: dict[tuple[int, int], bytes] = {}
+        self._port = None
+        self.open()
+
+    def open(self) -> None:
+        """Open the port; CellError, with the remedy, if that cannot be."""
+        port = PortHandler(self.path)
+        port.baudrate = BAUD_RATE
+        if not os.path.exists(self.path):
+            raise CellError(absent_port(self.path))
         try:
-            self._port.openPort()
-            self._port.ser.exclusive = True
-            self._port.ser.write_timeout = 0.1  # a port that nobody empties must not hang us
+            port.openPort()
+            port.ser.exclusive = True
+            port.ser.write_timeout = 0.1  # a port that nobody empties must not hang us
         except PermissionError:
             raise self._denied() from None
         except (OSError, termios.error) as error:
             if getattr(error, 'errno', None) == 13:
                 raise self._denied() from None
-            self.close()
+            if port.is_open:
+                port.closePort()
             raise CellError(
-                f'{path}: cannot be opened for this process alone ({error}); end the program '
-                'that uses it, or name the right port') from error
-        self._fd = self._port.ser.fileno()
+                f'{self.path}: cannot be opened for this process alone ({error}); end the '
+                'program that uses it, or name the right port') from error
+        self._port, self._fd = port, port.ser.fileno()
+        self._wake_at = 0            # bytes that wake the reader up
+        self._wire_free = 0.0        # monotonic s when all that was sent is through
+        self._due = (), 0, 0.0       # servos, length and deadline of the read under way
 
     def _denied(self) -> CellError:
         return CellError(f'{self.path}: permission denied; add yourself to its group '
@@ -88,84 +120,130 @@ class Bus:
         if self._port.is_open:
             self._port.closePort()
 
-    def _lost_port(self, error) -> CellError:
-        return CellError(f'{self.path}: the port is gone ({error}); check cable and power, '
-                         'then start again')
+    def _lost_port(self, error) -> PortLost:
+        return PortLost(f'{self.path}: the port is gone ({error}); check cable and power')
 
-    def _send(self, send, *args) -> None:
-        """Let the SDK send one packet, after what late answers left behind is dropped."""
+    # --- sending -----------------------------------------------------------------------------
+    def _made(self, make, *args) -> bytes:
+        """The packet that a method of the SDK makes."""
+        port = _PacketMade()
+        make(port, *args)
+        return port.packet
+
+    def _send(self, packet: bytes) -> None:
         try:
-            self._port.ser.reset_input_buffer()
-            result = send(self._port, *args)
+            self._port.writePort(packet)
         except SerialTimeoutException:      # not taken in time: as good as an answer lost
             self._port.ser.reset_output_buffer()
-            return
         except (OSError, termios.error, TypeError) as error:  # TypeError: pyserial, closed port
             raise self._lost_port(error) from error
-        finally:
-            self._port.is_using = False
-        if result != COMM_SUCCESS:
-            raise self._lost_port(self._packets.getTxRxResult(result))
+        self._wire_free = max(self._wire_free, time.monotonic()) + len(packet) * BYTE
 
-    def _receive(self, wanted, length: int, sent: int, timeout: float) -> dict:
-        """{id: (error byte, data)} of those wanted that answered within the time."""
-        wire = (sent + len(wanted) * (length + 6)) * 10 / BAUD_RATE
-        deadline = time.monotonic() + wire + timeout
-        time.sleep(0.9 * wire)  # nothing is complete before: one wake-up instead of one a packet
-        answers, buffer = {}, b''
-        self.requested += len(wanted)
+    def _request(self, packet: bytes, servos, length: int, timeout: float) -> None:
+        """Send what is to be answered, after what late answers left behind is dropped."""
+        try:
+            self._port.ser.reset_input_buffer()
+        except (OSError, termios.error, TypeError) as error:
+            raise self._lost_port(error) from error
+        self._send(packet)
+        self.requested += len(servos)
+        self._due = (servos, length,
+                     self._wire_free + len(servos) * (length + 6) * BYTE + timeout)
+
+    # --- receiving ---------------------------------------------------------------------------
+    def _wake_up_at(self, count: int) -> None:
+        """Have `select` report the port when `count` bytes are in, not at each one's arrival."""
+        if count != self._wake_at:
+            attributes = termios.tcgetattr(self._fd)
+            attributes[6][termios.VMIN], attributes[6][termios.VTIME] = min(count, 255), 0
+            termios.tcsetattr(self._fd, termios.TCSANOW, attributes)
+            self._wake_at = count
+
+    def _collect(self) -> dict:
+        """{id: (error byte, data)} of those asked who answered within the time.
+
+        Of two answers with one id, one is another servo's with a broken id: neither counts.
+        """
+        wanted, length, deadline = self._due
+        answers, twice, buffer = {}, set(), b''
         try:
             while len(answers) < len(wanted):
+                missing = (len(wanted) - len(answers)) * (length + 6)
+                self._wake_up_at(max(missing - len(buffer), 1))
                 left = deadline - time.monotonic()
-                if not select.select([self._fd], [], [], max(left, 0.0))[0]:
-                    break
-                chunk = os.read(self._fd, 4096)
-                if not chunk:
+                full = bool(select.select([self._fd], [], [], max(left, 0.0))[0])
+                chunk = self._take()
+                if full and not chunk:
                     raise OSError('end of file')
                 packets, buffer, bad = parse_status_packets(buffer + chunk, length)
                 self.bad_checksums += bad
                 for servo, error, data in packets:
+                    if servo in answers:
+                        twice.add(servo)
                     if servo in wanted:
                         answers[servo] = error, data
-                if left <= 0.0:
+                if not full or left <= 0.0:
                     break
-        except OSError as error:
+        except (OSError, termios.error) as error:
             raise self._lost_port(error) from error
+        for servo in twice:
+            del answers[servo]
         self.lost += len(wanted) - len(answers)
         return answers
 
-    def _transact(self, servo: int, length: int, sent: int, send, *args):
+    def _take(self) -> bytes:
+        try:
+            return os.read(self._fd, 4096)
+        except BlockingIOError:
+            return b''
+
+    # --- one servo ---------------------------------------------------------------------------
+    def _transact(self, servo: int, length: int, make, *args):
+        packet = self._made(make, *args)
         for _ in range(TRIES):
-            self._send(send, *args)
-            answer = self._receive((servo,), length, sent, SINGLE_TIMEOUT).get(servo)
+            self._request(packet, (servo,), length, max(SINGLE_TIMEOUT, 5 * self.answer_timeout))
+            answer = self._collect().get(servo)
             if answer:
                 return answer
         raise CellError(f'{self.path}: servo {servo} does not answer; check its plug and power')
 
     def ping(self, servo: int) -> int:
         """Error byte of a servo that is there; CellError if it does not answer."""
-        packet = [0, 0, servo, 2, INST_PING, 0]
-        return self._transact(servo, 0, 6, self._packets.txPacket, packet)[0]
+        return self._transact(
+            servo, 0, self._packets.txPacket, [0, 0, servo, 2, INST_PING, 0])[0]
 
     def read(self, servo: int, address: int, length: int) -> tuple[int, bytes]:
         """(error byte, `length` bytes from `address`); CellError if it does not answer."""
-        return self._transact(
-            servo, length, 8, self._packets.readTx, servo, address, length)
+        return self._transact(servo, length, self._packets.readTx, servo, address, length)
 
     def write(self, servo: int, address: int, length: int, value: int) -> int:
         """Write an unsigned value of 1 or 2 bytes; error byte; CellError without an answer."""
         data = value.to_bytes(length, 'little')
         return self._transact(
-            servo, 0, 7 + length, self._packets.writeTxOnly, servo, address, length, data)[0]
+            servo, 0, self._packets.writeTxOnly, servo, address, length, data)[0]
+
+    # --- all servos --------------------------------------------------------------------------
+    def begin_read(self, address: int, length: int) -> None:
+        """Ask all servos for a block; `finish_read` takes the answers."""
+        key = address, length
+        if key not in self._sync_reads:
+            self._sync_reads[key] = self._made(
+                self._packets.syncReadTx, address, length, self.ids, len(self.ids))
+        self._request(self._sync_reads[key], self.ids, length, self.answer_timeout)
+
+    def finish_read(self) -> dict[int, tuple[int, bytes]]:
+        """{id: (error byte, data)} of the servos that answered `begin_read` in time."""
+        return self._collect()
 
     def sync_read(self, address: int, length: int) -> dict[int, tuple[int, bytes]]:
-        """{id: (error byte, data)} of the servos that answered, one request for all."""
-        self._send(self._packets.syncReadTx, address, length, self.ids, len(self.ids))
-        return self._receive(self.ids, length, 8 + len(self.ids), self.answer_timeout)
+        """`begin_read` and `finish_read`."""
+        self.begin_read(address, length)
+        return self.finish_read()
 
     def sync_write(self, address: int, values) -> None:
         """Write one unsigned 16-bit value a servo, in `ids` order; servos do not answer."""
-        data = []
+        body = bytearray((BROADCAST_ID, 3 * len(self.ids) + 4, INST_SYNC_WRITE, address, 2))
         for servo, value in zip(self.ids, values):
-            data += servo, value & 0xff, value >> 8
-        self._send(self._packets.syncWriteTxOnly, address, 2, data, len(data))
+            body += bytes((servo, value & 0xff, value >> 8))
+        body.append(~sum(body) & 0xff)
+        self._send(b'\xff\xff' + body)

@@ -1,16 +1,28 @@
-"""What `/diagnostics` says of one arm: a status for the arm and one for each servo."""
+"""What `/diagnostics` says of one arm (REP 107): a status for the arm and one for each servo."""
+import time
+
 import numpy as np
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from so101_description.joints import JOINTS
 
 from .arm import Arm
-from .servo import error_names
+from .faults import names
+from .servos import IDS
 
 STALE_AGE = 0.1          # s; a servo's last answer is older: its values are not of now
+# key -> how many so far, of an arm
+COUNTERS = {
+    'answers_lost': lambda arm: arm.bus.lost,
+    'checksum_errors': lambda arm: arm.bus.bad_checksums,
+    'commands_stale': lambda arm: arm.goal.stale,
+    'commands_refused': lambda arm: arm.refused,
+    'clamps': lambda arm: int(arm.goal.clamps.sum()),
+}
 
 
-def _status(level: bytes, name: str, message: str, hardware: str, values) -> DiagnosticStatus:
+def make_status(level: bytes, name: str, message: str, hardware: str, values) -> DiagnosticStatus:
+    """A DiagnosticStatus with (key, value) pairs as text."""
     return DiagnosticStatus(
         level=level, name=name, message=message, hardware_id=hardware,
         values=[KeyValue(key=key, value=str(value)) for key, value in values])
@@ -25,40 +37,72 @@ def timing(starts, rate: float) -> tuple[float, float]:
     return 1.0 / float(intervals.mean()), float(jitter)
 
 
-def arm_diagnostics(arm: Arm) -> list[DiagnosticStatus]:
-    """Statuses of a started arm."""
-    telemetry, ages, errors = arm.telemetry, arm.ages(), list(arm.errors)
-    rate, jitter = timing(list(arm.starts), arm.rate)
-    faulty = [j for j, error in zip(JOINTS, errors) if error]
-    silent = [j for j, age in zip(JOINTS, ages) if age > STALE_AGE]
-    level, message = DiagnosticStatus.OK, 'holding' if arm.goal.holding else 'following'
-    if not arm.torque_on:
-        message = 'torque off'
-    if silent:
-        level, message = DiagnosticStatus.WARN, 'no answer from ' + ', '.join(silent)
-    if faulty:
-        level, message = DiagnosticStatus.ERROR, 'fault in ' + ', '.join(faulty)
-    bus = arm.bus
-    statuses = [_status(level, f'driver: {arm.name}', message, bus.path, [
-        ('rate_hz', f'{rate:.1f}'), ('jitter_ms_p99', f'{jitter:.2f}'),
-        ('late_cycles', arm.late_cycles), ('torque', 'on' if arm.torque_on else 'off'),
-        ('answers_requested', bus.requested), ('answers_lost', bus.lost),
-        ('checksum_errors', bus.bad_checksums), ('commands_stale', arm.goal.stale),
-        ('commands_refused', arm.refused), ('clamps', int(arm.goal.clamps.sum()))])]
-    voltage, temperature = telemetry.voltage, telemetry.temperature
-    load, current, moving = telemetry.load, telemetry.current, telemetry.moving
-    for i, joint in enumerate(JOINTS):
+class ArmDiagnostics:
+    """Statuses of a started arm; rates are per second since the statuses before."""
+
+    def __init__(self, arm: Arm):
+        self._arm = arm
+        self._before = time.monotonic(), dict.fromkeys(COUNTERS, 0)
+
+    def statuses(self) -> list[DiagnosticStatus]:
+        """One for the arm, one for each servo."""
+        now = time.monotonic()
+        servos = [self._servo(i, now) for i in range(len(JOINTS))]
+        return [self._overall(now), *servos]
+
+    def _overall(self, now: float) -> DiagnosticStatus:
+        arm = self._arm
+        rate, jitter = timing(list(arm.starts), arm.rate)
+        values = [('rate_hz', f'{rate:.1f}'), ('jitter_ms_p99', f'{jitter:.2f}'),
+                  ('late_cycles', arm.late_cycles), ('torque', 'on' if arm.torque_on else 'off'),
+                  ('reconnects', arm.reconnects), ('grips_loosened', arm.grip.loosened),
+                  ('answers_requested', arm.bus.requested)]
+        before_at, before = self._before
+        counts = {key: count(arm) for key, count in COUNTERS.items()}
+        for key, count in counts.items():
+            per_second = (count - before[key]) / max(now - before_at, 1e-3)
+            values += [(key, count), (key + '_per_s', f'{per_second:.2f}')]
+        self._before = now, counts
+        level, message = self._state(now)
+        return make_status(level, f'driver: {arm.name}', message, arm.bus.path, values)
+
+    def _state(self, now: float) -> tuple[bytes, str]:
+        arm = self._arm
+        silent = [j for j, at in zip(JOINTS, arm.servos.answered_at) if now - at > STALE_AGE]
+        faults = arm.servos.faults.sentence()
+        if arm.lost:
+            return DiagnosticStatus.ERROR, f'reconnecting: {arm.lost}'
+        if faults:
+            return DiagnosticStatus.ERROR, f'{faults}; clear with {arm.name}/clear_faults'
+        if silent:
+            return DiagnosticStatus.WARN, 'no answer from ' + ', '.join(silent)
+        if not arm.torque_on:
+            return DiagnosticStatus.OK, 'torque off'
+        if arm.goal.resting:
+            return DiagnosticStatus.WARN, 'no commands: gone to rest'
+        return DiagnosticStatus.OK, 'holding' if arm.goal.holding else 'following'
+
+    def _servo(self, i: int, now: float) -> DiagnosticStatus:
+        servos, joint = self._arm.servos, JOINTS[i]
+        age, latched = now - servos.answered_at[i], servos.faults.latched[i]
+        shown = servos.faults.shown(i, now)
         level, message = DiagnosticStatus.OK, 'ok'
-        if ages[i] > STALE_AGE:
-            level, message = DiagnosticStatus.STALE, f'no answer for {ages[i]:.1f} s'
-        if errors[i]:
+        if shown:
+            level, message = DiagnosticStatus.WARN, ', '.join(names(shown))
+        if age > STALE_AGE:
+            level, message = DiagnosticStatus.STALE, f'no answer for {age:.1f} s'
+        if latched:
             level = DiagnosticStatus.ERROR
-            message = ', '.join(error_names(errors[i])) or f'error byte {errors[i]:#04x}'
-        statuses.append(_status(
-            level, f'driver: {arm.name}: {joint}', message, f'servo {bus.ids[i]}', [
-                ('voltage_v', f'{voltage[i]:.1f}'), ('temperature_c', int(temperature[i])),
-                ('load', f'{load[i]:.3f}'), ('current_a', f'{current[i]:.3f}'),
-                ('moving', bool(moving[i])), ('error_byte', f'{errors[i]:#04x}'),
-                ('age_s', f'{ages[i]:.3f}'), ('answers_lost', int(arm.missed[i])),
-                ('clamps', int(arm.goal.clamps[i]))]))
-    return statuses
+            message = ', '.join(names(latched)) + ('' if latched & shown else ' (latched)')
+        values = [('age_s', f'{age:.3f}'), ('error_byte', f'{servos.errors[i]:#04x}'),
+                  ('faults', servos.faults.count[i]), ('answers_lost', int(servos.missed[i])),
+                  ('clamps', int(self._arm.goal.clamps[i]))]
+        telemetry = servos.snapshot()
+        if telemetry:
+            values += [('voltage_v', f'{telemetry.voltage[i]:.1f}'),
+                       ('temperature_c', int(telemetry.temperature[i])),
+                       ('load', f'{telemetry.load[i]:.3f}'),
+                       ('current_a', f'{telemetry.current[i]:.3f}'),
+                       ('moving', bool(telemetry.moving[i]))]
+        return make_status(
+            level, f'driver: {self._arm.name}: {joint}', message, f'servo {IDS[i]}', values)

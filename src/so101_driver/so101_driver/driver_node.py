@@ -11,17 +11,20 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 from sensor_msgs.msg import JointState
-from std_srvs.srv import SetBool
+from std_srvs.srv import SetBool, Trigger
 
 from so101_description import names, qos
 from so101_description.errors import CellError
 from so101_description.joints import JOINTS, MAX_VELOCITY, REST
 from so101_description.ros_node import CellNode, Parameter
 
-from .arm import IDS, Arm
+from .arm import Arm
 from .bus import Bus, absent_port
 from .calibration import check_spans, load_calibration
-from .diagnostics import arm_diagnostics
+from .diagnostics import ArmDiagnostics
+from .goal import Limits
+from .identity import check_identity, read_identity, recognise
+from .servos import IDS
 
 CLOSE_TIME = 3.4         # s; an arm needs at most 2.6 to rest and some tenths to let go
 
@@ -53,10 +56,14 @@ class DriverNode(CellNode):
         Parameter('leader_port', '', 'serial port of the leader; empty: no leader'),
         Parameter('follower_calibration', '', "LeRobot's calibration file of the follower"),
         Parameter('leader_calibration', '', "LeRobot's calibration file of the leader"),
-        Parameter('rate', 100.0, 'cycles of each bus, Hz', 10.0, 500.0),
+        Parameter('rate', 100.0, 'cycles of each bus, Hz', 10.0, 1000.0),
         Parameter('max_speed', 2.0, 'speed limit of every joint, rad/s', 0.05, MAX_VELOCITY),
+        Parameter('align_speed', 1.2, 'speed limit from torque on until the first target is '
+                  'met, rad/s', 0.05, MAX_VELOCITY),
         Parameter('command_timeout', 0.25, 'an older command moves nothing, s', 0.05, 5.0),
-        Parameter('answer_timeout', 0.003, 'how long to wait for answers beyond their time on '
+        Parameter('rest_after', 120.0, 'without commands for so long, the follower goes down '
+                  'to rest, s', 1.0, 86400.0),
+        Parameter('answer_timeout', 0.0025, 'how long to wait for answers beyond their time on '
                   'the wire, s; more for USB adapters with a latency timer', 0.001, 0.05),
         Parameter('port_wait', 10.0, 'how long to wait for a port to appear, s', 0.0, 120.0),
         Parameter('locked_joints', '', 'joints that never move, by name, with commas between'),
@@ -65,7 +72,9 @@ class DriverNode(CellNode):
     def __init__(self):
         super().__init__('driver')
         self._arms: dict[str, Arm] = {}
+        self._diagnosed: dict[str, ArmDiagnostics] = {}
         self._closing = threading.Event()
+        self._deadline = time.monotonic() + self.param('port_wait')
         self._locked = self._locked_joints()
         ports = {arm: self.param(f'{arm}_port') for arm in names.ARMS}
         self._ports = {arm: port for arm, port in ports.items() if port}
@@ -73,7 +82,8 @@ class DriverNode(CellNode):
             raise CellError('neither follower_port nor leader_port is set; '
                             "name at least one arm's serial port")
         calibrations = {
-            arm: load_calibration(self.param(f'{arm}_calibration')) for arm in self._ports}
+            arm: load_calibration(self.param(f'{arm}_calibration')) for arm in names.ARMS
+            if arm in self._ports or self.param(f'{arm}_calibration')}
         if len(calibrations) == 2:
             check_spans(calibrations['leader'], calibrations['follower'])
         self._diagnostics = self.create_publisher(
@@ -86,7 +96,11 @@ class DriverNode(CellNode):
                 lambda message, arm=arm: self._command(arm, message), qos.COMMAND)
             self.create_service(
                 SetBool, names.SET_TORQUE.format(arm=arm),
-                lambda request, response, arm=arm: self._set_torque(arm, request, response))
+                lambda request, response, arm=arm: self._serve(
+                    arm, response, lambda a: a.set_torque(request.data)))
+            self.create_service(
+                Trigger, names.CLEAR_FAULTS.format(arm=arm),
+                lambda _, response, arm=arm: self._serve(arm, response, Arm.clear_faults))
         self.create_timer(1.0, self._publish_diagnostics)
         self._opening = self.guard(self._open, calibrations)
 
@@ -99,53 +113,82 @@ class DriverNode(CellNode):
         return np.array([joint in locked for joint in JOINTS])
 
     def _open(self, calibrations) -> None:
-        """Wait for the ports, open both arms, and only then let them cycle."""
-        arms = {}
+        """Wait for the ports, see that each has its arm, and only then let them cycle."""
+        buses = {}
         try:
-            deadline = time.monotonic() + self.param('port_wait')
             for arm, port in self._ports.items():
-                while not os.path.exists(port):
-                    if time.monotonic() > deadline:
-                        raise CellError(f'{arm}_port: {absent_port(port)}')
-                    if self._closing.wait(0.05):
+                if not self._appears(port):
+                    if self._closing.is_set():
                         return
+                    raise CellError(f'{arm}_port: {absent_port(port)}'
+                                    + self._present_arm(arm, calibrations))
             for arm, port in self._ports.items():
-                arms[arm] = Arm(
-                    arm, Bus(port, IDS, self.param('answer_timeout')), calibrations[arm],
-                    rate=self.param('rate'), max_speed=self.param('max_speed'),
-                    command_timeout=self.param('command_timeout'), locked=self._locked,
-                    rest=REST if arm == 'follower' else None,
-                    publish=self._states[arm].publish, log=self.get_logger().info)
-                arms[arm].start()
-        except CellError:
+                buses[arm] = Bus(port, IDS, self.param('answer_timeout'))
+            check_identity(buses, calibrations)
+            arms = {arm: self._make_arm(arm, bus, calibrations[arm])
+                    for arm, bus in buses.items()}
             for arm in arms.values():
-                arm.bus.close()
+                arm.start()
+        except CellError:
+            for bus in buses.values():
+                bus.close()
             raise
+        self._diagnosed = {name: ArmDiagnostics(arm) for name, arm in arms.items()}
         self._arms = arms
         for arm in arms.values():
             self.guard(arm.run)
         self.get_logger().info('cycling ' + ', '.join(
             f'{arm} on {port}' for arm, port in self._ports.items()))
 
+    def _appears(self, port: str) -> bool:
+        while not os.path.exists(port):
+            if time.monotonic() > self._deadline or self._closing.wait(0.05):
+                return False
+        return True
+
+    def _present_arm(self, absent: str, calibrations) -> str:
+        """What to say of the other port when one is not there."""
+        for arm, port in self._ports.items():
+            if arm != absent and os.path.exists(port):
+                bus = Bus(port, IDS)
+                try:
+                    found = recognise(read_identity(bus)[0], calibrations)
+                except CellError as error:
+                    return f'; on {port}: {error}'
+                finally:
+                    bus.close()
+                return (f'; the arm on {port} is the {found}' if found
+                        else f'; {port} is there')
+        return ''
+
+    def _make_arm(self, arm: str, bus: Bus, calibration) -> Arm:
+        limits = Limits(
+            self.param('max_speed'), self.param('align_speed'), self.param('command_timeout'),
+            self.param('rest_after'), self._locked, REST if arm == 'follower' else None)
+        return Arm(arm, bus, calibration, limits, rate=self.param('rate'),
+                   publish=self._states[arm].publish, log=self.get_logger().info)
+
     def _command(self, arm: str, message: JointState) -> None:
         if arm not in self._arms:
             return
         try:
-            self._arms[arm].command(message.name, message.position)
+            stamp = message.header.stamp
+            self._arms[arm].command(message.name, message.position,
+                                    stamp.sec * 1_000_000_000 + stamp.nanosec)
         except CellError as error:
             self.get_logger().warning(str(error), throttle_duration_sec=1.0)
 
-    def _set_torque(self, arm: str, request, response):
+    def _serve(self, arm: str, response, request):
         if arm in self._arms:
-            problems = self._arms[arm].set_torque(request.data)
+            problems = request(self._arms[arm])
         else:
             problems = [f'{arm}: its bus is not open yet']
         response.success, response.message = not problems, '; '.join(problems)
         return response
 
     def _publish_diagnostics(self) -> None:
-        statuses = [status for arm in self._arms.values() for status in arm_diagnostics(arm)]
-        message = DiagnosticArray(status=statuses)
+        message = DiagnosticArray(
+            status=[s for arm in self._diagnosed.values() for s in arm.statuses()])
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
 

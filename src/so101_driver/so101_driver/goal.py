@@ -1,48 +1,110 @@
 """Where one arm's servos are told to be, cycle by cycle: the limits that hold for every source.
 
 A command only sets a target within the limits; the goal moves there at the speed limit. When
-commands stop coming, the goal stays where it is: the arm keeps its pose and the gripper its grip
-(its goal lies inside the object it holds, its measured position does not).
+commands stop coming, the goal eases to where the arm was measured (but the gripper keeps its
+grip: its goal lies inside the object it holds), and after `rest_after` it goes down to rest.
 """
+from dataclasses import dataclass
+
 import numpy as np
+
+from so101_description.joints import JOINTS
 
 from .calibration import Calibration
 
 CLAMP_TOLERANCE = 0.002  # rad, about one tick: rounding is not worth a count
+ALIGNED = 0.05           # rad
+SOFT_SPEED = 0.3         # rad/s, towards the pose to hold and to rest when nobody commands
+LIFT = JOINTS.index('shoulder_lift')
+GRIPPER = JOINTS.index('gripper')
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an arm's motion is held to. Speeds in rad/s, times in s."""
+
+    max_speed: float
+    align_speed: float           # until the first target after torque on is met
+    command_timeout: float
+    rest_after: float            # without commands; only where there is a rest pose
+    locked: np.ndarray           # (6,) bool
+    rest: np.ndarray | None      # (6,) rad
 
 
 class Goal:
     """Target and goal (6,) rad of one arm; times in s of one monotonic clock."""
 
-    def __init__(self, calibration: Calibration, max_step: float, command_timeout: float,
-                 locked: np.ndarray):
+    def __init__(self, calibration: Calibration, limits: Limits, rate: float):
         self.lower, self.upper = calibration.lower, calibration.upper
-        self.max_step = max_step             # rad a cycle
-        self.command_timeout = command_timeout
-        self.locked = locked                 # (6,) bool
-        self.clamps = np.zeros(len(locked), np.int64)
+        self.limits, self._rate = limits, rate
+        self.clamps = np.zeros(len(JOINTS), np.int64)
         self.stale = 0
-        self.position = self.target = np.zeros(len(locked))
-        self.reset(self.position)
+        self.reset(np.zeros(len(JOINTS)), 0.0)
 
-    def reset(self, measured: np.ndarray) -> None:
+    def reset(self, measured: np.ndarray, now: float) -> None:
         """Start from a measured pose, without a command."""
         self.position, self.target = measured.copy(), measured.copy()
-        self.holding, self._commanded_at = True, -np.inf
+        self.holding, self.resting, self.aligned = True, False, False
+        self._commanded_at = now
 
     def command(self, target: np.ndarray, now: float) -> None:
         """Take a finite target (6,); out of limits is clamped and counted, locked ignored."""
         clipped = np.clip(target, self.lower, self.upper)
         self.clamps += np.abs(clipped - target) > CLAMP_TOLERANCE
-        self.target = np.where(self.locked, self.position, clipped)
-        self.holding, self._commanded_at = False, now
+        self.target = np.where(self.limits.locked, self.position, clipped)
+        self.holding, self.resting, self._commanded_at = False, False, now
 
-    def advance(self, now: float, max_step=None) -> np.ndarray:
-        """The goal (6,) of this cycle; `max_step` (scalar or (6,)) may only slow it down."""
-        if not self.holding and now - self._commanded_at > self.command_timeout:
-            self.holding = True
+    def hold(self, measured: np.ndarray) -> None:
+        """Ease to a measured pose; the grip stays as it is."""
+        self.holding, self.resting = True, False
+        pose = np.clip(measured, self.lower, self.upper)
+        pose[GRIPPER] = self.position[GRIPPER]
+        self.target = np.where(self.limits.locked, self.position, pose)
+
+    def loosen(self, measured: float, squeeze: float) -> None:
+        """Bring the gripper's goal within `squeeze` rad of where it is."""
+        position, target = self.position.copy(), self.target.copy()
+        for angles in (position, target):
+            angles[GRIPPER] = np.clip(angles[GRIPPER], measured - squeeze, measured + squeeze)
+        self.position, self.target = position, target
+
+    def rest(self) -> None:
+        """Go to rest from now on, if there is one."""
+        if self.limits.rest is not None:
+            self.resting = True
+            self._lift = abs(self.limits.rest[LIFT] - self.position[LIFT])
+
+    def advance(self, now: float, measured: np.ndarray, speed=None) -> np.ndarray:
+        """The goal (6,) of this cycle; `speed` (rad/s) may only slow it down."""
+        idle = now - self._commanded_at
+        if not self.holding and idle > self.limits.command_timeout:
             self.stale += 1
-            self.target = self.position.copy()
-        step = self.max_step if max_step is None else np.minimum(max_step, self.max_step)
-        self.position = self.position + np.clip(self.target - self.position, -step, step)
+            self.hold(measured)
+        if self.holding and not self.resting and idle > self.limits.rest_after:
+            self.rest()
+        if self.resting:
+            self.target = self._rest_target()
+        away = self.target - self.position
+        if not (self.holding or self.aligned):
+            self.aligned = np.abs(away).max() < ALIGNED
+        step = self._speed(speed) / self._rate
+        self.position = self.position + np.clip(away, -step, step)
         return self.position
+
+    def _speed(self, speed) -> float:
+        limit = self.limits.max_speed
+        if speed is None and self.holding:
+            speed = SOFT_SPEED
+        elif speed is None and not self.aligned:
+            speed = self.limits.align_speed
+        return limit if speed is None else min(speed, limit)
+
+    def _rest_target(self) -> np.ndarray:
+        """The shoulder lifts first: all at once, a low arm is pushed against the table. The
+        gripper stays as it is."""
+        target = self.limits.rest.copy()
+        target[GRIPPER] = self.position[GRIPPER]
+        if abs(target[LIFT] - self.position[LIFT]) > 0.5 * self._lift:
+            lift, target = target[LIFT], self.position.copy()
+            target[LIFT] = lift
+        return np.where(self.limits.locked, self.position, target)

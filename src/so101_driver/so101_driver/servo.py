@@ -29,6 +29,7 @@ TORQUE_ENABLE = 40
 ACCELERATION = 41
 GOAL_POSITION = 42
 LOCK = 55
+PRESENT_VOLTAGE = 62  # 0.1 V
 BLOCK = 56           # the telemetry block: 56 to 70, all of it in one sync read
 BLOCK_LENGTH = 15
 

@@ -52,9 +52,20 @@ class EmulatedArm:
         self._thread.join()
         self._bus.stop()
 
-    def unplug(self, servo_id):
-        """Take one servo off the bus."""
-        self._bus.servos = [s for s in self._bus.servos if s.id != servo_id]
+    @property
+    def faults(self):
+        """What goes wrong on the wire, by script."""
+        return self._bus.faults
+
+    def unplug_port(self):
+        """Take the port away; the servos keep their supply."""
+        self._bus.stop()
+
+    def plug_port(self):
+        """Bring the port back, as another device at the same path."""
+        faults, self._bus = self._bus.faults, ServoBus(self.port, self.servos)
+        self._bus.faults = faults
+        self._bus.start()
 
     def is_open(self):
         """Whether somebody has the port open."""

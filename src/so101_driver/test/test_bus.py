@@ -53,7 +53,8 @@ def wire():
 
 
 @pytest.fixture
-def bus(wire):
+def bus(wire, monkeypatch):
+    monkeypatch.setattr('so101_driver.bus.SINGLE_TIMEOUT', 0.1)
     bus = Bus(wire.path, (1, 2, 3), answer_timeout=0.05)  # a busy machine answers late
     yield bus
     bus.close()
@@ -102,6 +103,13 @@ def test_a_corrupt_answer_is_dropped_and_counted(wire, bus):
     wire.answer = lambda request: [status(1, bytes(15)) + broken + status(3, bytes(15))]
     assert sorted(bus.sync_read(56, 15)) == [1, 3]
     assert (bus.lost, bus.bad_checksums) == (1, 1)
+
+
+def test_an_answer_with_anothers_id_counts_for_neither(wire, bus):
+    wire.answer = lambda request: [
+        status(1, bytes(15)) + status(3, b'\x07' * 15) + status(3, bytes(15))]
+    assert sorted(bus.sync_read(56, 15)) == [1]
+    assert bus.lost == 2
 
 
 def test_an_answer_cut_short_does_not_take_the_next_with_it(wire, bus):

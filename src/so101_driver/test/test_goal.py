@@ -2,8 +2,9 @@ from hypothesis import given, settings, strategies as st
 import numpy as np
 import pytest
 
+from so101_description.joints import REST
 from so101_driver.calibration import load_calibration
-from so101_driver.goal import Goal
+from so101_driver.goal import SOFT_SPEED, Goal, Limits
 from so101_sim import calibration_path
 
 CALIBRATION = load_calibration(calibration_path('follower'))
@@ -11,9 +12,9 @@ STEP = 0.02
 FREE = np.zeros(6, bool)
 
 
-def make_goal(locked=FREE, measured=np.zeros(6)):
-    goal = Goal(CALIBRATION, STEP, 0.25, locked)
-    goal.reset(measured)
+def make_goal(locked=FREE, measured=np.zeros(6), align_speed=2.0, rest_after=1e9, rest=REST):
+    goal = Goal(CALIBRATION, Limits(2.0, align_speed, 0.25, rest_after, locked, rest), 100.0)
+    goal.reset(measured, 0.0)
     return goal
 
 
@@ -23,7 +24,7 @@ def test_a_far_target_is_approached_at_the_speed_limit_and_reached():
     positions = [goal.position]
     for cycle in range(6):
         goal.command(target, cycle * 0.01)
-        positions.append(goal.advance(cycle * 0.01))
+        positions.append(goal.advance(cycle * 0.01, goal.position))
     assert np.abs(np.diff(positions, axis=0)).max() == pytest.approx(STEP)
     assert positions[-1] == pytest.approx(target)
 
@@ -36,16 +37,22 @@ def test_a_target_beyond_the_limits_is_clamped_and_counted_by_joint():
     assert goal.clamps.tolist() == [1, 0, 0, 0, 0, 1]
 
 
-def test_a_stale_command_stops_the_goal_on_its_way_and_a_new_one_moves_it_on():
-    goal = make_goal()
+def test_a_stale_command_holds_softly_where_the_arm_was_measured_and_a_new_one_moves_it_on():
+    goal, measured = make_goal(), np.full(6, 0.1)
     goal.command(np.full(6, 1.0), 0.0)
-    goal.advance(0.2)
-    kept = goal.advance(0.24)
-    for now in (0.26, 0.3, 5.0):
-        assert np.array_equal(goal.advance(now), kept)
+    for cycle in range(25):
+        goal.advance(cycle * 0.01, measured)
+    goal.advance(0.26, measured)                       # stale from here on
     assert goal.stale == 1 and goal.holding
-    goal.command(np.full(6, 1.0), 5.0)
-    assert np.all(goal.advance(5.01) > kept)
+    before = goal.position
+    assert before[0] > 0.3
+    for cycle in range(27, 200):
+        after = goal.advance(cycle * 0.01, measured)
+        assert np.abs(after - before).max() <= SOFT_SPEED * 0.01 + 1e-9
+        before = after
+    assert before[:5] == pytest.approx(measured[:5])
+    goal.command(np.full(6, 1.0), 2.0)
+    assert np.all(goal.advance(2.01, measured)[:5] > before[:5])
 
 
 def test_a_stale_command_keeps_the_grip():
@@ -53,8 +60,43 @@ def test_a_stale_command_keeps_the_grip():
     goal = make_goal(measured=np.array([0, 0, 0, 0, 0, 0.3]))
     for cycle in range(20):
         goal.command(np.array([0, 0, 0, 0, 0, 0.1]), cycle * 0.01)
-        goal.advance(cycle * 0.01)
-    assert goal.advance(9.0)[5] == pytest.approx(0.1)
+        goal.advance(cycle * 0.01, np.array([0, 0, 0, 0, 0, 0.3]))
+    assert goal.advance(9.0, np.array([0, 0, 0, 0, 0, 0.3]))[5] == pytest.approx(0.1)
+
+
+def test_without_commands_for_long_the_arm_goes_down_to_rest_slowly_shoulder_first():
+    goal = make_goal(measured=np.array([0.5, 0.2, 0.3, 0.4, 0.5, 0.6]), rest_after=5.0)
+    lifted_first = None
+    for cycle in range(2000):
+        before = goal.position
+        after = goal.advance(cycle * 0.01, before)
+        assert np.abs(after - before).max() <= SOFT_SPEED * 0.01 + 1e-9
+        if cycle * 0.01 <= 5.0:
+            assert not goal.resting
+        elif lifted_first is None:
+            lifted_first = after[1] < before[1] and after[0] == before[0]
+    assert lifted_first and goal.position[:5] == pytest.approx(REST[:5])
+    assert goal.position[5] == 0.6                     # the gripper keeps what it holds
+    goal.command(goal.position + 0.1, 20.0)
+    assert not goal.resting
+
+
+def test_a_leader_without_a_rest_pose_only_holds():
+    goal = make_goal(measured=np.full(6, 0.3), rest_after=1.0, rest=None)
+    assert goal.advance(50.0, np.full(6, 0.3)) == pytest.approx(np.full(6, 0.3))
+
+
+def test_alignment_after_torque_on_is_slower_until_the_target_is_met_once():
+    goal, now = make_goal(align_speed=0.5), 0.0
+    steps = []
+    for target in (0.3, -0.5):
+        while abs(goal.position[0] - target) > 1e-9:
+            now += 0.01
+            before = goal.position
+            goal.command(np.array([target, 0, 0, 0, 0, 0]), now)
+            steps.append(np.abs(goal.advance(now, before) - before).max())
+    assert max(steps[:40]) == pytest.approx(0.005)
+    assert max(steps) == pytest.approx(STEP)
 
 
 def test_locked_joints_stay_for_every_command():
@@ -62,7 +104,7 @@ def test_locked_joints_stay_for_every_command():
     goal = make_goal(locked, np.full(6, 0.2))
     goal.command(np.full(6, 0.4), 0.0)
     for cycle in range(20):
-        goal.advance(cycle * 0.01)
+        goal.advance(cycle * 0.01, goal.position)
     assert goal.position == pytest.approx([0.4, 0.4, 0.4, 0.4, 0.2, 0.4])
 
 
@@ -78,7 +120,7 @@ def test_no_commands_make_a_joint_faster_than_its_limit_or_leave_its_range(comma
         for _ in range(cycles):
             before = goal.position
             now += 0.01
-            after = goal.advance(now)
+            after = goal.advance(now, before)
             assert np.all(np.abs(after - before) <= STEP + 1e-12)
             further = np.maximum(CALIBRATION.lower - after, after - CALIBRATION.upper)
             assert np.all(further <= np.maximum(outside, 1e-12))

@@ -11,9 +11,13 @@ STALL_CURRENT = 2.7                # A
 
 
 class ServoArm:
-    """The servos of the 'follower' or 'leader' and their bus at `port` (not started)."""
+    """The servos of the 'follower' or 'leader' and their bus at `port` (not started).
 
-    def __init__(self, arm: str, port: str, q):
+    `backlash`: play between servo and joint, rad; `stiction`: a goal nearer than this to where
+    the motor last went does not move it, rad.
+    """
+
+    def __init__(self, arm: str, port: str, q, backlash: float = 0.0, stiction: float = 0.0):
         table = load_joint_ticks(calibration_path(arm))
         ticks = [table[name] for name in JOINTS]
         self._zero = np.array([t.encoder(0.0) for t in ticks])
@@ -22,10 +26,14 @@ class ServoArm:
             Sts3215(t.id, Sensed(t.encoder(angle)), t.homing_offset, t.range_min, t.range_max)
             for t, angle in zip(ticks, q)]
         self.bus = ServoBus(port, self.servos)
+        self._play, self._stiction = backlash / 2, stiction
+        self._geared = np.array(q, np.float64)         # where the servos' side of the play is
+        self._moved_to = np.array(q, np.float64)
 
     def sense(self, position, velocity, load) -> None:
         """Tell the servos of their joints: rad, rad/s, share of the stall torque, each (6,)."""
-        rows = zip(self.servos, (position / self._rad_per_tick + self._zero).tolist(),
+        self._geared = np.clip(self._geared, position - self._play, position + self._play)
+        rows = zip(self.servos, (self._geared / self._rad_per_tick + self._zero).tolist(),
                    (velocity / self._rad_per_tick).tolist(), load.tolist())
         for servo, at, speed, share in rows:
             servo.sensed = Sensed(at, speed, share, abs(share) * STALL_CURRENT)
@@ -36,7 +44,10 @@ class ServoArm:
 
     def goal(self) -> np.ndarray:
         """Where the motors are told to go, (6,) rad."""
-        return (np.array([s.goal for s in self.servos]) - self._zero) * self._rad_per_tick
+        goal = (np.array([s.goal for s in self.servos]) - self._zero) * self._rad_per_tick
+        stuck = np.abs(goal - self._moved_to) < self._stiction
+        self._moved_to = np.where(stuck, self._moved_to, goal)
+        return self._moved_to
 
     def speed(self) -> np.ndarray:
         """How fast they may go there, (6,) rad/s."""

@@ -4,6 +4,7 @@ Whoever opens the link sees what a USB serial adapter with servos on it would sh
 blocks until bytes come, answers all servos of a packet in one write, and sends no answer before
 its last bit could have arrived at the port's baud rate.
 """
+import ctypes
 import errno
 import os
 import select
@@ -15,12 +16,14 @@ import tty
 from so101_description.errors import CellError
 
 from .sts3215 import Sts3215
+from .wire_faults import WireFaults
 
 PING, READ, WRITE, REG_WRITE, ACTION, SYNC_READ, SYNC_WRITE = 1, 2, 3, 4, 5, 0x82, 0x83
 BROADCAST = 0xFE
 MAX_READ = 250                     # bytes of one answer, as the length field bounds them
 # A packet whose rest has not come after this pause is noise: look for a header behind its own.
 PACKET_GAP = 0.002                 # s
+PR_SET_TIMERSLACK = 29
 UNPLUGGED_POLL = 0.005             # s, while nobody has the port open
 SPEEDS = {
     getattr(termios, f'B{rate}'): rate
@@ -78,6 +81,7 @@ class ServoBus:
     def __init__(self, path: str, servos: list[Sts3215]):
         self.path = os.path.abspath(path)
         self.servos = list(servos)
+        self.faults = WireFaults()
         self._parser = PacketParser()
         self._wire_free = 0.0
         self._stopping = threading.Event()
@@ -128,6 +132,8 @@ class ServoBus:
         return self._thread.is_alive()
 
     def _serve(self) -> None:
+        # Linux lets a sleeping thread sleep 50 us longer; the wire does not.
+        ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
         poll = select.poll()
         poll.register(self._master, select.POLLIN)
         poll.register(self._wake_read, select.POLLIN)
@@ -139,7 +145,7 @@ class ServoBus:
             if data is None:                   # hung up: nobody has it open
                 self._parser.buffer.clear()
                 self._stopping.wait(UNPLUGGED_POLL)
-            elif events:
+            elif data or events:
                 self._handle(self._parser.feed(data))
             else:
                 self._handle(self._parser.resync())
@@ -157,13 +163,14 @@ class ServoBus:
     def _handle(self, packets) -> None:
         for servo_id, instruction, parameters, length in packets:
             baud_rate = SPEEDS.get(termios.tcgetattr(self._master)[5])
-            hearing = [s for s in self.servos if s.baud_rate == baud_rate]
+            hearing = [
+                s for s in self.servos if s.baud_rate == baud_rate and s.powered]
             answers, delay = self._execute(hearing, servo_id, instruction, parameters)
-            answer = b''.join(answers)
+            answer, late = self.faults.apply(answers)
             # The request's own bits come first; the bus is busy until the last one is through.
             bits = 10 * (length + len(answer))
             start = max(time.perf_counter(), self._wire_free)
-            self._wire_free = start + bits / (baud_rate or 1_000_000) + delay
+            self._wire_free = start + bits / (baud_rate or 1_000_000) + delay + late
             if answer:
                 pause = self._wire_free - time.perf_counter()
                 if pause > 0:

@@ -60,6 +60,10 @@ class Sts3215:
                  range_min: int = 0, range_max: int = 4095):
         self.sensed = sensed
         self.faults = 0            # error bits that something outside injects
+        self.powered = True
+        self.sag, self.heat = 0.0, 0.0     # V below and degrees above what is sensed
+        self.eeprom_writes = 0     # wear
+        self._overloaded, self._refusals = False, 0
         self.memory = bytearray(TABLE_SIZE)
         self._waiting: tuple[int, bytes] | None = None     # a REG_WRITE before its ACTION
         for address, data in (
@@ -75,6 +79,12 @@ class Sts3215:
                 (PROTECTION_CURRENT, 500), (TORQUE_LIMIT, 1000),
                 (HOMING_OFFSET, sign_magnitude(homing_offset, 11))):
             self._set_word(address, value)
+        self._start()
+
+    def _start(self) -> None:
+        memory = self.memory
+        memory[TORQUE_ENABLE:GOAL_POSITION] = bytes(2)
+        memory[LOCK], self._overloaded = 1, False
         self._set_word(GOAL_POSITION, self.present_position)
         self._turn()
 
@@ -82,7 +92,7 @@ class Sts3215:
     @property
     def torque_on(self) -> bool:
         """Whether the motor is driven."""
-        return self.memory[TORQUE_ENABLE] == 1
+        return self.memory[TORQUE_ENABLE] == 1 and self.powered
 
     @property
     def goal(self) -> float:
@@ -98,7 +108,19 @@ class Sts3215:
     @property
     def torque_limit(self) -> float:
         """Fraction of the stall torque that the motor may use."""
+        if self._overloaded:
+            return self.memory[PROTECTIVE_TORQUE] / 100.0
         return min(self.word(TORQUE_LIMIT), 1000) / 1000.0
+
+    def overload(self, refusals: int = 0) -> None:
+        """Latch an overload until the torque is switched off; `refusals` such writes fail."""
+        self._overloaded, self._refusals = True, refusals
+
+    def power_cycle(self, on: bool) -> None:
+        """Lose or get back the supply: SRAM forgets, EEPROM does not."""
+        if on:
+            self._start()
+        self.powered = on
 
     # --- towards the bus ---------------------------------------------------------------------
     @property
@@ -130,10 +152,12 @@ class Sts3215:
     def error(self) -> int:
         """The error byte of every status packet."""
         sensed, memory, error = self.sensed, self.memory, self.faults
-        if not memory[MIN_VOLTAGE] <= sensed.voltage * 10 <= memory[MAX_VOLTAGE]:
+        if not memory[MIN_VOLTAGE] <= (sensed.voltage - self.sag) * 10 <= memory[MAX_VOLTAGE]:
             error |= VOLTAGE_ERROR
-        if sensed.temperature > memory[MAX_TEMPERATURE]:
+        if sensed.temperature + self.heat > memory[MAX_TEMPERATURE]:
             error |= OVERHEAT_ERROR
+        if self._overloaded:
+            error |= OVERLOAD_ERROR
         return error
 
     def read(self, address: int, length: int) -> bytes:
@@ -145,6 +169,13 @@ class Sts3215:
     def write(self, address: int, data: bytes) -> None:
         """Write as the servo does: what is locked or read-only is ignored without a word."""
         memory = self.memory
+        if address == TORQUE_ENABLE and data[:1] == b'\0' and self._overloaded:
+            if self._refusals:
+                self._refusals -= 1
+                return
+            self._overloaded = False
+        if address < TORQUE_ENABLE and not memory[LOCK]:
+            self.eeprom_writes += 1
         for offset, value in enumerate(data):
             at = address + offset
             if at < ID or PRESENT <= at or (at < TORQUE_ENABLE and memory[LOCK]):
@@ -199,6 +230,7 @@ class Sts3215:
             self.present_position,
             sign_magnitude(sensed.velocity, 15),
             sign_magnitude(sensed.load * 1000, 10),
-            int(sensed.voltage * 10 + 0.5), int(sensed.temperature + 0.5),
+            int((sensed.voltage - self.sag) * 10 + 0.5),
+            int(sensed.temperature + self.heat + 0.5),
             self.memory[64], self.error, abs(sensed.velocity) > 10, 0,
             sign_magnitude(sensed.current / CURRENT_UNIT, 15))

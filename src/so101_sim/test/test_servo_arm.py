@@ -33,3 +33,26 @@ def test_what_the_joints_do_is_read_from_the_bus(tmp_path):
         assert servo.sensed.velocity == pytest.approx(4096 / 2 / np.pi)
         assert servo.read(60, 2) == (500 | 1 << 10).to_bytes(2, 'little')
     assert not arm.torque_on().any()
+
+
+def positions(arm):
+    return np.array([servo.present_position for servo in arm.servos])
+
+
+def test_backlash_hides_the_joint_from_its_servo_until_the_play_is_taken_up(tmp_path):
+    arm = ServoArm('follower', tmp_path / 'port', REST, backlash=0.02)
+    zeros, before = np.zeros(6), positions(arm)
+    arm.sense(REST + 0.009, zeros, zeros)
+    assert (positions(arm) == before).all()
+    arm.sense(REST + 0.05, zeros, zeros)
+    moved = (positions(arm) - before)[:5] * 2 * np.pi / 4096
+    assert moved == pytest.approx(np.full(5, 0.04), abs=0.002)
+
+
+def test_stiction_swallows_small_steps_of_the_goal(tmp_path):
+    arm = ServoArm('follower', tmp_path / 'port', REST, stiction=0.01)
+    before = arm.goal()
+    for ticks, moves in ((3, False), (10, True)):
+        at = positions(arm)[0] + ticks
+        arm.servos[0].write(sts3215.GOAL_POSITION, int(at).to_bytes(2, 'little'))
+        assert (arm.goal()[0] != before[0]) == moves

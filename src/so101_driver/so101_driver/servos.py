@@ -1,0 +1,115 @@
+"""The six servos of one arm as the driver sees them: last answers with their age, faults, torque.
+
+One thread at a time. Angles are rad in the order of JOINTS; nothing here decides where to go.
+"""
+import time
+
+import numpy as np
+
+from so101_description.errors import CellError
+from so101_description.joints import JOINTS, SERVO_IDS
+
+from . import servo
+from .bus import Bus
+from .calibration import Calibration
+from .faults import Faults
+
+TORQUE_TRIES = 2         # a servo with an overload may refuse once
+IDS = tuple(SERVO_IDS[name] for name in JOINTS)
+
+
+class Servos:
+    """Bus and tick map of the arm `name`; `log(text)` gets a line for each new fault."""
+
+    def __init__(self, name: str, bus: Bus, calibration: Calibration, log):
+        self.name, self.bus, self.calibration = name, bus, calibration
+        self.faults = Faults()
+        self.missed = np.zeros(len(IDS), np.int64)    # answers that did not come, a servo
+        self.errors = [0] * len(IDS)                  # last error byte
+        self.answered_at = [0.0] * len(IDS)           # monotonic s
+        self.stamps = [0] * len(IDS)                  # the same, system time, ns
+        self._asked = 0.0, 0
+        self._data = [b''] * len(IDS)
+        self._log = log
+
+    @property
+    def telemetry(self) -> servo.Telemetry:
+        """The last answer of each servo."""
+        data = np.frombuffer(b''.join(self._data), np.uint8)
+        return servo.Telemetry(data.reshape(len(IDS), servo.BLOCK_LENGTH))
+
+    def snapshot(self) -> servo.Telemetry | None:
+        """`telemetry` for other threads; None while some servo has never answered."""
+        data = list(self._data)
+        if not all(data):
+            return None
+        return servo.Telemetry(
+            np.frombuffer(b''.join(data), np.uint8).reshape(len(IDS), servo.BLOCK_LENGTH))
+
+    def silent(self) -> str:
+        """Servos that never answered, by joint."""
+        return ', '.join(joint for joint, data in zip(JOINTS, self._data) if not data)
+
+    def measured(self) -> np.ndarray:
+        """Joint angles (6,) of the last answers."""
+        return self.calibration.to_rad(self.telemetry.position)
+
+    def forget(self) -> None:
+        """After a break: what was measured before it is not where the arm is."""
+        self._data = [b''] * len(IDS)
+        self.answered_at = [time.monotonic()] * len(IDS)
+
+    # --- cyclic ------------------------------------------------------------------------------
+    def begin_read(self) -> None:
+        """Ask for the telemetry block of all."""
+        self._asked = time.monotonic(), time.time_ns()
+        self.bus.begin_read(servo.BLOCK, servo.BLOCK_LENGTH)
+
+    def finish_read(self) -> bool:
+        """Take the answers; servos that did not answer keep their last values. Any at all?"""
+        answers, (at, stamp) = self.bus.finish_read(), self._asked
+        for i, number in enumerate(IDS):
+            if number not in answers:
+                self.missed[i] += 1
+                continue
+            self.errors[i], self._data[i] = answers[number]
+            self.answered_at[i], self.stamps[i] = at, stamp
+            for fault in self.faults.update(i, self.errors[i], at):
+                self._log(f'{self.name}: {JOINTS[i]}: {fault}')
+        return bool(answers)
+
+    def read(self) -> bool:
+        """`begin_read` and `finish_read`."""
+        self.begin_read()
+        return self.finish_read()
+
+    def write_goal(self, angles: np.ndarray) -> None:
+        """Send goals (6,), clamped to the calibrated range; no servo answers."""
+        self.bus.sync_write(servo.GOAL_POSITION, self.calibration.to_ticks(angles).tolist())
+
+    # --- torque ------------------------------------------------------------------------------
+    def any_torque(self) -> bool:
+        """Whether any servo holds."""
+        return any(self.bus.read(number, servo.TORQUE_ENABLE, 1)[1][0] for number in IDS)
+
+    def torque(self, on: bool, joints=range(len(IDS))) -> list[str]:
+        """Switch servos, each for itself; a line for each that did not obey."""
+        problems = []
+        for i in joints:
+            for _ in range(TORQUE_TRIES):
+                problem = self._torque_one(IDS[i], on)
+                if not problem:
+                    break
+            else:
+                problems.append(
+                    f'{self.name}: {JOINTS[i]}: torque {"on" if on else "off"}: {problem}')
+        return problems
+
+    def _torque_one(self, number: int, on: bool) -> str:
+        try:
+            self.bus.write(number, servo.TORQUE_ENABLE, 1, int(on))
+            error, data = self.bus.read(number, servo.TORQUE_ENABLE, 1)
+        except CellError as error:
+            return str(error)
+        faults = ', '.join(servo.error_names(error)) or 'no fault shown'
+        return '' if data[0] == on else f'refused ({faults})'
