@@ -54,7 +54,8 @@ def read_labels(bag: Path) -> list[Label]:
                         else int(item['time_ns'])) for item in data['labels']]
         digest = data['sha256']
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CellError(f'label file {file} is damaged: {error}; mend it or take it away') from error
+        raise CellError(
+            f'label file {file} is damaged: {error}; mend it or take it away') from error
     if digest != content_hash(bag):
         raise CellError(
             f'label file {file} was written for other data than {bag} now holds; take it away '

@@ -13,7 +13,7 @@ from .steps import Source
 SOURCES = {'HUMAN': Source.HUMAN, 'POLICY': Source.POLICY, 'EVAL': Source.POLICY}
 MOVED = 0.02        # rad within a second, any joint; less is rest
 PAUSE = 1.0         # s; a shorter one is part of the episode
-SHORTEST = 1.0      # s
+SHORTEST = 1.5      # s, the second of rest that is taken around a motion included
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from .task import TaskSchema
 
 FOLLOWS = 0.03      # m; a follower that is nearer (median) to what the leader shows follows it
 AGREES = 0.1        # median by which a leader that drove differs from the commands' actions
+STALE = 10**9       # ns; a command as old, from which the arm is ...
+AWAY = 0.3          # rad ... so far away, is not what the arm was doing
 REWARD_AGE = 5 * 10**8      # ns, as live
 
 COMMANDS = 'follower/joint_commands'
@@ -154,9 +156,14 @@ def _shown(leader, references, kinematics) -> np.ndarray:
 
 
 def _command(recording, tick) -> np.ndarray | None:
-    """Where the follower was told to be when this tick began."""
+    """Where the follower was told to be when this tick began; where it is, if it no longer was."""
     index = recording.commands.before(tick.stamp)
-    return tick.position if index is None else recording.commands.values[index]
+    if index is None or tick.position is None:
+        return tick.position if index is None else recording.commands.values[index]
+    command = recording.commands.values[index]
+    old = tick.stamp - recording.commands.stamps[index] > STALE
+    away = np.abs(command - tick.position)[:5].max() > AWAY
+    return tick.position if old and away else command
 
 
 def _leader_poses(recording, ticks, period) -> list | None:

@@ -1,0 +1,348 @@
+"""Import: recordings of every kind become the steps that were executed, or a sentence."""
+from dataclasses import replace
+import json
+import shutil
+import sqlite3
+
+from hilserl_learner import import_bags, label_bag
+from hilserl_learner.bags import Bag, bags_by_time, EpisodeBag
+from hilserl_learner.importing import import_bag
+from hilserl_learner.labels import content_hash, read_labels, sidecar
+from hilserl_learner.loading import load_demonstrations
+from hilserl_learner.observe import crop_resize
+from hilserl_learner.replay import Replay
+from hilserl_learner.steps import Outcome, Source
+from hilserl_learner.tasks import make_task
+import numpy as np
+import pytest
+import raw_cell
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
+from so101_description.errors import CellError
+from so101_description.kinematics import Kinematics
+from so101_description.model import model_hash
+from test_bags import record
+import yaml
+
+ZSTD = CompressionFormat.ZSTD
+
+
+@pytest.fixture(scope='module')
+def task():
+    return make_task('grasp_lift', model_hash())
+
+
+@pytest.fixture(scope='module')
+def recording(task):
+    return raw_cell.make(task, Kinematics())
+
+
+@pytest.fixture(scope='module')
+def raw(recording, tmp_path_factory):
+    directory = tmp_path_factory.mktemp('raw') / 'bag'
+    raw_cell.write(directory, recording)
+    return directory
+
+
+def episodes(out):
+    return [list(Bag(path).steps()) for path in bags_by_time(out)]
+
+
+def actions(steps):
+    return np.array([step.action for step in steps if not step.last])
+
+
+def import_of(recording, task, tmp_path, unlabelled='', **options):
+    raw_cell.write(tmp_path / 'bag', recording, **options)
+    report = import_bag(tmp_path / 'bag', task, tmp_path / 'out', unlabelled)
+    return report, episodes(tmp_path / 'out')
+
+
+def test_imported_actions_are_the_executed_ones(recording, raw, task, tmp_path):
+    before = content_hash(raw)
+    report = import_bag(raw, task, tmp_path)
+    found = episodes(tmp_path)
+    assert [steps[0].episode_id for steps in found] == list(recording.executed)
+    for steps in found:
+        executed = recording.executed[steps[0].episode_id]
+        assert np.abs(actions(steps) - executed).max() < 1e-4
+        assert [step.index for step in steps] == list(range(len(executed) + 1))
+        assert all(step.source == Source.HUMAN for step in steps[:-1])
+        assert steps[-1].last and steps[-1].outcome == Outcome.SUCCESS
+        assert steps[-2].terminated and steps[-2].reward == 1.0
+        assert not any(step.terminated or step.reward for step in steps[:-2])
+        previous = np.array([step.state[-4:] for step in steps])
+        assert not previous[0].any() and np.array_equal(previous[1:], actions(steps))
+    assert report.steps == 40 and report.gaps == 0
+    assert content_hash(raw) == before
+
+
+def test_frames_are_the_nearest_ones_through_the_one_crop(recording, raw, task, tmp_path):
+    import_bag(raw, task, tmp_path)
+    frames = dict(recording.streams['images'])
+    for step in episodes(tmp_path)[0]:
+        nearest = min(frames, key=lambda stamp: abs(stamp - step.stamp))
+        assert abs(step.image_stamps[0] - step.stamp) == abs(nearest - step.stamp)
+        expected = crop_resize(frames[step.image_stamps[0]], task.cameras[0])
+        assert np.array_equal(step.images[0], expected)
+
+
+@pytest.mark.parametrize('options', [
+    {'plugin': StoragePlugin.SQLITE3},
+    {'plugin': StoragePlugin.SQLITE3, 'compression': (CompressionMode.FILE, ZSTD)},
+    {'plugin': StoragePlugin.SQLITE3, 'compression': (CompressionMode.MESSAGE, ZSTD)},
+    {'compression': (CompressionMode.STORAGE, ZSTD)},
+    {'compressed': True},
+    {'namespace': '/left'},
+], ids=['sqlite', 'sqlite-file-zstd', 'sqlite-message-zstd', 'mcap-zstd', 'png', 'namespace'])
+def test_every_kind_of_bag_gives_the_same_steps(recording, task, tmp_path, options):
+    _, found = import_of(recording, task, tmp_path, **options)
+    for steps in found:
+        assert np.abs(actions(steps) - recording.executed[steps[0].episode_id]).max() < 1e-4
+        assert steps[3].images[0][2, 2].tolist() == [200, 100, 0]
+
+
+def test_humbles_bags_without_definitions_are_read(recording, task, tmp_path):
+    raw_cell.write(tmp_path / 'bag', recording, plugin=StoragePlugin.SQLITE3)
+    with sqlite3.connect(next((tmp_path / 'bag').glob('*.db3'))) as database:
+        database.execute('delete from message_definitions')
+        database.execute('drop table message_definitions')
+        database.execute('update schema set schema_version = 3')
+    database.close()
+    file = tmp_path / 'bag' / 'metadata.yaml'
+    data = yaml.safe_load(file.read_text())
+    information = data['rosbag2_bagfile_information']
+    information['version'] = 5
+    for topic in information['topics_with_message_count']:
+        topic['topic_metadata'].pop('type_description_hash')
+        topic['topic_metadata']['offered_qos_profiles'] = ''
+    file.write_text(yaml.safe_dump(data))
+    import_bag(tmp_path / 'bag', task, tmp_path / 'out')
+    assert len(episodes(tmp_path / 'out')) == 2
+
+
+def test_split_bags_are_one(recording, task, tmp_path):
+    middle = raw_cell.START + 35 * raw_cell.TICK
+    for name, keep in (('a', lambda s: s < middle), ('b', lambda s: s >= middle)):
+        part = raw_cell.Recording({
+            topic: [item for item in stream if keep(item[0])]
+            for topic, stream in recording.streams.items()}, {})
+        raw_cell.write(tmp_path / name, part)
+    shutil.move(tmp_path / 'b' / 'b.mcap', tmp_path / 'a')
+    data, other = (yaml.safe_load((tmp_path / n / 'metadata.yaml').read_text())[
+        'rosbag2_bagfile_information'] for n in 'ab')
+    data['relative_file_paths'] += other['relative_file_paths']
+    data['files'] += other['files']
+    data['message_count'] += other['message_count']
+    data['duration']['nanoseconds'] += other['duration']['nanoseconds']
+    counts = {t['topic_metadata']['name']: t['message_count']
+              for t in other['topics_with_message_count']}
+    for topic in data['topics_with_message_count']:
+        topic['message_count'] += counts[topic['topic_metadata']['name']]
+    (tmp_path / 'a' / 'metadata.yaml').write_text(
+        yaml.safe_dump({'rosbag2_bagfile_information': data}))
+    shutil.rmtree(tmp_path / 'b')
+    import_bag(tmp_path / 'a', task, tmp_path / 'out')
+    for steps in episodes(tmp_path / 'out'):
+        assert np.abs(actions(steps) - recording.executed[steps[0].episode_id]).max() < 1e-4
+
+
+def test_without_commands_the_leader_gives_the_actions(recording, task, tmp_path):
+    report, found = import_of(recording, task, tmp_path, drop=('commands',))
+    assert dict(report.actions_from) == {'the leader, clutched as live': 2}
+    for steps in found:
+        executed = recording.executed[steps[0].episode_id]
+        error = np.abs(actions(steps) - executed)
+        assert np.median(error) < 0.05 * np.median(np.abs(executed))
+
+
+def test_from_the_follower_alone_xyz_is_right_and_the_lost_grip_is_said(
+        recording, task, tmp_path):
+    report, found = import_of(recording, task, tmp_path, drop=('commands', 'leader'))
+    assert 'squeezing is lost' in next(iter(report.gripper_from))
+    for steps in found:
+        executed = recording.executed[steps[0].episode_id]
+        for axis in range(3):
+            moved = actions(steps)[:, axis]
+            assert np.corrcoef(moved, executed[:, axis])[0, 1] > 0.8
+        # the object stops the joint: what the hand went on doing cannot be seen
+        assert np.abs(actions(steps)[-5:, 3]).max() < 0.3 < np.abs(executed[-5:, 3]).min()
+
+
+def test_without_marks_episodes_are_told_apart_by_motion(recording, task, tmp_path):
+    report, found = import_of(recording, task, tmp_path, drop=('status', 'commands'))
+    assert report.source == 'motion' and len(found) == 2
+    for steps, executed in zip(found, recording.executed.values()):
+        assert abs(len(steps) - len(executed)) < 15
+        assert steps[-1].outcome == Outcome.SUCCESS
+
+
+def test_unlabelled_episodes_need_a_choice(recording, task, tmp_path):
+    raw_cell.write(tmp_path / 'bag', recording, drop=('rewards',))
+    with pytest.raises(CellError, match='silence is not failure'):
+        import_bag(tmp_path / 'bag', task, tmp_path / 'out')
+    assert list((tmp_path / 'out').iterdir()) == []
+    with pytest.raises(CellError, match='holds no episode to learn from.* left out'):
+        import_bag(tmp_path / 'bag', task, tmp_path / 'out', 'exclude')
+    report = import_bag(tmp_path / 'bag', task, tmp_path / 'out', 'include')
+    assert report.data()['labels'] == {'unlabelled': 2}
+    assert all(step.reward is None for steps in episodes(tmp_path / 'out') for step in steps)
+
+
+def test_labels_by_time_fall_on_the_episode_under_way_and_end_it(recording, task, tmp_path):
+    raw_cell.write(tmp_path / 'bag', recording, drop=('rewards',))
+    before = content_hash(tmp_path / 'bag')
+    first = 2.5 + 1.2
+    assert label_bag.main([str(tmp_path / 'bag'), 'success', '--at', str(first)]) == 0
+    assert label_bag.main([str(tmp_path / 'bag'), 'failure']) == 0
+    assert len(read_labels(tmp_path / 'bag')) == 2 and content_hash(tmp_path / 'bag') == before
+    import_bag(tmp_path / 'bag', task, tmp_path / 'out')
+    one, two = episodes(tmp_path / 'out')
+    assert one[-1].outcome == Outcome.SUCCESS and one[-2].reward == 1.0 and one[-2].terminated
+    assert 10 <= len(one) <= 15
+    assert two[-1].outcome == Outcome.FAILURE and len(two) == 21
+    assert two[-2].terminated and two[-2].reward == 0.0
+
+
+def test_labels_of_other_data_are_refused(recording, task, tmp_path, capsys):
+    raw_cell.write(tmp_path / 'bag', recording)
+    assert label_bag.main([str(tmp_path / 'bag'), 'success', '--at', '1000']) == 1
+    assert 'is not within bag' in capsys.readouterr().err
+    label_bag.main([str(tmp_path / 'bag'), 'success'])
+    file = sidecar(tmp_path / 'bag')
+    data = json.loads(file.read_text())
+    file.write_text(json.dumps(data | {'sha256': '0'}))
+    with pytest.raises(CellError, match='for other data'):
+        import_bag(tmp_path / 'bag', task, tmp_path / 'out')
+    file.write_text('{')
+    with pytest.raises(CellError, match='is damaged'):
+        import_bag(tmp_path / 'bag', task, tmp_path / 'out')
+
+
+def test_out_of_order_and_double_messages_change_nothing(recording, task, tmp_path):
+    twice = raw_cell.Recording(
+        {name: stream + stream[::50] for name, stream in recording.streams.items()},
+        recording.executed)
+    report, found = import_of(twice, task, tmp_path, jitter=30_000_000)
+    assert any('out of order' in note for note in report.notes)
+    for steps in found:
+        assert np.abs(actions(steps) - recording.executed[steps[0].episode_id]).max() < 1e-4
+
+
+def test_missing_frames_are_gaps_not_guesses(recording, task, tmp_path):
+    hole = range(raw_cell.START + 30 * raw_cell.TICK, raw_cell.START + 33 * raw_cell.TICK)
+    streams = recording.streams | {
+        'images': [item for item in recording.streams['images'] if item[0] not in hole]}
+    report, found = import_of(
+        raw_cell.Recording(streams, recording.executed), task, tmp_path)
+    assert report.dropped == 2 and report.gaps == 1
+    indices = [step.index for step in found[0]]
+    missing = sorted(set(range(21)) - set(indices))
+    executed = recording.executed['episode-0']
+    assert len(missing) == 2
+    assert np.abs(actions(found[0]) - np.delete(executed, missing, 0)).max() < 1e-4
+
+
+@pytest.mark.parametrize('convert, words', [
+    (np.rad2deg, 'angles are in rad|degrees'),
+    (lambda q: q + np.array([0, 2.5, 0, 0, 0, 0]), 'are these degrees'),
+    (lambda q: q * np.nan, 'not an angle'),
+])
+def test_another_unit_is_refused(recording, task, tmp_path, convert, words):
+    with pytest.raises(CellError, match=words):
+        import_of(recording, task, tmp_path, convert=convert)
+
+
+def test_what_is_missing_is_named(recording, task, tmp_path):
+    with pytest.raises(CellError, match='lacks follower/joint_states and images of wrist_camera'):
+        import_of(recording, task, tmp_path, drop=('follower', 'images'))
+    raw_cell.write(tmp_path / 'full', recording)
+    with pytest.raises(CellError, match=r'the task expects \(480, 640, 3\)'):
+        import_bag(tmp_path / 'full', make_task('grasp_lift', model_hash(), 640, 480),
+                   tmp_path / 'out')
+
+
+def test_fuzzed_recordings_are_a_sentence_or_whole(recording, task, tmp_path):
+    raw_cell.write(tmp_path / 'bag', recording)
+    file = tmp_path / 'bag' / 'bag.mcap'
+    whole = file.read_bytes()
+    rng = np.random.default_rng(0)
+    for number in range(25):
+        place = int(rng.integers(0, len(whole)))
+        if number % 2:
+            file.write_bytes(whole[:place])
+        else:
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xff]) + whole[place + 1:])
+        try:
+            import_bag(tmp_path / 'bag', task, tmp_path / 'out')
+            shutil.rmtree(tmp_path / 'out')
+        except CellError as error:
+            assert 'bag' in str(error) or 'wrist_camera' in str(error)
+
+
+# recorded steps
+
+def zeroed(task, recording, tmp_path, change):
+    """A bag of the recording's steps with other actions."""
+    raw_cell.write(tmp_path / 'raw', recording)
+    import_bag(tmp_path / 'raw', task, tmp_path / 'good')
+    for steps in episodes(tmp_path / 'good'):
+        bag = EpisodeBag(tmp_path / 'bags' / steps[0].episode_id, task, steps[0].stamp)
+        for step in steps:
+            bag.write(step if step.last else replace(step, action=change(step.action)))
+        bag.close()
+    return tmp_path / 'bags'
+
+
+@pytest.mark.parametrize('change', [
+    np.zeros_like, lambda a: np.array([-0.9, 0.9, -0.9, 0.5], np.float32)],
+    ids=['zero', 'constant'])
+def test_zero_and_constant_actions_are_recomputed_and_it_is_said(
+        recording, task, tmp_path, change):
+    bags = zeroed(task, recording, tmp_path, change)
+    notes = []
+    for bag in bags_by_time(bags):
+        report = import_bag(bag, task, tmp_path / 'out')
+        notes += report.notes
+        assert dict(report.gripper_from) == {'the commanded joint': 1}
+    assert notes == ['recomputed 20 of 20 actions from joint states, scale 0.02 m'] * 2
+    for steps in episodes(tmp_path / 'out'):
+        executed = recording.executed[steps[0].episode_id]
+        error = np.abs(actions(steps)[:-1, :3] - executed[:-1, :3])
+        assert np.median(error) < 0.05 * np.median(np.abs(executed[:, :3]))
+
+
+def test_demos_at_launch_takes_raw_and_zeroed_bags_once(recording, task, tmp_path):
+    bags = zeroed(task, recording, tmp_path, np.zeros_like)
+    shutil.rmtree(tmp_path / 'good')
+    said = []
+    for directory in (bags, tmp_path / 'raw'):
+        for _ in range(2):
+            replay = Replay(task, 1000)
+            loaded = load_demonstrations([directory], replay, said.append)
+            assert loaded.env_steps == 40 and replay.prior_size == 40
+            assert replay.sample(32, True, np.random.default_rng(0)).action.abs().max() > 0.1
+    assert sum('recomputed 20 of 20' in sentence for sentence in said) == 2
+    assert sum('as imported before' in sentence for sentence in said) == 3
+
+
+def test_a_recorded_step_bag_is_taken_as_it_is(task, tmp_path):
+    bag = EpisodeBag(tmp_path / 'bag', task, 1)
+    for i in range(6):
+        bag.write(record(task, i, last=i == 5))
+    bag.close()
+    report = import_bag(tmp_path / 'bag', task, tmp_path / 'out')
+    assert dict(report.actions_from) == {'recorded': 1}
+    with pytest.raises(CellError, match='is in .* already'):
+        import_bag(tmp_path / 'bag', task, tmp_path / 'out')
+    with pytest.raises(CellError, match='rate: 5.0 here, 10.0 there'):
+        import_bag(tmp_path / 'bag', replace(task, rate=5.0), tmp_path / 'other')
+
+
+def test_the_command_prints_a_table_and_leaves_json(raw, tmp_path, capsys):
+    assert import_bags.main([str(raw), '--task', 'grasp_lift', '--out', str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert 'saturated share' in printed and json.loads(printed.splitlines()[-1])['steps'] == 40
+    data = json.loads((tmp_path / 'bag.import.json').read_text())
+    assert data['labels'] == {'success': 2} and data['rate_hz'] == 10.0
+    assert import_bags.main([str(tmp_path / 'no'), '--task', 'reach']) == 1
+    assert 'there is no bag' in capsys.readouterr().err
