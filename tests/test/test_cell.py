@@ -169,7 +169,7 @@ def test_starting_again_resumes_and_says_so_and_ctrl_c_ends_it_within_5_s(traine
     assert processes_with(str(run)) == []
 
 
-def test_a_run_in_use_is_refused_and_a_dead_supervisor_leaves_nothing_behind(runs):
+def test_a_second_cell_is_refused_and_a_dead_supervisor_leaves_nothing_behind(runs):
     with own_domain() as environment:
         words = ['train', 'run:=busy', f'runs_dir:={runs}']
         first = CellProcess(words, environment)
@@ -178,6 +178,10 @@ def test_a_run_in_use_is_refused_and_a_dead_supervisor_leaves_nothing_behind(run
             second = CellProcess(words, elsewhere)
             assert second.wait(30) == 1
         assert 'run busy is in use by process' in second.text
+        third = CellProcess(['train', 'run:=other', f'runs_dir:={runs}'], environment)
+        third.wait_for('2 drivers publish follower/joint_states', 40)
+        third.interrupt()
+        assert 'IDLE -> RESET' not in third.text    # two cells on the same topics: nothing moves
         first.process.send_signal(signal.SIGKILL)
         deadline = time.monotonic() + 10
         while processes_with(str(Path(runs) / 'busy')) and time.monotonic() < deadline:

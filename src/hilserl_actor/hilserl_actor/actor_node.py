@@ -23,7 +23,8 @@ from .ros_ports import ServiceKinematics, TopicArms
 from .senses import Senses
 from .tally import Pace
 
-LOOK_PERIOD = 0.5           # s between two preflights in IDLE
+LOOK_PERIOD = 0.5           # s between two preflights in IDLE ...
+GOOD_LOOKS = 3              # ... so many of which have to be good in a row
 PREFLIGHT_TIME = 15.0       # s that `./cell preflight` gives a cell to come up
 LEARNER_SILENCE = 5.0       # s without a word from it before we say so
 
@@ -71,7 +72,7 @@ class ActorNode(CellNode):
             self.get_logger().info, self.param('seed'))
         self.preflight = Preflight(self)
         self._problems = [Check('preflight', 'the first look is still under way')]
-        self._look_due = 0.0
+        self._look_due, self._good_looks, self._intruder = 0.0, 0, ''
         self._preflight_until = time.monotonic() + PREFLIGHT_TIME
         self.pace = Pace(1.0 / self.schema.rate)
         self._weights: Weights | None = None
@@ -140,7 +141,9 @@ class ActorNode(CellNode):
             self._weights_in.clear()
             message = self._weights
             try:
-                policy = Policy.from_bytes(bytes(message.data), self.schema.hash)
+                policy = Policy.from_bytes(
+                    bytes(message.data), self.schema.hash,
+                    self.loop.policy.version if self.loop.policy else -1)
             except CellError as error:
                 self.get_logger().error(f'weights version {message.version} refused: {error}')
                 continue
@@ -168,10 +171,14 @@ class ActorNode(CellNode):
                 return
 
     def _tick(self) -> None:
-        if self.loop.machine.mode is Mode.IDLE and time.monotonic() > self._look_due:
+        if time.monotonic() > self._look_due:
             self._look_due = time.monotonic() + LOOK_PERIOD
-            self._look_around()
+            self._intruder = self.preflight.alone()
+            if self.loop.machine.mode is Mode.IDLE:
+                self._look_around()
         try:
+            if self._intruder:
+                raise CellError(self._intruder)
             sensed = self.senses.sense()
         except CellError as error:
             self.loop.blind_tick(str(error))
@@ -179,18 +186,21 @@ class ActorNode(CellNode):
         self.loop.tick(sensed, self.senses.judge())
 
     def _look_around(self) -> None:
-        """Run the preflight in IDLE; go on if all is well and nobody has to say so."""
+        """Run the preflight in IDLE; go on if all is well for a while and nobody has to say so."""
         self._problems = [c for c in self.preflight.run() if c.problem]
+        # Another cell on our topics takes a moment to be discovered.
+        self._good_looks = 0 if self._problems else self._good_looks + 1
+        good = self._good_looks >= GOOD_LOOKS
         if self._problems:
             self.loop.message = 'not ready: ' + '; '.join(c.problem for c in self._problems)
-        elif self.param('auto_start') and self.role != 'preflight':
+        if self.role == 'preflight':
+            if good or time.monotonic() > self._preflight_until:
+                print(table(self.preflight.run()), flush=True)
+                if not good:
+                    self.error = f'{len(self._problems)} preflight checks failed'
+                self.stop_event.set()
+        elif good and self.param('auto_start'):
             self.loop.request('preflight', 'everything is there')
-        if self.role == 'preflight' and (
-                not self._problems or time.monotonic() > self._preflight_until):
-            print(table(self.preflight.run()), flush=True)
-            if self._problems:
-                self.error = f'{len(self._problems)} preflight checks failed'
-            self.stop_event.set()
 
     # -- messages out --------------------------------------------------------------------------
 

@@ -8,7 +8,9 @@ import os
 from pathlib import Path
 import re
 
+from hilserl_learner.algorithm import agent_config
 from hilserl_learner.run_directory import refuse_if_in_use
+from hilserl_learner.schedules import refuse_high_sigma, sigma_schedule
 from so101_description.errors import CellError
 
 SUMMARIES = {
@@ -55,6 +57,18 @@ ARGUMENTS = (
              ('train',)),
     Argument('pretrained', '', 'a policy bundle to start from (start:=pretrained)', str, (),
              ('train',)),
+    Argument('algorithm', 'cell', 'cell: what learns best in the simulated cell; drqv2: as '
+             'published', str, ('cell', 'drqv2'), ('train',)),
+    Argument('agent_options', '', 'numbers of the algorithm to change, "discount=0.99 '
+             'frame_stack=3"; a wrong name lists them all', str, (), ('train',)),
+    Argument('encoder', '', 'a policy bundle whose encoder is taken and kept as it is', str, (),
+             ('train',)),
+    Argument('sigma', '', 'exploration noise instead of start\'s: linear(from,to,steps) or a '
+             'number', str, (), ('train',)),
+    Argument('allow_high_sigma', 'false', 'let noise above 0.3 hide what a pretrained policy can '
+             'do', bool, _BOOL, ('train',)),
+    Argument('pretrain_updates', 'auto', 'updates on demonstrations before the first step (auto: '
+             'the preset of start)', str, (), ('train',)),
     Argument('update_ratio', '1.0', 'learner updates per step to hold', float, (), ('train',)),
     Argument('device', 'cpu', 'where the learner computes', str, ('cpu', 'cuda'), ('train',)),
     Argument('episodes', '0', 'stop after so many finished episodes; 0: no limit (eval: 50)',
@@ -160,6 +174,7 @@ def plan(command: str, values: dict) -> Plan:
                         'operator:=person with sim:=false')
     if command == 'train':
         values = values | {'start': _start(values)}
+        _check_learning(values)
     nodes = [*_cell(command, values, run_dir),
              NodeSpec('so101_description', 'kinematics'),
              _actor(command, values, run_dir, operator)]
@@ -187,6 +202,16 @@ def _start(values: dict) -> str:
     if (start == 'pretrained') != bool(pretrained):
         raise CellError('start:=pretrained and pretrained:=FILE go together')
     return start
+
+
+def _check_learning(values: dict) -> None:
+    """CellError for what the learner would refuse: before anything starts."""
+    updates = values['pretrain_updates']
+    if updates != 'auto' and not updates.isdecimal():
+        raise CellError(f'pretrain_updates:={updates} is neither auto nor a whole number')
+    agent_config(values['algorithm'], values['agent_options'])
+    refuse_high_sigma(values['start'], sigma_schedule(values['start'], values['sigma']),
+                      values['allow_high_sigma'])
 
 
 _ROLES = {'train': 'intervene', 'record': 'demonstrate', 'eval': 'watch'}
@@ -250,6 +275,7 @@ def _actor(command, values, run_dir, operator) -> NodeSpec:
         parameters['report'] = str(run_dir / 'eval.json')
     else:
         parameters['start'] = values.get('start', 'scratch')
+        parameters['sigma'] = values.get('sigma', '')
     parameters['episodes'] = episodes or 0
     return NodeSpec('hilserl_actor', 'actor', parameters)
 
@@ -261,5 +287,8 @@ def _learner(command, values, run_dir) -> NodeSpec:
         parameters['update_ratio'] = 0.0
     else:
         parameters.update({name: values[name] for name in (
-            'start', 'demos', 'pretrained', 'update_ratio', 'device')})
+            'start', 'demos', 'pretrained', 'update_ratio', 'device', 'algorithm',
+            'agent_options', 'encoder', 'sigma', 'allow_high_sigma')})
+        if values['pretrain_updates'] != 'auto':
+            parameters['pretrain_updates'] = int(values['pretrain_updates'])
     return NodeSpec('hilserl_learner', 'learner', parameters)

@@ -30,7 +30,7 @@ class Preflight:
         """Look at everything once, a few ms. In the loop's thread."""
         node, role = self._node, self._node.role
         checks = [('arms, camera and FK service', self._senses),
-                  ('one cell only', self._alone),
+                  ('one cell only', self.alone),
                   ('start pose', self._start_pose)]
         if node.param('leader'):
             checks.append(('leader arm', self._leader))
@@ -60,7 +60,8 @@ class Preflight:
                         f'{BRIGHT} is a picture); uncover it or mend its exposure')
         return ''
 
-    def _alone(self) -> str:
+    def alone(self) -> str:
+        """Whether another cell talks on our topics; '' if not. Looked at while running, too."""
         topic = names.JOINT_STATES.format(arm='follower')
         count = self._node.count_publishers(topic)
         if count > 1:

@@ -33,6 +33,10 @@ def parameters(a_plan, executable):
     ('sim:=false', 'sim:=false needs follower_port'),
     ('follower_port:=/dev/x', 'add sim:=false'),
     ('policy:=x', 'no argument policy'),
+    ('algorithm:=sac', 'algorithm:=sac is not one of cell, drqv2'),
+    ('agent_options:=hiden=3', 'is not NAME=VALUE with one of'),
+    ('sigma:=loud', "sigma 'loud' is neither"),
+    ('pretrain_updates:=some', 'neither auto nor a whole number'),
 ])
 def test_a_mistake_is_one_sentence(word, sentence):
     with pytest.raises(CellError, match='.') as error:
@@ -118,3 +122,21 @@ def test_a_run_in_use_is_refused_before_anything_starts(tmp_path):
         (tmp_path / 'policy').touch()
         plan('eval', f'runs_dir:={tmp_path}', 'run:=busy', f'policy:={tmp_path}/policy')
     plan('train', f'runs_dir:={tmp_path}', 'run:=busy')
+
+
+def test_a_pretrained_policy_is_not_hidden_by_noise_unless_that_is_meant():
+    words = ('start:=pretrained', 'pretrained:=/p.safetensors')
+    assert parameters(plan('train', *words), 'learner')['sigma'] == ''
+    for loud in ('sigma:=0.31', 'sigma:=linear(0.1,0.5,100)'):
+        with pytest.raises(CellError, match='say allow_high_sigma:=true'):
+            plan('train', *words, loud)
+    allowed = plan('train', *words, 'sigma:=0.5', 'allow_high_sigma:=true')
+    assert parameters(allowed, 'actor')['sigma'] == '0.5'
+    assert parameters(allowed, 'learner')['sigma'] == '0.5'
+    assert parameters(plan('train', 'sigma:=0.5'), 'learner')['start'] == 'scratch'
+
+
+def test_the_warm_up_is_the_presets_unless_given():
+    assert 'pretrain_updates' not in parameters(plan('train'), 'learner')
+    given = plan('train', 'demos:=/d', 'pretrain_updates:=50')
+    assert parameters(given, 'learner')['pretrain_updates'] == 50
