@@ -14,7 +14,7 @@ import shutil
 from rosbags.interfaces import (
     Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime)
 from rosbags.rosbag2 import (
-    CompressionFormat, CompressionMode, StoragePlugin, Writer)
+    CompressionFormat, CompressionMode, StoragePlugin, Writer, WriterError)
 from so101_description.errors import CellError
 from so101_description.names import STEP, TASK
 
@@ -190,11 +190,16 @@ def recover_all(parent: Path) -> list[str]:
         if not steps:
             sentences.append(f'bag {directory.name} was cut off before its first step')
             continue
-        bag = EpisodeBag(workspace / recovered.name, schema, steps[0].stamp)
-        for step in steps:
-            bag.write(step)
-        bag.close()
-        os.rename(bag.directory, recovered)
+        try:
+            bag = EpisodeBag(workspace / recovered.name, schema, steps[0].stamp)
+            for step in steps:
+                bag.write(step)
+            bag.close()
+            os.rename(bag.directory, recovered)
+        except (OSError, WriterError) as error:
+            raise CellError(
+                f'bag {directory} was cut off, and its {len(steps)} steps cannot be written anew: '
+                f'{error}; free some space and start again') from error
         sentences.append(
             f'bag {directory.name} was cut off: {len(steps)} steps recovered into '
             f'{recovered.name}')

@@ -7,6 +7,7 @@ import time
 from rosbags.rosbag2 import WriterError
 from so101_description.errors import CellError
 
+from .bag_types import typestore
 from .bags import EpisodeBag, new_bag
 from .steps import StepRecord
 from .task import TaskSchema
@@ -21,6 +22,7 @@ class Recorder:
     def __init__(self, parent: Path, schema: TaskSchema, log: Callable[[str], None]):
         self.bags = 0           # completed by this recorder
         self._parent, self._schema, self._log = parent, schema, log
+        typestore()     # reading the definitions takes a while: now, not while steps wait
         self._queue: queue.SimpleQueue[StepRecord | None] = queue.SimpleQueue()
         self._open: dict[str, tuple[EpisodeBag, float]] = {}
 

@@ -1,5 +1,6 @@
 """The replay against its rules written plainly (slow_replay), and its own promises."""
 from dataclasses import replace
+import sys
 import time
 
 from hilserl_learner.replay import available_memory, MAX_GAP, Replay
@@ -238,6 +239,23 @@ def test_the_memory_asked_for_is_checked_against_the_machine(schema):
         value.nbytes for value in vars(replay).values() if isinstance(value, np.ndarray))
     size += sum(frames.nbytes for frames in replay._frames)
     assert 0.09e9 < size <= 0.1e9
+
+
+def memory_of(replay):
+    """Bytes of everything that grows with the capacity."""
+    arrays = [*vars(replay).values(), *replay._frames, *vars(replay._valid).values(),
+              *vars(replay._prior).values()]
+    return (sum(a.nbytes for a in arrays if isinstance(a, np.ndarray))
+            + sys.getsizeof(replay._owner))
+
+
+@pytest.mark.parametrize('size, cameras, limit', [(84, 1, 21_600), (128, 2, 99_000)])
+def test_a_step_takes_its_frame_and_little_more(schema, size, cameras, limit):
+    camera = replace(schema.cameras[0], out_height=size, out_width=size)
+    schema = replace(schema, cameras=tuple(
+        replace(camera, name=f'camera{i}') for i in range(cameras)))
+    replay = Replay(schema, 5000, frame_stack=3)
+    assert memory_of(replay) / 5000 <= Replay.bytes_per_step(schema) <= limit
 
 
 def test_empty_replay_is_one_sentence(schema):
