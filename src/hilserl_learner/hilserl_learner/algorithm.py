@@ -8,7 +8,7 @@ import json
 
 from so101_description.errors import CellError
 
-from .networks import NetworkConfig
+from .network_config import NetworkConfig
 from .schedules import schedule
 
 

@@ -2,9 +2,11 @@
 
 A checkpoint is a directory: agent.safetensors (networks, optimisers, torch's generator),
 policy.safetensors (the bundle an actor takes) and state.json (counters, configuration, digests).
-It is written beside, put on disk and renamed; none is ever overwritten.
+It is written beside, put on disk and renamed; none is ever overwritten. Kept are the last few, one
+for each stretch of training, and the one with the best success.
 """
 from collections.abc import Mapping
+import copy
 from dataclasses import dataclass
 import hashlib
 import json
@@ -12,6 +14,7 @@ import os
 from pathlib import Path
 import re
 import shutil
+import time
 
 from safetensors import SafetensorError
 import safetensors.torch
@@ -20,11 +23,36 @@ import torch
 
 from .agent import Agent
 from .algorithm import AgentConfig
+from .networks import Actor, Encoder
+from .policy import pack
+from .task import TaskSchema
 
 FORMAT = 'hilserl-checkpoint-2'
-KEEP = 5
-AGENT, POLICY, STATE, LATEST = 'agent.safetensors', 'policy.safetensors', 'state.json', 'latest'
+KEEP = 5                # newest ones
+KEEP_EVERY = 10_000     # updates; the first checkpoint of each such stretch is kept
+JUDGED = 10             # episodes that a success rate needs to be compared with others
+AGENT, POLICY, STATE = 'agent.safetensors', 'policy.safetensors', 'state.json'
+LATEST, BEST = 'latest', 'best'
 _NAME = re.compile(r'(\d+)(?:-(\d+))?')
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An agent at one moment, in memory of its own: it can be written while training goes on."""
+
+    schema: TaskSchema
+    config: AgentConfig
+    tensors: dict[str, torch.Tensor]
+    encoder: Encoder
+    actor: Actor
+
+    @classmethod
+    def of(cls, agent: Agent) -> 'Snapshot':
+        """Copy everything that an agent's next update depends on."""
+        return cls(
+            agent.schema, agent.config,
+            {name: value.to('cpu', copy=True) for name, value in agent_tensors(agent).items()},
+            copy.deepcopy(agent.encoder).cpu(), copy.deepcopy(agent.actor).cpu())
 
 
 @dataclass(frozen=True)
@@ -47,25 +75,36 @@ class Checkpoints:
 
     def __init__(self, directory: Path):
         self.directory = directory
-        for left_over in directory.glob('.new-*'):
-            shutil.rmtree(left_over)
 
-    def save(self, agent: Agent, policy: bytes, state: Mapping) -> Path:
-        """Write a checkpoint named by `state['updates']`; returns its directory."""
-        name = str(state['updates'])
-        # above the last of the same count: a number that was pruned would sort as the oldest
-        same = [int(n.partition('-')[2] or 1) for n in self.names() if n.split('-')[0] == name]
-        if same:
-            name = f'{name}-{max(same) + 1}'
-        beside = self.directory / f'.new-{name}'
-        beside.mkdir()
-        files = {AGENT: safetensors.torch.save(agent_tensors(agent)), POLICY: policy}
+    def remove_left_overs(self) -> None:
+        """Delete what a killed save left. Only for who holds the run's lock."""
+        for left_over in self.directory.glob('.new-*'):
+            if left_over.is_symlink():
+                left_over.unlink()
+            else:
+                shutil.rmtree(left_over)
+
+    def save(self, snapshot: Snapshot, state: Mapping) -> Path:
+        """Write a checkpoint named by `state['updates']`; returns its directory.
+
+        `state['success']` is the share of recent episodes that the policy ended well, of
+        `state['judged']`.
+        """
+        policy = pack(
+            snapshot.schema, snapshot.config.network, snapshot.encoder, snapshot.actor,
+            state['version'], state['updates'], state['env_steps'])
+        files = {AGENT: safetensors.torch.save(snapshot.tensors), POLICY: policy}
         complete = {
-            'format': FORMAT, **state, 'agent_config': agent.config.to_json(),
-            'schema': agent.schema.canonical(), 'torch': torch.__version__,
+            'format': FORMAT, **state, 'agent_config': snapshot.config.to_json(),
+            'schema': snapshot.schema.canonical(), 'torch': torch.__version__,
+            'saved': time.time(),
             'sha256': {n: hashlib.sha256(data).hexdigest() for n, data in files.items()}}
         files[STATE] = json.dumps(complete, indent=1).encode()
+        name = str(state['updates'])
         try:
+            name = self._free_name(name)
+            beside = self.directory / f'.new-{name}'
+            beside.mkdir()
             for file_name, data in files.items():
                 with open(beside / file_name, 'wb') as file:
                     file.write(data)
@@ -73,18 +112,54 @@ class Checkpoints:
                     os.fsync(file.fileno())
             sync_directory(beside)
             os.rename(beside, self.directory / name)
-            link = self.directory / '.new-latest'
-            link.unlink(missing_ok=True)
-            link.symlink_to(name)
-            os.replace(link, self.directory / LATEST)
+            self._link(LATEST, name)
+            best = self.best()
+            if best:
+                self._link(BEST, best)
             sync_directory(self.directory)
         except OSError as error:
             raise CellError(
                 f'checkpoint {name} cannot be written to {self.directory}: {error}; the one '
                 'before it is whole') from error
-        for old in self.names()[:-KEEP]:
+        for old in set(self.names()) - self._kept(best):
             shutil.rmtree(self.directory / old)
         return self.directory / name
+
+    def _free_name(self, name: str) -> str:
+        # above the last of the same count: a number that was pruned would sort as the oldest
+        same = [int(n.partition('-')[2] or 1) for n in self.names() if n.split('-')[0] == name]
+        return f'{name}-{max(same) + 1}' if same else name
+
+    def _link(self, link: str, name: str) -> None:
+        beside = self.directory / f'.new-{link}'
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(name)
+        os.replace(beside, self.directory / link)
+
+    def _kept(self, best: str) -> set[str]:
+        names = self.names()
+        stretches: dict[int, str] = {}
+        for name in names:
+            stretches.setdefault(int(name.split('-')[0]) // KEEP_EVERY, name)
+        stretches.pop(0, None)
+        return {*names[-KEEP:], *stretches.values(), best}
+
+    def best(self) -> str:
+        """Name of the one with the highest success, the newest of equals; '' if none is judged."""
+        judged = [
+            (state['success'], number) for number, state in enumerate(self.states().values())
+            if state.get('judged', 0) >= JUDGED]
+        return self.names()[max(judged)[1]] if judged else ''
+
+    def states(self) -> dict[str, dict]:
+        """What each checkpoint says of itself, oldest first; {} of one that cannot be read."""
+        found = {}
+        for name in self.names():
+            try:
+                found[name] = json.loads((self.directory / name / STATE).read_text())
+            except (OSError, ValueError):
+                found[name] = {}
+        return found
 
     def names(self) -> list[str]:
         """Names of all checkpoints, oldest first, whole or not."""

@@ -1,10 +1,11 @@
 """The learner: steps in, policies and checkpoints out. No ROS.
 
-One thread (`train`) owns replay, agent and checkpoints; another (`recorder.run`) the bags. Other
-threads only call `ingest`, `pause`, `save` and `status`.
+One thread (`train`) owns replay and agent; others write bags (`recorder.run`) and checkpoints
+(`saver`). Other threads only call `ingest`, `pause`, `save`, `roll_back` and read figures.
 """
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from concurrent.futures import Future
+from dataclasses import asdict
 import os
 from pathlib import Path
 import queue
@@ -14,42 +15,23 @@ import time
 import numpy as np
 from so101_description.errors import CellError
 import torch
-from torch.utils.tensorboard import SummaryWriter
 
-from .agent import Agent
-from .algorithm import AgentConfig
+from .beginning import begin
 from .checkpoints import Checkpoints, restore
+from .curves import Curves, WATCH_EVERY
+from .health import Health, LIVE_STEPS, REFERENCE
 from .judge import Judge
-from .loading import adopt_policy, load_demonstrations, load_run
-from .pacing import Pacer
+from .learner_options import LearnerOptions
 from .policy import pack
 from .recorder import Recorder
-from .replay import Replay
 from .run_directory import RunDirectory
-from .schedules import sigma_schedule
+from .saver import Saver
+from .schedules import schedule
 from .steps import StepRecord
 from .task import TaskSchema
 
 METRICS_PERIOD = 1.0    # s between looks at the losses, each of which waits for the device
-
-
-@dataclass(frozen=True)
-class LearnerOptions:
-    """What a person sets; meanings stand with the node's parameters."""
-
-    start: str = 'scratch'
-    demos: tuple[str, ...] = ()
-    pretrained: str = ''
-    sigma: str = ''
-    update_ratio: float = 1.0
-    batch_size: int = 64
-    min_steps: int = 200
-    checkpoint_period: float = 60.0
-    publish_period: float = 2.0
-    device: str = 'cpu'
-    threads: int = 1
-    seed: int = 0
-    memory_gb: float = 1.0
+DRIFT_PERIOD = 10.0     # s between looks at what training sees
 
 
 class Learner:
@@ -60,88 +42,39 @@ class Learner:
         self.schema, self.options = schema, options
         self._publish, self._log = publish, log
         torch.set_num_threads(options.threads)
-        self.sigma = sigma_schedule(options.start, options.sigma)
-        if (options.start == 'demos') != bool(options.demos) and options.start != 'pretrained':
-            raise CellError(
-                f'start is {options.start} and demos is {",".join(options.demos)!r}; '
-                'demonstrations go with start:=demos, and start:=demos needs some')
-        if (options.start == 'pretrained') != bool(options.pretrained):
-            raise CellError(
-                f'start is {options.start} and pretrained is {options.pretrained!r}; a policy '
-                'bundle goes with start:=pretrained, and start:=pretrained needs one')
+        self.sigma, config = options.schedule(), options.config()
+        options.require_sources()
+        self._warm_up_left = options.warm_up()
         self.run = RunDirectory(directory, schema)
         self.recorder = Recorder(self.run.bags, schema, log)
-        self.updates = self.env_steps = self.version = 0
-        self.checkpoint = ''        # name of the last one
         self.message = ''
-        self.metrics: dict[str, float] = {}
-        self._checkpoints = Checkpoints(self.run.checkpoints)
+        checkpoints = Checkpoints(self.run.checkpoints)
+        checkpoints.remove_left_overs()
+        self.saver = Saver(checkpoints)
         self._arrived: queue.SimpleQueue[StepRecord] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[tuple[Callable[[Future], None], Future]] = (
+            queue.SimpleQueue())
         self._judge = Judge(schema)
-        self._pending: list[dict[str, torch.Tensor]] = []
         self._paused = self._failed = False
         self._stop = threading.Event()
-        self._save_asked, self._saved = threading.Event(), threading.Event()
-        self._rng = np.random.default_rng(options.seed)
-        self._begin_or_resume()
-        self._saved_updates = self.updates
-        self._board = SummaryWriter(str(self.run.tensorboard))
+        begun = begin(schema, options, config, self.run, checkpoints, log)
+        self.agent, self.replay, self.pacer, self._rng = (
+            begun.agent, begun.replay, begun.pacer, begun.rng)
+        self.updates, self.env_steps, self.version, self._episodes = (
+            begun.updates, begun.env_steps, begun.version, begun.episodes)
+        if begun.checkpoint:
+            self.saver.resume(begun.checkpoint)
+        if begun.checkpoint or begun.env_steps:
+            self._warm_up_left = 0
+        self._bc = schedule('bc', self.agent.config.bc, 0.0, 1000.0)
+        self.health = Health(schema, self.agent.config)
+        self.curves = Curves(self.run.tensorboard, self.health)
         self._published_updates = -1
-        self._publish_policy()
+        if not self._warm_up_left:      # else the actor waits for what is learned first
+            self._publish_policy()
         now = time.monotonic()
-        self._due = {'publish': now, 'checkpoint': now, 'metrics': now}
+        self._due = {'publish': now, 'checkpoint': now, 'metrics': now, 'drift': now}
         self._rate_mark = (now, self.updates)
-
-    def _begin_or_resume(self) -> None:
-        options, run = self.options, self.run
-        checkpoint, sentences = self._checkpoints.newest()
-        for sentence in sentences:
-            self._log(f'{sentence}; the one before it is used')
-        config = checkpoint.config if checkpoint else AgentConfig()
-        self.agent = Agent(self.schema, config, options.device, options.seed)
-        self.replay = Replay.within(
-            options.memory_gb, self.schema, frame_stack=config.network.frame_stack,
-            n_step=config.n_step, discount=config.discount)
-        if options.demos:
-            load_demonstrations([Path(d).expanduser() for d in options.demos], self.replay,
-                                self._log)
-        loaded = load_run(run.bags, self.replay, self._log)
-        self.env_steps, self._episodes = loaded.env_steps, loaded.episodes
-        self.pacer = Pacer(options.update_ratio)
-        if checkpoint:
-            state = checkpoint.state
-            restore(self.agent, checkpoint)
-            self._rng.bit_generator.state = state['rng']
-            self.updates, self.version = state['updates'], state['version']
-            self.checkpoint = checkpoint.directory.name
-            missed = self.env_steps - state['env_steps']
-            credited = state['credited'] and max(state['credited'] + missed, 1)
-            # a changed ratio holds from here on
-            self.pacer = Pacer(
-                options.update_ratio, credited,
-                min(state['paced_updates'], int(options.update_ratio * credited)))
-            if missed:
-                self._log(f'the checkpoint knew {state["env_steps"]:,} steps, the bags hold '
-                          f'{self.env_steps:,}: ' + (
-                              'the newer ones are learned from now' if missed > 0
-                              else 'bags are missing'))
-        elif options.pretrained:
-            self._log(adopt_policy(self.agent, Path(options.pretrained), self.schema))
-        # policies published after the last checkpoint are known only from the steps they decided
-        self.version = max(self.version, loaded.policy_version)
-        if run.exists:
-            source = f'checkpoints/{self.checkpoint}' if checkpoint else 'no checkpoint'
-            self._log(
-                f'resumed run {run.name}: {self.updates:,} updates, {self.env_steps:,} steps, '
-                f'{len(self._episodes):,} episodes, version {self.version}, from {source} and '
-                f'{loaded.bags:,} bags')
-            if run.settings.get('start') != options.start:
-                self._log(f'run {run.name} was started with start:={run.settings.get("start")}, '
-                          f'now it is {options.start}: sigma is {self.sigma}')
-        else:
-            run.begin(self.schema, asdict(options) | {'demos': list(options.demos)})
-            self._log(f'new run {run.name} in {run.path}: start {options.start}, '
-                      f'sigma {self.sigma}, replay of {self.replay.capacity:,} steps')
 
     # from other threads
 
@@ -155,9 +88,27 @@ class Learner:
 
     def save(self, timeout: float = 5.0) -> str:
         """Have a checkpoint written now; returns its name, or '' if that took too long."""
-        self._saved.clear()
-        self._save_asked.set()
-        return self.checkpoint if self._saved.wait(timeout) else ''
+        return self._ask(self._save_checkpoint, timeout)
+
+    def roll_back(self, timeout: float = 5.0) -> str:
+        """Go back to the best checkpoint; returns its name, or '' if that took too long.
+
+        Counters go on, so that what follows is newer than what it replaces.
+        """
+        return self._ask(self._roll_back, timeout)
+
+    def _ask(self, what: Callable[[Future], None], timeout: float) -> str:
+        answer: Future[str] = Future()
+        self._asked.put((what, answer))
+        try:
+            return answer.result(timeout)
+        except TimeoutError:
+            return ''
+
+    @property
+    def checkpoint(self) -> str:
+        """Name of the last one on disk."""
+        return self.saver.last
 
     @property
     def state(self) -> str:
@@ -166,7 +117,7 @@ class Learner:
             return 'FAILED'
         if self._paused:
             return 'PAUSED'
-        return 'TRAINING' if self.pacer.credited else 'WAITING'
+        return 'TRAINING' if self.pacer.credited or self._warm_up_left else 'WAITING'
 
     @property
     def episodes(self) -> int:
@@ -186,13 +137,22 @@ class Learner:
         """Take in, update, publish and save until `close`."""
         os.nice(5)      # this thread (and torch's below it): the control loop comes first
         torch.set_num_threads(self.options.threads)
+        if self._warm_up_left:
+            self._say(f'{self._warm_up_left:,} updates on demonstrations before the first step')
         try:
             while not self._stop.is_set():
-                due = not self._paused and self.pacer.due()
+                due = not self._paused and (self._warm_up_left > 0 or self.pacer.due())
                 self._take_in(0.0 if due else 0.05)
                 if due:
                     self._update()
                 self._keep_time()
+        except (MemoryError, RuntimeError) as error:
+            self._failed = True
+            if isinstance(error, RuntimeError) and 'memory' not in str(error):
+                raise
+            raise CellError(
+                f'memory ran out after {self.updates:,} updates; {self._last_good()}; make '
+                'memory_gb or batch_size smaller') from error
         except Exception:
             self._failed = True
             raise
@@ -213,6 +173,7 @@ class Learner:
         if step.schema_hash != self.schema.hash:
             return
         self.recorder.record(step)
+        self.health.drift.look(step)
         self._episodes.add(step.episode_id)
         if not step.last:
             self.env_steps += 1
@@ -228,70 +189,92 @@ class Learner:
             self._say(f'episode {step.episode_id} is not learned from: {judgement.problem}')
         if judgement.problem or judgement.discarded:
             self.replay.delete_episode(step.episode_id)
-        for name, value in judgement.scalars.items():
-            self._board.add_scalar(f'episode/{name}', value, self.env_steps)
+        scalars = judgement.scalars
+        for name, value in scalars.items():
+            self.curves.scalar(f'episode/{name}', value, self.env_steps)
+        if scalars:
+            self.saver.judge(scalars['success'] == 1.0, scalars['human_share'])
 
     def _update(self) -> None:
         batch = self.replay.sample_half(self.options.batch_size, self._rng)
-        self._pending.append(self.agent.update(batch, self.sigma(self.env_steps)))
+        self.curves.add(self.agent.update(
+            batch, self.sigma(self.env_steps), self._bc(self.env_steps),
+            watch=self.updates % WATCH_EVERY == 0), batch)
         self.updates += 1
-        self.pacer.updates += 1
+        if not self._warm_up_left:
+            self.pacer.updates += 1
+            return
+        self._warm_up_left -= 1
+        if not self._warm_up_left:
+            self._say('demonstrations are learned; the policy may begin')
 
     def _keep_time(self) -> None:
         now, options = time.monotonic(), self.options
+        self.saver.attend()
+        if now - self._due['drift'] >= DRIFT_PERIOD and len(self.replay) > 2 * LIVE_STEPS:
+            self._due['drift'] = now
+            # a generator of its own: watching does not change what is sampled
+            self.health.drift.learn_from(
+                self.replay.sample(REFERENCE, False, np.random.default_rng(self.env_steps)))
         if now - self._due['metrics'] >= METRICS_PERIOD:
             self._due['metrics'] = now
-            self._look_at_metrics()
-        if now - self._due['publish'] >= options.publish_period:
+            self._look()
+        if not self._warm_up_left and (
+                now - self._due['publish'] >= options.publish_period or not self.version):
             self._due['publish'] = now
             if self.updates > self._published_updates:
-                self._look_at_metrics()
+                self._look()
                 self._publish_policy()
-        if self._save_asked.is_set() or (
-                now - self._due['checkpoint'] >= options.checkpoint_period
-                and self.updates > self._saved_updates):
-            self._due['checkpoint'] = now
-            self._save_asked.clear()
-            self._write_checkpoint()
-            self._saved.set()
+        if (now - self._due['checkpoint'] >= options.checkpoint_period
+                and self.updates > self.saver.saved_updates and not self.saver.busy):
+            self._save_checkpoint()
+        while not self._asked.empty():
+            what, answer = self._asked.get()
+            what(answer)
 
-    def _look_at_metrics(self) -> None:
-        """Average what came since the last look; CellError if learning has broken down."""
-        if not self._pending:
-            return
-        names = list(self._pending[0])
-        values = torch.stack([torch.stack([m[n] for n in names]) for m in self._pending])
-        self._pending.clear()
-        self.metrics = dict(zip(names, values.float().mean(0).tolist()))
-        bad = [name for name, value in self.metrics.items() if not np.isfinite(value)]
-        if bad:
-            raise CellError(
-                f'learning broke down: {", ".join(bad)} not finite after {self.updates:,} '
-                f'updates; the last good policy is version {self.version}, the last good '
-                f'checkpoint {self.checkpoint or "none"}')
-        for name, value in (self.metrics | {
-                'sigma': self.sigma(self.env_steps), 'update_ratio': self.pacer.achieved,
-                'replay_steps': len(self.replay), 'prior_steps': self.replay.prior_size}).items():
-            self._board.add_scalar(f'learner/{name}', value, self.updates)
+    def _look(self) -> None:
+        before = self.health.warnings
+        self.curves.metrics |= {
+            'sigma': self.sigma(self.env_steps), 'bc_weight': self._bc(self.env_steps),
+            'update_ratio': self.pacer.achieved, 'success': self.saver.success,
+            'replay_steps': len(self.replay), 'prior_steps': self.replay.prior_size,
+            'rejected_steps': self.replay.rejected}
+        self.curves.look(self.updates, self.replay, self._last_good())
+        if self.health.warnings and not before:
+            self._say(self.health.warnings[0])
+
+    def _last_good(self) -> str:
+        return (f'the last good policy is version {self.version}, the last good checkpoint '
+                f'{self.checkpoint or "none"}')
 
     def _publish_policy(self) -> None:
         self.version += 1
         self._published_updates = self.updates
-        self._publish(self._bundle(), self.version, self.updates, self.env_steps)
-
-    def _bundle(self) -> bytes:
         agent = self.agent
-        return pack(self.schema, agent.config.network, agent.encoder, agent.actor, self.version,
-                    self.updates, self.env_steps)
+        self._publish(
+            pack(self.schema, agent.config.network, agent.encoder, agent.actor, self.version,
+                 self.updates, self.env_steps), self.version, self.updates, self.env_steps)
 
-    def _write_checkpoint(self) -> None:
-        self._look_at_metrics()
-        self._saved_updates = self.updates
-        self.checkpoint = self._checkpoints.save(self.agent, self._bundle(), {
+    def _save_checkpoint(self, answer: Future | None = None) -> None:
+        self._look()
+        self._due['checkpoint'] = time.monotonic()
+        self.saver.save(self.agent, {
             'updates': self.updates, 'env_steps': self.env_steps, 'version': self.version,
             'episodes': len(self._episodes), 'credited': self.pacer.credited,
             'paced_updates': self.pacer.updates, 'rng': self._rng.bit_generator.state,
-            'options': asdict(self.options)}).name
+            'options': asdict(self.options)}, answer)
+
+    def _roll_back(self, answer: Future) -> None:
+        checkpoint = self.saver.roll_back()
+        if checkpoint is None:
+            answer.set_result('')
+            return
+        restore(self.agent, checkpoint)
+        self._publish_policy()
+        self._save_checkpoint()     # a restart goes on from here too
+        self._say(f'rolled back to checkpoint {checkpoint.directory.name}, published as version '
+                  f'{self.version}')
+        answer.set_result(checkpoint.directory.name)
 
     def _say(self, sentence: str) -> None:
         self.message = sentence
@@ -306,7 +289,8 @@ class Learner:
         self.recorder.finish()
         if record:
             record.join(2.0)
-        if not self._failed and self.updates > self._saved_updates:
-            self._write_checkpoint()
-        self._board.close()
+        if not self._failed and self.updates > self.saver.saved_updates:
+            self._save_checkpoint()
+        self.saver.close()
+        self.curves.close()
         self.run.release()

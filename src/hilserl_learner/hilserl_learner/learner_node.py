@@ -3,6 +3,7 @@ from array import array
 import hashlib
 import time
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from so101_description import names, qos
 from so101_description.errors import CellError
 from so101_description.model import model_hash
@@ -10,7 +11,10 @@ from so101_description.ros_node import CellNode, Parameter
 from so101_interfaces.msg import LearnerStatus, Step, Task, Weights
 from std_srvs.srv import SetBool, Trigger
 
-from .learner import Learner, LearnerOptions
+from .algorithm import ALGORITHMS
+from .learner import Learner
+from .learner_options import LearnerOptions
+from .memory import keep_freed_memory
 from .schedules import PRESETS
 from .step_messages import step_from_message
 from .task import TaskSchema
@@ -18,6 +22,7 @@ from .tasks import make_task, TASKS
 
 DEFAULTS = LearnerOptions()
 STATUS_PERIOD = 1.0
+ROLL_BACK = 'hilserl/learner/roll_back'     # to the best checkpoint
 LAST_STEPS = 0.3        # s
 
 
@@ -33,6 +38,15 @@ class LearnerNode(CellNode):
                   choices=tuple(PRESETS)),
         Parameter('demos', '', 'directories of demonstration bags, separated by commas'),
         Parameter('pretrained', '', 'policy bundle (policy.safetensors) to start from'),
+        Parameter('algorithm', DEFAULTS.algorithm, 'cell: what learns best in the simulated cell; '
+                  'drqv2: as published', choices=tuple(ALGORITHMS)),
+        Parameter('agent_options', '', 'numbers of the algorithm to change: "discount=0.99 '
+                  'frame_stack=3"; a wrong name lists them all'),
+        Parameter('encoder', '', 'policy bundle whose encoder is taken and kept as it is'),
+        Parameter('allow_high_sigma', False,
+                  'let noise above 0.3 hide what a pretrained policy can do'),
+        Parameter('pretrain_updates', DEFAULTS.pretrain_updates, 'updates on demonstrations '
+                  'before the first step of the run; -1: the preset of start', -1, 1_000_000),
         Parameter('sigma', '', 'exploration noise: linear(from,to,steps) or a number; empty: the '
                   'preset of start. The actor must be given the same'),
         Parameter('update_ratio', DEFAULTS.update_ratio,
@@ -56,12 +70,15 @@ class LearnerNode(CellNode):
 
     def __init__(self):
         super().__init__('learner')
+        keep_freed_memory()
         self._schema = make_task(
             self.param('task'), model_hash(), self.param('image_width'),
             self.param('image_height'))
         self._malformed = 0
         self._weights = self.create_publisher(Weights, names.WEIGHTS, qos.LATCHED)
         self._status = self.create_publisher(LearnerStatus, names.LEARNER_STATUS, qos.STATUS)
+        self._diagnostics = self.create_publisher(
+            DiagnosticArray, names.DIAGNOSTICS, qos.STATUS)
         # before the bags are read: steps that arrive meanwhile wait in the subscription
         self.create_subscription(Step, names.STEP, self._on_step, qos.STEPS)
         self.create_subscription(Task, names.TASK, self._on_task, qos.LATCHED)
@@ -72,6 +89,7 @@ class LearnerNode(CellNode):
             self.get_logger().info)
         self.create_service(SetBool, names.LEARNER_PAUSE, self._on_pause)
         self.create_service(Trigger, names.LEARNER_SAVE, self._on_save)
+        self.create_service(Trigger, ROLL_BACK, self._on_roll_back)
         self.create_timer(STATUS_PERIOD, self._publish_status)
         self._record_thread = self.guard(self._learner.recorder.run)
         self._train_thread = self.guard(self._learner.train)
@@ -100,7 +118,7 @@ class LearnerNode(CellNode):
         self._weights.publish(message)
 
     def _publish_status(self) -> None:
-        learner, metrics = self._learner, self._learner.metrics
+        learner, metrics = self._learner, self._learner.curves.metrics
         message = LearnerStatus(
             state=learner.state, updates=learner.updates, env_steps=learner.env_steps,
             updates_per_s=learner.updates_per_s(), update_ratio=learner.pacer.achieved,
@@ -114,6 +132,13 @@ class LearnerNode(CellNode):
             checkpoint=learner.checkpoint, message=learner.message)
         message.header.stamp = self.get_clock().now().to_msg()
         self._status.publish(message)
+        warnings = learner.health.warnings
+        self._diagnostics.publish(DiagnosticArray(header=message.header, status=[DiagnosticStatus(
+            level=DiagnosticStatus.WARN if warnings else DiagnosticStatus.OK,
+            name=f'{self.get_fully_qualified_name()}: learning',
+            message='; '.join(warnings) or learner.state.lower(), hardware_id='learner',
+            values=[KeyValue(key=name, value=f'{value:.6g}')
+                    for name, value in sorted(metrics.items())])]))
 
     def _on_pause(self, request, response):
         self._learner.pause(request.data)
@@ -125,6 +150,13 @@ class LearnerNode(CellNode):
         response.success = bool(name)
         response.message = f'checkpoints/{name}' if name else (
             'no checkpoint within 5 s; the learner\'s log says why')
+        return response
+
+    def _on_roll_back(self, _, response):
+        name = self._learner.roll_back()
+        response.success = bool(name)
+        response.message = f'checkpoints/{name}' if name else (
+            'not rolled back within 5 s: there is no checkpoint, or training is busy')
         return response
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ LARGEST_THRESHOLD = 32 << 20
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc so; to be called before threads are started. No effect on another libc."""
+    """Tell glibc so; before the threads that train are started. No effect on another libc."""
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt:
         mallopt(MMAP_THRESHOLD, LARGEST_THRESHOLD)

@@ -4,48 +4,13 @@ Images enter as uint8 with channels last, (B, H, W, 3 * frame_stack), oldest fra
 scaling and that of the state happen here and nowhere else. Features are flattened as they lie in
 memory, channels last (as published: channels first), which `import_policy` takes into account.
 """
-from dataclasses import asdict, dataclass
-import json
-
 from so101_description.errors import CellError
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .network_config import NetworkConfig
 from .task import TaskSchema
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """What decides the shape of a policy. Travels in every bundle and checkpoint."""
-
-    frame_stack: int = 1            # previous action and following error stand in for history
-    channels: int = 32              # published
-    strides: tuple[int, ...] = (2, 2, 1, 1)     # half the cost of (2, 1, 1, 1), learns as well
-    bottleneck: int = 50            # published
-    hidden: int = 256               # 1024 learned nothing in the first 8 minutes
-    critic_layer_norm: bool = True  # bounds Q outside the data (RLPD)
-    critics: int = 2                # published; more bound Q further, each at its price (REDQ)
-
-    def __post_init__(self):
-        if not (1 <= self.frame_stack <= 4 and 2 <= self.critics <= 10):
-            raise CellError(
-                f'frame_stack is {self.frame_stack} and critics {self.critics}; from 1 to 4 '
-                'frames and from 2 to 10 critics are possible')
-
-    def to_json(self) -> str:
-        """Canonical JSON."""
-        return json.dumps(asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> 'NetworkConfig':
-        """Read it back; CellError if it is not one of this version."""
-        try:
-            data = json.loads(text)
-            return cls(**{**data, 'strides': tuple(data['strides'])})
-        except (ValueError, TypeError, KeyError) as error:
-            raise CellError(
-                f'this network configuration is not of this version: {error}') from error
 
 
 class Encoder(nn.Module):

@@ -17,7 +17,8 @@ import safetensors.torch
 from so101_description.errors import CellError
 import torch
 
-from .networks import Actor, Encoder, NetworkConfig
+from .network_config import NetworkConfig
+from .networks import Actor, Encoder
 from .task import TaskSchema
 
 FORMAT = 'hilserl-policy-2'
@@ -80,7 +81,7 @@ class Policy:
 
     @classmethod
     def from_bytes(cls, data: bytes, schema_hash: str | None = None,
-                   newer_than: int = 0) -> 'Policy':
+                   newer_than: int = -1) -> 'Policy':
         """Load a bundle strictly; CellError says what is wrong with it.
 
         One of version `newer_than` or lower is refused: it has been replaced already.

@@ -59,17 +59,17 @@ def schedule(name: str, text: str, low: float, high: float) -> linear:
     return found
 
 
-def sigma_schedule(start: str, text: str = '', allow_high: bool = False) -> linear:
-    """Sigma of a start mode, or the one written in `text`: `linear(a,b,n)` or a number.
-
-    CellError if it would hide a pretrained policy and `allow_high` does not say that it may.
-    """
+def sigma_schedule(start: str, text: str = '') -> linear:
+    """Sigma of a start mode, or the one written in `text`: `linear(a,b,n)` or a number."""
     if start not in PRESETS:
         raise CellError(f'start is {start!r}; it is one of ' + ', '.join(PRESETS))
-    found = schedule('sigma', text.strip() or PRESETS[start], 0.0, 2.0)
-    if start == 'pretrained' and max(found.start, found.end) > HIGH_SIGMA and not allow_high:
+    return schedule('sigma', text.strip() or PRESETS[start], 0.0, 2.0)
+
+
+def refuse_high_sigma(start: str, sigma: linear, allowed: bool) -> None:
+    """CellError if this noise would hide a pretrained policy, unless it is `allowed` to."""
+    if start == 'pretrained' and max(sigma.start, sigma.end) > HIGH_SIGMA and not allowed:
         raise CellError(
-            f'sigma {found} goes above {HIGH_SIGMA:g}, which hides what a pretrained policy can '
-            'do (at 1.0 a policy that succeeds in 98 of 100 attempts succeeds in 10); take a '
-            'smaller one, or say allow_high_sigma:=true')
-    return found
+            f'sigma {sigma} goes above {HIGH_SIGMA:g}, which hides what a pretrained policy can '
+            'do: at 1.0 one that succeeds in 98 of 100 attempts succeeds in 10; take a smaller '
+            'one, or say allow_high_sigma:=true')

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hilserl_learner import agent as agent_module
 from hilserl_learner.agent import Agent, random_shift
 from hilserl_learner.algorithm import agent_config, AgentConfig, ALGORITHMS
-from hilserl_learner.networks import NetworkConfig
+from hilserl_learner.network_config import NetworkConfig
 from hilserl_learner.replay import Batch
 import pytest
 from so101_description.errors import CellError

@@ -1,9 +1,12 @@
 """Checkpoints: a resumed run is the run; what is broken is named and not used."""
+import subprocess
+import sys
+
 from hilserl_learner.agent import Agent
 from hilserl_learner.algorithm import AgentConfig
-from hilserl_learner.checkpoints import agent_tensors, Checkpoints, KEEP, restore
-from hilserl_learner.networks import NetworkConfig
-from hilserl_learner.policy import pack, Policy
+from hilserl_learner.checkpoints import agent_tensors, Checkpoints, KEEP, restore, Snapshot
+from hilserl_learner.network_config import NetworkConfig
+from hilserl_learner.policy import Policy
 from hilserl_learner.replay import Replay
 import numpy as np
 import pytest
@@ -31,11 +34,10 @@ def train(agent, replay, rng, count):
         agent.update(replay.sample_half(16, rng), 0.1)
 
 
-def save(checkpoints, agent, updates, rng=None):
-    bundle = pack(
-        agent.schema, agent.config.network, agent.encoder, agent.actor, 1, updates, 0)
-    state = {'updates': updates, 'rng': rng.bit_generator.state if rng else {}}
-    return checkpoints.save(agent, bundle, state)
+def save(checkpoints, agent, updates, rng=None, **state):
+    return checkpoints.save(Snapshot.of(agent), {
+        'updates': updates, 'version': 1, 'env_steps': 0,
+        'rng': rng.bit_generator.state if rng else {}, **state})
 
 
 def test_resumed_training_is_bit_identical(schema, replay, tmp_path):
@@ -115,10 +117,99 @@ def test_what_a_killed_save_left_is_not_a_checkpoint(schema, tmp_path):
     save(checkpoints, agent, 5)
     (tmp_path / '.new-10').mkdir()
     (tmp_path / '.new-10' / 'agent.safetensors').write_bytes(b'half')
+    (tmp_path / '.new-latest').symlink_to('5')
     again = Checkpoints(tmp_path)
-    assert again.names() == ['5'] and not (tmp_path / '.new-10').exists()
+    again.remove_left_overs()
+    assert again.names() == ['5'] and not list(tmp_path.glob('.new*'))
     assert save(again, agent, 10).name == '10'
 
 
 def test_an_empty_directory_has_none(tmp_path):
     assert Checkpoints(tmp_path).newest() == (None, [])
+
+
+def test_the_best_and_one_of_each_stretch_outlive_the_newest(schema, tmp_path):
+    checkpoints, agent = Checkpoints(tmp_path), Agent(schema, CONFIG)
+    success = {5: 1.0, 10: 0.6, 20: 0.6, 10_500: 0.2, 10_600: 0.3, 20_100: 0.1}
+    for updates, share in success.items():
+        # the first one was judged on too few episodes to be the best
+        save(checkpoints, agent, updates, success=share, judged=3 if updates == 5 else 20)
+    assert checkpoints.best() == '20' and (tmp_path / 'best').resolve().name == '20'
+    for updates in range(20_200, 20_800, 100):
+        save(checkpoints, agent, updates)
+    assert checkpoints.names() == [
+        '20', '10500', '20100', *map(str, range(20_300, 20_800, 100))]
+    assert Policy.from_bytes((tmp_path / 'best' / 'policy.safetensors').read_bytes())
+
+
+def test_a_snapshot_is_not_changed_by_later_updates(schema, replay, tmp_path):
+    agent, rng = Agent(schema, CONFIG), np.random.default_rng(0)
+    train(agent, replay, rng, 2)
+    snapshot = Snapshot.of(agent)
+    before = {name: value.clone() for name, value in snapshot.tensors.items()}
+    train(agent, replay, rng, 2)
+    assert all(torch.equal(value, snapshot.tensors[name]) for name, value in before.items())
+    changed = agent_tensors(agent)
+    assert not torch.equal(before['encoder.cameras.0.0.weight'],
+                           changed['encoder.cameras.0.0.weight'])
+
+
+KILLS = '''
+import os, pathlib, random, signal, sys, time
+import torch
+torch.set_num_threads(1)
+from hilserl_learner.agent import Agent
+from hilserl_learner.checkpoints import Checkpoints, Snapshot
+from hilserl_learner.tasks import make_task
+checkpoints = Checkpoints(pathlib.Path(sys.argv[1]))
+snapshot = Snapshot.of(Agent(make_task('grasp_lift', 'test-model')))
+updates, torn = 0, 0
+for kill in range(20):
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        while True:
+            updates += 1
+            checkpoints.save(snapshot, {'updates': updates, 'version': 1, 'env_steps': 0})
+            os.write(write, updates.to_bytes(4, 'big'))
+    os.close(write)
+    last = int.from_bytes(os.read(read, 4), 'big')
+    time.sleep(random.Random(kill).uniform(0.0, 0.06))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    while data := os.read(read, 4):
+        last = int.from_bytes(data, 'big')
+    os.close(read)
+    torn += bool(list(checkpoints.directory.glob('.new-*')))
+    checkpoints.remove_left_overs()
+    newest, sentences = checkpoints.newest()
+    assert sentences == [] and newest.state['updates'] in (last, last + 1), (sentences, last)
+    updates = newest.state['updates']
+print(torn)
+'''
+
+
+def test_killed_twenty_times_during_a_save_the_last_one_is_whole(tmp_path):
+    ended = subprocess.run([sys.executable, '-c', KILLS, str(tmp_path)], capture_output=True,
+                           text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert int(ended.stdout) > 3    # that many kills did fall into a save
+
+
+def test_the_list_shows_what_there_is_and_touches_nothing(schema, tmp_path):
+    directory = tmp_path / 'lift' / 'checkpoints'
+    directory.mkdir(parents=True)
+    checkpoints, agent = Checkpoints(directory), Agent(schema, CONFIG)
+    for updates in (100, 200, 300):
+        save(checkpoints, agent, updates, success=updates / 400, judged=20, episodes=7)
+    (directory / '100' / 'state.json').write_text('{')
+    (directory / '.new-400').mkdir()    # a running learner's
+    command = [sys.executable, '-m', 'hilserl_learner.list_checkpoints', 'lift', '--runs-dir']
+    shown = subprocess.run(
+        [*command, str(tmp_path)], capture_output=True, text=True, timeout=60).stdout
+    rows = {line.split('│')[1].strip(): line for line in shown.splitlines() if '│' in line}
+    assert 'damaged' in rows['100'] and '0.50' in rows['200']
+    assert 'latest best' in rows['300'] and '0.75' in rows['300']
+    assert (directory / '.new-400').is_dir()
+    ended = subprocess.run([*command, '/nowhere'], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1 and 'there is no run lift' in ended.stderr

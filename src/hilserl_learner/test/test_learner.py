@@ -3,10 +3,15 @@ from dataclasses import replace
 import threading
 import time
 
+from hilserl_learner.agent import Agent
+from hilserl_learner.algorithm import ALGORITHMS
 from hilserl_learner.bags import EpisodeBag, open_bags
-from hilserl_learner.learner import Learner, LearnerOptions
+from hilserl_learner.checkpoints import Checkpoints
+from hilserl_learner.learner import Learner
+from hilserl_learner.learner_options import LearnerOptions
 from hilserl_learner.pacing import Pacer
 from hilserl_learner.policy import Policy
+from hilserl_learner.saver import Saver
 from hilserl_learner.steps import Outcome, Source
 import numpy as np
 import pytest
@@ -216,6 +221,7 @@ def test_a_broken_down_learning_ends_with_its_reason_and_saves_nothing(schema, t
     cell.feed(*episode(schema, 'a', 30))
     cell.wait(lambda: cell.errors)
     assert 'critic_loss' in str(cell.errors[0]) and 'version 1' in str(cell.errors[0])
+    assert 'all inputs of its last batch are finite' in str(cell.errors[0])
     assert cell.learner.state == 'FAILED' and len(cell.published) == 1
     cell.close()
     assert list((tmp_path / 'run' / 'checkpoints').iterdir()) == []
@@ -236,3 +242,135 @@ def test_pretrained_starts_from_a_bundle_and_refuses_what_does_not_fit(schema, t
         Cell(replace(schema, rate=20.0), tmp_path / 'c', options)
     with pytest.raises(CellError, match='start:=pretrained needs one'):
         Cell(schema, tmp_path / 'd', replace(options, pretrained=''))
+
+
+def test_the_published_algorithm_trains_and_a_run_keeps_its_algorithm(schema, tmp_path):
+    options = replace(OPTIONS, algorithm='drqv2', agent_options='hidden=32')
+    cell = Cell(schema, tmp_path / 'run', options)
+    cell.feed(*episode(schema, 'a', 20))
+    cell.wait(lambda: cell.learner.updates > 3)
+    cell.close()
+    assert not cell.errors
+    policy = Policy.from_bytes(cell.published[-1][0], schema.hash)
+    assert policy.network.frame_stack == 3 and policy.network.hidden == 32
+    with pytest.raises(CellError, match='was started with algorithm:=drqv2, not cell'):
+        Cell(schema, tmp_path / 'run')
+    again = Cell(schema, tmp_path / 'run', replace(options, agent_options='')).close()
+    assert any('goes on as it was started: hidden 32 here, 1024 there' in s for s in again.said)
+
+
+def test_demonstrations_are_learned_before_the_first_policy_goes_out(schema, tmp_path, demos):
+    options = replace(OPTIONS, start='demos', demos=(str(demos),), pretrain_updates=12)
+    cell = Cell(schema, tmp_path / 'run', options)
+    cell.wait(lambda: cell.published)
+    assert cell.published[0][1:] == (1, 12, 0)
+    assert any('12 updates on demonstrations before the first step' in s for s in cell.said)
+    assert cell.learner.pacer.updates == 0
+    cell.feed(*episode(schema, 'a'))
+    cell.wait(lambda: cell.learner.updates == 12 + 8)
+    cell.close()
+    assert cell.learner.pacer.achieved == 1.0
+    again = Cell(schema, tmp_path / 'run', options)
+    assert again.published and again.learner.updates == 20
+    again.close()
+    with pytest.raises(CellError, match='no demonstrations to learn from'):
+        Cell(schema, tmp_path / 'b', replace(OPTIONS, pretrain_updates=5))
+
+
+def test_a_pretrained_start_with_loud_noise_needs_to_be_meant(schema, tmp_path):
+    options = replace(OPTIONS, start='pretrained', pretrained='/p', sigma='0.4')
+    with pytest.raises(CellError, match='allow_high_sigma'):
+        Cell(schema, tmp_path / 'run', options)
+    with pytest.raises(CellError, match='/p cannot be read'):
+        Cell(schema, tmp_path / 'run', replace(options, allow_high_sigma=True))
+    assert str(replace(options, sigma='').schedule()) == 'linear(0.2,0.1,10000)'
+
+
+def test_rolling_back_returns_to_the_best_and_publishes_it_as_new(schema, tmp_path):
+    cell = Cell(schema, tmp_path / 'run')
+    assert cell.learner.roll_back() == ''
+    for i in range(12):
+        steps = episode(schema, f'e{i}')
+        for step in steps[:-1]:
+            object.__setattr__(step, 'source', Source.POLICY)
+        cell.feed(*steps)
+    learner = cell.learner
+    cell.wait(lambda: learner.env_steps == 96 and learner.updates == learner.pacer.credited)
+    best, updates = learner.save(), learner.updates
+    assert best == str(updates) and cell.learner.saver.success == 1.0
+    images, state = [np.zeros((64, 64, 3), np.uint8)], np.zeros(19, np.float32)
+
+    def action():
+        return Policy.from_bytes(cell.published[-1][0]).act(images, state, 0.0, None)
+    cell.wait(lambda: cell.published[-1][2] == updates)
+    good = action()
+    cell.feed(*episode(schema, 'failed', 30, outcome=Outcome.FAILURE))
+    cell.wait(lambda: cell.published[-1][2] == updates + 30)
+    assert not np.array_equal(action(), good)
+    cell.learner.save()
+    version = cell.published[-1][1]
+    assert cell.learner.roll_back() == best
+    assert cell.published[-1][1] == version + 1 and np.array_equal(action(), good)
+    cell.close()
+    assert not cell.errors and cell.learner.updates == updates + 30
+
+
+def test_an_encoder_is_taken_over_and_stays(schema, tmp_path):
+    first = Cell(schema, tmp_path / 'a').close()
+    bundle = tmp_path / 'policy.safetensors'
+    bundle.write_bytes(first.published[0][0])
+    cell = Cell(schema, tmp_path / 'b', replace(OPTIONS, encoder=str(bundle), seed=9))
+    cell.feed(*episode(schema, 'a', 20))
+    cell.wait(lambda: cell.learner.updates > 3)
+    cell.close()
+    ours, theirs = (Policy.from_bytes(c.published[-1][0]) for c in (cell, first))
+    for name, value in ours.encoder.state_dict().items():
+        assert np.array_equal(value, theirs.encoder.state_dict()[name])
+    with pytest.raises(CellError, match='frame_stack: 2 here, 1 there'):
+        Cell(schema, tmp_path / 'c', replace(
+            OPTIONS, encoder=str(bundle), agent_options='frame_stack=2'))
+
+
+def test_a_full_disk_ends_learning_with_its_reason(schema, tmp_path):
+    cell = Cell(schema, tmp_path / 'run')
+    cell.feed(*episode(schema, 'a', 20))
+    cell.wait(lambda: cell.learner.updates > 3)
+    name = cell.learner.save()
+    # a file where the next checkpoint's directory must go: the disk does not take it
+    directory = tmp_path / 'run' / 'checkpoints'
+    directory.rename(tmp_path / 'away')
+    directory.write_bytes(b'')
+    assert cell.learner.save(timeout=1.0) == ''
+    cell.wait(lambda: cell.errors)
+    assert 'cannot be written' in str(cell.errors[0])
+    assert 'the one before it is whole' in str(cell.errors[0])
+    assert (tmp_path / 'away' / name / 'state.json').exists()
+    cell.close()
+
+
+def test_memory_that_runs_out_is_said(schema, tmp_path, monkeypatch):
+    cell = Cell(schema, tmp_path / 'run')
+
+    def update(*_, **__):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
+    monkeypatch.setattr(cell.learner.agent, 'update', update)
+    cell.feed(*episode(schema, 'a', 20))
+    cell.wait(lambda: cell.errors)
+    assert 'memory ran out after 0 updates' in str(cell.errors[0])
+    cell.close()
+
+
+def test_a_checkpoint_holds_training_up_for_less_than_100_ms(schema, tmp_path):
+    """Of the published networks, the largest, over their median: the machine may be busy."""
+    camera = replace(schema.cameras[0], out_height=84, out_width=84)
+    schema = replace(schema, cameras=(camera,))
+    agent = Agent(schema, ALGORITHMS['drqv2'])
+    saver, held_up = Saver(Checkpoints(tmp_path)), []
+    for number in range(5):
+        begin = time.monotonic()
+        saver.save(agent, {'updates': number, 'version': 1, 'env_steps': 0})
+        held_up.append(time.monotonic() - begin)
+        saver.finish()
+    saver.close()
+    assert sorted(held_up)[2] < 0.1, held_up
+    assert saver.last == '4'

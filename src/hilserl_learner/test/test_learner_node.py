@@ -5,8 +5,10 @@ import subprocess
 import sys
 import time
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from domain_coordinator import domain_id
 from hilserl_learner.bags import open_bags
+from hilserl_learner.learner_node import ROLL_BACK
 from hilserl_learner.policy import Policy
 from hilserl_learner.step_messages import step_to_message, task_to_message
 from hilserl_learner.tasks import make_task
@@ -40,14 +42,16 @@ class Actor:
         self.node = rclpy.create_node('test_actor')
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
-        self.weights, self.statuses = [], []
+        self.weights, self.statuses, self.diagnostics = [], [], []
+        self.node.create_subscription(
+            DiagnosticArray, names.DIAGNOSTICS, self.diagnostics.append, qos.STATUS)
         self.steps = self.node.create_publisher(Step, names.STEP, qos.STEPS)
         self.task = self.node.create_publisher(Task, names.TASK, qos.LATCHED)
         self.node.create_subscription(Weights, names.WEIGHTS, self.weights.append, qos.LATCHED)
         self.node.create_subscription(
             LearnerStatus, names.LEARNER_STATUS, self.statuses.append, qos.STATUS)
 
-    def wait(self, condition, seconds=30.0):
+    def wait(self, condition, seconds=60.0):
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, self.statuses[-1:]
@@ -110,6 +114,14 @@ def test_steps_become_bags_weights_status_and_a_run_that_resumes(environment, ac
         assert status.prior_steps == 16 and status.rejected_steps == 0
         saved = actor.call(Trigger, names.LEARNER_SAVE, Trigger.Request())
         assert saved.success and (run / saved.message).is_dir()
+        rolled_back = actor.call(Trigger, ROLL_BACK, Trigger.Request())
+        assert rolled_back.success and rolled_back.message == saved.message
+        actor.wait(lambda: actor.diagnostics)
+        status, = actor.diagnostics[-1].status
+        assert status.name == '/learner: learning' and status.level == DiagnosticStatus.OK
+        assert {'critic_loss', 'q_mean', 'q_bound', 'sigma', 'update_ratio', 'human_share',
+                'critic_gradient_norm', 'action_saturation', 'rejected_steps'} <= {
+                    pair.key for pair in status.values}
         assert actor.call(SetBool, names.LEARNER_PAUSE, SetBool.Request(data=True)).success
         actor.wait(lambda: actor.statuses[-1].state == 'PAUSED')
         for step in episode(schema, 'open')[:5]:
@@ -117,7 +129,7 @@ def test_steps_become_bags_weights_status_and_a_run_that_resumes(environment, ac
         actor.wait(lambda: actor.statuses[-1].env_steps == 37)
 
         second = start(environment, run)
-        output, code, _ = second.communicate(timeout=30)[0], second.wait(), 0
+        output, code, _ = second.communicate(timeout=60)[0], second.wait(), 0
         assert code == 1 and f'in use by process {learner.pid}' in output
         assert 'Traceback' not in output
         output, code, seconds = end(learner)
@@ -161,7 +173,7 @@ def test_an_actor_with_another_task_ends_the_learner_naming_the_field(
     try:
         other = make_task('grasp_lift', model_hash(), 640, 480)
         actor.task.publish(task_to_message(other))
-        output = learner.communicate(timeout=30)[0]
+        output = learner.communicate(timeout=60)[0]
     finally:
         learner.kill()
     assert learner.returncode == 1

@@ -1,7 +1,8 @@
 """Bundles are whole or refused; a policy sees what the replay would have shown it."""
 import dataclasses
 
-from hilserl_learner.networks import Actor, Encoder, NetworkConfig
+from hilserl_learner.network_config import NetworkConfig
+from hilserl_learner.networks import Actor, Encoder
 from hilserl_learner.policy import Bundle, FORMAT, pack, Policy, tensors_digest
 import numpy as np
 import pytest
@@ -110,3 +111,10 @@ def test_a_foreign_file_is_refused():
     data = safetensors.torch.save({'x': torch.zeros(1)}, metadata={'format': 'pt'})
     with pytest.raises(CellError, match="format 'pt'"):
         Policy.from_bytes(data)
+
+
+def test_an_older_policy_is_refused(schema):
+    data = make_bundle(schema, version=3)[0]
+    assert Policy.from_bytes(data, schema.hash, newer_than=2).version == 3
+    with pytest.raises(CellError, match='version 3 is older than version 7, which drives now'):
+        Policy.from_bytes(data, schema.hash, newer_than=7)

@@ -1,0 +1,102 @@
+"""How a run begins or goes on: agent, replay and counters, from options, checkpoint and bags."""
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from so101_description.errors import CellError
+
+from .agent import Agent
+from .algorithm import AgentConfig
+from .checkpoints import Checkpoint, Checkpoints, restore
+from .learner_options import LearnerOptions
+from .loading import adopt_policy, load_demonstrations, load_run
+from .pacing import Pacer
+from .pretrained import adopt_encoder
+from .replay import Replay
+from .run_directory import RunDirectory
+from .schedules import REASONS
+from .task import TaskSchema
+
+
+@dataclass
+class Begun:
+    """Where a run stands."""
+
+    agent: Agent
+    replay: Replay
+    rng: np.random.Generator        # of sampling
+    pacer: Pacer
+    episodes: set[str]
+    env_steps: int
+    updates: int = 0
+    version: int = 0                # of the last policy
+    checkpoint: Checkpoint | None = None
+
+
+def begin(schema: TaskSchema, options: LearnerOptions, config: AgentConfig, run: RunDirectory,
+          checkpoints: Checkpoints, log: Callable[[str], None]) -> Begun:
+    """Start a run, or resume it from its newest whole checkpoint and its bags. Says which.
+
+    CellError if options, checkpoints, bags or demonstrations do not fit together.
+    """
+    algorithm = run.settings.get('algorithm', 'cell') if run.exists else options.algorithm
+    if algorithm != options.algorithm:
+        raise CellError(
+            f'run {run.name} was started with algorithm:={algorithm}, not '
+            f'{options.algorithm}; start it so, or take another run name')
+    checkpoint, sentences = checkpoints.newest()
+    for sentence in sentences:
+        log(f'{sentence}; the one before it is used')
+    if checkpoint:
+        for line in checkpoint.config.differences(config):
+            log(f'run {run.name} goes on as it was started: {line}')
+        config = checkpoint.config
+    agent = Agent(schema, config, options.device, options.seed)
+    replay = Replay.within(
+        options.memory_gb, schema, frame_stack=config.network.frame_stack,
+        n_step=config.n_step, discount=config.discount)
+    if options.demos:
+        load_demonstrations([Path(d).expanduser() for d in options.demos], replay, log)
+    loaded = load_run(run.bags, replay, log)
+    begun = Begun(agent, replay, np.random.default_rng(options.seed),
+                  Pacer(options.update_ratio), loaded.episodes, loaded.env_steps,
+                  checkpoint=checkpoint)
+    if checkpoint:
+        _restore(begun, checkpoint, options.update_ratio, log)
+    else:
+        if options.pretrained:
+            log(adopt_policy(agent, Path(options.pretrained), schema))
+        if options.encoder:
+            log(adopt_encoder(agent, Path(options.encoder)))
+    # policies published after the last checkpoint are known only from the steps they decided
+    begun.version = max(begun.version, loaded.policy_version)
+    if not run.exists:
+        run.begin(schema, asdict(options) | {'demos': list(options.demos)})
+        log(f'new run {run.name} in {run.path}: algorithm {options.algorithm}, start '
+            f'{options.start}, sigma {options.schedule()} ({REASONS[options.start]}), replay of '
+            f'{replay.capacity:,} steps')
+        return begun
+    source = f'checkpoints/{checkpoint.directory.name}' if checkpoint else 'no checkpoint'
+    log(f'resumed run {run.name}: {begun.updates:,} updates, {begun.env_steps:,} steps, '
+        f'{len(begun.episodes):,} episodes, version {begun.version}, from {source} and '
+        f'{loaded.bags:,} bags')
+    if run.settings.get('start') != options.start:
+        log(f'run {run.name} was started with start:={run.settings.get("start")}, now it is '
+            f'{options.start}: sigma is {options.schedule()}')
+    return begun
+
+
+def _restore(begun: Begun, checkpoint: Checkpoint, ratio: float, log) -> None:
+    state = checkpoint.state
+    restore(begun.agent, checkpoint)
+    begun.rng.bit_generator.state = state['rng']
+    begun.updates, begun.version = state['updates'], state['version']
+    missed = begun.env_steps - state['env_steps']
+    credited = state['credited'] and max(state['credited'] + missed, 1)
+    # a changed ratio holds from here on
+    begun.pacer = Pacer(ratio, credited, min(state['paced_updates'], int(ratio * credited)))
+    if missed:
+        log(f'the checkpoint knew {state["env_steps"]:,} steps, the bags hold '
+            f'{begun.env_steps:,}: ' + (
+                'the newer ones are learned from now' if missed > 0 else 'bags are missing'))

@@ -1,0 +1,61 @@
+"""Figures of learning, for TensorBoard, status and diagnostics.
+
+Losses stay on the device until they are looked at, once a second: each look waits for it.
+"""
+from pathlib import Path
+
+import numpy as np
+from so101_description.errors import CellError
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from .health import broken_inputs, Health
+from .replay import Batch, Replay
+
+WATCH_EVERY = 10    # updates between those that also measure gradients and actions
+
+
+class Curves:
+    """Averages of the updates since the last look."""
+
+    def __init__(self, directory: Path, health: Health):
+        self.metrics: dict[str, float] = {}     # of the last look
+        self.health = health
+        self._board = SummaryWriter(str(directory))
+        self._pending: list[dict[str, torch.Tensor]] = []
+        self._batch: Batch | None = None
+
+    def add(self, metrics: dict[str, torch.Tensor], batch: Batch) -> None:
+        """Take the figures of an update on this batch."""
+        self._pending.append(metrics)
+        self._batch = batch
+
+    def scalar(self, name: str, value: float, step: int) -> None:
+        """Draw a point."""
+        self._board.add_scalar(name, value, step)
+
+    def look(self, updates: int, replay: Replay, last_good: str) -> None:
+        """Average what came since the last look; CellError if learning has broken down.
+
+        last_good: what is left to go on from, for that case.
+        """
+        if not self._pending:
+            return
+        pending, self._pending = self._pending, []
+        values = {name: torch.stack([m[name] for m in pending if name in m]).float().cpu().numpy()
+                  for name in pending[0] | pending[-1]}
+        means = {name: float(value.mean()) for name, value in values.items()}
+        bad = [name for name, value in means.items() if not np.isfinite(value)]
+        if bad:
+            raise CellError(
+                f'learning broke down: {", ".join(bad)} not finite after {updates:,} updates; '
+                f'{broken_inputs(self._batch)}; {last_good}')
+        # what is measured only now and then stands until it is measured again
+        self.metrics |= means | self.health.look(
+            values['critic_loss'], means, self._batch, replay)
+        for name, value in self.metrics.items():
+            self.scalar(f'learner/{name}', value, updates)
+
+    def close(self) -> None:
+        """Write the last points."""
+        self._board.close()

@@ -1,0 +1,129 @@
+"""Whether learning is well: averages for the curves, and warnings that say what to look at.
+
+Pure watching: nothing here changes what is learned.
+"""
+from collections import deque
+
+import numpy as np
+
+from .algorithm import AgentConfig
+from .replay import Batch, Replay
+from .steps import StepRecord
+from .task import TaskSchema
+
+HIGH_LOSS, LONG = 1000.0, 100       # critic loss, updates in a row
+LIVE_STEPS = 100                    # of the run, compared with what is learned from
+REFERENCE = 256                     # transitions that stand for the replay
+MARGIN = 0.05                       # of a state's scale, beyond the range that was seen
+OUTSIDE_SHARE = 0.1
+BRIGHTNESS_DRIFT = 0.2
+
+
+class Drift:
+    """Live states and images against those in the replay."""
+
+    def __init__(self, schema: TaskSchema):
+        self._schema = schema
+        self._live: deque[tuple[np.ndarray, list[float]]] = deque(maxlen=LIVE_STEPS)
+        self._low = self._high = None
+        self._brightness = np.zeros(0)
+
+    def learn_from(self, batch: Batch) -> None:
+        """Take this batch as what training looks like."""
+        state = batch.state.numpy()
+        margin = MARGIN * np.asarray(self._schema.state_scale, np.float32)
+        self._low, self._high = state.min(0) - margin, state.max(0) + margin
+        self._brightness = np.array([image.float().mean().item() for image in batch.images])
+
+    def look(self, step: StepRecord) -> None:
+        """Take a live step into account."""
+        self._live.append((step.state, [float(image.mean()) for image in step.images]))
+
+    def scalars(self) -> tuple[dict[str, float], list[str]]:
+        """Shares and ratios for the curves, and warnings."""
+        if self._low is None or len(self._live) < LIVE_STEPS:
+            return {}, []
+        states = np.array([state for state, _ in self._live])
+        outside = ((states < self._low) | (states > self._high)).mean(0)
+        share = float(outside.mean())
+        found = {'state_outside_share': share}
+        warnings = []
+        if share > OUTSIDE_SHARE:
+            worst = [self._schema.state_names[i] for i in np.argsort(-outside)[:3]]
+            warnings.append(
+                f'{100 * share:.0f} % of the state is outside what training has seen, most of '
+                f'all {", ".join(worst)}; look at the calibration and at the start pose')
+        live = np.mean([brightness for _, brightness in self._live], 0)
+        for camera, now, then in zip(self._schema.cameras, live, self._brightness):
+            drift = float(now / max(then, 1.0) - 1.0)
+            found[f'brightness_drift/{camera.name}'] = drift
+            if abs(drift) > BRIGHTNESS_DRIFT:
+                warnings.append(
+                    f'{camera.name} is {100 * abs(drift):.0f} % '
+                    f'{"brighter" if drift > 0 else "darker"} than in training; look at the '
+                    'light and at the camera\'s exposure')
+        return found, warnings
+
+
+class Health:
+    """Follows a run; `warnings` are the sentences that hold now."""
+
+    def __init__(self, schema: TaskSchema, config: AgentConfig):
+        self.drift = Drift(schema)
+        self.warnings: list[str] = []
+        self._schema, self._config = schema, config
+        self._high = 0      # updates in a row with a high critic loss
+
+    def look(self, losses: np.ndarray, metrics: dict[str, float], batch: Batch,
+             replay: Replay) -> dict[str, float]:
+        """Judge the updates since the last look; returns more scalars for the curves.
+
+        losses: (N,) critic loss of each; batch: that of the last one.
+        """
+        for loss in losses:
+            self._high = self._high + 1 if loss > HIGH_LOSS else 0
+        scalars, self.warnings = self.drift.scalars()
+        scalars['q_bound'] = bound = self._bound(batch)
+        scalars['q_mean_to_bound'] = metrics['q_mean'] / bound
+        if metrics['q_mean'] > 1.1 * bound:
+            self.warnings.append(
+                f'mean Q is {metrics["q_mean"]:.3g}, and no return can be above {bound:.3g}; '
+                'critic_layer_norm=true or more critics bound it, a lower discount too')
+        if self._high >= LONG:
+            self.warnings.append(
+                f'critic loss has been over {HIGH_LOSS:g} for {self._high} updates; in order: '
+                + '; '.join(self._causes(batch, replay)))
+        return scalars
+
+    def _bound(self, batch: Batch) -> float:
+        """The highest return there can be."""
+        if self._config.target_high < 1e6:
+            return max(self._config.target_high, 1e-6)
+        return max(float(batch.reward.abs().max()), 1.0) / max(1.0 - self._config.discount, 1e-3)
+
+    def _causes(self, batch: Batch, replay: Replay) -> list[str]:
+        """The usual causes of a high loss, each with what its numbers are here."""
+        spread = batch.action.std(0)
+        still = [n for n, s in zip(self._schema.action_names, spread.tolist()) if s < 1e-3]
+        zero = float((batch.action.abs().amax(1) < 1e-3).float().mean())
+        low, high = float(batch.reward.min()), float(batch.reward.max())
+        return [
+            '(1) actions: ' + (
+                f'{", ".join(still)} never change' if still else 'all of them vary')
+            + f', {100 * zero:.0f} % of the last batch are zero',
+            f'(2) reward scale: n-step rewards are from {low:g} to {high:g}'
+            + (', which is large for a 0/1 task' if max(-low, high) > 10 else ', as they should'),
+            f'(3) schema mix: every step in the replay has schema {self._schema.hash[:8]}, '
+            f'{replay.rejected:,} steps were refused']
+
+
+def broken_inputs(batch: Batch) -> str:
+    """Which inputs of an update are not finite, as a clause."""
+    wrong = [name for name in ('state', 'action', 'reward', 'discount', 'next_state')
+             if not getattr(batch, name).isfinite().all()]
+    if wrong:
+        return f'not finite in its last batch: {", ".join(wrong)}'
+    largest = float(batch.state.abs().max()), float(batch.reward.abs().max())
+    return (f'all inputs of its last batch are finite (|state| up to {largest[0]:.3g}, |reward| '
+            f'up to {largest[1]:.3g}), so a weight broke: a lower learning_rate or '
+            'critic_layer_norm=true')

@@ -1,0 +1,103 @@
+"""What the learner watches, and the sentences it says."""
+from dataclasses import replace
+
+from hilserl_learner.algorithm import AgentConfig, ALGORITHMS
+from hilserl_learner.health import broken_inputs, Health, LIVE_STEPS
+from hilserl_learner.replay import Replay
+import numpy as np
+import pytest
+from test_agent import random_batch
+from test_bags import record
+import torch
+
+METRICS = {'q_mean': 0.4}
+
+
+@pytest.fixture
+def health(schema):
+    return Health(schema, AgentConfig())
+
+
+@pytest.fixture
+def batch(schema):
+    return replace(random_batch(schema, 64), next_images=(), images=(
+        torch.full((64, 64, 64, 3), 100, dtype=torch.uint8),))
+
+
+@pytest.fixture
+def replay(schema):
+    return Replay(schema, 10)
+
+
+def live(schema, count, brightness=100, state=None):
+    for i in range(count):
+        step = record(schema, i, 'live')
+        step.images[0][:] = brightness
+        step.state[:] = state if state is not None else 0.0
+        yield step
+
+
+def look(health, batch, replay, losses=(0.1,), metrics=METRICS):
+    return health.look(np.array(losses), metrics, batch, replay)
+
+
+def test_a_healthy_run_says_nothing(schema, health, batch, replay):
+    health.drift.learn_from(batch)
+    for step in live(schema, LIVE_STEPS):
+        health.drift.look(step)
+    scalars = look(health, batch, replay)
+    assert health.warnings == []
+    assert scalars['state_outside_share'] == 0.0 and scalars['q_bound'] == 1.0
+    assert scalars['brightness_drift/wrist_camera'] == pytest.approx(0.0, abs=1e-3)
+
+
+def test_a_darker_room_is_said_with_its_camera(schema, health, batch, replay):
+    health.drift.learn_from(batch)
+    for step in live(schema, LIVE_STEPS, 60):
+        health.drift.look(step)
+    look(health, batch, replay)
+    assert len(health.warnings) == 1
+    assert 'wrist_camera is 40 % darker than in training' in health.warnings[0]
+
+
+def test_states_outside_training_are_named(schema, health, batch, replay):
+    health.drift.learn_from(batch)
+    far = np.zeros(19, np.float32)
+    far[[1, 13, 14]] = 30.0
+    for step in live(schema, LIVE_STEPS, state=far):
+        health.drift.look(step)
+    assert look(health, batch, replay)['state_outside_share'] == pytest.approx(3 / 19)
+    for name in ('shoulder_lift.position', 'tool.y', 'tool.z'):
+        assert name in health.warnings[0]
+
+
+def test_a_loss_that_stays_high_names_its_causes_in_order(health, batch, replay):
+    action = batch.action.clone()
+    action[:, 3] = 0.0
+    batch = replace(batch, action=action, reward=batch.reward * 100)
+    look(health, batch, replay, [2000.0] * 99)
+    assert health.warnings == []
+    look(health, batch, replay, [2000.0])
+    sentence, = health.warnings
+    assert sentence.index('(1) actions: gripper never change') < sentence.index(
+        '(2) reward scale: n-step rewards are from 0 to 100, which is large') < sentence.index(
+        '(3) schema mix: every step')
+    look(health, batch, replay, [1.0])
+    assert health.warnings == []
+
+
+def test_a_q_above_any_return_is_said(schema, health, batch, replay):
+    look(health, batch, replay, metrics={'q_mean': 1.5})
+    assert 'no return can be above 1' in health.warnings[0]
+    unbounded = Health(schema, ALGORITHMS['drqv2'])
+    look(unbounded, batch, replay, metrics={'q_mean': 90.0})
+    assert unbounded.warnings == []
+    look(unbounded, batch, replay, metrics={'q_mean': 120.0})
+    assert 'above 100' in unbounded.warnings[0]
+
+
+def test_what_is_not_finite_is_named(batch):
+    assert 'all inputs of its last batch are finite' in broken_inputs(batch)
+    reward = batch.reward.clone()
+    reward[3] = float('nan')
+    assert broken_inputs(replace(batch, reward=reward)) == 'not finite in its last batch: reward'
