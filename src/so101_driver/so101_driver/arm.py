@@ -23,7 +23,7 @@ from .grip import Grip
 from .servos import IDS, Servos
 
 SILENCE = 0.5            # s without an answer after which a servo is lost, not late
-PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)      # s between attempts to get a lost arm back
+PAUSES = (0.1, 0.2, 0.4, 0.8)      # s between attempts to get a lost arm back
 FUTURE = 0.05            # s that a command's stamp may be ahead of this clock
 CLEAR_WAIT = 1.0         # s that a servo gets to lose its fault once it has let go
 REST_SPEED = 1.6         # rad/s, each joint on the way to rest at the end
@@ -133,16 +133,22 @@ class Arm:
             self._leave()
 
     def _cycle_until_closing(self) -> None:
-        due, behind = time.monotonic(), False
-        while not self._closing.is_set():
+        due, behind, goals = time.monotonic(), False, None
+        while True:
+            if goals is not None and (self._closing.is_set() or not self._requests.empty()):
+                self.goal.position, goals = unsent_from, None
+            if self._closing.is_set():
+                return
             while not self._requests.empty():
                 request, answer = self._requests.get()
                 answer.set_result(request())
             now = time.monotonic()
-            self._obey(now)
-            self.servos.begin_read()
-            if behind:                  # the wire is busy now: time to tell of the last cycle
+            self.servos.begin_read(self._prepare(now) if goals is None else goals)
+            goals = None
+            if behind:          # the wire is busy now: time to tell of the last cycle
                 self._tell()
+                unsent_from = self.goal.position
+                goals = self._prepare(now + 1.0 / self.rate)
             self._finish_cycle(now)
             due += 1.0 / self.rate
             behind = due <= time.monotonic()
@@ -151,7 +157,7 @@ class Arm:
             due = self._sleep(due)
 
     def _sleep(self, due: float) -> float:
-        """Wait for an absolute deadline; what is past is dropped, not made up."""
+        """Wait for a deadline; what is past is dropped, not made up."""
         pause = due - time.monotonic()
         if pause > 0:
             time.sleep(pause)
@@ -161,8 +167,8 @@ class Arm:
             due += dropped / self.rate
         return due
 
-    def _obey(self, now: float) -> None:
-        """Take the latest command, if any, and write this cycle's goal."""
+    def _prepare(self, now: float) -> bytes:
+        """Take the latest command, if any; the packet of a cycle's goals, empty without torque."""
         if self._command:
             target, at = self._command.popleft()
             if self._restore:
@@ -172,8 +178,9 @@ class Arm:
                     self._log(line)
             if self.torque_on and not self.servos.faults.sentence():
                 self.goal.command(target, at)
-        if self.torque_on:
-            self.servos.write_goal(self.goal.advance(now, self.servos.measured()))
+        if not self.torque_on:
+            return b''
+        return self.servos.goal_packet(self.goal.advance(now, self.servos.measured()))
 
     def _finish_cycle(self, now: float) -> None:
         self.starts.append(now)

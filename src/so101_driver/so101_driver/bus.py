@@ -172,7 +172,7 @@ class Bus:
                 self._wake_up_at(max(missing - len(buffer), 1))
                 left = deadline - time.monotonic()
                 full = bool(select.select([self._fd], [], [], max(left, 0.0))[0])
-                chunk = self._take()
+                chunk = self._take(missing)
                 if full and not chunk:
                     raise OSError('end of file')
                 packets, buffer, bad = parse_status_packets(buffer + chunk, length)
@@ -191,11 +191,18 @@ class Bus:
         self.lost += len(wanted) - len(answers)
         return answers
 
-    def _take(self) -> bytes:
-        try:
-            return os.read(self._fd, 4096)
-        except BlockingIOError:
-            return b''
+    def _take(self, count: int) -> bytes:
+        """What is in, up to `count` bytes and some: Linux hands out less than that in pieces."""
+        taken = b''
+        while len(taken) < count:
+            try:
+                chunk = os.read(self._fd, 4096)
+            except BlockingIOError:
+                break
+            if not chunk:
+                break
+            taken += chunk
+        return taken
 
     # --- one servo ---------------------------------------------------------------------------
     def _transact(self, servo: int, length: int, make, *args):
@@ -223,13 +230,14 @@ class Bus:
             servo, 0, self._packets.writeTxOnly, servo, address, length, data)[0]
 
     # --- all servos --------------------------------------------------------------------------
-    def begin_read(self, address: int, length: int) -> None:
-        """Ask all servos for a block; `finish_read` takes the answers."""
+    def begin_read(self, address: int, length: int, before: bytes = b'') -> None:
+        """Ask all servos for a block; `finish_read` takes the answers. `before` is a packet that
+        needs no answer and goes out first, in the same write."""
         key = address, length
         if key not in self._sync_reads:
             self._sync_reads[key] = self._made(
                 self._packets.syncReadTx, address, length, self.ids, len(self.ids))
-        self._request(self._sync_reads[key], self.ids, length, self.answer_timeout)
+        self._request(before + self._sync_reads[key], self.ids, length, self.answer_timeout)
 
     def finish_read(self) -> dict[int, tuple[int, bytes]]:
         """{id: (error byte, data)} of the servos that answered `begin_read` in time."""
@@ -240,10 +248,14 @@ class Bus:
         self.begin_read(address, length)
         return self.finish_read()
 
-    def sync_write(self, address: int, values) -> None:
-        """Write one unsigned 16-bit value a servo, in `ids` order; servos do not answer."""
+    def sync_write_packet(self, address: int, values) -> bytes:
+        """The packet that writes one unsigned 16-bit value a servo, in `ids` order."""
         body = bytearray((BROADCAST_ID, 3 * len(self.ids) + 4, INST_SYNC_WRITE, address, 2))
         for servo, value in zip(self.ids, values):
             body += bytes((servo, value & 0xff, value >> 8))
         body.append(~sum(body) & 0xff)
-        self._send(b'\xff\xff' + body)
+        return b'\xff\xff' + body
+
+    def sync_write(self, address: int, values) -> None:
+        """Send a `sync_write_packet`; servos do not answer."""
+        self._send(self.sync_write_packet(address, values))

@@ -88,7 +88,7 @@ class Goal:
         if not (self.holding or self.aligned):
             self.aligned = np.abs(away).max() < ALIGNED
         step = self._speed(speed) / self._rate
-        self.position = self.position + np.clip(away, -step, step)
+        self.position = self.position + np.maximum(np.minimum(away, step), -step)
         return self.position
 
     def _speed(self, speed) -> float:

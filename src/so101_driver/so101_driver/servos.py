@@ -30,13 +30,16 @@ class Servos:
         self.stamps = [0] * len(IDS)                  # the same, system time, ns
         self._asked = 0.0, 0
         self._data = [b''] * len(IDS)
+        self._telemetry = self._measured = None       # of the last answers, where asked for
         self._log = log
 
     @property
     def telemetry(self) -> servo.Telemetry:
         """The last answer of each servo."""
-        data = np.frombuffer(b''.join(self._data), np.uint8)
-        return servo.Telemetry(data.reshape(len(IDS), servo.BLOCK_LENGTH))
+        if self._telemetry is None:
+            data = np.frombuffer(b''.join(self._data), np.uint8)
+            self._telemetry = servo.Telemetry(data.reshape(len(IDS), servo.BLOCK_LENGTH))
+        return self._telemetry
 
     def snapshot(self) -> servo.Telemetry | None:
         """`telemetry` for other threads; None while some servo has never answered."""
@@ -52,22 +55,26 @@ class Servos:
 
     def measured(self) -> np.ndarray:
         """Joint angles (6,) of the last answers."""
-        return self.calibration.to_rad(self.telemetry.position)
+        if self._measured is None:
+            self._measured = self.calibration.to_rad(self.telemetry.position)
+        return self._measured
 
     def forget(self) -> None:
         """After a break: what was measured before it is not where the arm is."""
         self._data = [b''] * len(IDS)
+        self._telemetry = self._measured = None
         self.answered_at = [time.monotonic()] * len(IDS)
 
     # --- cyclic ------------------------------------------------------------------------------
-    def begin_read(self) -> None:
-        """Ask for the telemetry block of all."""
+    def begin_read(self, before: bytes = b'') -> None:
+        """Ask for the telemetry block of all; a packet of goals may go out before."""
         self._asked = time.monotonic(), time.time_ns()
-        self.bus.begin_read(servo.BLOCK, servo.BLOCK_LENGTH)
+        self.bus.begin_read(servo.BLOCK, servo.BLOCK_LENGTH, before)
 
     def finish_read(self) -> bool:
         """Take the answers; servos that did not answer keep their last values. Any at all?"""
         answers, (at, stamp) = self.bus.finish_read(), self._asked
+        self._telemetry = self._measured = None
         for i, number in enumerate(IDS):
             if number not in answers:
                 self.missed[i] += 1
@@ -82,6 +89,11 @@ class Servos:
         """`begin_read` and `finish_read`."""
         self.begin_read()
         return self.finish_read()
+
+    def goal_packet(self, angles: np.ndarray) -> bytes:
+        """Goals (6,), clamped to the calibrated range, as a packet."""
+        return self.bus.sync_write_packet(
+            servo.GOAL_POSITION, self.calibration.to_ticks(angles).tolist())
 
     def write_goal(self, angles: np.ndarray) -> None:
         """Send goals (6,), clamped to the calibrated range; no servo answers."""

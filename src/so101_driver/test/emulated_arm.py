@@ -63,8 +63,7 @@ class EmulatedArm:
 
     def plug_port(self):
         """Bring the port back, as another device at the same path."""
-        faults, self._bus = self._bus.faults, ServoBus(self.port, self.servos)
-        self._bus.faults = faults
+        self._bus = ServoBus(self.port, self.servos)
         self._bus.start()
 
     def is_open(self):

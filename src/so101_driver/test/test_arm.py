@@ -43,13 +43,25 @@ def emulated(tmp_path):
 class Running:
     """A started arm, its joint states and its lines."""
 
-    def __init__(self, emulated, rest=REST, locked=FREE, max_speed=2.0):
-        self.states, self.lines, self.error = [], [], None
+    def __init__(self, emulated, rest=REST, locked=FREE, max_speed=2.0, rate=100.0):
+        self.states, self.lines, self.error, self.told_at = [], [], None, []
         self.bus = Bus(emulated.port, IDS, answer_timeout=0.01)  # a busy machine answers late
         self.arm = Arm(
             'follower', self.bus, load_calibration(calibration_path('follower')),
-            Limits(max_speed, max_speed, 0.25, 60.0, locked, rest), rate=100.0,
-            publish=lambda *state: self.states.append(state), log=self.lines.append)
+            Limits(max_speed, max_speed, 0.25, 60.0, locked, rest), rate=rate,
+            publish=self.tell, log=self.lines.append)
+        self.steps = []                # rad, of each goal over the one before
+        advance = self.arm.goal.advance
+
+        def watched(*args):
+            before = self.arm.goal.position
+            self.steps.append(np.abs(advance(*args) - before).max())
+            return self.arm.goal.position
+        self.arm.goal.advance = watched
+
+    def tell(self, *state):
+        self.told_at.append(time.time_ns())
+        self.states.append(state)
 
     def run(self):
         try:

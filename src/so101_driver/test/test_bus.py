@@ -97,6 +97,13 @@ def test_a_lost_answer_costs_its_time_and_not_the_others(wire, bus):
     assert bus.lost >= 20
 
 
+def test_of_six_servos_five_answers_are_used_when_one_is_lost(wire):
+    bus = Bus(wire.path, (1, 2, 3, 4, 5, 6), answer_timeout=0.05)
+    wire.answer = lambda request: [b''.join(status(i, bytes(15)) for i in (1, 2, 4, 5, 6))]
+    assert sorted(bus.sync_read(56, 15)) == [1, 2, 4, 5, 6]
+    bus.close()
+
+
 def test_a_corrupt_answer_is_dropped_and_counted(wire, bus):
     broken = bytearray(status(2, bytes(15)))
     broken[9] ^= 0x10

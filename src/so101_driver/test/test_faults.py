@@ -1,0 +1,152 @@
+"""Every fault the emulator knows, at random moments of a long run; and the latch by itself."""
+import random
+import sys
+import time
+
+from emulated_arm import EmulatedArm
+from hypothesis import given, settings, strategies as st
+import numpy as np
+import pytest
+from test_arm import FREE, running, wait_for
+
+from so101_description.errors import CellError
+from so101_description.joints import JOINTS, REST
+from so101_driver.faults import FALL, Faults, OVERLOAD, RISE
+from so101_driver.servo import ERROR_BITS
+from so101_sim.wire_faults import KINDS
+
+CYCLES = 2200
+RATE = 400.0
+RECOVERY = 4.0           # s, from the end of any fault to a moving arm, on a busy machine
+
+
+def power_cycle(arm, random):
+    servo = random.choice(arm.servos)
+    servo.power_cycle(False)
+    time.sleep(0.8)
+    servo.power_cycle(True)
+
+
+def replug(arm, random):
+    arm.unplug_port()
+    time.sleep(0.2)
+    arm.plug_port()
+
+
+def glitch(name, value):
+    def break_it(arm, random):
+        servo = random.choice(arm.servos)
+        setattr(servo, name, value)
+        time.sleep(0.15)
+        setattr(servo, name, 0)
+    return break_it
+
+
+SERVO_FAULTS = {
+    'servo missing': power_cycle,
+    'port unplugged': replug,
+    'voltage sag': glitch('sag', 9.0),
+    'heat': glitch('heat', 60.0),
+    'latched overload': lambda arm, random: random.choice(arm.servos).overload(),
+    'overload that refuses once': lambda arm, random: random.choice(arm.servos).overload(1),
+} | {f'error bit {name}': glitch('faults', bit) for bit, name in ERROR_BITS.items()}
+
+
+def wire_fault(kind):
+    def break_it(arm, random):
+        for _ in range(20):
+            arm.faults.inject(kind, servo=random.choice((None, 1, 2, 3, 4, 5, 6)),
+                              count=random.randrange(1, 4), delay=0.004)
+            time.sleep(random.uniform(0.0, 0.02))
+    return break_it
+
+
+@pytest.fixture
+def quick_turns():
+    """Threads of this process, the servos' among them, wait less for each other."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(2e-4)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def test_no_fault_makes_the_arm_dangerous_or_ends_it(tmp_path, quick_turns):
+    chance = random.Random(7)
+    matrix = SERVO_FAULTS | {f'wire: {kind}': wire_fault(kind) for kind in KINDS}
+    order, slowest = sorted(matrix), 0.0
+    chance.shuffle(order)
+    with EmulatedArm(tmp_path / 'port') as emulated, running(
+            emulated, rest=REST, locked=FREE, rate=RATE) as run:
+        arm = run.arm
+        arm.set_torque(True)
+        while order or arm.cycles < CYCLES:
+            target = np.array([chance.uniform(-4, 4) for _ in JOINTS])
+            name = order.pop() if order else chance.choice(sorted(matrix))
+            time.sleep(chance.uniform(0.0, 0.1))
+            matrix[name](emulated, chance)
+            began = time.monotonic()
+
+            def recovered():
+                if arm.servos.faults.sentence():
+                    arm.clear_faults()
+                try:
+                    run.command(target)
+                except CellError:
+                    return False
+                return arm.torque_on and not arm.goal.holding
+            try:
+                wait_for(recovered, RECOVERY)
+            except AssertionError as error:
+                raise AssertionError(f'{name}: {arm.lost} {arm.servos.faults.sentence()} '
+                                     f'{run.lines[-6:]}') from error
+            slowest = max(slowest, time.monotonic() - began)
+        assert run.thread.is_alive() and run.error is None
+    goals = [np.array(servo.goals) for servo in emulated.servos]
+    for i, ticks in enumerate(goals):
+        assert ticks.min() >= arm.calibration.range_min[i]
+        assert ticks.max() <= arm.calibration.range_max[i]
+    stamps = np.array([state[0] for state in run.states])
+    assert np.all(np.diff(stamps) >= 0)
+    ages = np.array([at - state[0] for at, state in zip(run.told_at, run.states)]) * 1e-9
+    assert np.percentile(ages, 50) < 0.05          # of now, or stamped with what it is of
+    print(f'{arm.cycles} cycles, {arm.reconnects} reconnects, slowest recovery {slowest:.2f} s')
+    assert max(run.steps) <= 2.0 / RATE + 1e-9
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 255), st.floats(0.001, 0.3)),
+                max_size=60))
+def test_a_fault_counts_only_when_it_lasts_and_stays_until_it_is_cleared(answers):
+    faults, now = Faults(), 10.0
+    rows = {}
+    for joint, error, pause in answers:
+        now += pause
+        before = list(faults.latched)
+        faults.update(joint, error, now)
+        for bit in (1 << i for i in range(8)):
+            rows[joint, bit] = rows.get((joint, bit), 0) + 1 if error & bit else 0
+            lasting = rows[joint, bit] >= RISE and (joint, bit) != (5, OVERLOAD)
+            assert bool(faults.latched[joint] & bit) == bool(before[joint] & bit or lasting)
+    faults.clear(now + FALL)
+    assert faults.sentence() == ''
+
+
+def test_what_still_shows_is_not_cleared():
+    faults = Faults()
+    for cycle in range(RISE):
+        faults.update(2, 4 | 64, cycle * 0.01)
+    assert faults.sentence() == 'overheat, error bits 0x40 of elbow_flex'
+    assert faults.clear(0.1) == ['elbow_flex: still overheat, error bits 0x40']
+    assert faults.clear(1.0) == [] and faults.sentence() == ''
+
+
+def test_the_grippers_overload_is_shown_but_not_latched():
+    faults = Faults()
+    for cycle in range(RISE):
+        faults.update(5, OVERLOAD, cycle * 0.01)
+    assert faults.grip_overloaded and faults.sentence() == ''
+    faults.update(5, 0, 0.1)
+    assert faults.grip_overloaded                  # a moment without it is not its end
+    faults.update(5, 0, 1.0)
+    assert not faults.grip_overloaded
+
