@@ -21,6 +21,7 @@ setup(
         'console_scripts': [
             'driver = so101_driver.entry_points:driver',
             'camera = so101_driver.entry_points:camera',
+            'calibrate = so101_driver.calibrate:main',
         ],
     },
 )

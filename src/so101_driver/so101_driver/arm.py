@@ -34,8 +34,7 @@ REST_TOLERANCE = 0.1     # rad
 
 class Arm:
     """The arm `name`. `publish(stamp_ns, position, velocity, load)` gets arrays (6,): rad, rad/s,
-    share of full drive, and the time of the oldest of them; `log(text)` gets a line for each
-    thing worth telling."""
+    share of full drive, and the time of the oldest of them; `log(text)` gets what to tell."""
 
     def __init__(self, name: str, bus: Bus, calibration: Calibration, limits: Limits, *,
                  rate: float, publish, log):

@@ -3,6 +3,7 @@
 A camera that goes away is opened again, with growing pauses. A video file works as well; it
 plays at `rate`, over and over.
 """
+import math
 import os
 import threading
 import time
@@ -23,6 +24,8 @@ class Camera:
 
     def __init__(self, device: str, width: int, height: int, rate: float, take, log):
         self.device, self.width, self.height, self.rate = device, width, height, rate
+        self.frames = self.reopened = 0
+        self.last_at = -math.inf           # monotonic s of the last frame
         self._take, self._log = take, log
         self._is_file = os.path.isfile(device)
         self._closing = threading.Event()
@@ -59,6 +62,7 @@ class Camera:
             if not read:
                 self._reopen()
                 continue
+            self.frames, self.last_at = self.frames + 1, time.monotonic()
             self._take(time.time_ns(), cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
             if self._is_file:      # a device blocks until its next frame, a file does not
                 due = max(due + 1.0 / self.rate, time.monotonic())
@@ -73,6 +77,7 @@ class Camera:
             self._capture.release()
             try:
                 self.open()
+                self.reopened += not self._is_file
                 if not self._is_file:
                     self._log(f'{self.device}: back')
                 return

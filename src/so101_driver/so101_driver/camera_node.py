@@ -3,13 +3,19 @@
 Each frame is stamped when it has been read and published at once; nothing queues.
 """
 from array import array
+import time
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import CameraInfo, Image
 
 from so101_description import names, qos
 from so101_description.ros_node import CellNode, Parameter
 
 from .camera import Camera
+from .camera_calibration import load_camera_calibration
+from .diagnostics import make_status
+
+LATE = 3.0               # frame periods without a frame after which the camera is stale
 
 
 class CameraNode(CellNode):
@@ -20,6 +26,7 @@ class CameraNode(CellNode):
         Parameter('width', 640, 'width of the frames, pixels', 16, 4096),
         Parameter('height', 480, 'height of the frames, pixels', 16, 4096),
         Parameter('rate', 30.0, 'frames to ask the camera for, Hz', 1.0, 240.0),
+        Parameter('calibration', '', "camera_calibration's YAML file; empty: not calibrated"),
     )
 
     def __init__(self):
@@ -27,6 +34,8 @@ class CameraNode(CellNode):
         width, height = self.param('width'), self.param('height')
         self._image = Image(height=height, width=width, encoding='rgb8', step=3 * width)
         self._info = CameraInfo(height=height, width=width)  # K of zeros: not calibrated
+        if self.param('calibration'):
+            self._fill_info(load_camera_calibration(self.param('calibration'), width, height))
         camera = names.WRIST_CAMERA
         self._image.header.frame_id = self._info.header.frame_id = camera + '_optical_frame'
         self._images = self.create_publisher(
@@ -37,6 +46,32 @@ class CameraNode(CellNode):
                               self._publish, self.get_logger().warning)
         self._camera.open()
         self._thread = self.guard(self._camera.run)
+        self._diagnostics = self.create_publisher(
+            DiagnosticArray, names.DIAGNOSTICS, qos.STATUS)
+        self._before = time.monotonic(), self._camera.frames
+        self.create_timer(1.0, self._diagnose)
+
+    def _fill_info(self, calibration) -> None:
+        info = self._info
+        info.distortion_model, info.d = calibration.distortion_model, calibration.d
+        info.k, info.r, info.p = calibration.k, calibration.r, calibration.p
+
+    def _diagnose(self) -> None:
+        camera, now = self._camera, time.monotonic()
+        since, frames = self._before
+        self._before = now, camera.frames
+        rate, age = (camera.frames - frames) / (now - since), now - camera.last_at
+        level, message = DiagnosticStatus.OK, 'ok'
+        if rate < 0.8 * camera.rate:
+            level, message = DiagnosticStatus.WARN, f'{rate:.1f} Hz of {camera.rate:.1f}'
+        if age > LATE / camera.rate:
+            level, message = DiagnosticStatus.STALE, f'no frame for {age:.1f} s'
+        report = DiagnosticArray(status=[make_status(
+            level, f'camera: {names.WRIST_CAMERA}', message, camera.device, [
+                ('rate_hz', f'{rate:.1f}'), ('age_s', f'{age:.3f}'), ('frames', camera.frames),
+                ('reopened', camera.reopened)])])
+        report.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(report)
 
     def _publish(self, stamp_ns: int, image) -> None:
         stamp = self._image.header.stamp

@@ -200,7 +200,7 @@ def test_a_port_that_nobody_empties_costs_answers_not_the_session():
         bus = Bus(os.ttyname(slave), (1, 2), answer_timeout=0.001)
         bus._port.ser.write_timeout = 0.01
         os.set_blocking(bus._fd, False)
-        for _ in range(20):     # the kernel moves what is written on, and takes more a little later
+        for _ in range(20):     # the kernel moves it on and takes more a little later
             with contextlib.suppress(BlockingIOError):
                 while True:
                     os.write(bus._fd, bytes(100))

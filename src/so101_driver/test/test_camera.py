@@ -7,6 +7,7 @@ import threading
 import time
 
 import cv2
+from diagnostic_msgs.msg import DiagnosticArray
 import domain_coordinator
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from so101_description import names, qos
 from so101_description.errors import CellError
 from so101_driver.camera import Camera
+from so101_driver.camera_calibration import load_camera_calibration
 
 START = 'from so101_driver.entry_points import camera; camera()'
 
@@ -93,27 +95,55 @@ def test_another_size_is_refused(video):
         Camera(video, 640, 480, 30.0, None, print).open()
 
 
-def test_the_node_publishes_image_and_camera_info(video):
+CALIBRATION = """
+image_width: 64
+image_height: 48
+camera_name: wrist
+camera_matrix: {rows: 3, cols: 3, data: [70.0, 0.0, 32.0, 0.0, 71.0, 24.0, 0.0, 0.0, 1.0]}
+distortion_model: plumb_bob
+distortion_coefficients: {rows: 1, cols: 5, data: [0.1, -0.2, 0.0, 0.0, 0.0]}
+rectification_matrix: {rows: 3, cols: 3, data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}
+projection_matrix: {rows: 3, cols: 4, data: [70.0, 0, 32.0, 0, 0, 71.0, 24.0, 0, 0, 0, 1, 0]}
+"""
+
+
+@pytest.mark.parametrize('change, words', [
+    (lambda text: text.replace('width: 64', 'width: 640'), 'is of 640x48 images'),
+    (lambda text: text.replace('71.0, 24.0, 0.0', '71.0, 24.0'), 'camera_matrix has no data of 9'),
+    (lambda text: '[' + text, 'no camera calibration to read'),
+    (lambda text: 'wrist', 'not a table'),
+])
+def test_a_calibration_that_does_not_fit_is_refused(tmp_path, change, words):
+    path = tmp_path / 'camera.yaml'
+    path.write_text(change(CALIBRATION))
+    with pytest.raises(CellError, match=words):
+        load_camera_calibration(str(path), 64, 48)
+
+
+def test_the_node_publishes_image_camera_info_and_diagnostics(video, tmp_path):
+    (tmp_path / 'camera.yaml').write_text(CALIBRATION)
     with domain_coordinator.domain_id() as number:
         environment = {**os.environ, 'ROS_DOMAIN_ID': str(number),
                        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
         process = subprocess.Popen(
             [sys.executable, '-c', START, '--ros-args', '-p', f'device:={video}',
-             '-p', 'width:=64', '-p', 'height:=48'],
+             '-p', 'width:=64', '-p', 'height:=48',
+             '-p', f'calibration:={tmp_path}/camera.yaml'],
             env=environment, stderr=subprocess.PIPE, text=True)
         context = rclpy.Context()
         rclpy.init(context=context, domain_id=number)
         node = rclpy.create_node('watcher', context=context)
         executor = rclpy.executors.SingleThreadedExecutor(context=context)
         executor.add_node(node)
-        images, infos = [], []
+        images, infos, reports = [], [], []
         camera = names.WRIST_CAMERA
         node.create_subscription(
             Image, names.IMAGE.format(camera=camera), images.append, qos.SENSOR_SUB)
         node.create_subscription(
             CameraInfo, names.CAMERA_INFO.format(camera=camera), infos.append, qos.SENSOR_SUB)
+        node.create_subscription(DiagnosticArray, names.DIAGNOSTICS, reports.append, qos.STATUS)
         end = time.monotonic() + 8
-        while (len(images) < 5 or not infos) and time.monotonic() < end:
+        while (len(images) < 5 or not infos or not reports) and time.monotonic() < end:
             executor.spin_once(timeout_sec=0.05)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=8)
@@ -126,6 +156,11 @@ def test_the_node_publishes_image_and_camera_info(video):
     assert (image.encoding, image.width, image.height, image.step) == ('rgb8', 64, 48, 192)
     assert abs(image.data[0] - 254) < 6 and image.data[1] < 6
     assert (infos[-1].width, infos[-1].height) == (64, 48)
+    assert infos[-1].k[0] == 70.0 and infos[-1].k[4] == 71.0 and infos[-1].d[1] == -0.2
+    status = reports[-1].status[0]
+    values = {v.key: v.value for v in status.values}
+    assert status.name == 'camera: wrist_camera' and status.hardware_id == video
+    assert float(values['rate_hz']) > 10 and float(values['age_s']) < 0.5
     assert infos[-1].header.frame_id == camera + '_optical_frame'
 
 

@@ -7,10 +7,10 @@ from emulated_arm import EmulatedArm
 from hypothesis import given, settings, strategies as st
 import numpy as np
 import pytest
-from test_arm import FREE, running, wait_for
+from running_arm import running, wait_for
 
 from so101_description.errors import CellError
-from so101_description.joints import JOINTS, REST
+from so101_description.joints import JOINTS
 from so101_driver.faults import FALL, Faults, OVERLOAD, RISE
 from so101_driver.servo import ERROR_BITS
 from so101_sim.wire_faults import KINDS
@@ -76,7 +76,7 @@ def test_no_fault_makes_the_arm_dangerous_or_ends_it(tmp_path, quick_turns):
     order, slowest = sorted(matrix), 0.0
     chance.shuffle(order)
     with EmulatedArm(tmp_path / 'port') as emulated, running(
-            emulated, rest=REST, locked=FREE, rate=RATE) as run:
+            emulated, rate=RATE) as run:
         arm = run.arm
         arm.set_torque(True)
         while order or arm.cycles < CYCLES:

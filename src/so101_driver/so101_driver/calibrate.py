@@ -1,0 +1,124 @@
+"""`./cell calibrate follower|leader`: a guided calibration in the terminal, with live bars."""
+import argparse
+import select
+import sys
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from so101_description.errors import CellError
+from so101_description.joints import JOINTS
+
+from .bus import Bus
+from .calibration import load_calibration
+from .recording import FULL_TURN, Recording, residuals, save
+from .servo import BLOCK, TICKS_PER_TURN
+from .servos import IDS
+
+WIDTH = 40               # characters of a bar
+PERIOD = 0.05            # s between two looks
+
+
+def bar(low: int, at: int, high: int) -> str:
+    """A turn as a line: the range so far, and where the joint is."""
+    def cell(ticks):
+        return min(int(ticks) * WIDTH // TICKS_PER_TURN, WIDTH - 1)
+    line = ['·'] * WIDTH
+    line[cell(low):cell(high) + 1] = '━' * (cell(high) + 1 - cell(low))
+    line[cell(at)] = '●'
+    return ''.join(line)
+
+
+def ranges(recording: Recording) -> Table:
+    """The live picture."""
+    table = Table(title='move every joint through its whole range, then press Enter')
+    for heading, side in (('joint', 'left'), ('0 to 4095', 'left'), ('min', 'right'),
+                          ('now', 'right'), ('max', 'right'), ('degrees', 'right')):
+        table.add_column(heading, justify=side)
+    for i, joint in enumerate(JOINTS):
+        low, at, high = (int(a[i]) for a in (recording.low, recording.position, recording.high))
+        if i == FULL_TURN:
+            table.add_row(joint, bar(low, at, high), '', str(at), '', 'full turn')
+        else:
+            table.add_row(joint, bar(low, at, high), str(low), str(at), str(high),
+                          f'{(high - low) * 360 / TICKS_PER_TURN:.0f}')
+    return table
+
+
+def enter_pressed(wait: float) -> bool:
+    """Whether a line came in within the time."""
+    if not select.select([sys.stdin], [], [], wait)[0]:
+        return False
+    if not sys.stdin.readline():
+        raise CellError('calibration ended without Enter; nothing was saved')
+    return True
+
+
+def calibrate(arm: str, bus: Bus, path: str, console: Console) -> None:
+    """Ask for the middle, then for the ranges, then save."""
+    recording = Recording(bus)
+    console.print(f'The {arm} is limp now: hold it. Bring every joint to the middle of its range '
+                  '(arm half up, gripper half open), then press Enter.')
+    while not enter_pressed(1.0):
+        pass
+    recording.home()
+    with Live(ranges(recording), console=console, refresh_per_second=10) as live:
+        while True:
+            recording.look()
+            live.update(ranges(recording))
+            if enter_pressed(PERIOD):
+                complaint = recording.complaint()
+                if not complaint:
+                    break
+                live.console.print(f'not yet: {complaint}')
+    backup, lines = save(path, recording.table(), bus)
+    console.print(f'saved: {path}' + (f' (before: {backup})' if backup else ''), soft_wrap=True)
+    for line in lines:
+        console.print(line, soft_wrap=True)
+
+
+def check(bus: Bus, path: str, console: Console) -> bool:
+    """Show the residuals of file and servos; whether they agree."""
+    calibration = load_calibration(path)
+    table = Table(title='servo minus file, ticks')
+    for heading in ('joint', 'homing', 'min', 'max', 'now, deg'):
+        table.add_column(heading, justify='left' if heading == 'joint' else 'right')
+    different = residuals(bus, calibration)
+    for i, joint in enumerate(JOINTS):
+        ticks = int.from_bytes(bus.read(IDS[i], BLOCK, 2)[1], 'little') & 0x7fff
+        degrees = (ticks - calibration.zero[i]) * calibration.scale[i] * 180 / 3.141593
+        table.add_row(joint, *(f'{v:+d}' if v else '0' for v in different[i].tolist()),
+                      f'{degrees:.1f}')
+    console.print(table)
+    agree = not different.any()
+    console.print('servos and file agree' if agree else
+                  'servos and file differ: the driver will write the file into the servos')
+    return agree
+
+
+def main() -> None:
+    """Command line; exit code 1 with a sentence where something is wrong."""
+    parser = argparse.ArgumentParser(prog='./cell calibrate', description=__doc__)
+    parser.add_argument('arm', choices=('follower', 'leader'))
+    parser.add_argument('--port', required=True, help='serial port (/dev/serial/by-id/...)')
+    parser.add_argument('--file', required=True, help="calibration file, LeRobot's format")
+    parser.add_argument('--check', action='store_true',
+                        help='only compare the file with the servos; writes nothing')
+    options = parser.parse_args()
+    try:
+        bus = Bus(options.port, IDS, answer_timeout=0.01)
+        try:
+            if options.check:
+                sys.exit(not check(bus, options.file, Console()))
+            calibrate(options.arm, bus, options.file, Console())
+        finally:
+            bus.close()
+    except CellError as error:
+        sys.exit(f'calibrate: {error}')
+    except KeyboardInterrupt:
+        sys.exit('calibrate: stopped; no file was written')
+
+
+if __name__ == '__main__':
+    main()

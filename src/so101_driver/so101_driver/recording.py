@@ -1,0 +1,105 @@
+"""Calibrates one arm: homing in the middle, then each joint's range, as LeRobot records them.
+
+No terminal in here: `calibrate` asks and shows. Positions are ticks, in the order of JOINTS.
+"""
+import json
+import os
+from pathlib import Path
+import shutil
+import time
+
+import numpy as np
+
+from so101_description.errors import CellError
+from so101_description.joints import JOINTS
+
+from . import servo
+from .bus import Bus
+from .calibration import FIELDS, MAX_HOMING, MIN_SPAN, Calibration, load_calibration
+from .configure import configure
+from .identity import read_identity
+from .servos import IDS
+
+MIDDLE = 2047
+FULL_TURN = JOINTS.index('wrist_roll')       # turns without stops: its range is all of it
+
+
+class Recording:
+    """The servos of one arm, limp, while a person moves them."""
+
+    def __init__(self, bus: Bus):
+        self._bus = bus
+        for number in IDS:
+            bus.write(number, servo.TORQUE_ENABLE, 1, 0)
+        self.homing = np.zeros(len(IDS), np.int64)
+        self.position = self.low = self.high = np.zeros(len(IDS), np.int64)
+
+    def home(self) -> None:
+        """Write homing offsets that make the present pose MIDDLE, and limits of a full turn."""
+        for i, number in enumerate(IDS):
+            self._write(number, servo.HOMING_OFFSET, 0)
+            self._write(number, servo.MIN_POSITION_LIMIT, 0)
+            self._write(number, servo.MAX_POSITION_LIMIT, servo.TICKS_PER_TURN - 1)
+            self.homing[i] = self._present(number) - MIDDLE
+            if abs(self.homing[i]) > MAX_HOMING:
+                self.homing[i] -= int(np.sign(self.homing[i])) * servo.TICKS_PER_TURN
+            self._write(number, servo.HOMING_OFFSET,
+                        servo.to_sign_magnitude(int(self.homing[i]), servo.HOMING_SIGN))
+        self.position = np.array([self._present(number) for number in IDS])
+        away = np.abs(self.position - MIDDLE)
+        if away.max() > 20:
+            raise CellError(f'{JOINTS[away.argmax()]}: reads {self.position[away.argmax()]} after '
+                            f'homing, not {MIDDLE}; keep the arm still and calibrate again')
+        self.low, self.high = self.position.copy(), self.position.copy()
+
+    def _write(self, number: int, address: int, value: int) -> None:
+        self._bus.write(number, servo.LOCK, 1, 0)
+        self._bus.write(number, address, 2, value)
+        self._bus.write(number, servo.LOCK, 1, 1)
+
+    def _present(self, number: int) -> int:
+        return int.from_bytes(self._bus.read(number, servo.BLOCK, 2)[1], 'little') & 0x7fff
+
+    def look(self) -> None:
+        """Take the positions of now into the ranges; servos that do not answer are left out."""
+        for number, (_, data) in self._bus.sync_read(servo.BLOCK, 2).items():
+            self.position[IDS.index(number)] = int.from_bytes(data, 'little') & 0x7fff
+        self.low = np.minimum(self.low, self.position)
+        self.high = np.maximum(self.high, self.position)
+
+    def complaint(self) -> str:
+        """Why the ranges are no calibration yet; '' if they are."""
+        short = [joint for i, joint in enumerate(JOINTS)
+                 if i != FULL_TURN and self.high[i] - self.low[i] < MIN_SPAN]
+        return f'move {", ".join(short)} through its whole range' if short else ''
+
+    def table(self) -> dict:
+        """LeRobot's content of a calibration file."""
+        low, high = self.low.copy(), self.high.copy()
+        low[FULL_TURN], high[FULL_TURN] = 0, servo.TICKS_PER_TURN - 1
+        rows = zip(IDS, [0] * len(IDS), self.homing.tolist(), low.tolist(), high.tolist())
+        return {joint: dict(zip(FIELDS, row)) for joint, row in zip(JOINTS, rows)}
+
+
+def save(path: str, table: dict, bus: Bus) -> tuple[str, list[str]]:
+    """Write `table`, checked, beside a backup of what was there, and put it into the servos.
+
+    CellError, and the old file stays, if the table is implausible. Returns
+    (backup path or '', a line for each servo that was written).
+    """
+    target, backup = Path(path), ''
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(target.name + '.new')
+    beside.write_text(json.dumps(table, indent=4) + '\n', encoding='utf-8')
+    load_calibration(str(beside))
+    if target.exists():
+        backup = f'{target}.{time.strftime("%Y%m%d-%H%M%S")}'
+        shutil.copy2(target, backup)
+    os.replace(beside, target)
+    return backup, configure(bus, load_calibration(path))
+
+
+def residuals(bus: Bus, calibration: Calibration) -> np.ndarray:
+    """EEPROM minus file, (6, 3) ticks: homing offset, range_min, range_max."""
+    files = np.stack([calibration.homing_offset, calibration.range_min, calibration.range_max], 1)
+    return np.array(read_identity(bus)[0]) - files

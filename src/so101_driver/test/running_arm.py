@@ -1,0 +1,93 @@
+"""An `Arm` that runs in a thread of the test, with what it tells and says kept."""
+from contextlib import contextmanager
+import threading
+import time
+
+import numpy as np
+
+from so101_description.errors import CellError
+from so101_description.joints import JOINTS, REST
+from so101_driver.arm import Arm
+from so101_driver.bus import Bus
+from so101_driver.calibration import load_calibration
+from so101_driver.goal import Limits
+from so101_driver.servos import IDS
+from so101_sim import calibration_path
+
+FREE = np.zeros(6, bool)
+
+
+def wait_for(condition, timeout=3.0):
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, 'did not happen in time'
+        time.sleep(0.005)
+
+
+def greatest_step(emulated):
+    """Of any goal over the one before, in rad of an arm joint, but for a tick of rounding."""
+    steps = [np.abs(np.diff(servo.goals)).max() for servo in emulated.servos[:5]]
+    return (max(steps) - 1) * 2 * np.pi / 4096
+
+
+class Running:
+    """A started arm, its joint states and its lines."""
+
+    def __init__(self, emulated, rest=REST, locked=FREE, max_speed=2.0, rate=100.0):
+        self.states, self.lines, self.error, self.told_at = [], [], None, []
+        self.bus = Bus(emulated.port, IDS, answer_timeout=0.01)  # a busy machine answers late
+        self.arm = Arm(
+            'follower', self.bus, load_calibration(calibration_path('follower')),
+            Limits(max_speed, max_speed, 0.25, 60.0, locked, rest), rate=rate,
+            publish=self.tell, log=self.lines.append)
+        self.steps = []                # rad, of each goal over the one before
+        advance = self.arm.goal.advance
+
+        def watched(*args):
+            before = self.arm.goal.position
+            self.steps.append(np.abs(advance(*args) - before).max())
+            return self.arm.goal.position
+        self.arm.goal.advance = watched
+
+    def tell(self, *state):
+        self.told_at.append(time.time_ns())
+        self.states.append(state)
+
+    def run(self):
+        try:
+            self.arm.run()
+        except CellError as error:
+            self.error = str(error)
+
+    def start(self):
+        self.arm.start()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+        wait_for(lambda: self.states)
+
+    @property
+    def position(self):
+        return self.states[-1][1]
+
+    def command(self, target):
+        self.arm.command(JOINTS, target, time.time_ns())
+
+    def command_until(self, target, condition, timeout=3.0):
+        def commanded():
+            self.command(target)
+            return condition()
+        wait_for(commanded, timeout)
+
+
+@contextmanager
+def running(emulated, **options):
+    run = Running(emulated, **options)
+    try:
+        run.start()
+        yield run
+    finally:
+        run.arm.torque_on = False            # the tests of the exit call close() themselves
+        run.arm.close()
+        if hasattr(run, 'thread'):
+            run.thread.join(4.0)
+        run.bus.close()

@@ -1,0 +1,104 @@
+"""The wizard as a person sees it: a pseudo-terminal in front, an emulated arm behind."""
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+
+from emulated_arm import EmulatedArm
+import pytest
+
+from so101_driver.calibration import load_calibration
+from so101_sim import calibration_path
+
+COMMAND = [sys.executable, '-m', 'so101_driver.calibrate']
+REACH = (900, 800, 700, 750, 1500, 600)      # ticks to each side of the middle
+
+
+class Terminal:
+    """A program on a pseudo-terminal."""
+
+    def __init__(self, *words):
+        self.master, slave = pty.openpty()
+        environment = {**os.environ, 'TERM': 'xterm', 'COLUMNS': '100', 'LINES': '40'}
+        self.process = subprocess.Popen([*COMMAND, *map(str, words)], stdin=slave, stdout=slave,
+                                        stderr=slave, env=environment)
+        os.close(slave)
+        self.text = ''
+
+    def read_until(self, words, timeout=10.0):
+        end = time.monotonic() + timeout
+        while words not in self.text:
+            assert time.monotonic() < end, self.text
+            if select.select([self.master], [], [], 0.1)[0]:
+                try:
+                    self.text += os.read(self.master, 10000).decode(errors='replace')
+                except OSError:
+                    assert words in self.text, self.text
+
+    def enter(self):
+        self.text = ''
+        os.write(self.master, b'\n')
+
+
+@pytest.fixture
+def arm(tmp_path):
+    with EmulatedArm(tmp_path / 'port') as arm:
+        yield arm
+
+
+def move(arm, share):
+    for servo, start, reach in zip(arm.servos, arm.start, REACH):
+        servo.sensed = servo.sensed._replace(position=start + share * reach)
+    time.sleep(0.3)
+
+
+def test_the_wizard_from_limp_to_a_file_that_the_driver_takes(arm, tmp_path):
+    path = tmp_path / 'follower.json'
+    path.write_text('an old file')
+    arm.start = [servo.sensed.position for servo in arm.servos]
+    arm.servos[0].memory[40] = 1
+    terminal = Terminal('follower', '--port', arm.port, '--file', path)
+    terminal.read_until('middle of its range')
+    assert not any(servo.torque_on for servo in arm.servos)
+    terminal.enter()
+    terminal.read_until('shoulder_pan')
+    terminal.enter()                                    # too early
+    terminal.read_until('not yet: move shoulder_pan, shoulder_lift')
+    for share in (0.5, 1.0, 0.0, -1.0, 0.0):
+        move(arm, share)
+    terminal.enter()
+    terminal.read_until('saved')
+    assert terminal.process.wait(10) == 0
+    calibration = load_calibration(str(path))
+    for i, reach in enumerate(REACH):
+        expected = (0, 4095) if i == 4 else (2047 - reach, 2047 + reach)
+        assert calibration.range_min[i] == pytest.approx(expected[0], abs=2)
+        assert calibration.range_max[i] == pytest.approx(expected[1], abs=2)
+        assert arm.servos[i].present_position == pytest.approx(2047, abs=2)
+    backup, = tmp_path.glob('follower.json.2*')
+    assert backup.read_text() == 'an old file'
+    assert sorted(json.loads(path.read_text())['gripper']) == sorted(
+        ['id', 'drive_mode', 'homing_offset', 'range_min', 'range_max'])
+    checked = Terminal('follower', '--port', arm.port, '--file', path, '--check')
+    checked.read_until('servos and file agree')
+    assert checked.process.wait(10) == 0
+
+
+def test_check_shows_what_differs_and_writes_nothing(arm):
+    arm.servos[1].memory[9] += 3
+    worn = [servo.eeprom_writes for servo in arm.servos]
+    terminal = Terminal('follower', '--port', arm.port, '--file', calibration_path('follower'),
+                        '--check')
+    terminal.read_until('servos and file differ')
+    assert '+3' in terminal.text and terminal.process.wait(10) == 1
+    assert [servo.eeprom_writes for servo in arm.servos] == worn
+
+
+def test_an_absent_port_is_a_sentence(tmp_path):
+    process = subprocess.run([*COMMAND, 'leader', '--port', '/dev/nowhere', '--file', 'x.json'],
+                             capture_output=True, text=True, timeout=20)
+    assert process.returncode == 1 and 'no such port' in process.stderr
+    assert 'Traceback' not in process.stderr
