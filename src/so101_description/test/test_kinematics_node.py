@@ -139,7 +139,7 @@ def test_round_trip(call):
         (names.GET_ACTION, {'leader': joints(REST), 'reference': reference}),
         (names.GET_JOINT_TARGET, {'measured': reference, 'reference': reference, 'pitch': DOWN,
                                   'action': np.array([0.5, -0.5, 0.2, 0], np.float32)}))
-    for _ in range(3):      # others may use these cores too
+    for _ in range(10):     # others may use these cores too
         times = []
         for number in range(501):
             name, fields = requests[number % 3]
