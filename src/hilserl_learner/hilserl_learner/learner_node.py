@@ -22,7 +22,6 @@ from .tasks import make_task, TASKS
 
 DEFAULTS = LearnerOptions()
 STATUS_PERIOD = 1.0
-ROLL_BACK = 'hilserl/learner/roll_back'     # to the best checkpoint
 LAST_STEPS = 0.3        # s
 
 
@@ -89,7 +88,7 @@ class LearnerNode(CellNode):
             self.get_logger().info)
         self.create_service(SetBool, names.LEARNER_PAUSE, self._on_pause)
         self.create_service(Trigger, names.LEARNER_SAVE, self._on_save)
-        self.create_service(Trigger, ROLL_BACK, self._on_roll_back)
+        self.create_service(Trigger, names.LEARNER_ROLL_BACK, self._on_roll_back)
         self.create_timer(STATUS_PERIOD, self._publish_status)
         self._record_thread = self.guard(self._learner.recorder.run)
         self._train_thread = self.guard(self._learner.train)

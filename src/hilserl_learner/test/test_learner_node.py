@@ -8,7 +8,6 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from domain_coordinator import domain_id
 from hilserl_learner.bags import open_bags
-from hilserl_learner.learner_node import ROLL_BACK
 from hilserl_learner.policy import Policy
 from hilserl_learner.step_messages import step_to_message, task_to_message
 from hilserl_learner.tasks import make_task
@@ -114,7 +113,7 @@ def test_steps_become_bags_weights_status_and_a_run_that_resumes(environment, ac
         assert status.prior_steps == 16 and status.rejected_steps == 0
         saved = actor.call(Trigger, names.LEARNER_SAVE, Trigger.Request())
         assert saved.success and (run / saved.message).is_dir()
-        rolled_back = actor.call(Trigger, ROLL_BACK, Trigger.Request())
+        rolled_back = actor.call(Trigger, names.LEARNER_ROLL_BACK, Trigger.Request())
         assert rolled_back.success and rolled_back.message == saved.message
         actor.wait(lambda: actor.diagnostics)
         status, = actor.diagnostics[-1].status

@@ -39,6 +39,7 @@ ESTOP = 'hilserl/estop'
 ESTOP_RESET = 'hilserl/estop_reset'
 LEARNER_PAUSE = 'hilserl/learner/pause'      # SetBool
 LEARNER_SAVE = 'hilserl/learner/save'
+LEARNER_ROLL_BACK = 'hilserl/learner/roll_back'      # to the best checkpoint
 
 # simulated cell: what a human at the bench could see and do
 SIM_CUBE_POSE = 'sim/cube_pose'              # geometry_msgs/PoseStamped
