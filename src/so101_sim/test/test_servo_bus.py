@@ -262,7 +262,7 @@ def test_bytes_that_come_just_as_a_gap_ends_are_not_lost():
     arriving, heard = [packet(1, 0x01, [])], []
     bus._read = lambda: arriving.pop() if arriving else b''
 
-    def hear(found):
+    def hear(found, _):
         heard.extend(found)
         if heard:
             bus._stopping.set()
