@@ -137,6 +137,9 @@ class ControlLoop:
                     self._reset_tick(sensed)
                 elif self.machine.mode in IN_EPISODE:
                     self._begin(sensed)
+            if self.machine.mode is Mode.READY:
+                # Said again and again: a driver that hears nothing lays the arm down in the end.
+                self.arms.command('follower', self.reference)
             if self.machine.row.leader_torque and self._torque.get('leader'):
                 self.arms.command('leader', self.reference)
                 self._grab.commanded(self.reference)

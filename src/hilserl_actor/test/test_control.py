@@ -17,6 +17,15 @@ def test_reset_brings_the_tool_to_the_start_pose_within_limits_and_speed():
     assert bench.steps == []        # the reset's motion is nobody's experience
 
 
+def test_ready_holds_the_start_pose_by_command():
+    bench = BenchTop()
+    bench.ready()
+    pose, count = bench.position['follower'].copy(), len(bench.commands)
+    bench.tick(5)
+    held = [q for arm, q in bench.commands[count:] if arm == 'follower']
+    assert len(held) == 5 and all(np.array_equal(q, pose) for q in held)
+
+
 def test_a_step_is_stored_with_the_action_that_was_executed():
     bench = BenchTop()
     bench.start()
