@@ -187,7 +187,8 @@ class ActorNode(CellNode):
 
     def _look_around(self) -> None:
         """Run the preflight in IDLE; go on if all is well for a while and nobody has to say so."""
-        self._problems = [c for c in self.preflight.run() if c.problem]
+        checks = self.preflight.run()
+        self._problems = [c for c in checks if c.problem]
         # Another cell on our topics takes a moment to be discovered.
         self._good_looks = 0 if self._problems else self._good_looks + 1
         good = self._good_looks >= GOOD_LOOKS
@@ -195,7 +196,7 @@ class ActorNode(CellNode):
             self.loop.message = 'not ready: ' + '; '.join(c.problem for c in self._problems)
         if self.role == 'preflight':
             if good or time.monotonic() > self._preflight_until:
-                print(table(self.preflight.run()), flush=True)
+                print(table(checks), flush=True)
                 if not good:
                     self.error = f'{len(self._problems)} preflight checks failed'
                 self.stop_event.set()

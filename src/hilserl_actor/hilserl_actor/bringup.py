@@ -91,7 +91,6 @@ class NodeSpec:
     executable: str
     parameters: dict = field(default_factory=dict)
     interactive: bool = False       # reads keys from the terminal
-    required: bool = True           # its end ends the cell
 
 
 @dataclass(frozen=True)
