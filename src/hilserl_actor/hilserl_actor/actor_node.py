@@ -6,10 +6,9 @@ import time
 from hilserl_learner.policy import Policy
 from hilserl_learner.schedules import PRESETS, sigma_schedule
 from hilserl_learner.step_messages import step_to_message, task_to_message
-from hilserl_learner.tasks import make_task, TASKS
+from hilserl_learner.task_parameters import task_of, TASK_PARAMETERS
 from so101_description import names, qos
 from so101_description.errors import CellError
-from so101_description.model import model_hash
 from so101_description.ros_node import CellNode, Parameter
 from so101_interfaces.msg import ActorStatus, LearnerStatus, Step, Task, Weights
 from std_srvs.srv import SetBool, Trigger
@@ -33,7 +32,7 @@ class ActorNode(CellNode):
     """`actor`: the 10 Hz loop, its modes and episodes."""
 
     PARAMETERS = (
-        Parameter('task', 'grasp_lift', 'name of the task', choices=tuple(TASKS)),
+        *TASK_PARAMETERS,
         Parameter('role', 'train', 'train: the policy drives and may be taken over; record: the '
                   'human drives; eval: deterministic, leader ignored; preflight: check and end',
                   choices=('train', 'record', 'eval', 'preflight')),
@@ -48,8 +47,6 @@ class ActorNode(CellNode):
         Parameter('episodes', 0, 'end after so many finished episodes; 0: no limit', 0, 1000000),
         Parameter('report', '', 'file for the results when the node ends (JSON)'),
         Parameter('auto_start', False, 'leave IDLE as soon as everything is there, without START'),
-        Parameter('image_width', 160, 'width of the camera\'s images', 16, 4096),
-        Parameter('image_height', 120, 'height of the camera\'s images', 16, 4096),
         Parameter('max_image_age', 0.2, 'older frames are not decided on, s', 0.01, 5.0),
         Parameter('max_state_age', 0.1, 'older joint states are not decided on, s', 0.01, 5.0),
         Parameter('kinematics_timeout', 0.05, 'wait for the FK service, s', 0.001, 1.0),
@@ -59,8 +56,7 @@ class ActorNode(CellNode):
     def __init__(self):
         super().__init__('actor')
         torch.set_num_threads(1)
-        self.schema = make_task(self.param('task'), model_hash(), self.param('image_width'),
-                                self.param('image_height'))
+        self.schema = task_of(self)
         self.role = self.param('role')
         sigma = sigma_schedule(self.param('start'), self.param('sigma'))
         self.kinematics = ServiceKinematics(self, self.schema, self.param('kinematics_timeout'))

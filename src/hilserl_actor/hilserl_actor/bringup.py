@@ -11,6 +11,7 @@ import re
 from hilserl_learner.algorithm import agent_config
 from hilserl_learner.run_directory import refuse_if_in_use
 from hilserl_learner.schedules import refuse_high_sigma, sigma_schedule
+from hilserl_learner.tasks import FRAME_SIZE, make_task, RATE, TASKS
 from so101_description.errors import CellError
 
 SUMMARIES = {
@@ -42,7 +43,11 @@ ARGUMENTS = (
     Argument('runs_dir', 'runs', 'where runs live'),
     Argument('run_for', '0', 'stop in order after so many seconds; 0: until Ctrl-C', float),
     Argument('sim', 'true', 'simulated cell instead of arms and camera', bool, _BOOL),
-    Argument('task', 'grasp_lift', 'what is to be learned', str, ('grasp_lift', 'reach')),
+    Argument('task', 'grasp_lift', 'what is to be learned', str, tuple(TASKS)),
+    Argument('rate', f'{RATE:g}', 'control steps a second; speeds and the 10 s of an episode stay '
+             'as they are', float),
+    Argument('frame_size', str(FRAME_SIZE), 'height and width of the frames that are stored and '
+             'learned from, pixels', int),
     Argument('namespace', '', 'ROS namespace; another one makes a second cell'),
     Argument('operator', 'auto', 'who watches and takes over: a scripted stand-in (simulated cell '
              'only), a person at this terminal, or auto: scripted if sim', str,
@@ -175,7 +180,7 @@ def plan(command: str, values: dict) -> Plan:
         values = values | {'start': _start(values)}
         _check_learning(values)
     nodes = [*_cell(command, values, run_dir),
-             NodeSpec('so101_description', 'kinematics'),
+             NodeSpec('so101_description', 'kinematics', _kinematics(values)),
              _actor(command, values, run_dir, operator)]
     if command in ('train', 'record'):
         nodes.append(_learner(command, values, run_dir))
@@ -254,11 +259,20 @@ def _image(sim: bool) -> dict:
     return {'image_width': width, 'image_height': height}
 
 
+def _task(values: dict) -> dict:
+    return {'task': values['task'], **_image(values['sim']), 'rate': values['rate'],
+            'frame_size': values['frame_size']}
+
+
+def _kinematics(values: dict) -> dict:
+    task = make_task(values['task'], '', rate=values['rate'], frame_size=values['frame_size'])
+    return {'action_scale': task.action_scale, 'gripper_step': task.gripper_step}
+
+
 def _actor(command, values, run_dir, operator) -> NodeSpec:
     sim = values['sim']
     parameters = {
-        'task': values['task'], 'seed': values['seed'], 'role': command,
-        **_image(sim),
+        **_task(values), 'seed': values['seed'], 'role': command,
         'reward': 'topic' if sim else 'operator',
         'leader': sim or bool(values['leader_port']),
         # A scripted operator cannot press a key before it is asked to.
@@ -280,8 +294,7 @@ def _actor(command, values, run_dir, operator) -> NodeSpec:
 
 
 def _learner(command, values, run_dir) -> NodeSpec:
-    parameters = {'run_dir': str(run_dir), 'task': values['task'], 'seed': values['seed'],
-                  **_image(values['sim'])}
+    parameters = {'run_dir': str(run_dir), 'seed': values['seed'], **_task(values)}
     if command == 'record':
         parameters['update_ratio'] = 0.0
     else:

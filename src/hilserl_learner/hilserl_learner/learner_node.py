@@ -6,7 +6,6 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from so101_description import names, qos
 from so101_description.errors import CellError
-from so101_description.model import model_hash
 from so101_description.ros_node import CellNode, Parameter
 from so101_interfaces.msg import LearnerStatus, Step, Task, Weights
 from std_srvs.srv import SetBool, Trigger
@@ -18,7 +17,7 @@ from .memory import keep_freed_memory
 from .schedules import PRESETS
 from .step_messages import step_from_message
 from .task import TaskSchema
-from .tasks import make_task, TASKS
+from .task_parameters import task_of, TASK_PARAMETERS
 
 DEFAULTS = LearnerOptions()
 STATUS_PERIOD = 1.0
@@ -30,9 +29,7 @@ class LearnerNode(CellNode):
 
     PARAMETERS = (
         Parameter('run_dir', 'runs/default', 'directory of the run: bags, checkpoints, curves'),
-        Parameter('task', 'grasp_lift', 'the task to learn', choices=tuple(TASKS)),
-        Parameter('image_width', 160, 'width of the camera\'s image, pixels', 16, 4096),
-        Parameter('image_height', 120, 'height of the camera\'s image, pixels', 16, 4096),
+        *TASK_PARAMETERS,
         Parameter('start', DEFAULTS.start, 'what a new run starts from; sets sigma',
                   choices=tuple(PRESETS)),
         Parameter('demos', '', 'directories of demonstration bags, separated by commas'),
@@ -70,9 +67,7 @@ class LearnerNode(CellNode):
     def __init__(self):
         super().__init__('learner')
         keep_freed_memory()
-        self._schema = make_task(
-            self.param('task'), model_hash(), self.param('image_width'),
-            self.param('image_height'))
+        self._schema = task_of(self)
         self._malformed = 0
         self._weights = self.create_publisher(Weights, names.WEIGHTS, qos.LATCHED)
         self._status = self.create_publisher(LearnerStatus, names.LEARNER_STATUS, qos.STATUS)

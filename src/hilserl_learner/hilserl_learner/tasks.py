@@ -1,4 +1,4 @@
-"""The named tasks. A task is a function of the arm's model hash and the camera's image size."""
+"""The named tasks. A task is a function of the arm's model, the camera's image size and the rate."""
 from math import pi
 
 from so101_description.errors import CellError
@@ -14,33 +14,33 @@ FRAME_SIZE = 64
 FOLLOWING_ERROR_SCALE = (0.1, 0.1, 0.1, 0.1, 0.1, 0.3)
 
 
-def grasp_lift(model_hash: str, image_width: int = 160, image_height: int = 120) -> TaskSchema:
-    """Grasp a small cube on the table and lift it by 4 cm. 19 state values, one wrist camera."""
-    return _task('grasp_lift', model_hash, image_width, image_height)
+# What the simulated cell lays out and calls success for each stands in so101_sim.
+TASKS = {
+    'grasp_lift': 'grasp a small cube on the table and lift it by 4 cm',
+    'grasp_lift_wide': 'the same, the cube twice as far off and turned any way',
+    'reach': 'bring the tool to the cube: the shortest task that uses every part of the cell',
+}
+RATE = 10.0     # Hz
 
 
-def reach(model_hash: str, image_width: int = 160, image_height: int = 120) -> TaskSchema:
-    """Bring the tool to the cube: the shortest task that uses every part of the cell."""
-    return _task('reach', model_hash, image_width, image_height)
+def make_task(name: str, model_hash: str, image_width: int = 160, image_height: int = 120,
+              rate: float = RATE, frame_size: int = FRAME_SIZE) -> TaskSchema:
+    """The task of that name: 19 state values, one wrist camera.
 
-
-TASKS = {'grasp_lift': grasp_lift, 'reach': reach}
-
-
-def make_task(
-        name: str, model_hash: str, image_width: int = 160, image_height: int = 120) -> TaskSchema:
-    """The task of that name for a camera of that image size; CellError if there is none."""
+    For a camera of that image size, in pixels; frames are stored frame_size square. Another rate
+    (Hz) leaves speeds and the 10 s of an episode as they are. CellError if there is no such task.
+    """
     if name not in TASKS:
         raise CellError(f'there is no task {name!r}; the tasks are ' + ', '.join(TASKS))
-    return TASKS[name](model_hash, image_width, image_height)
-
-
-def _task(name, model_hash, image_width, image_height) -> TaskSchema:
+    if not 1.0 <= rate <= 60.0:
+        raise CellError(f'task {name}: a rate of {rate:g} Hz is not between 1 and 60')
+    if not 32 <= frame_size <= 256:
+        raise CellError(f'task {name}: a frame size of {frame_size} is not between 32 and 256')
     side = min(image_width, image_height)
     camera = CameraSpec(
         name=WRIST_CAMERA, source_width=image_width, source_height=image_height,
         top=(image_height - side) // 2, left=(image_width - side) // 2, height=side, width=side,
-        out_height=FRAME_SIZE, out_width=FRAME_SIZE)
+        out_height=frame_size, out_width=frame_size)
     actions = ('dx', 'dy', 'dz', 'gripper')
     middle = [0.5 * float(low + high) for low, high in zip(LOWER, UPPER)]
     half = [0.5 * float(high - low) for low, high in zip(LOWER, UPPER)]
@@ -60,11 +60,11 @@ def _task(name, model_hash, image_width, image_height) -> TaskSchema:
             *half, *FOLLOWING_ERROR_SCALE,
             *(0.5 * (high - low) for low, high in zip(BOX_MIN, BOX_MAX)), *(1.0,) * 4),
         action_names=actions,
-        action_scale=0.02,
-        gripper_step=0.2,
+        action_scale=0.02 * RATE / rate,
+        gripper_step=0.2 * RATE / rate,
         frame=BASE_FRAME,
-        rate=10.0,
-        max_steps=100,
+        rate=rate,
+        max_steps=round(10.0 * rate),
         pitch=pi / 2,
         wrist_roll=0.0,
         start=(0.25, 0.0, 0.07),

@@ -102,3 +102,17 @@ def test_schedules():
             sigma_schedule('scratch', text)
     with pytest.raises(CellError, match='start'):
         sigma_schedule('resume')
+
+
+def test_another_rate_leaves_speeds_and_the_episode_s_length_as_they_are(schema):
+    fast = make_task('grasp_lift', 'm', rate=30.0)
+    assert fast.action_scale * fast.rate == pytest.approx(schema.action_scale * schema.rate)
+    assert fast.gripper_step * fast.rate == pytest.approx(schema.gripper_step * schema.rate)
+    assert fast.max_steps / fast.rate == schema.max_steps / schema.rate
+    assert fast.hash != schema.hash
+
+
+@pytest.mark.parametrize('option', [{'rate': 0.0}, {'rate': 200.0}, {'frame_size': 8}])
+def test_a_rate_or_frame_size_that_cannot_be_is_refused(option):
+    with pytest.raises(CellError, match='is not between'):
+        make_task('grasp_lift', 'm', **option)

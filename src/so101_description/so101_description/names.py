@@ -40,6 +40,7 @@ ESTOP_RESET = 'hilserl/estop_reset'
 LEARNER_PAUSE = 'hilserl/learner/pause'      # SetBool
 LEARNER_SAVE = 'hilserl/learner/save'
 LEARNER_ROLL_BACK = 'hilserl/learner/roll_back'      # to the best checkpoint
+LEARNER_LABEL = 'hilserl/learner/label'       # so101_interfaces/LabelEpisode
 
 # simulated cell: what a human at the bench could see and do
 SIM_CUBE_POSE = 'sim/cube_pose'              # geometry_msgs/PoseStamped
