@@ -6,6 +6,8 @@ answered here and nowhere else; what is not in the table is refused with a sente
 from dataclasses import dataclass
 from enum import Enum
 
+from so101_description.modes import LEADER_TORQUE
+
 
 class Mode(Enum):
     """What the cell is doing."""
@@ -35,21 +37,22 @@ _EPISODE_ENDS = {
     'success': Mode.RESET, 'failure': Mode.RESET, 'discard': Mode.RESET, 'timeout': Mode.RESET,
     'fault': Mode.RESET, 'pause': Mode.PAUSED}
 
-TABLE: dict[Mode, ModeRow] = {
-    Mode.IDLE: ModeRow('nobody: the arm holds', False, False, {'preflight': Mode.RESET, **_STOPS}),
-    Mode.RESET: ModeRow('reset path', True, False, {
-        'arrived': Mode.READY, 'pause': Mode.PAUSED, 'fault': Mode.IDLE, **_STOPS}),
-    Mode.READY: ModeRow('nobody: the arm holds', True, False, {
-        'start': Mode.POLICY, 'start_eval': Mode.EVAL, 'start_human': Mode.HUMAN,
-        'pause': Mode.PAUSED, 'fault': Mode.IDLE, **_STOPS}),
-    Mode.POLICY: ModeRow('policy', True, True, {
-        'intervene': Mode.HUMAN, **_EPISODE_ENDS, **_STOPS}),
-    Mode.HUMAN: ModeRow('human, through the leader', False, True, {
-        'release': Mode.POLICY, **_EPISODE_ENDS, **_STOPS}),
-    Mode.EVAL: ModeRow('policy, deterministic', True, True, {**_EPISODE_ENDS, **_STOPS}),
-    Mode.PAUSED: ModeRow('nobody: the arm holds', False, False, {'resume': Mode.RESET, **_STOPS}),
-    Mode.ESTOP: ModeRow('nobody: the arm holds', False, False, {'estop_reset': Mode.IDLE}),
-}
+TABLE: dict[Mode, ModeRow] = {mode: ModeRow(
+    commander, LEADER_TORQUE[mode.value], recording, exits)
+    for mode, (commander, recording, exits) in {
+        Mode.IDLE: ('nobody: the arm holds', False, {'preflight': Mode.RESET, **_STOPS}),
+        Mode.RESET: ('reset path', False, {
+            'arrived': Mode.READY, 'pause': Mode.PAUSED, 'fault': Mode.IDLE, **_STOPS}),
+        Mode.READY: ('nobody: the arm holds', False, {
+            'start': Mode.POLICY, 'start_eval': Mode.EVAL, 'start_human': Mode.HUMAN,
+            'pause': Mode.PAUSED, 'fault': Mode.IDLE, **_STOPS}),
+        Mode.POLICY: ('policy', True, {'intervene': Mode.HUMAN, **_EPISODE_ENDS, **_STOPS}),
+        Mode.HUMAN: ('human, through the leader', True, {
+            'release': Mode.POLICY, **_EPISODE_ENDS, **_STOPS}),
+        Mode.EVAL: ('policy, deterministic', True, {**_EPISODE_ENDS, **_STOPS}),
+        Mode.PAUSED: ('nobody: the arm holds', False, {'resume': Mode.RESET, **_STOPS}),
+        Mode.ESTOP: ('nobody: the arm holds', False, {'estop_reset': Mode.IDLE}),
+    }.items()}
 
 
 class ModeMachine:
