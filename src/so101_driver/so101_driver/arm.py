@@ -28,6 +28,10 @@ FUTURE = 0.05            # s that a command's stamp may be ahead of this clock
 CLEAR_WAIT = 1.0         # s that a servo gets to lose its fault once it has let go
 REST_SPEED = 1.6         # rad/s, each joint on the way to rest at the end
 REST_DEADLINE = 2.6      # s
+UNKNOWN = np.full(len(IDS), np.nan)
+# rad that a goal found in a servo may lie off its joint: what load and lag explain. The gripper's
+# lies inside what it holds, as far as it may.
+NEAR = np.array([0.2] * 5 + [np.inf])
 ARM = slice(0, 5)        # without the gripper, which may hold something
 REST_TOLERANCE = 0.1     # rad
 
@@ -115,9 +119,11 @@ class Arm:
         else:
             raise CellError(f'{self.bus.path}: {self.servos.silent()} of the {self.name} do not '
                             'answer a sync read; check their plugs')
-        if self.servos.any_torque():
+        self.grip.reset()
+        held = self.servos.held()
+        if not np.isnan(held).all():
             self._log(f'{self.name}: found holding; it goes on holding where it is')
-            for line in self._set_torque(True):
+            for line in self._set_torque(True, held):
                 self._log(line)
 
     def run(self) -> None:
@@ -202,14 +208,17 @@ class Arm:
                       telemetry.velocity * self.calibration.scale, telemetry.load)
 
     # --- requests ----------------------------------------------------------------------------
-    def _set_torque(self, on: bool) -> list[str]:
-        """Each servo for itself; going on starts from where the arm is, so that nothing jumps."""
+    def _set_torque(self, on: bool, held=UNKNOWN) -> list[str]:
+        """Each servo for itself. Going on starts from where the arm is, or from the goals (6,)
+        that its servos `held` already, so that nothing jumps and no grip is lost."""
         self._restore = False
         if on and not self.torque_on:
             try:
                 if not self.servos.read():
                     return [f'{self.name}: torque stays off: no servo answers']
-                self.goal.reset(self.servos.measured(), time.monotonic())
+                measured = self.servos.measured()
+                near = np.abs(held - measured) <= NEAR     # False where it is not a number
+                self.goal.reset(np.where(near, held, measured), time.monotonic())
                 self._command.clear()
                 self.servos.write_goal(self.goal.position)
             except CellError as error:

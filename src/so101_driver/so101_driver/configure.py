@@ -13,8 +13,9 @@ from .calibration import Calibration
 SETTINGS = {servo.RETURN_DELAY: 0, servo.P_GAIN: 16, servo.I_GAIN: 0, servo.D_GAIN: 32,
             servo.OPERATING_MODE: 0}
 # The gripper holds objects for minutes against its stop: half torque, early protection.
+GRIPPER_TORQUE = 500     # 0.1 %
 GRIPPER_SETTINGS = {
-    servo.MAX_TORQUE_LIMIT: 500, servo.PROTECTION_CURRENT: 250, servo.OVERLOAD_TORQUE: 25}
+    servo.MAX_TORQUE_LIMIT: GRIPPER_TORQUE, servo.PROTECTION_CURRENT: 250, servo.OVERLOAD_TORQUE: 25}
 TWO_BYTES = (servo.MIN_POSITION_LIMIT, servo.MAX_POSITION_LIMIT, servo.MAX_TORQUE_LIMIT,
              servo.PROTECTION_CURRENT, servo.HOMING_OFFSET)
 MAX_ACCELERATION = 254
@@ -32,6 +33,10 @@ def wanted_registers(calibration: Calibration, joint: int) -> dict[int, int]:
     return wanted
 
 
+def _word(table: bytes, address: int) -> int:
+    return table[address] | table[address + 1] << 8
+
+
 def configure(bus: Bus, calibration: Calibration) -> list[str]:
     """Check identity and write what differs; a line for each servo that was written.
 
@@ -44,17 +49,21 @@ def _configure(bus: Bus, calibration: Calibration, joint: int) -> str:
     name = JOINTS[joint]
     number = SERVO_IDS[name]
     try:
-        _, table = bus.read(number, 0, servo.ACCELERATION + 1)
+        _, table = bus.read(number, 0, servo.TORQUE_LIMIT + 2)
     except CellError as error:
         raise CellError(f'{name}: {error}') from error
-    model = table[servo.MODEL] | table[servo.MODEL + 1] << 8
+    model = _word(table, servo.MODEL)
     if model != servo.MODEL_NUMBER:
         raise CellError(f'{bus.path}: servo {number} ({name}) is model {model}, not an STS3215 '
                         f'({servo.MODEL_NUMBER}); name the port of the arm')
     if table[servo.ACCELERATION] != MAX_ACCELERATION:
         bus.write(number, servo.ACCELERATION, 1, MAX_ACCELERATION)
+    wanted = wanted_registers(calibration, joint)
+    limit = wanted.get(servo.MAX_TORQUE_LIMIT, _word(table, servo.MAX_TORQUE_LIMIT))
+    if _word(table, servo.TORQUE_LIMIT) != limit:
+        bus.write(number, servo.TORQUE_LIMIT, 2, limit)
     different = {}
-    for address, value in wanted_registers(calibration, joint).items():
+    for address, value in wanted.items():
         size = 2 if address in TWO_BYTES else 1
         if int.from_bytes(table[address:address + size], 'little') != value:
             different[address] = size, value

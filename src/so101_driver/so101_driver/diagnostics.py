@@ -55,7 +55,8 @@ class ArmDiagnostics:
         rate, jitter = timing(list(arm.starts), arm.rate)
         values = [('rate_hz', f'{rate:.1f}'), ('jitter_ms_p99', f'{jitter:.2f}'),
                   ('late_cycles', arm.late_cycles), ('torque', 'on' if arm.torque_on else 'off'),
-                  ('reconnects', arm.reconnects), ('grips_loosened', arm.grip.loosened),
+                  ('reconnects', arm.reconnects), ('grips_eased', arm.grip.eased),
+                  ('grips_loosened', arm.grip.loosened),
                   ('answers_requested', arm.bus.requested)]
         before_at, before = self._before
         counts = {key: count(arm) for key, count in COUNTERS.items()}

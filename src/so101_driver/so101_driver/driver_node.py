@@ -3,7 +3,6 @@
 Each arm has its own thread, which publishes its joint states itself; the node's executor only
 takes commands and requests. It cannot tell a real port from a simulated one.
 """
-from array import array
 import os
 import threading
 import time
@@ -11,6 +10,7 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 from sensor_msgs.msg import JointState
+from so101_interfaces.msg import ActorStatus
 from std_srvs.srv import SetBool, Trigger
 
 from so101_description import names, qos
@@ -23,29 +23,13 @@ from .bus import Bus, absent_port
 from .calibration import check_spans, load_calibration
 from .diagnostics import ArmDiagnostics
 from .goal import Limits
-from .identity import check_identity, read_identity, recognise
+from .identity import check_identity, who_is_there
+from .joint_states import JointStates
+from .leader_torque import LeaderTorque
 from .servos import IDS
 
+LEADER_LOOK = 0.25       # s between two looks whether the actor is still there
 CLOSE_TIME = 3.4         # s; an arm needs at most 2.6 to rest and some tenths to let go
-
-
-class JointStates:
-    """Publishes the joint states of one arm, from one thread; the message is reused."""
-
-    def __init__(self, node: CellNode, arm: str):
-        self._publisher = node.create_publisher(
-            JointState, names.JOINT_STATES.format(arm=arm), qos.SENSOR_PUB)
-        self._message = JointState(name=list(JOINTS))
-        self._message.header.frame_id = arm
-
-    def publish(self, stamp_ns: int, position, velocity, load) -> None:
-        """Arrays (6,) float64 of one measurement: rad, rad/s, share of full drive."""
-        message = self._message
-        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
-        message.position = array('d', position.tobytes())
-        message.velocity = array('d', velocity.tobytes())
-        message.effort = array('d', load.tobytes())
-        self._publisher.publish(message)
 
 
 class DriverNode(CellNode):
@@ -101,6 +85,11 @@ class DriverNode(CellNode):
             self.create_service(
                 Trigger, names.CLEAR_FAULTS.format(arm=arm),
                 lambda _, response, arm=arm: self._serve(arm, response, Arm.clear_faults))
+        self._leader_torque: LeaderTorque | None = None
+        if 'leader' in self._ports:
+            self.create_subscription(
+                ActorStatus, names.ACTOR_STATUS, self._on_actor, qos.SENSOR_SUB)
+            self.create_timer(LEADER_LOOK, self._look_for_actor)
         self.create_timer(1.0, self._publish_diagnostics)
         self._opening = self.guard(self._open, calibrations)
 
@@ -134,6 +123,8 @@ class DriverNode(CellNode):
                 bus.close()
             raise
         self._diagnosed = {name: ArmDiagnostics(arm) for name, arm in arms.items()}
+        if 'leader' in arms:
+            self._leader_torque = LeaderTorque(arms['leader'], self.get_logger().info)
         self._arms = arms
         for arm in arms.values():
             self.guard(arm.run)
@@ -152,13 +143,9 @@ class DriverNode(CellNode):
             if arm != absent and os.path.exists(port):
                 bus = Bus(port, IDS)
                 try:
-                    found = recognise(read_identity(bus)[0], calibrations)
-                except CellError as error:
-                    return f'; on {port}: {error}'
+                    return '; ' + who_is_there(bus, calibrations)
                 finally:
                     bus.close()
-                return (f'; the arm on {port} is the {found}' if found
-                        else f'; {port} is there')
         return ''
 
     def _make_arm(self, arm: str, bus: Bus, calibration) -> Arm:
@@ -177,6 +164,14 @@ class DriverNode(CellNode):
                                     stamp.sec * 1_000_000_000 + stamp.nanosec)
         except CellError as error:
             self.get_logger().warning(str(error), throttle_duration_sec=1.0)
+
+    def _on_actor(self, message: ActorStatus) -> None:
+        if self._leader_torque:
+            self._leader_torque.hear(message.mode, time.monotonic())
+
+    def _look_for_actor(self) -> None:
+        if self._leader_torque:
+            self._leader_torque.check(time.monotonic())
 
     def _serve(self, arm: str, response, request):
         if arm in self._arms:

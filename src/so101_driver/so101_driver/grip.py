@@ -1,36 +1,73 @@
-"""A gripper that holds something too hard loosens its grip instead of staying overloaded.
+"""A gripper that holds something hard eases its torque before the servo takes it for overloaded.
 
-The servo cuts its torque when it has pushed for too long and says so in its error byte; with the
-goal back near the jaw it recovers by itself, or after it has let go for a moment.
+The servo cuts its torque when it has pushed at more than a quarter of its drive for two seconds
+(Overload_Torque, Protection_Time). Before that, its torque limit goes down to less than that: the
+object stays in the grip, and the next opening gives the full torque back. A gripper that is
+overloaded all the same is loosened, and let go for a moment where that is not enough.
 """
+from so101_description.errors import CellError
+
+from . import servo
+from .configure import GRIPPER_TORQUE
 from .faults import GRIPPER
 from .goal import Goal
-from .servos import Servos
+from .servos import IDS, Servos
 
-SQUEEZE = 0.05           # rad of the goal inside the object, from the overload on
+HARD = 0.22              # share of the full drive; the servo's own limit is 0.25
+PATIENCE = 1.0           # s of that; the servo's own is 2
+EASED_TORQUE = 200       # 0.1 %: below the limit, whatever the goal
+RELAXED = 0.1            # share of the full drive at which nothing is held
+SQUEEZE = 0.05           # rad of the goal inside the object, from an overload on
 REGRIP = 1.0             # s of overload after which the servo is let go for a moment
 
 
 class Grip:
-    """Watches the gripper of one arm; `loosened` counts overloads."""
+    """Watches the gripper of one arm; `eased` and `loosened` count."""
 
     def __init__(self, servos: Servos, goal: Goal, log):
-        self.loosened = 0
+        self.eased = self.loosened = 0
         self._servos, self._goal, self._log = servos, goal, log
-        self._since: float | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """The servo was set up anew: it has its full torque."""
+        self._is_eased = False
+        self._hard_since: float | None = None
+        self._overloaded_since: float | None = None
 
     def update(self, now: float) -> None:
         """Look at the last answers (monotonic s), with torque on."""
+        self._ease(abs(float(self._servos.telemetry.load[GRIPPER])), now)
         if not self._servos.faults.grip_overloaded:
-            self._since = None
+            self._overloaded_since = None
             return
         self._goal.loosen(self._servos.measured()[GRIPPER], SQUEEZE)
-        if self._since is None:
+        if self._overloaded_since is None:
             self._log(f'{self._servos.name}: gripper overloaded: its grip is loosened')
-            self._since = now
+            self._overloaded_since = now
             self.loosened += 1
-        elif now - self._since > REGRIP:
+        elif now - self._overloaded_since > REGRIP:
             self._servos.torque(False, [GRIPPER])
             self._servos.write_goal(self._goal.position)
             self._servos.torque(True, [GRIPPER])
-            self._since = now
+            self._overloaded_since = now
+
+    def _ease(self, load: float, now: float) -> None:
+        if self._is_eased:
+            if load < RELAXED and self._limit(GRIPPER_TORQUE):
+                self._is_eased = False
+        elif load < HARD:
+            self._hard_since = None
+        elif self._hard_since is None:
+            self._hard_since = now
+        elif now - self._hard_since > PATIENCE and self._limit(EASED_TORQUE):
+            self._is_eased, self._hard_since = True, None
+            self.eased += 1
+
+    def _limit(self, torque: int) -> bool:
+        """Whether the servo took it; if not, the next cycle tries again."""
+        try:
+            self._servos.bus.write(IDS[GRIPPER], servo.TORQUE_LIMIT, 2, torque)
+        except CellError:
+            return False
+        return True

@@ -28,6 +28,7 @@ EEPROM_END = 40
 TORQUE_ENABLE = 40
 ACCELERATION = 41
 GOAL_POSITION = 42
+TORQUE_LIMIT = 48    # of the full drive, 0.1 %; at power-on a copy of MAX_TORQUE_LIMIT
 LOCK = 55
 PRESENT_VOLTAGE = 62  # 0.1 V
 BLOCK = 56           # the telemetry block: 56 to 70, all of it in one sync read

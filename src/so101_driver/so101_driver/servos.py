@@ -100,9 +100,15 @@ class Servos:
         self.bus.sync_write(servo.GOAL_POSITION, self.calibration.to_ticks(angles).tolist())
 
     # --- torque ------------------------------------------------------------------------------
-    def any_torque(self) -> bool:
-        """Whether any servo holds."""
-        return any(self.bus.read(number, servo.TORQUE_ENABLE, 1)[1][0] for number in IDS)
+    def held(self) -> np.ndarray:
+        """Goals (6,) in rad of the servos that hold; NaN for those that are limp."""
+        ticks = np.full(len(IDS), np.nan)
+        for i, number in enumerate(IDS):
+            table = self.bus.read(number, servo.TORQUE_ENABLE, 4)[1]
+            if table[0]:
+                ticks[i] = servo.from_sign_magnitude(
+                    table[2] | table[3] << 8, servo.POSITION_SIGN)
+        return self.calibration.to_rad(ticks)
 
     def torque(self, on: bool, joints=range(len(IDS))) -> list[str]:
         """Switch servos, each for itself; a line for each that did not obey."""

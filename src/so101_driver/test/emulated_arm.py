@@ -5,22 +5,26 @@ import time
 
 from so101_sim import calibration_path
 from so101_sim.servo_bus import ServoBus
-from so101_sim.sts3215 import GOAL_POSITION, Sensed, Sts3215
+from so101_sim.sts3215 import GOAL_POSITION, Sensed, Sts3215, TORQUE_ENABLE
 
 SPEED = 3000.0           # ticks/s
 PERIOD = 0.004           # s
+STIFFNESS = 0.005        # share of the full drive a tick, where a joint is held
+SUPPLY = {'follower': 12.0, 'leader': 7.4}     # V
 
 
 class LoggedServo(Sts3215):
     """A servo that remembers the goals written to it, in ticks."""
 
     def __init__(self, *args):
-        self.goals = []
+        self.goals, self.switched = [], []     # the latter: torque writes
         super().__init__(*args)
 
     def write(self, address, data):
         if address == GOAL_POSITION:
             self.goals.append(int.from_bytes(data[:2], 'little'))
+        if address == TORQUE_ENABLE:
+            self.switched.append(data[0])
         super().write(address, data)
 
 
@@ -35,8 +39,8 @@ class EmulatedArm:
         for entry in table:
             encoder = (entry['range_min'] + entry['range_max']) / 2 + entry['homing_offset']
             ranges = (entry['homing_offset'], entry['range_min'], entry['range_max'])
-            self.servos.append(
-                LoggedServo(entry['id'], Sensed(encoder), *(ranges if configured else ())))
+            self.servos.append(LoggedServo(entry['id'], Sensed(encoder, voltage=SUPPLY[arm]),
+                                           *(ranges if configured else ())))
         self.hold = set()
         self._bus = ServoBus(self.port, self.servos)
         self._stopping = threading.Event()
@@ -76,9 +80,11 @@ class EmulatedArm:
             now = time.monotonic()
             reach, last = SPEED * (now - last), now
             for servo in self.servos:
-                at = servo.sensed.position
-                if servo.torque_on and servo.id not in self.hold:
-                    step = min(max(servo.goal - at, -reach), reach)
+                sensed, step, load = servo.sensed, 0.0, 0.0
+                away = servo.goal - sensed.position if servo.torque_on else 0.0
+                if servo.id in self.hold:
+                    load = min(max(away * STIFFNESS, -servo.torque_limit), servo.torque_limit)
                 else:
-                    step = 0.0
-                servo.sensed = Sensed(at + step, step / PERIOD)
+                    step = min(max(away, -reach), reach)
+                servo.sensed = sensed._replace(
+                    position=sensed.position + step, velocity=step / PERIOD, load=load)

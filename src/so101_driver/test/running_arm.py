@@ -33,12 +33,13 @@ def greatest_step(emulated):
 class Running:
     """A started arm, its joint states and its lines."""
 
-    def __init__(self, emulated, rest=REST, locked=FREE, max_speed=2.0, rate=100.0):
+    def __init__(self, emulated, rest=REST, locked=FREE, max_speed=2.0, rate=100.0,
+                 name='follower', align_speed=None):
         self.states, self.lines, self.error, self.told_at = [], [], None, []
         self.bus = Bus(emulated.port, IDS, answer_timeout=0.01)  # a busy machine answers late
         self.arm = Arm(
-            'follower', self.bus, load_calibration(calibration_path('follower')),
-            Limits(max_speed, max_speed, 0.25, 60.0, locked, rest), rate=rate,
+            name, self.bus, load_calibration(calibration_path(name)),
+            Limits(max_speed, align_speed or max_speed, 0.25, 60.0, locked, rest), rate=rate,
             publish=self.tell, log=self.lines.append)
         self.steps = []                # rad, of each goal over the one before
         advance = self.arm.goal.advance

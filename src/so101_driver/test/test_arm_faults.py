@@ -9,6 +9,7 @@ from running_arm import greatest_step, running, wait_for
 from so101_description.errors import CellError
 from so101_description.joints import JOINTS
 from so101_driver.diagnostics import ArmDiagnostics
+from so101_sim.sts3215 import PROTECTION_TIME
 
 
 @pytest.fixture
@@ -136,6 +137,41 @@ def test_an_overloaded_gripper_loosens_and_goes_on(emulated):
         wait_for(lambda: not emulated.servos[5].error)         # let go once, and on again
         wait_for(lambda: not run.arm.servos.faults.grip_overloaded)
         assert emulated.servos[5].torque_on and run.arm.grip.loosened == 1
+
+
+def hold_hard(emulated, run):
+    """The gripper pushes against something, goal far inside it."""
+    emulated.hold = {6}
+    jaw = run.position[5]
+    run.command_until(np.array([0, 0, 0, 0, 0, jaw - 0.5]),
+                      lambda: run.arm.goal.position[5] < jaw - 0.4)
+
+
+@pytest.mark.parametrize('patience, overloads', [(0.1, False), (9.0, True)])
+def test_a_gripper_that_holds_hard_is_eased_before_the_servo_takes_it_for_overloaded(
+        emulated, monkeypatch, patience, overloads):
+    monkeypatch.setattr('so101_driver.grip.PATIENCE', patience)
+    gripper = emulated.servos[5]
+    gripper.memory[PROTECTION_TIME] = 50                       # 0.5 s instead of 2
+    with running(emulated) as run:
+        run.arm.set_torque(True)
+        hold_hard(emulated, run)
+        run.command_until(np.array([0, 0, 0, 0, 0, -0.1]), lambda: overloads == bool(
+            gripper.error) and (overloads or run.arm.grip.eased))
+        if overloads:
+            return                                             # so the emulated servo does
+        end = time.monotonic() + 1.0                           # twice the protection time
+        run.command_until(np.array([0, 0, 0, 0, 0, -0.1]), lambda: time.monotonic() > end)
+        assert not gripper.error and run.arm.grip.loosened == 0 and run.arm.grip.eased == 1
+        assert abs(gripper.sensed.load) == pytest.approx(0.2)  # it still squeezes
+        emulated.hold = set()
+        run.command_until(np.array([0, 0, 0, 0, 0, 1.0]), lambda: gripper.torque_limit == 0.5)
+
+
+def test_the_grippers_full_torque_is_halved_from_the_first_start_on(emulated):
+    assert emulated.servos[5].torque_limit == 1.0
+    with running(emulated):
+        assert [servo.torque_limit for servo in emulated.servos] == [1.0] * 5 + [0.5]
 
 
 def test_commands_not_of_now_are_refused_counted_and_named(emulated):

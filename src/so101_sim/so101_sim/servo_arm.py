@@ -8,6 +8,7 @@ from .servo_bus import ServoBus
 from .sts3215 import Sensed, Sts3215
 
 STALL_CURRENT = 2.7                # A
+SUPPLY = {'follower': 12.0, 'leader': 7.4}     # V
 
 
 class ServoArm:
@@ -20,11 +21,12 @@ class ServoArm:
     def __init__(self, arm: str, port: str, q, backlash: float = 0.0, stiction: float = 0.0):
         table = load_joint_ticks(calibration_path(arm))
         ticks = [table[name] for name in JOINTS]
+        self._supply = SUPPLY[arm]
         self._zero = np.array([t.encoder(0.0) for t in ticks])
         self._rad_per_tick = np.array([t.rad_per_tick for t in ticks])
         self.servos = [
-            Sts3215(t.id, Sensed(t.encoder(angle)), t.homing_offset, t.range_min, t.range_max)
-            for t, angle in zip(ticks, q)]
+            Sts3215(t.id, Sensed(t.encoder(angle), voltage=self._supply), t.homing_offset,
+                    t.range_min, t.range_max) for t, angle in zip(ticks, q)]
         self.bus = ServoBus(port, self.servos)
         self._play, self._stiction = backlash / 2, stiction
         self._geared = np.array(q, np.float64)         # where the servos' side of the play is
@@ -36,7 +38,7 @@ class ServoArm:
         rows = zip(self.servos, (self._geared / self._rad_per_tick + self._zero).tolist(),
                    (velocity / self._rad_per_tick).tolist(), load.tolist())
         for servo, at, speed, share in rows:
-            servo.sensed = Sensed(at, speed, share, abs(share) * STALL_CURRENT)
+            servo.sensed = Sensed(at, speed, share, abs(share) * STALL_CURRENT, self._supply)
 
     def torque_on(self) -> np.ndarray:
         """Which motors are driven, (6,) bool."""

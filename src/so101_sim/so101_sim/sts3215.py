@@ -6,15 +6,19 @@ minus the homing offset, as in the servo. Addresses and behaviour: shared figure
 (Feetech's memory table of the STS series).
 """
 import struct
+import time
 from typing import NamedTuple
+
+from .protection import (
+    CURRENT_UNIT, OVERCURRENT_ERROR, OVERLOAD_ERROR, OVERLOAD_TORQUE, Protection,
+    PROTECTION_CURRENT, PROTECTION_TIME, PROTECTIVE_TORQUE)
 
 # EEPROM
 MODEL_NUMBER, ID, BAUD_RATE, RETURN_DELAY, RESPONSE_LEVEL = 3, 5, 6, 7, 8
 MIN_POSITION, MAX_POSITION = 9, 11
 MAX_TEMPERATURE, MAX_VOLTAGE, MIN_VOLTAGE, MAX_TORQUE = 13, 14, 15, 16
 PHASE, UNLOADING, LED_ALARM, P_GAIN, D_GAIN, I_GAIN, STARTUP_FORCE = 18, 19, 20, 21, 22, 23, 24
-DEAD_ZONE, PROTECTION_CURRENT, RESOLUTION, HOMING_OFFSET, MODE = 26, 28, 30, 31, 33
-PROTECTIVE_TORQUE, PROTECTION_TIME, OVERLOAD_TORQUE = 34, 35, 36
+DEAD_ZONE, RESOLUTION, HOMING_OFFSET, MODE = 26, 30, 31, 33
 # SRAM
 TORQUE_ENABLE, ACCELERATION, GOAL_POSITION, GOAL_TIME, GOAL_VELOCITY = 40, 41, 42, 44, 46
 TORQUE_LIMIT, LOCK = 48, 55
@@ -23,11 +27,10 @@ STATUS = 65
 TABLE_SIZE = 87
 BAUD_RATES = (1_000_000, 500_000, 250_000, 128_000, 115_200, 76_800, 57_600, 38_400)
 TICKS_PER_TURN = 4096
-CURRENT_UNIT = 0.0065              # A
 MAX_SPEED = 3000                   # ticks/s, no load (4.7 rad/s)
 
-# bits of the error byte
-VOLTAGE_ERROR, ANGLE_ERROR, OVERHEAT_ERROR, OVERCURRENT_ERROR, OVERLOAD_ERROR = 1, 2, 4, 8, 32
+# bits of the error byte, beside those of `protection`
+VOLTAGE_ERROR, ANGLE_ERROR, OVERHEAT_ERROR = 1, 2, 4
 
 
 class Sensed(NamedTuple):
@@ -58,13 +61,14 @@ class Sts3215:
 
     def __init__(self, servo_id: int, sensed: Sensed, homing_offset: int = 0,
                  range_min: int = 0, range_max: int = 4095):
-        self.sensed = sensed
+        self._sensed = sensed
         self.faults = 0            # error bits that something outside injects
         self.powered = True
         self.sag, self.heat = 0.0, 0.0     # V below and degrees above what is sensed
         self.eeprom_writes = 0     # wear
-        self._overloaded, self._refusals = False, 0
+        self._refusals = 0
         self.memory = bytearray(TABLE_SIZE)
+        self.protection = Protection(self.memory)
         self._waiting: tuple[int, bytes] | None = None     # a REG_WRITE before its ACTION
         for address, data in (
                 (0, (3, 10)), (MODEL_NUMBER, (0x09, 0x03)), (ID, (servo_id,)),
@@ -76,7 +80,7 @@ class Sts3215:
             self.memory[address:address + len(data)] = bytes(data)
         for address, value in (
                 (MIN_POSITION, range_min), (MAX_POSITION, range_max), (MAX_TORQUE, 1000),
-                (PROTECTION_CURRENT, 500), (TORQUE_LIMIT, 1000),
+                (PROTECTION_CURRENT, 500),
                 (HOMING_OFFSET, sign_magnitude(homing_offset, 11))):
             self._set_word(address, value)
         self._start()
@@ -84,11 +88,24 @@ class Sts3215:
     def _start(self) -> None:
         memory = self.memory
         memory[TORQUE_ENABLE:GOAL_POSITION] = bytes(2)
-        memory[LOCK], self._overloaded = 1, False
+        memory[LOCK] = 1
+        memory[TORQUE_LIMIT:TORQUE_LIMIT + 2] = memory[MAX_TORQUE:MAX_TORQUE + 2]
+        self.protection.reset()
         self._set_word(GOAL_POSITION, self.present_position)
         self._turn()
 
     # --- towards the joint -------------------------------------------------------------------
+    @property
+    def sensed(self) -> Sensed:
+        """What the servo feels now."""
+        return self._sensed
+
+    @sensed.setter
+    def sensed(self, sensed: Sensed) -> None:
+        self._sensed = sensed
+        if self.torque_on:
+            self.protection.feel(sensed.load, sensed.current, time.monotonic())
+
     @property
     def torque_on(self) -> bool:
         """Whether the motor is driven."""
@@ -108,13 +125,12 @@ class Sts3215:
     @property
     def torque_limit(self) -> float:
         """Fraction of the stall torque that the motor may use."""
-        if self._overloaded:
-            return self.memory[PROTECTIVE_TORQUE] / 100.0
-        return min(self.word(TORQUE_LIMIT), 1000) / 1000.0
+        return self.protection.drive(min(self.word(TORQUE_LIMIT), 1000) / 1000.0)
 
     def overload(self, refusals: int = 0) -> None:
         """Latch an overload until the torque is switched off; `refusals` such writes fail."""
-        self._overloaded, self._refusals = True, refusals
+        self.protection.latched |= OVERLOAD_ERROR
+        self._refusals = refusals
 
     def power_cycle(self, on: bool) -> None:
         """Lose or get back the supply: SRAM forgets, EEPROM does not."""
@@ -156,9 +172,7 @@ class Sts3215:
             error |= VOLTAGE_ERROR
         if sensed.temperature + self.heat > memory[MAX_TEMPERATURE]:
             error |= OVERHEAT_ERROR
-        if self._overloaded:
-            error |= OVERLOAD_ERROR
-        return error
+        return error | self.protection.latched
 
     def read(self, address: int, length: int) -> bytes:
         """`length` bytes of the table from `address`; zeros past its end."""
@@ -169,11 +183,11 @@ class Sts3215:
     def write(self, address: int, data: bytes) -> None:
         """Write as the servo does: what is locked or read-only is ignored without a word."""
         memory = self.memory
-        if address == TORQUE_ENABLE and data[:1] == b'\0' and self._overloaded:
-            if self._refusals:
+        if address == TORQUE_ENABLE and data[:1] == b'\0':
+            if self.protection.latched and self._refusals:
                 self._refusals -= 1
                 return
-            self._overloaded = False
+            self.protection.reset()
         if address < TORQUE_ENABLE and not memory[LOCK]:
             self.eeprom_writes += 1
         for offset, value in enumerate(data):

@@ -1,0 +1,26 @@
+"""Publishes the joint states of one arm, from the arm's own thread; the message is reused."""
+from array import array
+
+from sensor_msgs.msg import JointState
+
+from so101_description import names, qos
+from so101_description.joints import JOINTS
+
+
+class JointStates:
+    """`{arm}/joint_states`."""
+
+    def __init__(self, node, arm: str):
+        self._publisher = node.create_publisher(
+            JointState, names.JOINT_STATES.format(arm=arm), qos.SENSOR_PUB)
+        self._message = JointState(name=list(JOINTS))
+        self._message.header.frame_id = arm
+
+    def publish(self, stamp_ns: int, position, velocity, load) -> None:
+        """Arrays (6,) float64 of one measurement: rad, rad/s, share of full drive."""
+        message = self._message
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
+        message.position = array('d', position.tobytes())
+        message.velocity = array('d', velocity.tobytes())
+        message.effort = array('d', load.tobytes())
+        self._publisher.publish(message)

@@ -1,0 +1,43 @@
+"""The leader's torque follows the mode that the actor tells, whatever became of its service call.
+
+A person must never fight a stiff leader: in a mode that leaves it to the hand it is let go, again
+and again until it obeys, and so it is when an actor that was heard falls silent. In a mode that
+gives it torque, it gets it when the mode begins; `set_torque` may take it away again.
+"""
+from so101_description.modes import LEADER_TORQUE
+
+from .arm import Arm
+
+SILENCE = 1.0            # s; ten ticks of the control loop
+
+
+class LeaderTorque:
+    """Watches over the leader `arm`; times in s of one monotonic clock, one thread."""
+
+    def __init__(self, arm: Arm, log):
+        self._arm, self._log = arm, log
+        self._stiff: bool | None = None      # what the mode asks for; None: nobody tells
+        self._heard_at = 0.0
+        self._problems: list[str] = []       # of the last attempt: tried again while there are any
+
+    def hear(self, mode: str, now: float) -> None:
+        """Take the mode of one status message; a mode that is not known leaves the leader free."""
+        before, self._stiff = self._stiff, LEADER_TORQUE.get(mode, False)
+        self._heard_at = now
+        if self._problems or self._stiff != before or self._arm.torque_on and not self._stiff:
+            self._switch(self._stiff, mode)
+
+    def check(self, now: float) -> None:
+        """To be called now and then: an actor that is gone has nobody at its keys."""
+        if self._stiff is not None and now - self._heard_at > SILENCE:
+            self._stiff = None
+            self._switch(False, f'nothing heard of the actor for {SILENCE} s')
+
+    def _switch(self, on: bool, why: str) -> None:
+        if self._arm.torque_on == on and not self._problems:
+            return
+        problems = self._arm.set_torque(on)
+        if problems != self._problems or not problems:
+            self._log(f'{self._arm.name}: torque {"on" if on else "off"} ({why})'
+                      + ''.join(f'; {line}' for line in problems))
+        self._problems = problems
