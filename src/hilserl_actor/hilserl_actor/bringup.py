@@ -60,6 +60,10 @@ ARGUMENTS = (
              ('auto', 'scratch', 'demos', 'pretrained'), ('train',)),
     Argument('demos', '', 'directories of demonstration bags, separated by commas', str, (),
              ('train',)),
+    Argument('unlabelled', 'refuse', 'demonstrations of which nobody said how they came out: a '
+             'reason not to start, or left out', str, ('refuse', 'exclude'), ('train',)),
+    Argument('actors', '', 'namespaces of the cells that this one\'s learner serves, separated by '
+             'commas (default: this one)', str, (), ('train',)),
     Argument('pretrained', '', 'a policy bundle to start from (start:=pretrained)', str, (),
              ('train',)),
     Argument('algorithm', 'cell', 'cell: what learns best in the simulated cell; drqv2: as '
@@ -299,7 +303,8 @@ def _learner(command, values, run_dir) -> NodeSpec:
         parameters['update_ratio'] = 0.0
     else:
         parameters.update({name: values[name] for name in (
-            'start', 'demos', 'pretrained', 'update_ratio', 'device', 'algorithm',
+            'start', 'demos', 'unlabelled', 'actors', 'pretrained', 'update_ratio', 'device',
+            'algorithm',
             'agent_options', 'encoder', 'sigma', 'allow_high_sigma')})
         if values['pretrain_updates'] != 'auto':
             parameters['pretrain_updates'] = int(values['pretrain_updates'])

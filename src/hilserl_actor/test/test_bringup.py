@@ -20,7 +20,7 @@ def parameters(a_plan, executable):
 
 
 @pytest.mark.parametrize('word, sentence', [
-    ('foo:=1', 'train has no argument foo; it takes: agent_options'),
+    ('foo:=1', 'train has no argument foo; it takes: actors'),
     ('foo', 'not of the form name:=value'),
     ('sim:=maybe', 'sim:=maybe is not one of true, false'),
     ('run_for:=soon', 'run_for:=soon is not a number'),

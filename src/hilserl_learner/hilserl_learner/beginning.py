@@ -57,7 +57,8 @@ def begin(schema: TaskSchema, options: LearnerOptions, config: AgentConfig, run:
         options.memory_gb, schema, frame_stack=config.network.frame_stack,
         n_step=config.n_step, discount=config.discount)
     if options.demos:
-        load_demonstrations([Path(d).expanduser() for d in options.demos], replay, log)
+        load_demonstrations(
+            [Path(d).expanduser() for d in options.demos], replay, log, options.unlabelled)
     loaded = load_run(run.bags, replay, log)
     begun = Begun(agent, replay, np.random.default_rng(options.seed),
                   Pacer(options.update_ratio), loaded.episodes, loaded.env_steps,

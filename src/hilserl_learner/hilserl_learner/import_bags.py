@@ -25,7 +25,7 @@ def main(argv=None) -> int:
     parser.add_argument('--task', required=True, choices=sorted(TASKS))
     parser.add_argument('--out', type=Path, metavar='DIR',
                         help='where the episodes go, for demos:=DIR (default: TASK-demos)')
-    parser.add_argument('--unlabelled', choices=('include', 'exclude'), default='',
+    parser.add_argument('--unlabelled', choices=('refuse', 'exclude', 'include'), default='refuse',
                         help='what to do with episodes of which nobody said how they came out')
     options = parser.parse_args(argv)
     console = Console()

@@ -39,12 +39,12 @@ def kinematics_of(schema: TaskSchema) -> Kinematics:
     return kinematics
 
 
-def import_bag(directory: Path, schema: TaskSchema, out: Path, unlabelled: str = '',
+def import_bag(directory: Path, schema: TaskSchema, out: Path, unlabelled: str = 'refuse',
                progress: Callable[[int, int], None] = lambda done, total: None) -> Report:
     """Import one bag into `out`, a directory of episode bags; CellError with the reason if not.
 
-    unlabelled: 'include' or 'exclude' episodes of which nobody said how they came out; '' is
-    a refusal if there are any.
+    unlabelled: 'include' or 'exclude' episodes of which nobody said how they came out, or
+    'refuse' the bag if there are any.
     """
     labels = read_labels(directory)
     kinematics = kinematics_of(schema)
@@ -105,7 +105,8 @@ def _wanted(steps: list[StepRecord], unlabelled: str, report: Report) -> bool:
         return False
     raise CellError(
         f'bag {report.bag}: nobody said how episode {last.episode_id} came out, and silence is '
-        'not failure; label it (./cell label), or import with --unlabelled exclude or include')
+        'not failure; label it (./cell label), or leave it out: unlabelled:=exclude at launch, --unlabelled '
+        'exclude or include at import')
 
 
 def _write(workspace: Path, out: Path, steps: list[StepRecord], schema: TaskSchema) -> None:
@@ -172,19 +173,22 @@ def _wrong(steps, schema) -> str:
     return check.problem()
 
 
-def derived(directory: Path, schema: TaskSchema, log: Callable[[str], None]) -> Path:
+def derived(directory: Path, schema: TaskSchema, log: Callable[[str], None],
+            unlabelled: str = 'refuse') -> Path:
     """Directory of a bag's steps, imported once and kept beside it by content and schema."""
     labels = [(label.outcome, label.time) for label in read_labels(directory)]
     key = content_hash(directory)[:16] + '-' + schema.hash[:16]
     if labels:
         key += '-' + hashlib.sha256(repr(labels).encode()).hexdigest()[:8]
+    if unlabelled == 'exclude':
+        key += '-labelled'
     kept = directory.parent / '.imported' / f'{key}-{VERSION}'
     if kept.is_dir():
         log(f'demonstration {directory.name}: as imported before')
         return kept
     beside = kept.with_name(f'{kept.name}.new-{os.getpid()}')
     try:
-        report = import_bag(directory, schema, beside)
+        report = import_bag(directory, schema, beside, unlabelled)
         os.rename(beside, kept)
     except OSError as error:
         raise CellError(

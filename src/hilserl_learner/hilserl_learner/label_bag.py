@@ -1,4 +1,4 @@
-"""`./cell label BAG success|failure [--at TIME]`: say afterwards how an episode came out."""
+"""`./cell label BAG success|failure|discarded [--at TIME]`: say afterwards how an episode came out."""
 import argparse
 from pathlib import Path
 import sys

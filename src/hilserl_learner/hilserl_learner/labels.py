@@ -1,4 +1,4 @@
-"""Success and failure said afterwards: a file beside a bag, by time, never inside it.
+"""Success, failure or "forget it", said afterwards: a file beside a bag, by time, never inside it.
 
 `BAG.labels.json` holds the SHA-256 of what it labels, so that a label never falls on other data.
 An episode that nobody labelled stays unlabelled.
@@ -14,7 +14,8 @@ from so101_description.errors import CellError
 from .steps import Outcome, StepRecord
 
 FORMAT = 'hilserl-labels-1'
-OUTCOMES = {'success': Outcome.SUCCESS, 'failure': Outcome.FAILURE}
+OUTCOMES = {'success': Outcome.SUCCESS, 'failure': Outcome.FAILURE,
+            'discarded': Outcome.DISCARDED}
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,13 @@ def add_label(bag: Path, label: Label) -> list[Label]:
         os.fsync(file.fileno())
     os.replace(beside, sidecar(bag))
     return labels
+
+
+def outcome_of(word: str) -> Outcome:
+    """The outcome that a person means; CellError if it is none."""
+    if word not in OUTCOMES:
+        raise CellError(f'{word!r} is no outcome; say one of {", ".join(OUTCOMES)}')
+    return OUTCOMES[word]
 
 
 def apply(labels: list[Label], steps: list[StepRecord]) -> list[StepRecord]:

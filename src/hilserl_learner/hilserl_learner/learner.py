@@ -24,10 +24,11 @@ from .judge import Judge
 from .learner_options import LearnerOptions
 from .policy import pack
 from .recorder import Recorder
+from .relabel import relabel
 from .run_directory import RunDirectory
 from .saver import Saver
 from .schedules import schedule
-from .steps import StepRecord
+from .steps import Outcome, StepRecord
 from .task import TaskSchema
 
 METRICS_PERIOD = 1.0    # s between looks at the losses, each of which waits for the device
@@ -55,6 +56,7 @@ class Learner:
         self._asked: queue.SimpleQueue[tuple[Callable[[Future], None], Future]] = (
             queue.SimpleQueue())
         self._judge = Judge(schema)
+        self._finished = ''         # the last episode that came to its end
         self._paused = self._failed = False
         self._stop = threading.Event()
         begun = begin(schema, options, config, self.run, checkpoints, log)
@@ -96,6 +98,21 @@ class Learner:
         Counters go on, so that what follows is newer than what it replaces.
         """
         return self._ask(self._roll_back, timeout)
+
+    def label(self, episode_id: str, outcome: Outcome, at: int | None,
+              timeout: float = 5.0) -> str:
+        """Say how a finished episode ('': the last one) came out; returns a sentence.
+
+        at: ns, the moment; None: its end. CellError if there is no such episode or moment.
+        """
+        def answered(answer: Future) -> None:
+            try:
+                answer.set_result(relabel(
+                    self.run.bags, self.replay, episode_id or self._finished, outcome, at))
+            except CellError as error:
+                answer.set_exception(error)
+        self.recorder.wait(timeout)     # its bag is complete a moment after its last step
+        return self._ask(answered, timeout)
 
     def _ask(self, what: Callable[[Future], None], timeout: float) -> str:
         answer: Future[str] = Future()
@@ -182,6 +199,8 @@ class Learner:
                 self.pacer.credited += 1
         if reason:
             return
+        if step.last:
+            self._finished = step.episode_id
         judgement = self._judge.take(step)
         if judgement is None:
             return

@@ -8,9 +8,11 @@ from so101_description import names, qos
 from so101_description.errors import CellError
 from so101_description.ros_node import CellNode, Parameter
 from so101_interfaces.msg import LearnerStatus, Step, Task, Weights
+from so101_interfaces.srv import LabelEpisode
 from std_srvs.srv import SetBool, Trigger
 
 from .algorithm import ALGORITHMS
+from .labels import outcome_of
 from .learner import Learner
 from .learner_options import LearnerOptions
 from .memory import keep_freed_memory
@@ -32,7 +34,11 @@ class LearnerNode(CellNode):
         *TASK_PARAMETERS,
         Parameter('start', DEFAULTS.start, 'what a new run starts from; sets sigma',
                   choices=tuple(PRESETS)),
+        Parameter('actors', '', 'namespaces of the actors that this learner serves, separated by '
+                  'commas; empty: its own'),
         Parameter('demos', '', 'directories of demonstration bags, separated by commas'),
+        Parameter('unlabelled', DEFAULTS.unlabelled, 'demonstrations of which nobody said how they '
+                  'came out: a reason not to start, or left out', choices=('refuse', 'exclude')),
         Parameter('pretrained', '', 'policy bundle (policy.safetensors) to start from'),
         Parameter('algorithm', DEFAULTS.algorithm, 'cell: what learns best in the simulated cell; '
                   'drqv2: as published', choices=tuple(ALGORITHMS)),
@@ -69,13 +75,18 @@ class LearnerNode(CellNode):
         keep_freed_memory()
         self._schema = task_of(self)
         self._malformed = 0
-        self._weights = self.create_publisher(Weights, names.WEIGHTS, qos.LATCHED)
-        self._status = self.create_publisher(LearnerStatus, names.LEARNER_STATUS, qos.STATUS)
+        actors = [f'/{name.strip().strip("/")}/' for name in self.param('actors').split(',')
+                  if name.strip()] or ['']
+        self._weights = [
+            self.create_publisher(Weights, actor + names.WEIGHTS, qos.LATCHED) for actor in actors]
+        self._status = [self.create_publisher(
+            LearnerStatus, actor + names.LEARNER_STATUS, qos.STATUS) for actor in actors]
         self._diagnostics = self.create_publisher(
             DiagnosticArray, names.DIAGNOSTICS, qos.STATUS)
         # before the bags are read: steps that arrive meanwhile wait in the subscription
-        self.create_subscription(Step, names.STEP, self._on_step, qos.STEPS)
-        self.create_subscription(Task, names.TASK, self._on_task, qos.LATCHED)
+        for actor in actors:
+            self.create_subscription(Step, actor + names.STEP, self._on_step, qos.STEPS)
+            self.create_subscription(Task, actor + names.TASK, self._on_task, qos.LATCHED)
         values = {name: self.param(name) for name in vars(DEFAULTS)}
         values['demos'] = tuple(d.strip() for d in values['demos'].split(',') if d.strip())
         self._learner = Learner(
@@ -84,6 +95,7 @@ class LearnerNode(CellNode):
         self.create_service(SetBool, names.LEARNER_PAUSE, self._on_pause)
         self.create_service(Trigger, names.LEARNER_SAVE, self._on_save)
         self.create_service(Trigger, names.LEARNER_ROLL_BACK, self._on_roll_back)
+        self.create_service(LabelEpisode, names.LEARNER_LABEL, self._on_label)
         self.create_timer(STATUS_PERIOD, self._publish_status)
         self._record_thread = self.guard(self._learner.recorder.run)
         self._train_thread = self.guard(self._learner.train)
@@ -109,7 +121,8 @@ class LearnerNode(CellNode):
             schema_hash=self._schema.hash, version=version, updates=updates,
             env_steps=env_steps, sha256=hashlib.sha256(data).hexdigest(), data=array('B', data))
         message.header.stamp = self.get_clock().now().to_msg()
-        self._weights.publish(message)
+        for publisher in self._weights:
+            publisher.publish(message)
 
     def _publish_status(self) -> None:
         learner, metrics = self._learner, self._learner.curves.metrics
@@ -125,7 +138,8 @@ class LearnerNode(CellNode):
             q_mean=metrics.get('q_mean', float('nan')),
             checkpoint=learner.checkpoint, message=learner.message)
         message.header.stamp = self.get_clock().now().to_msg()
-        self._status.publish(message)
+        for publisher in self._status:
+            publisher.publish(message)
         warnings = learner.health.warnings
         self._diagnostics.publish(DiagnosticArray(header=message.header, status=[DiagnosticStatus(
             level=DiagnosticStatus.WARN if warnings else DiagnosticStatus.OK,
@@ -151,6 +165,17 @@ class LearnerNode(CellNode):
         response.success = bool(name)
         response.message = f'checkpoints/{name}' if name else (
             'not rolled back within 5 s: there is no checkpoint, or training is busy')
+        return response
+
+    def _on_label(self, request, response):
+        at = request.at.sec * 10**9 + request.at.nanosec or None
+        try:
+            response.message = self._learner.label(
+                request.episode_id, outcome_of(request.outcome), at)
+            response.success = bool(response.message)
+        except CellError as error:
+            response.message = str(error)
+        response.message = response.message or 'not labelled within 5 s: training is busy'
         return response
 
     def close(self) -> None:

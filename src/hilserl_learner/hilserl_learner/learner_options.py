@@ -19,6 +19,7 @@ class LearnerOptions:
     agent_options: str = ''
     start: str = 'scratch'
     demos: tuple[str, ...] = ()
+    unlabelled: str = 'refuse'
     pretrained: str = ''
     encoder: str = ''
     sigma: str = ''

@@ -26,6 +26,7 @@ class Loaded:
     env_steps: int = 0          # records with an action
     policy_version: int = 0     # the highest that decided one
     episodes: set[str] = field(default_factory=set)
+    unlabelled: list[str] = field(default_factory=list)     # episodes nobody judged
 
 
 def load_run(directory: Path, replay: Replay, log: Callable[[str], None]) -> Loaded:
@@ -44,8 +45,11 @@ def load_run(directory: Path, replay: Replay, log: Callable[[str], None]) -> Loa
 
 
 def load_demonstrations(
-        directories: list[Path], replay: Replay, log: Callable[[str], None]) -> Loaded:
+        directories: list[Path], replay: Replay, log: Callable[[str], None],
+        unlabelled: str = 'refuse') -> Loaded:
     """Take in demonstrations, which stay for good. CellError for what is none.
+
+    unlabelled: 'refuse' episodes of which nobody said how they came out, or 'exclude' them.
 
     A directory is one bag or holds several. Raw recordings, and steps whose actions cannot be
     right, are imported first, once, into `.imported` beside them.
@@ -58,11 +62,12 @@ def load_demonstrations(
                 f'demos: there is no complete bag in {directory}; give the bag, or the '
                 'directory of bags (of a run: runs/NAME/bags)')
         before = loaded.env_steps
-        usable = [part for bag in bags for part in _usable(bag, replay.schema, log)]
+        usable = [part for bag in bags for part in _usable(bag, replay.schema, log, unlabelled)]
         for episode_id, why in _fill(usable, replay, True, loaded, log).items():
             if why:
                 raise CellError(f'demonstration {episode_id}: {why}; record it again')
             replay.delete_episode(episode_id)
+        _leave_out(loaded.unlabelled, replay, log, unlabelled)
         log(f'demonstrations: {loaded.env_steps - before:,} steps from {len(bags)} bags in '
             f'{directory}')
     if not len(replay):
@@ -73,13 +78,25 @@ def load_demonstrations(
     return loaded
 
 
-def _usable(bag: Path, schema: TaskSchema, log: Callable[[str], None]) -> list[Path]:
+def _leave_out(episodes: list[str], replay: Replay, log, unlabelled: str) -> None:
+    if episodes and unlabelled == 'refuse':
+        raise CellError(
+            f'demonstration {episodes[0]}: nobody said how it came out ({len(episodes)} such '
+            'episodes), and silence is not failure; label it (./cell label), or start with '
+            'unlabelled:=exclude')
+    for episode_id in episodes:
+        replay.delete_episode(episode_id)
+        log(f'demonstration {episode_id} is unlabelled and left out')
+    episodes.clear()
+
+
+def _usable(bag: Path, schema: TaskSchema, log, unlabelled: str) -> list[Path]:
     """The bag itself, or the ones that an import makes of it."""
     why = _unsound(bag, schema)
     if not why:
         return [bag]
     try:
-        return bags_by_time(derived(bag, schema, log))
+        return bags_by_time(derived(bag, schema, log, unlabelled))
     except CellError as error:
         raise CellError(f'demonstration {bag}: {why}; importing it failed: {error}') from error
 
@@ -113,6 +130,7 @@ def _fill(bags: list[Path], replay: Replay, demonstration: bool, loaded: Loaded,
     """Add the bags' steps; returns the episodes not to learn from, and why ('': discarded)."""
     checks: dict[str, ActionCheck] = {}
     unwanted: dict[str, str] = {}
+    silent: dict[str, bool] = {}
     said, here = time.monotonic(), None
     labels = {bag: found for bag in bags if (found := read_labels(bag))}
     for bag, content in _labelled(bags, labels):
@@ -132,6 +150,10 @@ def _fill(bags: list[Path], replay: Replay, demonstration: bool, loaded: Loaded,
         loaded.episodes.add(step.episode_id)
         if step.last and step.outcome == Outcome.DISCARDED:
             unwanted[step.episode_id] = ''
+        if not step.last:
+            silent[step.episode_id] = silent.get(step.episode_id, False) or step.reward is None
+        elif step.outcome != Outcome.NONE:
+            silent[step.episode_id] = False
         if replay.add(step, demonstration) == '':
             _check_of(checks, step, replay.schema).add(step)
             if step.last:
@@ -141,6 +163,7 @@ def _fill(bags: list[Path], replay: Replay, demonstration: bool, loaded: Loaded,
     for episode_id, check in checks.items():
         if why := check.problem():
             unwanted.setdefault(episode_id, why)
+    loaded.unlabelled += [episode_id for episode_id, is_silent in silent.items() if is_silent]
     return unwanted
 
 

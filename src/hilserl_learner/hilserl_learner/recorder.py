@@ -2,6 +2,7 @@
 from collections.abc import Callable
 from pathlib import Path
 import queue
+import threading
 import time
 
 from rosbags.rosbag2 import WriterError
@@ -23,12 +24,18 @@ class Recorder:
         self.bags = 0           # completed by this recorder
         self._parent, self._schema, self._log = parent, schema, log
         typestore()     # reading the definitions takes a while: now, not while steps wait
-        self._queue: queue.SimpleQueue[StepRecord | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[StepRecord | threading.Event | None] = queue.SimpleQueue()
         self._open: dict[str, tuple[EpisodeBag, float]] = {}
 
     def record(self, step: StepRecord) -> None:
         """Hand over a step to be written."""
         self._queue.put(step)
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until what was handed over before is written; False if that took too long."""
+        written = threading.Event()
+        self._queue.put(written)
+        return written.wait(timeout)
 
     def finish(self) -> None:
         """Let `run` write what it has been handed, complete all bags and return."""
@@ -43,7 +50,10 @@ class Recorder:
                     step = self._queue.get(timeout=FLUSH_PERIOD / 4)
                     if step is None:
                         break
-                    self._write(step)
+                    if isinstance(step, threading.Event):
+                        step.set()
+                    else:
+                        self._write(step)
                 except queue.Empty:
                     pass
                 now = time.monotonic()

@@ -210,6 +210,12 @@ class Replay:
         self._episodes[episode_id] = _Episode(deque(), episode.first_index, closed=True)
         return count
 
+    def replace_episode(self, steps: list[StepRecord]) -> str:
+        """Take an episode in anew, whatever was here of it; returns '' or why one was refused."""
+        self.delete_episode(steps[0].episode_id)
+        self._episodes.pop(steps[0].episode_id, None)
+        return next((why for why in map(self.add, steps) if why), '')
+
     def sample(self, batch: int, prior: bool, rng: np.random.Generator) -> Batch:
         """`batch` transitions, uniform over the valid ones (or over the prior ones)."""
         return self.gather(self._draw(batch, prior, rng))

@@ -114,9 +114,11 @@ def write(directory, recording, drop=(), compressed=False, plugin=StoragePlugin.
         if kind == REWARD:
             return types[kind](header=stamped(stamp), value=value[0], success=value[1],
                                source='test')
-        blank = {f: 0 for f in types[kind].__dataclass_fields__ if f != '__msgtype__'}
+        blank = {name: '' if field.type == 'str' else 0
+                 for name, field in types[kind].__dataclass_fields__.items()
+                 if name != '__msgtype__'}
         return types[kind](**{**blank, 'header': stamped(stamp), 'mode': value[0],
-                              'episode_id': value[1], 'message': ''})
+                              'episode_id': value[1]})
 
     messages, rng = [], np.random.default_rng(0)
     writer = Writer(directory, version=9, storage_plugin=plugin)

@@ -51,7 +51,7 @@ def actions(steps):
     return np.array([step.action for step in steps if not step.last])
 
 
-def import_of(recording, task, tmp_path, unlabelled='', **options):
+def import_of(recording, task, tmp_path, unlabelled='refuse', **options):
     raw_cell.write(tmp_path / 'bag', recording, **options)
     report = import_bag(tmp_path / 'bag', task, tmp_path / 'out', unlabelled)
     return report, episodes(tmp_path / 'out')

@@ -17,6 +17,7 @@ from rclpy.executors import SingleThreadedExecutor
 from so101_description import names, qos
 from so101_description.model import model_hash
 from so101_interfaces.msg import LearnerStatus, Step, Task, Weights
+from so101_interfaces.srv import LabelEpisode
 from std_srvs.srv import SetBool, Trigger
 from test_learner import episode
 
@@ -37,8 +38,8 @@ def environment():
 class Actor:
     """What an actor would send and hear."""
 
-    def __init__(self):
-        self.node = rclpy.create_node('test_actor')
+    def __init__(self, namespace=None):
+        self.node = rclpy.create_node('test_actor', namespace=namespace)
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
         self.weights, self.statuses, self.diagnostics = [], [], []
@@ -121,6 +122,12 @@ def test_steps_become_bags_weights_status_and_a_run_that_resumes(environment, ac
         assert {'critic_loss', 'q_mean', 'q_bound', 'sigma', 'update_ratio', 'human_share',
                 'critic_gradient_norm', 'action_saturation', 'rejected_steps'} <= {
                     pair.key for pair in status.values}
+        answer = actor.call(LabelEpisode, names.LEARNER_LABEL, LabelEpisode.Request(
+            episode_id='e1', outcome='failure'))
+        assert answer.success and answer.message.startswith('episode e1 is a failure')
+        answer = actor.call(LabelEpisode, names.LEARNER_LABEL, LabelEpisode.Request(
+            episode_id='nobody', outcome='failure'))
+        assert not answer.success and 'there is no complete bag' in answer.message
         assert actor.call(SetBool, names.LEARNER_PAUSE, SetBool.Request(data=True)).success
         actor.wait(lambda: actor.statuses[-1].state == 'PAUSED')
         for step in episode(schema, 'open')[:5]:
@@ -178,3 +185,30 @@ def test_an_actor_with_another_task_ends_the_learner_naming_the_field(
     assert learner.returncode == 1
     assert 'wrist_camera source_width: 160 here, 640 there' in output
     assert 'Traceback' not in output
+
+
+def test_two_cells_feed_one_learner_and_both_get_its_policy(environment, tmp_path):
+    schema = make_task('grasp_lift', model_hash())
+    left, right = Actor('left'), Actor('right')
+    bystander = Actor()
+    learner = start(environment, tmp_path / 'run', 'actors:=left, /right')
+    try:
+        for actor in (left, right):
+            actor.task.publish(task_to_message(schema))
+            actor.wait(lambda: actor.weights and actor.steps.get_subscription_count())
+        assert not bystander.steps.get_subscription_count()
+        for one, other in zip(episode(schema, 'l'), episode(schema, 'r')):   # at the same time
+            left.steps.publish(step_to_message(one))
+            right.steps.publish(step_to_message(other))
+        for actor in (left, right):
+            actor.wait(lambda: actor.statuses and actor.statuses[-1].env_steps == 16)
+            actor.wait(lambda: actor.weights[-1].version > 1)
+        assert not bystander.weights and not bystander.statuses
+    finally:
+        output, code, _ = end(learner)
+        for actor in (left, right, bystander):
+            actor.close()
+    assert code == 0, output
+    bags = open_bags(tmp_path / 'run' / 'bags')
+    assert sorted((bag.directory.name, {s.episode_id for s in bag.steps()}) for bag in bags) == [
+        ('l', {'l'}), ('r', {'r'})]

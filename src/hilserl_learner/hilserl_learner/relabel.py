@@ -1,0 +1,50 @@
+"""A finished episode of a running run gets another outcome: beside its bag, and in the replay.
+
+The bag is not touched; its label is read again whenever the run is loaded.
+"""
+from pathlib import Path
+import re
+
+from so101_description.errors import CellError
+
+from .bags import Bag, bag_name, bags_by_time, RECOVERED
+from .labels import add_label, apply, Label, read_labels
+from .replay import Replay
+from .steps import Outcome
+
+
+def relabel(directory: Path, replay: Replay, episode_id: str, outcome: Outcome,
+            at: int | None) -> str:
+    """Label an episode of the run whose bags are in `directory`; returns a sentence.
+
+    at: ns of the ROS clock, the episode ends there; None: its end. CellError if the episode is
+    not there (yet), or does not hold that moment.
+    """
+    bags = _bags_of(directory, episode_id)
+    if not bags:
+        raise CellError(f'there is no complete bag of episode {episode_id!r} in {directory}: one '
+                        'under way is marked by hilserl/success, failure or discard')
+    parts = {bag: list(Bag(bag).steps()) for bag in bags}
+    meant = [bag for bag, steps in parts.items()
+             if at is None or steps[0].stamp <= at <= steps[-1].stamp]
+    if not meant:
+        first, last = parts[bags[0]][0].stamp, parts[bags[-1]][-1].stamp
+        raise CellError(f'{at / 1e9:.2f} s is not within episode {episode_id}, which lasted from '
+                        f'{first / 1e9:.2f} to {last / 1e9:.2f} s')
+    add_label(meant[-1], Label(outcome, at))
+    steps = [step for bag in bags for step in apply(read_labels(bag), parts[bag])]
+    word = outcome.name.lower()
+    if outcome == Outcome.DISCARDED:
+        replay.delete_episode(episode_id)
+        return f'episode {episode_id} is {word}: no longer learned from'
+    why = replay.replace_episode(steps)
+    if why:
+        return f'episode {episode_id} is a {word} on disk; not in the replay: {why}'
+    return f'episode {episode_id} is a {word}: {len(steps) - 1} steps learned from as that'
+
+
+def _bags_of(directory: Path, episode_id: str) -> list[Path]:
+    """The complete bags of one episode, by time: more than one if its writing was interrupted."""
+    name = re.compile(re.escape(bag_name(episode_id)) + rf'(-\d+)?({RECOVERED})?')
+    return [bag for bag in bags_by_time(directory) if name.fullmatch(bag.name)
+            and next((step.episode_id for step in Bag(bag).steps()), None) == episode_id]

@@ -1,0 +1,104 @@
+"""A finished episode gets another outcome while the run goes on, and demonstrations get a choice."""
+from dataclasses import replace
+
+from hilserl_learner.bags import EpisodeBag, open_bags
+from hilserl_learner.labels import content_hash, outcome_of
+from hilserl_learner.learner_options import LearnerOptions
+from hilserl_learner.steps import Outcome
+import pytest
+from so101_description.errors import CellError
+from test_learner import Cell, episode, OPTIONS
+
+
+def rewards(replay):
+    """The rewards that the replay would teach."""
+    slots = [slot for slot, owner in enumerate(replay._owner) if owner and replay._startable[slot]]
+    return [float(replay._reward[slot]) for slot in slots]
+
+
+@pytest.fixture
+def cell(schema, tmp_path):
+    cell = Cell(schema, tmp_path / 'run', replace(OPTIONS, min_steps=1000))
+    yield cell
+    cell.close()
+
+
+def wait_for(cell, steps):
+    cell.wait(lambda: cell.learner.env_steps == steps)
+
+
+def test_a_label_changes_what_is_learned_at_once_and_at_the_next_start(schema, tmp_path, cell):
+    cell.feed(*episode(schema, 'a', outcome=Outcome.TIMEOUT), *episode(schema, 'b'))
+    wait_for(cell, 16)
+    assert cell.learner.recorder.wait(5.0)
+    before = content_hash(tmp_path / 'run' / 'bags' / 'b')
+    assert sorted(rewards(cell.learner.replay))[-2:] == [1.0, 1.0]
+    said = cell.learner.label('', Outcome.FAILURE, None)
+    assert said == 'episode b is a failure: 8 steps learned from as that'
+    assert sorted(rewards(cell.learner.replay))[-2:] == [0.0, 1.0]
+    assert len(cell.learner.replay) == 16
+    assert content_hash(tmp_path / 'run' / 'bags' / 'b') == before
+    cell.close()
+    again = Cell(schema, tmp_path / 'run', replace(OPTIONS, min_steps=1000))
+    assert sorted(rewards(again.learner.replay))[-2:] == [0.0, 1.0]
+    again.close()
+
+
+def test_a_label_at_a_time_ends_the_episode_there(schema, cell):
+    steps = episode(schema, 'a', outcome=Outcome.TIMEOUT)
+    cell.feed(*steps)
+    wait_for(cell, 8)
+    said = cell.learner.label('a', Outcome.SUCCESS, steps[5].stamp)
+    assert said == 'episode a is a success: 6 steps learned from as that'
+    assert rewards(cell.learner.replay) == [0.0] * 5 + [1.0]
+
+
+def test_a_discarded_episode_is_forgotten_and_stays_on_disk(schema, tmp_path, cell):
+    cell.feed(*episode(schema, 'a'), *episode(schema, 'b'))
+    wait_for(cell, 16)
+    cell.learner.label('a', Outcome.DISCARDED, None)
+    assert len(cell.learner.replay) == 8
+    assert len(open_bags(tmp_path / 'run' / 'bags')) == 2
+    cell.close()
+    again = Cell(schema, tmp_path / 'run', replace(OPTIONS, min_steps=1000))
+    assert len(again.learner.replay) == 8
+    again.close()
+
+
+def test_an_episode_s_namesake_is_not_labelled(schema, cell):
+    cell.feed(*episode(schema, 'a'), *episode(schema, 'a-2'))
+    wait_for(cell, 16)
+    assert cell.learner.label('a', Outcome.FAILURE, None).startswith('episode a is')
+    assert sorted(rewards(cell.learner.replay))[-2:] == [0.0, 1.0]
+
+
+def test_labels_that_cannot_be_are_refused_with_the_reason(schema, cell):
+    steps = episode(schema, 'a')
+    cell.feed(*steps, *episode(schema, 'open')[:3])
+    wait_for(cell, 11)
+    for name in ('open', 'nobody', '../../etc'):
+        with pytest.raises(CellError, match='there is no complete bag of episode'):
+            cell.learner.label(name, Outcome.SUCCESS, None)
+    with pytest.raises(CellError, match='is not within episode a'):
+        cell.learner.label('a', Outcome.SUCCESS, steps[-1].stamp + 1)
+    with pytest.raises(CellError, match='say one of success, failure, discarded'):
+        outcome_of('splendid')
+    assert cell.errors == []
+
+
+def test_unlabelled_demonstrations_need_a_choice(schema, tmp_path):
+    silent = [replace(step, reward=None, outcome=Outcome.NONE, terminated=False)
+              for step in episode(schema, 'silent')]
+    for steps in (silent, episode(schema, 'judged')):
+        bag = EpisodeBag(tmp_path / 'demos' / steps[0].episode_id, schema, 1)
+        for step in steps:
+            bag.write(step)
+        bag.close()
+    options = LearnerOptions(
+        start='demos', demos=(str(tmp_path / 'demos'),), pretrain_updates=0, memory_gb=0.02)
+    with pytest.raises(CellError, match='silent: nobody said how it came out.*unlabelled:=exclude'):
+        Cell(schema, tmp_path / 'one', options)
+    cell = Cell(schema, tmp_path / 'two', replace(options, unlabelled='exclude'))
+    assert len(cell.learner.replay) == 8
+    assert 'demonstration silent is unlabelled and left out' in cell.said
+    cell.close()
