@@ -15,7 +15,7 @@ import numpy as np
 from so101_description.errors import CellError
 from so101_description.joints import JOINTS, pack
 
-from .bus import Bus, PortLost
+from .bus import Bus, PortLost, TRIES
 from .calibration import Calibration
 from .configure import configure
 from .goal import Goal, Limits
@@ -214,7 +214,7 @@ class Arm:
         self._restore = False
         if on and not self.torque_on:
             try:
-                if not self.servos.read():
+                if not any(self.servos.read() for _ in range(TRIES)):
                     return [f'{self.name}: torque stays off: no servo answers']
                 measured = self.servos.measured()
                 near = np.abs(held - measured) <= NEAR     # False where it is not a number

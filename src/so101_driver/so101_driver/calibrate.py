@@ -71,7 +71,7 @@ def calibrate(arm: str, bus: Bus, path: str, console: Console) -> None:
                 complaint = recording.complaint()
                 if not complaint:
                     break
-                live.console.print(f'not yet: {complaint}')
+                live.console.print(f'not yet, move on: {complaint}', soft_wrap=True)
     backup, lines = save(path, recording.table(), bus)
     console.print(f'saved: {path}' + (f' (before: {backup})' if backup else ''), soft_wrap=True)
     for line in lines:

@@ -15,10 +15,25 @@ from so101_description.joints import GRIPPER_CLOSED, GRIPPER_OPEN, JOINTS, LOWER
 from .servo import HOMING_SIGN, TICKS_PER_TURN
 
 FIELDS = ('id', 'drive_mode', 'homing_offset', 'range_min', 'range_max')
-MIN_SPAN = 500           # ticks (44 degrees): every joint of the arm turns through more than that
+MIN_SPAN = 500           # ticks (44 degrees): the gripper, the leader's trigger too, has more
+# Range over the model's, of the joints that are alike on both arms (built arms: 0.94 to 1.13). Zero
+# is the middle of the range, so a range cut short on one side is an arm that points elsewhere.
+MODEL_SHARE = 0.75, 1.25
 MAX_HOMING = (1 << HOMING_SIGN) - 1
 MAX_SPAN_DIFFERENCE = 0.1
 GRIPPER = JOINTS.index('gripper')
+MODEL_SPAN = (UPPER - LOWER) * TICKS_PER_TURN / (2 * math.pi)      # ticks
+
+
+def span_problem(joint: str, span: int) -> str:
+    """What is implausible about a recorded range of `span` ticks; '' if nothing is."""
+    if span < MIN_SPAN:
+        return f'spans {span} ticks, fewer than {MIN_SPAN}'
+    model, (least, most) = MODEL_SPAN[JOINTS.index(joint)], MODEL_SHARE
+    if joint != 'gripper' and not least <= span / model <= most:
+        return (f'spans {span} ticks, {span / model:.0%} of the {model:.0f} of the model '
+                f'(limits {least:.0%} and {most:.0%})')
+    return ''
 
 
 @dataclass(frozen=True)
@@ -65,8 +80,8 @@ def _entry(path: str, joint: str, table: dict) -> list[int]:
         wrong = f'range {low} to {high} is not within 0 to {TICKS_PER_TURN - 1}'
     elif low >= high:
         wrong = f'range_min {low} is not below range_max {high}'
-    elif high - low < MIN_SPAN:
-        wrong = f'range {low} to {high} spans {high - low} ticks, fewer than {MIN_SPAN}'
+    elif problem := span_problem(joint, high - low):
+        wrong = f'range {low} to {high} {problem}'
     if wrong:
         raise CellError(f'{path}: {joint}: {wrong}; calibrate the arm again and move '
                         'every joint through its whole range')

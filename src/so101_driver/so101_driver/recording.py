@@ -15,7 +15,8 @@ from so101_description.joints import JOINTS
 
 from . import servo
 from .bus import Bus
-from .calibration import FIELDS, MAX_HOMING, MIN_SPAN, Calibration, load_calibration
+from .calibration import (
+    FIELDS, MAX_HOMING, MODEL_SPAN, Calibration, load_calibration, span_problem)
 from .configure import configure
 from .identity import read_identity
 from .servos import IDS
@@ -68,10 +69,18 @@ class Recording:
         self.high = np.maximum(self.high, self.position)
 
     def complaint(self) -> str:
-        """Why the ranges are no calibration yet; '' if they are."""
-        short = [joint for i, joint in enumerate(JOINTS)
-                 if i != FULL_TURN and self.high[i] - self.low[i] < MIN_SPAN]
-        return f'move {", ".join(short)} through its whole range' if short else ''
+        """Why the ranges are no calibration yet; '' if they are.
+
+        CellError if a joint went past the end of the count: no moving mends that.
+        """
+        problems = {
+            joint: problem for i, joint in enumerate(JOINTS)
+            if i != FULL_TURN and (problem := span_problem(joint, self.high[i] - self.low[i]))}
+        for i, joint in enumerate(JOINTS):
+            if joint in problems and self.high[i] - self.low[i] > MODEL_SPAN[i]:
+                raise CellError(f'{joint} {problems[joint]}: it was not near its middle at the '
+                                'start; calibrate again; nothing was saved')
+        return ', '.join(f'{joint} {problem}' for joint, problem in problems.items())
 
     def table(self) -> dict:
         """LeRobot's content of a calibration file."""

@@ -14,7 +14,7 @@ from so101_driver.calibration import load_calibration
 from so101_sim import calibration_path
 
 COMMAND = [sys.executable, '-m', 'so101_driver.calibrate']
-REACH = (900, 800, 700, 750, 1500, 600)      # ticks to each side of the middle
+REACH = (1100, 1000, 1000, 1000, 1500, 600)      # ticks to each side of the middle
 
 
 class Terminal:
@@ -66,7 +66,7 @@ def test_the_wizard_from_limp_to_a_file_that_the_driver_takes(arm, tmp_path):
     terminal.enter()
     terminal.read_until('shoulder_pan')
     terminal.enter()                                    # too early
-    terminal.read_until('not yet: move shoulder_pan, shoulder_lift')
+    terminal.read_until('not yet, move on: shoulder_pan spans')
     for share in (0.5, 1.0, 0.0, -1.0, 0.0):
         move(arm, share)
     terminal.enter()
@@ -85,6 +85,24 @@ def test_the_wizard_from_limp_to_a_file_that_the_driver_takes(arm, tmp_path):
     checked = Terminal('follower', '--port', arm.port, '--file', path, '--check')
     checked.read_until('servos and file agree')
     assert checked.process.wait(10) == 0
+
+
+def test_a_joint_that_was_not_near_its_middle_ends_the_calibration_and_keeps_the_old_file(
+        arm, tmp_path):
+    path = tmp_path / 'follower.json'
+    path.write_text('an old file')
+    arm.start = [servo.sensed.position for servo in arm.servos]
+    terminal = Terminal('follower', '--port', arm.port, '--file', path)
+    terminal.read_until('middle of its range')
+    terminal.enter()
+    terminal.read_until('shoulder_pan')
+    for share in (1.0, 1.8, 2.2, 1.0, 0.0, -1.0, 0.0):  # over 4095 and on from 0
+        move(arm, share)
+    terminal.enter()
+    terminal.read_until('shoulder_pan spans')
+    terminal.read_until('nothing was saved')
+    assert terminal.process.wait(10) == 1
+    assert path.read_text() == 'an old file'
 
 
 def test_check_shows_what_differs_and_writes_nothing(arm):

@@ -88,6 +88,9 @@ def test_no_angle_becomes_a_tick_outside_the_range(calibration, angles):
     ('elbow_flex', 'range_min', -1, 'not within 0 to 4095'),
     ('elbow_flex', 'range_min', 3161, 'not below range_max'),
     ('elbow_flex', 'range_min', 2700, 'spans 461 ticks, fewer than 500'),
+    ('elbow_flex', 'range_min', 1600, 'spans 1561 ticks, 71% of the 2203 of the model'),
+    ('shoulder_pan', 'range_min', 20, '137% of the 2503 of the model (limits 75% and 125%)'),
+    ('wrist_roll', 'range_max', 2289, 'spans 2256 ticks, 62% of the 3641'),
     ('elbow_flex', 'range_min', 925.5, 'range_min is 925.5'),
     ('elbow_flex', 'range_min', None, 'range_min is None'),
 ])
@@ -121,15 +124,25 @@ def test_missing_file_and_no_json_are_refused(tmp_path):
         load_calibration(write(tmp_path, '[]'))
 
 
-def test_a_leader_with_half_the_followers_range_is_refused(tmp_path):
+def test_a_leader_with_a_shorter_range_than_the_follower_is_refused(tmp_path):
     follower = load_calibration(write(tmp_path, table(), 'follower.json'))
     content = table()
-    content['wrist_roll'].update(range_min=160, range_max=2289)
+    content['wrist_roll'].update(range_min=900, range_max=4009)
     leader = load_calibration(write(tmp_path, content, 'leader.json'))
     with pytest.raises(CellError) as error:
         check_spans(leader, follower)
-    for word in ('wrist_roll', '2129', '3976', '46%', '10%', 'leader.json', 'follower.json'):
+    for word in ('wrist_roll', '3109', '3976', '22%', '10%', 'leader.json', 'follower.json'):
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize('ranges', [
+    RANGES, ((866, 3231), (896, 3211), (866, 3066), (1039, 3121), (123, 3955), (2027, 3483)),
+    RANGES[:4] + ((0, 4095), (1452, 2958))])
+def test_ranges_of_built_arms_are_plausible(tmp_path, ranges):
+    content = table()
+    for entry, (low, high) in zip(content.values(), ranges):
+        entry.update(range_min=low, range_max=high)
+    load_calibration(write(tmp_path, content))
 
 
 def test_the_simulated_cells_arms_pass_the_checks():

@@ -1,0 +1,113 @@
+"""The driver process killed, orphaned, interrupted twice: what becomes of the arm it held.
+
+The emulated bus is this process's, so it outlives every driver as a real arm does.
+"""
+import random
+import signal
+import subprocess
+import sys
+import time
+
+from emulated_arm import EmulatedArm
+import numpy as np
+from running_arm import wait_for
+from test_driver_node import Bench, bench, domain, start, START
+
+from so101_description.joints import JOINTS
+from so101_sim import calibration_path
+
+__all__ = ['bench', 'domain']           # fixtures
+JUMP = 1                                # ticks that a goal may change at a take-over: rounding
+KILLS = 3
+
+
+def start_follower(arm):
+    return start(follower_port=arm.port, answer_timeout=0.01,
+                 follower_calibration=calibration_path('follower'))
+
+
+def kill(process):
+    process.kill()
+    process.communicate()
+
+
+def wait_for_states(bench, process):
+    bench.states.clear()
+    bench.spin_until(lambda: bench.states or process.poll() is not None)
+    assert process.poll() is None
+
+
+def test_a_driver_killed_at_any_moment_leaves_the_arm_holding_and_the_next_takes_over(
+        tmp_path, bench: Bench):
+    chance = random.Random(3)
+    with EmulatedArm(tmp_path / 'port') as arm:
+        arm.hold = {6}                          # the jaw, stopped by something in it
+        process = start_follower(arm)
+        wait_for_states(bench, process)
+        assert bench.torque(True).success
+        for servo in arm.servos:
+            servo.switched.clear()
+        worn = [servo.eeprom_writes for servo in arm.servos]
+        for _ in range(KILLS):
+            target = [chance.uniform(-1.0, 1.0) for _ in JOINTS[:5]] + [0.5]
+            before = bench.position
+            end = time.monotonic() + chance.uniform(0.1, 0.5)
+
+            def on_its_way():
+                bench.command(target)
+                return (time.monotonic() > end
+                        and np.abs(bench.position - before)[:5].max() > 0.05)
+            bench.spin_until(on_its_way)
+            kill(process)
+            assert all(servo.torque_on for servo in arm.servos)
+            starting = start_follower(arm)      # and one that dies while it starts
+            time.sleep(chance.uniform(0.0, 0.6))
+            kill(starting)
+            goals = [servo.goals[-1] for servo in arm.servos]
+            for servo in arm.servos:
+                servo.goals.clear()
+            process = start_follower(arm)
+            wait_for_states(bench, process)
+            wait_for(lambda: all(len(servo.goals) > 20 for servo in arm.servos))
+            for joint, servo, goal in zip(JOINTS, arm.servos, goals):
+                assert np.abs(np.array(servo.goals) - goal).max() <= JUMP, joint
+                assert 0 not in servo.switched, f'{joint} was let go'
+        assert [servo.eeprom_writes for servo in arm.servos] == worn
+        assert arm.servos[5].goal < arm.servos[5].sensed.position - 50     # still in its grip
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=8)
+    assert process.returncode == 0
+    assert 'follower: found holding' in out + err and 'follower: torque off' in out + err
+
+
+def test_a_driver_whose_launcher_dies_leaves_the_arm_at_rest(tmp_path, bench):
+    launcher = 'import subprocess, sys; subprocess.run([sys.executable, "-c", *sys.argv[1:]])'
+    with EmulatedArm(tmp_path / 'port') as arm:
+        process = subprocess.Popen(
+            [sys.executable, '-c', launcher, START, '--ros-args', '-p',
+             f'follower_port:={arm.port}', '-p', 'answer_timeout:=0.01', '-p',
+             f'follower_calibration:={calibration_path("follower")}'],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        wait_for_states(bench, process)
+        assert bench.torque(True).success
+        process.kill()
+        said = process.stdout.read()            # to its end: that of the driver
+        process.wait()
+        assert not any(servo.torque_on for servo in arm.servos) and not arm.is_open()
+    for words in ('the launcher is gone', 'at rest', 'torque off', 'port closed'):
+        assert words in said
+
+
+def test_a_second_ctrl_c_does_not_keep_the_arm_from_its_rest(tmp_path, bench):
+    with EmulatedArm(tmp_path / 'port') as arm:
+        process = start_follower(arm)
+        wait_for_states(bench, process)
+        assert bench.torque(True).success
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=8)
+        assert not any(servo.torque_on for servo in arm.servos) and not arm.is_open()
+    assert process.returncode == 0 and 'Traceback' not in out + err
+    assert 'follower: at rest' in out + err
