@@ -32,11 +32,17 @@ class Terminal:
         end = time.monotonic() + timeout
         while words not in self.text:
             assert time.monotonic() < end, self.text
-            if select.select([self.master], [], [], 0.1)[0]:
-                try:
-                    self.text += os.read(self.master, 10000).decode(errors='replace')
-                except OSError:
-                    assert words in self.text, self.text
+            if not self.read(0.1):
+                assert words in self.text, self.text
+
+    def read(self, wait):
+        """Take what comes within the time; False at the program's end."""
+        if select.select([self.master], [], [], wait)[0]:
+            try:
+                self.text += os.read(self.master, 10000).decode(errors='replace')
+            except OSError:
+                return False
+        return True
 
     def enter(self):
         self.text = ''
@@ -49,10 +55,12 @@ def arm(tmp_path):
         yield arm
 
 
-def move(arm, share):
+def move(arm, terminal, share):
+    """Put the joints somewhere and wait until the wizard shows it."""
     for servo, start, reach in zip(arm.servos, arm.start, REACH):
         servo.sensed = servo.sensed._replace(position=start + share * reach)
-    time.sleep(0.3)
+    terminal.text = ''
+    terminal.read_until(f'│ {arm.servos[3].present_position:>4} │')
 
 
 def test_the_wizard_from_limp_to_a_file_that_the_driver_takes(arm, tmp_path):
@@ -68,7 +76,7 @@ def test_the_wizard_from_limp_to_a_file_that_the_driver_takes(arm, tmp_path):
     terminal.enter()                                    # too early
     terminal.read_until('not yet, move on: shoulder_pan spans')
     for share in (0.5, 1.0, 0.0, -1.0, 0.0):
-        move(arm, share)
+        move(arm, terminal, share)
     terminal.enter()
     terminal.read_until('saved')
     assert terminal.process.wait(10) == 0
@@ -97,7 +105,7 @@ def test_a_joint_that_was_not_near_its_middle_ends_the_calibration_and_keeps_the
     terminal.enter()
     terminal.read_until('shoulder_pan')
     for share in (1.0, 1.8, 2.2, 1.0, 0.0, -1.0, 0.0):  # over 4095 and on from 0
-        move(arm, share)
+        move(arm, terminal, share)
     terminal.enter()
     terminal.read_until('shoulder_pan spans')
     terminal.read_until('nothing was saved')
