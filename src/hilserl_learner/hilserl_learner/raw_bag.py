@@ -67,7 +67,7 @@ class RawRecording:
     follower: Stream
     leader: Stream | None
     commands: Stream | None
-    marks: Stream | None            # (mode, episode id)
+    marks: Stream | None            # (mode, episode id), at the beginning of a tick
     rewards: Stream | None          # (value, success)
     frames: dict[str, Stream]       # of each camera: ns at which each was recorded
     notes: list[str] = field(default_factory=list)
@@ -159,7 +159,10 @@ def _read(reader, directory, cameras, progress) -> RawRecording:
             continue
         name, take = decode[connection.id]
         try:
-            samples[name].append((stamp, take(reader.deserialize(data, connection.msgtype))))
+            message = reader.deserialize(data, connection.msgtype)
+            if name == 'marks':
+                stamp -= _tick(message)
+            samples[name].append((stamp, take(message)))
         except CellError as error:
             raise CellError(
                 f'bag {directory}: {connection.topic}: {error}; nothing is guessed, so it is '
@@ -179,6 +182,12 @@ def _read(reader, directory, cameras, progress) -> RawRecording:
     if disorder:
         recording.notes.append(f'{disorder} stamps were out of order and were sorted')
     return recording
+
+
+def _tick(status) -> int:
+    """How long before its status (sent at its end) a tick began, ns; 0 if it does not say."""
+    took = getattr(status, 'tick_ms', 0.0)
+    return round(took * 1e6) if 0.0 < took < 1000.0 else 0
 
 
 def _stream(samples: list[tuple[int, object]]) -> Stream:

@@ -99,13 +99,14 @@ def steps_of(recording: RawRecording, span: Span, schema: TaskSchema, kinematics
 
 def _ticks(recording, span, period, schema) -> list[_Tick]:
     """The episode's control ticks, and one more, at which what followed was seen."""
-    stamps = None
-    if recording.commands is not None:
-        a, b = np.searchsorted(recording.commands.stamps, [span.start, span.end])
-        commanded = recording.commands.stamps[a:b]
-        if len(commanded) > 2 and 0.8 < np.median(np.diff(commanded)) / period < 1.25:
-            stamps = commanded.tolist()     # commands came from a loop at this rate: its ticks
-    if stamps is None:
+    # a loop at this rate commands, and says how it stands, once a tick
+    for stream in (recording.commands, recording.marks):
+        if stream is not None:
+            a, b = np.searchsorted(stream.stamps, [span.start, span.end - period // 2])
+            stamps = stream.stamps[a:b].tolist()
+            if len(stamps) > 2 and 0.8 < np.median(np.diff(stamps)) / period < 1.25:
+                break
+    else:
         stamps = list(range(span.start, span.end - period, period))
     stamps = [*stamps, stamps[-1] + period] if stamps else []
     tolerance = period // 2
