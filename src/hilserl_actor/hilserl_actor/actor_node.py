@@ -16,6 +16,7 @@ import torch
 
 from .control import ControlLoop
 from .evaluation import report, write
+from .learner_watch import LearnerWatch
 from .modes import Mode
 from .preflight import Check, Preflight, table
 from .ros_ports import ServiceKinematics, TopicArms
@@ -25,7 +26,6 @@ from .tally import Pace
 LOOK_PERIOD = 0.5           # s between two preflights in IDLE ...
 GOOD_LOOKS = 3              # ... so many of which have to be good in a row
 PREFLIGHT_TIME = 15.0       # s that `./cell preflight` gives a cell to come up
-LEARNER_SILENCE = 5.0       # s without a word from it before we say so
 
 
 class ActorNode(CellNode):
@@ -73,7 +73,7 @@ class ActorNode(CellNode):
         self.pace = Pace(1.0 / self.schema.rate)
         self._weights: Weights | None = None
         self._weights_in = threading.Event()
-        self._learner_seen = 0.0
+        self._learner = LearnerWatch()
         self._done = threading.Event()
         if self.role == 'train':
             self.get_logger().info(f'sigma {sigma} (start:={self.param("start")})')
@@ -104,7 +104,7 @@ class ActorNode(CellNode):
     # -- messages in ---------------------------------------------------------------------------
 
     def _on_learner(self, _) -> None:
-        self._learner_seen = time.monotonic()
+        self._learner.heard(time.monotonic(), self.loop.env_steps)
 
     def _on_weights(self, message: Weights) -> None:
         self._weights = message
@@ -206,10 +206,8 @@ class ActorNode(CellNode):
 
     def _publish_status(self) -> None:
         loop, tally, episode = self.loop, self.loop.tally, self.loop.episode
-        message = loop.message
-        if (self.role == 'train' and self._learner_seen
-                and time.monotonic() - self._learner_seen > LEARNER_SILENCE):
-            message = 'the learner is gone; the last policy drives on'
+        learner = self._learner.sentence(time.monotonic(), loop.env_steps)
+        message = '; '.join(filter(None, (learner, loop.message)))
         status = ActorStatus(
             mode=loop.machine.mode.value, episode_id=episode.id if episode else '',
             episode=len(tally.results) + 1, step=episode.index if episode else 0,

@@ -100,6 +100,7 @@ class NodeSpec:
     executable: str
     parameters: dict = field(default_factory=dict)
     interactive: bool = False       # reads keys from the terminal
+    restart: bool = False           # started again if it dies; the others go on meanwhile
 
 
 @dataclass(frozen=True)
@@ -308,4 +309,4 @@ def _learner(command, values, run_dir) -> NodeSpec:
             'agent_options', 'encoder', 'sigma', 'allow_high_sigma')})
         if values['pretrain_updates'] != 'auto':
             parameters['pretrain_updates'] = int(values['pretrain_updates'])
-    return NodeSpec('hilserl_learner', 'learner', parameters)
+    return NodeSpec('hilserl_learner', 'learner', parameters, restart=True)

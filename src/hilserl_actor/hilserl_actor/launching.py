@@ -1,13 +1,14 @@
 """`bringup`'s plan as launch_ros actions, for the files in launch/. Holds no fact of its own."""
 from launch import LaunchDescription
 from launch.actions import (
-    DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable,
-    TimerAction)
+    DeclareLaunchArgument, EmitEvent, LogInfo, OpaqueFunction, RegisterEventHandler,
+    SetEnvironmentVariable, TimerAction)
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch_ros.actions import Node
 
 from . import bringup
+from .restarts import Restarts
 
 
 def describe(command: str) -> LaunchDescription:
@@ -27,27 +28,33 @@ def _start(context, command: str) -> list:
              for word in context.argv if ':=' in word}
     given |= {name: context.launch_configurations[name] for name in table}
     plan = bringup.plan(command, bringup.resolve(command, given))
-    nodes = [
-        Node(package=spec.package, executable=spec.executable, namespace=plan.namespace,
-             parameters=[spec.parameters], output='screen', emulate_tty=False,
-             sigterm_timeout='5', sigkill_timeout='3')
-        for spec in plan.nodes]
     actions = [SetEnvironmentVariable(name, value) for name, value in plan.environment.items()]
-    actions += [RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_ended))
-                for node in nodes]
+    actions += [action for spec in plan.nodes for action in _part(
+        spec, plan.namespace, Restarts() if spec.restart else None)]
     if plan.run_for:
         actions.append(TimerAction(period=plan.run_for, actions=[
             EmitEvent(event=Shutdown(reason=f'run_for:={plan.run_for:g} is over'))]))
-    return actions + nodes
+    return actions
 
 
-def _ended(event, context):
-    """One part's end ends the cell; a failure is the launch's failure, too."""
-    if event.returncode and not context.is_shutdown:
-        return [
-            EmitEvent(event=Shutdown(reason=f'{event.process_name} failed')),
-            OpaqueFunction(function=_fail, args=[event.process_name, event.returncode])]
-    return [EmitEvent(event=Shutdown(reason=f'{event.process_name} ended'))]
+def _part(spec: bringup.NodeSpec, namespace: str, restarts: Restarts | None) -> list:
+    """One node, and what its end leads to."""
+    node = Node(package=spec.package, executable=spec.executable, namespace=namespace,
+                parameters=[spec.parameters], output='screen', emulate_tty=False,
+                sigterm_timeout='5', sigkill_timeout='3')
+
+    def ended(event, context):
+        """One part's end ends the cell; a failure is the launch's failure, too."""
+        code, name = event.returncode, event.process_name
+        if context.is_shutdown or not code:
+            return [EmitEvent(event=Shutdown(reason=f'{name} ended'))]
+        delay = restarts.after(code) if restarts else None
+        if delay is None:
+            return [EmitEvent(event=Shutdown(reason=f'{name} failed')),
+                    OpaqueFunction(function=_fail, args=[name, code])]
+        return [LogInfo(msg=f'{name} died ({code}); starting it again in {delay:g} s'),
+                TimerAction(period=delay, actions=_part(spec, namespace, restarts))]
+    return [RegisterEventHandler(OnProcessExit(target_action=node, on_exit=ended)), node]
 
 
 def _fail(_context, name: str, code: int):

@@ -1,7 +1,7 @@
 """The cell as processes, where there is no `ros2 launch`: `python -m hilserl_actor.supervise`.
 
-Starts what `bringup` says, passes Ctrl-C on, and ends everything when one part ends. Nodes write
-straight to this terminal; nothing goes through a shell.
+Starts what `bringup` says, passes Ctrl-C on, and ends everything when one part ends, but for a
+part that may be started again. Nodes write straight to this terminal; nothing goes through a shell.
 """
 import argparse
 import json
@@ -16,6 +16,7 @@ from ament_index_python.packages import get_package_prefix, PackageNotFoundError
 from so101_description.errors import CellError
 
 from . import bringup
+from .restarts import Restarts
 
 GRACE = 4.5     # s from the first signal to SIGKILL
 
@@ -73,18 +74,21 @@ class Supervisor:
         self.children: dict[str, subprocess.Popen] = {}
         self.signalled = ''
         self.logs: dict[str, Path] = {}
+        self._lines: dict[str, tuple[bringup.NodeSpec, list[str]]] = {}
+        self._restarts: dict[str, Restarts] = {}
+        self._due: dict[str, float] = {}        # parts to be started again, and when
 
     def run(self) -> int:
         """Start, watch, stop. 0 if asked to stop (or done) and every process ended with 0."""
-        lines = [(spec, command_line(spec, self.plan.namespace)) for spec in self.plan.nodes]
+        self._lines = {spec.executable: (spec, command_line(spec, self.plan.namespace))
+                       for spec in self.plan.nodes}
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
-        environment = {**os.environ, **self.plan.environment}
         started = time.monotonic()
-        for spec, words in lines:
-            self.children[spec.executable] = subprocess.Popen(
-                words, env=environment, stdin=None if spec.interactive else subprocess.DEVNULL,
-                **self._output(spec))
+        for name, (spec, _) in self._lines.items():
+            self._start(name)
+            if spec.restart:
+                self._restarts[name] = Restarts()
         failed = self._watch(started)
         failed = self._stop() or failed
         if failed:
@@ -94,14 +98,22 @@ class Supervisor:
                     print(_last_words(self.logs[name]), file=sys.stderr)
         return 1 if failed else 0
 
+    def _start(self, name: str) -> None:
+        spec, words = self._lines[name]
+        self.children[name] = subprocess.Popen(
+            words, env={**os.environ, **self.plan.environment},
+            stdin=None if spec.interactive else subprocess.DEVNULL, **self._output(spec))
+
     def _output(self, spec: bringup.NodeSpec) -> dict:
         """A screen on this terminal leaves no room for what the other nodes print."""
         if spec.interactive or not (self.plan.screen and sys.stdout.isatty()):
             return {}
         path = self.plan.run_dir / 'log' / f'{spec.executable}.txt'
         path.parent.mkdir(parents=True, exist_ok=True)
+        again = spec.executable in self.logs        # what it died of stays
         self.logs[spec.executable] = path
-        return {'stdout': open(path, 'w', encoding='utf-8'), 'stderr': subprocess.STDOUT}
+        return {'stdout': open(path, 'a' if again else 'w', encoding='utf-8'),
+                'stderr': subprocess.STDOUT}
 
     def _on_signal(self, number, _frame) -> None:
         self.signalled = signal.Signals(number).name
@@ -110,7 +122,11 @@ class Supervisor:
         """Wait for the end; returns what failed, or ''."""
         while not self.signalled:
             for name, child in self.children.items():
-                if child.poll() is not None:
+                if name in self._due:
+                    if time.monotonic() > self._due[name]:
+                        del self._due[name]
+                        self._start(name)
+                elif child.poll() is not None and not self._again(name, child):
                     print(f'cell: {name} ended; stopping the others', flush=True)
                     return f'{name} failed ({_ending(child)})' if child.returncode else ''
             if self.plan.run_for and time.monotonic() - started > self.plan.run_for:
@@ -119,6 +135,16 @@ class Supervisor:
             time.sleep(0.1)
         print(f'cell: {self.signalled}; stopping', flush=True)
         return ''
+
+    def _again(self, name: str, child: subprocess.Popen) -> bool:
+        """Have a part that died started again, if it may be."""
+        delay = self._restarts[name].after(child.returncode) if name in self._restarts else None
+        if delay is None:
+            return False
+        print(f'cell: {name} died ({_ending(child)}); starting it again in {delay:g} s',
+              flush=True)
+        self._due[name] = time.monotonic() + delay
+        return True
 
     def _stop(self) -> str:
         running = {n: c for n, c in self.children.items() if c.poll() is None}

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 
-from hilserl_actor import supervise
+from hilserl_actor import restarts, supervise
 from hilserl_actor.bringup import NodeSpec, Plan
 import pytest
 
@@ -15,11 +15,11 @@ DEAF = 'import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.
 
 @pytest.fixture
 def supervisor(monkeypatch, tmp_path):
-    def make(scripts: dict, run_for=0.0):
+    def make(scripts: dict, run_for=0.0, restart=()):
         monkeypatch.setattr(
             supervise, 'command_line', lambda spec, _: [sys.executable, '-c',
                                                         scripts[spec.executable]])
-        nodes = tuple(NodeSpec('test', name) for name in scripts)
+        nodes = tuple(NodeSpec('test', name, restart=name in restart) for name in scripts)
         return supervise.Supervisor(Plan(nodes, '', tmp_path, run_for, {}))
     handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
     yield make
@@ -58,6 +58,39 @@ def test_a_part_that_does_not_stop_is_killed_in_time_and_named(supervisor, capsy
     assert time.monotonic() - since < 4.0
     assert 'deaf did not end within 1.0 s and was killed' in capsys.readouterr().err
     assert all_gone(cell)
+
+
+def test_a_part_that_is_killed_is_started_again_and_the_others_go_on(
+        supervisor, capsys, tmp_path):
+    suicide = (GOOD + f'open({str(tmp_path / "starts")!r}, "a").write("x")\n'
+               f'if open({str(tmp_path / "starts")!r}).read() == "x":\n'
+               '    import os; os.kill(os.getpid(), signal.SIGKILL)\n'
+               'time.sleep(60)')
+    cell = supervisor({'a': SLEEP, 'b': suicide}, run_for=2.5, restart=('b',))
+    assert cell.run() == 0
+    output = capsys.readouterr().out
+    assert 'b died (SIGKILL); starting it again in 0.5 s' in output
+    assert 'stopping the others' not in output
+    assert (tmp_path / 'starts').read_text() == 'xx'
+    assert all_gone(cell)
+
+
+def test_a_part_that_refuses_to_start_is_not_tried_again(supervisor, capsys):
+    cell = supervisor({'a': SLEEP, 'b': GOOD + 'sys.exit(1)'}, restart=('b',))
+    assert cell.run() == 1
+    captured = capsys.readouterr()
+    assert 'starting it again' not in captured.out
+    assert 'b failed (exit code 1)' in captured.err
+
+
+def test_a_part_that_dies_again_and_again_ends_the_cell(supervisor, capsys, monkeypatch):
+    monkeypatch.setattr(restarts, 'DELAYS', (0.0, 0.1))
+    suicide = 'import os, signal; os.kill(os.getpid(), signal.SIGKILL)'
+    cell = supervisor({'a': SLEEP, 'b': suicide}, restart=('b',))
+    assert cell.run() == 1
+    captured = capsys.readouterr()
+    assert captured.out.count('starting it again') == 2
+    assert 'b failed (SIGKILL)' in captured.err
 
 
 def test_a_package_that_is_not_built_is_a_sentence():
