@@ -8,6 +8,7 @@ from so101_description.joints import JOINTS
 
 from .arm import Arm
 from .faults import names
+from .health import Health
 from .servos import IDS
 
 STALE_AGE = 0.1          # s; a servo's last answer is older: its values are not of now
@@ -42,15 +43,22 @@ class ArmDiagnostics:
 
     def __init__(self, arm: Arm):
         self._arm = arm
+        self._health = Health()
         self._before = time.monotonic(), dict.fromkeys(COUNTERS, 0)
 
     def statuses(self) -> list[DiagnosticStatus]:
         """One for the arm, one for each servo."""
-        now = time.monotonic()
-        servos = [self._servo(i, now) for i in range(len(JOINTS))]
-        return [self._overall(now), *servos]
+        now, telemetry = time.monotonic(), self._arm.servos.snapshot()
+        lowest, warnings = None, [''] * len(JOINTS)
+        if telemetry:
+            lowest = self._arm.servos.take_lowest_voltage()
+            warnings = self._health.update(lowest, telemetry.voltage, telemetry.temperature)
+        servos = [self._servo(i, now, telemetry, lowest, warnings[i])
+                  for i in range(len(JOINTS))]
+        unwell = '; '.join(f'{joint} {text}' for joint, text in zip(JOINTS, warnings) if text)
+        return [self._overall(now, unwell), *servos]
 
-    def _overall(self, now: float) -> DiagnosticStatus:
+    def _overall(self, now: float, unwell: str) -> DiagnosticStatus:
         arm = self._arm
         rate, jitter = timing(list(arm.starts), arm.rate)
         values = [('rate_hz', f'{rate:.1f}'), ('jitter_ms_p99', f'{jitter:.2f}'),
@@ -64,10 +72,10 @@ class ArmDiagnostics:
             per_second = (count - before[key]) / max(now - before_at, 1e-3)
             values += [(key, count), (key + '_per_s', f'{per_second:.2f}')]
         self._before = now, counts
-        level, message = self._state(now)
+        level, message = self._state(now, unwell)
         return make_status(level, f'driver: {arm.name}', message, arm.bus.path, values)
 
-    def _state(self, now: float) -> tuple[bytes, str]:
+    def _state(self, now: float, unwell: str) -> tuple[bytes, str]:
         arm = self._arm
         silent = [j for j, at in zip(JOINTS, arm.servos.answered_at) if now - at > STALE_AGE]
         faults = arm.servos.faults.sentence()
@@ -77,19 +85,22 @@ class ArmDiagnostics:
             return DiagnosticStatus.ERROR, f'{faults}; clear with {arm.name}/clear_faults'
         if silent:
             return DiagnosticStatus.WARN, 'no answer from ' + ', '.join(silent)
+        if unwell:
+            return DiagnosticStatus.WARN, unwell
         if not arm.torque_on:
             return DiagnosticStatus.OK, 'torque off'
         if arm.goal.resting:
             return DiagnosticStatus.WARN, 'no commands: gone to rest'
         return DiagnosticStatus.OK, 'holding' if arm.goal.holding else 'following'
 
-    def _servo(self, i: int, now: float) -> DiagnosticStatus:
+    def _servo(self, i: int, now: float, telemetry, lowest, warning: str) -> DiagnosticStatus:
         servos, joint = self._arm.servos, JOINTS[i]
         age, latched = now - servos.answered_at[i], servos.faults.latched[i]
         shown = servos.faults.shown(i, now)
         level, message = DiagnosticStatus.OK, 'ok'
-        if shown:
-            level, message = DiagnosticStatus.WARN, ', '.join(names(shown))
+        if shown or warning:
+            level = DiagnosticStatus.WARN
+            message = ', '.join(names(shown) + (warning,) * bool(warning))
         if age > STALE_AGE:
             level, message = DiagnosticStatus.STALE, f'no answer for {age:.1f} s'
         if latched:
@@ -98,9 +109,9 @@ class ArmDiagnostics:
         values = [('age_s', f'{age:.3f}'), ('error_byte', f'{servos.errors[i]:#04x}'),
                   ('faults', servos.faults.count[i]), ('answers_lost', int(servos.missed[i])),
                   ('clamps', int(self._arm.goal.clamps[i]))]
-        telemetry = servos.snapshot()
         if telemetry:
             values += [('voltage_v', f'{telemetry.voltage[i]:.1f}'),
+                       ('voltage_min_v', f'{lowest[i]:.1f}'),
                        ('temperature_c', int(telemetry.temperature[i])),
                        ('load', f'{telemetry.load[i]:.3f}'),
                        ('current_a', f'{telemetry.current[i]:.3f}'),

@@ -33,6 +33,7 @@ LOCK = 55
 PRESENT_VOLTAGE = 62  # 0.1 V
 BLOCK = 56           # the telemetry block: 56 to 70, all of it in one sync read
 BLOCK_LENGTH = 15
+VOLTAGE_IN_BLOCK = PRESENT_VOLTAGE - BLOCK
 
 POSITION_SIGN = VELOCITY_SIGN = CURRENT_SIGN = 15
 LOAD_SIGN = 10
@@ -86,7 +87,7 @@ class Telemetry:
     @property
     def voltage(self) -> np.ndarray:
         """(n,) float64, V."""
-        return self.data[:, 6] * 0.1
+        return self.data[:, VOLTAGE_IN_BLOCK] * 0.1
 
     @property
     def temperature(self) -> np.ndarray:

@@ -29,6 +29,7 @@ class Servos:
         self.answered_at = [0.0] * len(IDS)           # monotonic s
         self.stamps = [0] * len(IDS)                  # the same, system time, ns
         self._asked = 0.0, 0
+        self._lowest = [255] * len(IDS)               # 0.1 V, since they were last taken
         self._data = [b''] * len(IDS)
         self._telemetry = self._measured = None       # of the last answers, where asked for
         self._log = log
@@ -48,6 +49,11 @@ class Servos:
             return None
         return servo.Telemetry(
             np.frombuffer(b''.join(data), np.uint8).reshape(len(IDS), servo.BLOCK_LENGTH))
+
+    def take_lowest_voltage(self) -> list[float]:
+        """The lowest of each servo since the last call, V (25.5: no answer); for one thread."""
+        lowest, self._lowest = self._lowest, [255] * len(IDS)
+        return [0.1 * volts for volts in lowest]
 
     def silent(self) -> str:
         """Servos that never answered, by joint."""
@@ -81,6 +87,8 @@ class Servos:
                 continue
             self.errors[i], self._data[i] = answers[number]
             self.answered_at[i], self.stamps[i] = at, stamp
+            if self._data[i][servo.VOLTAGE_IN_BLOCK] < self._lowest[i]:
+                self._lowest[i] = self._data[i][servo.VOLTAGE_IN_BLOCK]
             for fault in self.faults.update(i, self.errors[i], at):
                 self._log(f'{self.name}: {JOINTS[i]}: {fault}')
         return bool(answers)
