@@ -28,13 +28,14 @@ from .task import TaskSchema
 
 RECOVERED = '-recovered'
 METADATA = 'metadata.yaml'
+MAGIC = b'\x89MCAP0\r\n'      # a whole MCAP file begins and ends with it
 
 
 class EpisodeBag:
     """One episode being written. The directory must not exist yet."""
 
     def __init__(self, directory: Path, schema: TaskSchema, start: int):
-        self.directory, self.steps = directory, 0
+        self.directory, self.steps, self._on_disk = directory, 0, False
         self._writer = Writer(directory, version=9, storage_plugin=StoragePlugin.MCAP)
         self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._writer.open()
@@ -62,11 +63,25 @@ class EpisodeBag:
             storage.close_chunk()
         storage.bio.flush()
         os.fsync(storage.bio.fileno())
+        if not self._on_disk:       # a file that no directory on disk names is lost with the power
+            self._on_disk = True
+            _sync(self.directory)
+            _sync(self.directory.parent)
 
     def close(self) -> None:
         """Complete the bag."""
         self.flush()
         self._writer.close()
+        for path in (*self.directory.iterdir(), self.directory):
+            _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def bag_name(episode_id: str) -> str:
@@ -161,7 +176,21 @@ def find_bags(directory: Path) -> list[Path]:
     """The complete bags in a directory, which may itself be one."""
     if (directory / METADATA).is_file():
         return [directory]
-    return sorted(path.parent for path in directory.glob(f'*/{METADATA}'))
+    return sorted(path.parent for path in directory.glob(f'*/{METADATA}')
+                  if not (directory / (path.parent.name + RECOVERED)).exists())
+
+
+def _was_completed(directory: Path) -> bool:
+    """Whether a bag was completed, and its end was on disk before the power went."""
+    metadata = directory / METADATA
+    return metadata.is_file() and metadata.stat().st_size > 0 and all(
+        map(_is_whole, directory.glob('*.mcap')))
+
+
+def _is_whole(file: Path) -> bool:
+    with file.open('rb') as stream:
+        stream.seek(max(0, file.stat().st_size - len(MAGIC)))
+        return stream.read() == MAGIC
 
 
 def bags_by_time(directory: Path) -> list[Path]:
@@ -184,7 +213,7 @@ def recover_all(parent: Path) -> list[str]:
     sentences = []
     for directory in sorted(path for path in parent.glob('*/') if not path.is_symlink()):
         recovered = parent / (directory.name + RECOVERED)
-        if (directory / METADATA).exists() or recovered.exists():
+        if recovered.exists() or _was_completed(directory):
             continue
         schema, steps = read_cut_off(directory)
         if not steps:

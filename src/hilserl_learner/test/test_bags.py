@@ -184,6 +184,55 @@ def test_a_killed_writer_loses_at_most_two_seconds(schema, tmp_path):
     assert recover_all(tmp_path) == []
 
 
+def test_a_power_cut_loses_at_most_what_was_not_yet_synced(schema, tmp_path, monkeypatch):
+    """What is on disk for sure: files as they were at their last fsync, in synced directories."""
+    synced, fsync = {}, os.fsync
+
+    def remember(descriptor):
+        path = Path(os.readlink(f'/proc/self/fd/{descriptor}'))
+        synced[path] = {p.name for p in path.iterdir()} if path.is_dir() else path.read_bytes()
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, 'fsync', remember)
+    (tmp_path / 'bags').mkdir()
+    bag = EpisodeBag(tmp_path / 'bags' / 'e', schema, START)
+    states = []
+    for i in range(30):
+        bag.write(record(schema, i, 'e'))
+        if i % 10 == 9:     # the recorder does so once a second
+            bag.flush()
+        states.append((i // 10 * 10 + (i % 10 == 9) * 10, dict(synced)))
+    bag.close()
+    states.append((30, dict(synced)))
+    for count, (expected, state) in enumerate(states):
+        disk = tmp_path / f'disk-{count}'
+        disk.mkdir()
+        kept = state.get(tmp_path / 'bags', set())
+        for path, content in state.items():
+            if isinstance(content, bytes) and path.parent.name in kept and (
+                    path.name in state.get(path.parent, ())):
+                (disk / path.parent.name).mkdir(exist_ok=True)
+                (disk / path.parent.name / path.name).write_bytes(content)
+        sentences = recover_all(disk)
+        steps = [step for found in open_bags(disk) for step in found.steps()]
+        assert len(steps) == expected, (count, sentences)
+        assert len(sentences) == (9 <= count < 30)
+
+
+@pytest.mark.parametrize('damage', ['empty metadata', 'no footer'])
+def test_a_bag_whose_end_did_not_reach_the_disk_is_recovered(schema, tmp_path, damage):
+    write(tmp_path / 'bags' / 'e', schema)
+    if damage == 'no footer':
+        file = tmp_path / 'bags' / 'e' / 'e.mcap'
+        file.write_bytes(file.read_bytes()[:-200])
+    else:
+        (tmp_path / 'bags' / 'e' / 'metadata.yaml').write_bytes(b'')
+    sentence, = recover_all(tmp_path / 'bags')
+    assert 'e-recovered' in sentence
+    bag, = open_bags(tmp_path / 'bags')
+    assert len(list(bag.steps())) == 12 and recover_all(tmp_path / 'bags') == []
+
+
 @pytest.mark.parametrize('part', [0.0, 0.02, 0.3, 0.5, 0.9, 0.999])
 def test_a_bag_cut_anywhere_gives_what_is_whole_in_it(schema, tmp_path, part):
     steps = [record(schema, i) for i in range(60)]
