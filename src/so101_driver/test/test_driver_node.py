@@ -14,10 +14,12 @@ import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import JointState
+from so101_interfaces.msg import ActorStatus
 from std_srvs.srv import SetBool, Trigger
 
 from so101_description import names, qos
 from so101_description.joints import JOINTS
+from so101_description.modes import LEADER_TORQUE
 from so101_sim import calibration_path
 
 START = 'from so101_driver.entry_points import driver; driver()'
@@ -160,7 +162,7 @@ def test_the_driver_from_joint_states_to_exit(cell, bench):
     assert len(found) == 14
     assert int(found['driver: follower']['commands_stale']) >= 1
     assert float(found['driver: leader']['rate_hz']) > 50
-    assert found['driver: leader: gripper']['voltage_v'] == '12.0'
+    assert found['driver: leader: gripper']['voltage_v'] == '7.4'
     # exit
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
@@ -192,6 +194,33 @@ def test_the_driver_outlives_a_port_that_goes_and_comes_back(tmp_path, bench):
         out, err = process.communicate(timeout=8)
     assert process.returncode == 0 and 'Traceback' not in out + err
     assert 'follower: back' in out + err
+
+
+def test_the_leader_follows_the_mode_topic_and_goes_free_when_the_actor_dies(tmp_path):
+    bench = Bench('leader')
+    status = bench.node.create_publisher(ActorStatus, names.ACTOR_STATUS, qos.STATUS)
+    with EmulatedArm(tmp_path / 'port', 'leader') as leader:
+        process = start(leader_port=leader.port, answer_timeout=0.01,
+                        leader_calibration=calibration_path('leader'))
+
+        def torque_after(mode):
+            on = LEADER_TORQUE[mode]
+
+            def told():
+                status.publish(ActorStatus(mode=mode))
+                return all(servo.torque_on == on for servo in leader.servos)
+            bench.spin_until(told)
+        bench.spin_until(lambda: bench.states)
+        for mode in ('POLICY', 'HUMAN', 'READY', 'ESTOP', 'RESET'):
+            torque_after(mode)                         # no service is called
+        before = time.monotonic()
+        bench.spin_until(lambda: not any(servo.torque_on for servo in leader.servos), 3.0)
+        assert time.monotonic() - before > 0.5
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=8)
+    bench.destroy()
+    assert process.returncode == 0
+    assert 'leader: torque off (nothing heard of the actor' in out + err
 
 
 def test_swapped_ports_are_told_by_what_the_servos_keep(tmp_path):
