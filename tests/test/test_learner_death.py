@@ -1,0 +1,73 @@
+"""The learner of a running cell is killed, and later finds no room on the disk: the cell goes on."""
+import os
+from pathlib import Path
+import signal
+import time
+
+from hilserl_tests.cell_process import CellProcess, own_domain
+from hilserl_tests.watcher import Watcher
+
+SOON = 5.0      # s from a publication to driving by it
+
+
+def learner_of(run: Path) -> int:
+    """Process id of the learner that works in `run`."""
+    for entry in Path('/proc').iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / 'cmdline').read_bytes().split(b'\0')
+            except OSError:
+                continue
+            if f'run_dir:="{run}"'.encode() in words:
+                return int(entry.name)
+    raise AssertionError(f'no learner works in {run}')
+
+
+def wait(condition, timeout: float):
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def goes_on(heard, since: int):
+    """A version published after the first `since` ones drives within SOON."""
+    wait(lambda: len(heard.versions) > since, 40)
+    published, version = time.monotonic(), heard.versions[since]
+    wait(lambda: heard.actor[-1].policy_version >= version, SOON)
+    return time.monotonic() - published
+
+
+def test_a_dead_learner_is_started_again_and_goes_on_where_it_was(tmp_path):
+    run = tmp_path / 'dead'
+    with own_domain() as environment, Watcher() as heard:
+        cell = CellProcess(['train', 'run:=dead', f'runs_dir:={tmp_path}'], environment)
+        cell.wait_for('READY -> POLICY', 60)
+        wait(lambda: heard.learner and heard.learner[-1].updates > 5
+             and heard.actor[-1].policy_version > 2, 60)
+
+        count, steps = len(heard.versions), heard.actor[-1].env_steps
+        os.kill(learner_of(run), signal.SIGKILL)
+        cell.wait_for('learner died (SIGKILL); starting it again', 5)
+        wait(lambda: heard.actor[-1].message.startswith('the learner is gone'), 10)
+        line = cell.wait_for('resumed run dead', 40)
+        took = goes_on(heard, count)
+        print(f'applied {took:.1f} s after it was published; {line}')
+        assert heard.versions[count] >= max(heard.versions[:count])
+        wait(lambda: heard.actor[-1].message.startswith('the learner is back'), 10)
+        assert heard.actor[-1].env_steps > steps        # it drove on meanwhile
+
+        # a directory that takes no more bags, as a full disk does not
+        count = len(heard.versions)
+        time.sleep(10.0)        # it has been up: this is no wrong argument
+        (run / 'bags').rename(run / 'bags.away')
+        (run / 'bags').touch()
+        cell.wait_for('bags cannot be written to', 40)
+        (run / 'bags').unlink()
+        (run / 'bags.away').rename(run / 'bags')
+        cell.wait_for('learner died (exit code 1); starting it again', 10)
+        count = len(heard.versions)
+        goes_on(heard, count)
+        cell.interrupt()
+    assert cell.process.returncode == 0, cell.text[-3000:]
+    assert 'Traceback' not in cell.text
