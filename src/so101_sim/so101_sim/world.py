@@ -40,12 +40,17 @@ def load_cell() -> mujoco.MjModel:
 class World:
     """Physics of one cell; starts with the arm at rest and the torque off."""
 
-    def __init__(self, seed: int = 0, cube_range: float = 0.04):
+    def __init__(self, seed: int = 0, cube_range: float = 0.04, placed: int = 0,
+                 situations: int = 0):
+        """The cube's poses follow from `seed` and the number of the placement alone.
+
+        placed: how many to take for done; situations: after so many they repeat, 0: never.
+        """
         self.model = load_cell()
         self.data = mujoco.MjData(self.model)
         self.lock = threading.Lock()
-        self.rng = np.random.default_rng(seed)
         self.cube_range = cube_range
+        self._seed, self._placed, self._situations = seed, placed, situations
         self._arm_q = np.array([self.model.joint(n).qposadr[0] for n in JOINTS])
         self._arm_v = np.array([self.model.joint(n).dofadr[0] for n in JOINTS])
         self._motors = np.array([self.model.actuator(n).id for n in JOINTS])
@@ -94,17 +99,20 @@ class World:
 
     # --- the cube ----------------------------------------------------------------------------
     def place_cube(self, tries: int = 20) -> None:
-        """Lay the cube on the table at a random pose that the arm does not touch.
+        """Lay the cube on the table at the next pose that the arm does not touch.
 
         CellError if the arm is in the way of every pose tried.
         """
+        number = self._placed % self._situations if self._situations else self._placed
+        rng = np.random.default_rng((self._seed, number))
         for _ in range(tries):
-            x, y = CUBE_CENTRE + self.rng.uniform(-self.cube_range, self.cube_range, 2)
-            yaw = self.rng.uniform(-CUBE_YAW, CUBE_YAW)
+            x, y = CUBE_CENTRE + rng.uniform(-self.cube_range, self.cube_range, 2)
+            yaw = rng.uniform(-CUBE_YAW, CUBE_YAW)
             with self.lock:
                 before = self.data.qpos.copy(), self.data.qvel.copy()
                 self._put_cube(x, y, yaw)
                 if not self._arm_touches_cube():
+                    self._placed += 1
                     return
                 self.data.qpos[:], self.data.qvel[:] = before
                 mujoco.mj_forward(self.model, self.data)

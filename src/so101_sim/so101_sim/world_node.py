@@ -43,6 +43,9 @@ class WorldNode(CellNode):
         Parameter('image_height', 120, 'height of the images', 16, 1080),
         Parameter('camera_rate', 30.0, 'images a second', 1.0, 120.0),
         Parameter('seed', 0, 'of the cube\'s placements', 0, 2**31 - 1),
+        Parameter('placed', 0, 'how many placements to take for done', 0, 1000000),
+        Parameter('situations', 0, 'after so many placements the same ones come again; 0: never',
+                  0, 1000000),
     )
 
     def __init__(self):
@@ -50,7 +53,8 @@ class WorldNode(CellNode):
         for arm in names.ARMS:
             if not self.param(f'{arm}_port'):
                 raise CellError(f'parameter {arm}_port is not set; give a path to make it at')
-        self._world = World(self.param('seed'), self.param('cube_range'))
+        self._world = World(self.param('seed'), self.param('cube_range'), self.param('placed'),
+                            self.param('situations'))
         self._world.place_cube()
         self._leader = Leader()
         self._arms = {arm: ServoArm(arm, self.param(f'{arm}_port'), REST) for arm in names.ARMS}
