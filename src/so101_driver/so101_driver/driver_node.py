@@ -28,7 +28,7 @@ from .joint_states import JointStates
 from .leader_torque import LeaderTorque
 from .servos import IDS
 
-LEADER_LOOK = 0.25       # s between two looks whether the actor is still there
+LEADER_LOOK = 0.05       # s between two looks at what the actor says
 CLOSE_TIME = 3.4         # s; an arm needs at most 2.6 to rest and some tenths to let go
 
 
@@ -85,11 +85,8 @@ class DriverNode(CellNode):
             self.create_service(
                 Trigger, names.CLEAR_FAULTS.format(arm=arm),
                 lambda _, response, arm=arm: self._serve(arm, response, Arm.clear_faults))
-        self._leader_torque: LeaderTorque | None = None
-        if 'leader' in self._ports:
-            self.create_subscription(
-                ActorStatus, names.ACTOR_STATUS, self._on_actor, qos.SENSOR_SUB)
-            self.create_timer(LEADER_LOOK, self._look_for_actor)
+        self._mode = ''          # of the actor, not yet looked at
+        self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_actor, qos.SENSOR_SUB)
         self.create_timer(1.0, self._publish_diagnostics)
         self._opening = self.guard(self._open, calibrations)
 
@@ -124,7 +121,7 @@ class DriverNode(CellNode):
             raise
         self._diagnosed = {name: ArmDiagnostics(arm) for name, arm in arms.items()}
         if 'leader' in arms:
-            self._leader_torque = LeaderTorque(arms['leader'], self.get_logger().info)
+            self.guard(self._mind_leader, LeaderTorque(arms['leader'], self.get_logger().info))
         self._arms = arms
         for arm in arms.values():
             self.guard(arm.run)
@@ -166,12 +163,16 @@ class DriverNode(CellNode):
             self.get_logger().warning(str(error), throttle_duration_sec=1.0)
 
     def _on_actor(self, message: ActorStatus) -> None:
-        if self._leader_torque:
-            self._leader_torque.hear(message.mode, time.monotonic())
+        self._mode = message.mode
 
-    def _look_for_actor(self) -> None:
-        if self._leader_torque:
-            self._leader_torque.check(time.monotonic())
+    def _mind_leader(self, torque: LeaderTorque) -> None:
+        """In a thread of its own: a leader that is slow to obey must not delay the follower."""
+        while not self._closing.wait(LEADER_LOOK):
+            mode, self._mode = self._mode, ''
+            if mode:
+                torque.hear(mode, time.monotonic())
+            else:
+                torque.check(time.monotonic())
 
     def _serve(self, arm: str, response, request):
         if arm in self._arms:

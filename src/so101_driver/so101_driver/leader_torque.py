@@ -2,7 +2,8 @@
 
 A person must never fight a stiff leader: in a mode that leaves it to the hand it is let go, again
 and again until it obeys, and so it is when an actor that was heard falls silent. In a mode that
-gives it torque, it gets it when the mode begins; `set_torque` may take it away again.
+gives it torque, it gets it when the mode begins; `set_torque` may take it away again. A leader that
+was held against its servos is overloaded; free, they recover, so the fault is cleared with that.
 """
 from so101_description.modes import LEADER_TORQUE
 
@@ -12,7 +13,8 @@ SILENCE = 1.0            # s; ten ticks of the control loop
 
 
 class LeaderTorque:
-    """Watches over the leader `arm`; times in s of one monotonic clock, one thread."""
+    """Watches over the leader `arm`; times in s of one monotonic clock, one thread, which waits
+    where the arm lets it wait."""
 
     def __init__(self, arm: Arm, log):
         self._arm, self._log = arm, log
@@ -24,11 +26,14 @@ class LeaderTorque:
         """Take the mode of one status message; a mode that is not known leaves the leader free."""
         before, self._stiff = self._stiff, LEADER_TORQUE.get(mode, False)
         self._heard_at = now
+        if self._stiff and not before and self._arm.servos.faults.sentence():
+            for line in self._arm.clear_faults():
+                self._log(f'{self._arm.name}: {line}')
         if self._problems or self._stiff != before or self._arm.torque_on and not self._stiff:
             self._switch(self._stiff, mode)
 
     def check(self, now: float) -> None:
-        """To be called now and then: an actor that is gone has nobody at its keys."""
+        """To be called where nothing was heard: an actor that is gone has nobody at its keys."""
         if self._stiff is not None and now - self._heard_at > SILENCE:
             self._stiff = None
             self._switch(False, f'nothing heard of the actor for {SILENCE} s')

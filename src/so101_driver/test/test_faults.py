@@ -13,6 +13,7 @@ from so101_description.errors import CellError
 from so101_description.joints import JOINTS
 from so101_driver.faults import FALL, Faults, OVERLOAD, RISE
 from so101_driver.servo import ERROR_BITS
+from so101_sim.sts3215 import PROTECTION_TIME
 from so101_sim.wire_faults import KINDS
 
 CYCLES = 2200
@@ -33,6 +34,15 @@ def replug(arm, random):
     arm.plug_port()
 
 
+def block(arm, random):
+    """Something holds a joint for longer than its servo bears."""
+    servo = random.choice(arm.servos)
+    servo.memory[PROTECTION_TIME] = 5
+    arm.hold = {servo.id}
+    time.sleep(0.3)
+    arm.hold = set()
+
+
 def glitch(name, value):
     def break_it(arm, random):
         servo = random.choice(arm.servos)
@@ -45,6 +55,7 @@ def glitch(name, value):
 SERVO_FAULTS = {
     'servo missing': power_cycle,
     'port unplugged': replug,
+    'joint blocked': block,
     'voltage sag': glitch('sag', 9.0),
     'heat': glitch('heat', 60.0),
     'latched overload': lambda arm, random: random.choice(arm.servos).overload(),

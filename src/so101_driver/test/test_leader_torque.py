@@ -81,6 +81,28 @@ def test_a_servo_that_does_not_let_go_is_asked_again_at_each_status(emulated, le
                for line in leader.lines)
 
 
+def test_an_overload_by_a_hand_that_held_on_is_over_when_the_leader_was_free(emulated, leader):
+    faults = leader.arm.servos.faults
+    leader.torque.hear('READY', 0.0)
+    emulated.servos[2].overload()
+    wait_for(faults.sentence)
+    leader.torque.hear('READY', 0.1)
+    assert faults.sentence() == 'overload of elbow_flex'
+    leader.torque.hear('HUMAN', 0.2)
+    leader.torque.hear('POLICY', 0.3)
+    assert faults.sentence() == '' and stiff(emulated)
+    leader.command(np.zeros(6))                       # refused no more
+
+
+def test_a_fault_that_is_still_there_is_not_cleared_by_a_mode(emulated, leader):
+    leader.torque.hear('HUMAN', 0.0)
+    emulated.servos[2].heat = 60.0
+    wait_for(leader.arm.servos.faults.sentence)
+    leader.torque.hear('POLICY', 0.1)
+    assert leader.arm.servos.faults.sentence() == 'overheat of elbow_flex'
+    assert 'leader: elbow_flex: still overheat' in leader.lines
+
+
 def test_the_leader_is_aligned_to_the_follower_at_its_own_speed(emulated):
     with running(emulated, name='leader', rest=None, align_speed=0.8) as run:
         LeaderTorque(run.arm, run.lines.append).hear('POLICY', 0.0)
