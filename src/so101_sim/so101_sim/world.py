@@ -14,11 +14,14 @@ from so101_description.errors import CellError
 from so101_description.joints import JOINTS, MAX_EFFORT, MAX_VELOCITY, REST
 from so101_description.model import MJCF_PATH
 
+from .layouts import find_layout, Layout
+from .light import Light
+from .worlds import Conditions
+
 SCENE_PATH = Path(__file__).parent / 'scene' / 'cell.xml'
 CUBE_HALF = 0.0125                 # m
 CUBE_CENTRE = (0.25, 0.0)          # m, base_link
-CUBE_YAW = 0.3                     # rad, +-
-LIFTED = 0.04                      # m over where it lies on the table
+RUBBED = ('cube', 'fixed_pad', 'moving_pad')        # geoms whose friction a world may change
 
 
 @dataclass
@@ -40,8 +43,8 @@ def load_cell() -> mujoco.MjModel:
 class World:
     """Physics of one cell; starts with the arm at rest and the torque off."""
 
-    def __init__(self, seed: int = 0, cube_range: float = 0.04, placed: int = 0,
-                 situations: int = 0):
+    def __init__(self, seed: int = 0, layout: Layout = find_layout('grasp_lift'),
+                 conditions: Conditions = Conditions(), placed: int = 0, situations: int = 0):
         """The cube's poses follow from `seed` and the number of the placement alone.
 
         placed: how many to take for done; situations: after so many they repeat, 0: never.
@@ -49,8 +52,9 @@ class World:
         self.model = load_cell()
         self.data = mujoco.MjData(self.model)
         self.lock = threading.Lock()
-        self.cube_range = cube_range
+        self.layout, self.conditions = layout, conditions
         self._seed, self._placed, self._situations = seed, placed, situations
+        self.situation = seed, placed   # what the last placement follows from
         self._arm_q = np.array([self.model.joint(n).qposadr[0] for n in JOINTS])
         self._arm_v = np.array([self.model.joint(n).dofadr[0] for n in JOINTS])
         self._motors = np.array([self.model.actuator(n).id for n in JOINTS])
@@ -60,11 +64,22 @@ class World:
         self._table_geom = self.model.geom('table').id
         self._tool = self.model.site('tool').id
         self._strength = self.model.actuator_forcerange[self._motors, 1].copy()
+        self._make_real(conditions)
         self.data.qpos[self._arm_q] = REST
         self.drive = JointDrive(
             np.zeros(6, bool), REST.copy(), np.full(6, MAX_VELOCITY), np.ones(6))
         self._setpoint = REST.copy()
         self._put_cube(*CUBE_CENTRE, 0.0)
+
+    def _make_real(self, conditions: Conditions) -> None:
+        for name in RUBBED:
+            self.model.geom(name).friction[0] *= conditions.friction
+        camera = self.model.camera('wrist_camera')
+        half = math.radians(conditions.camera_tilt) / 2
+        tilted = np.zeros(4)
+        mujoco.mju_mulQuat(
+            tilted, camera.quat, np.array([math.cos(half), math.sin(half), 0.0, 0.0]))
+        camera.quat[:] = tilted
 
     # --- physics -----------------------------------------------------------------------------
     def step(self, steps: int = 2) -> None:
@@ -103,15 +118,17 @@ class World:
 
         CellError if the arm is in the way of every pose tried.
         """
+        layout = self.layout
         number = self._placed % self._situations if self._situations else self._placed
         rng = np.random.default_rng((self._seed, number))
         for _ in range(tries):
-            x, y = CUBE_CENTRE + rng.uniform(-self.cube_range, self.cube_range, 2)
-            yaw = rng.uniform(-CUBE_YAW, CUBE_YAW)
+            x, y = CUBE_CENTRE + rng.uniform(-layout.cube_range, layout.cube_range, 2)
+            yaw = rng.uniform(-layout.cube_yaw, layout.cube_yaw)
             with self.lock:
                 before = self.data.qpos.copy(), self.data.qvel.copy()
                 self._put_cube(x, y, yaw)
                 if not self._arm_touches_cube():
+                    self.situation = self._seed, number
                     self._placed += 1
                     return
                 self.data.qpos[:], self.data.qvel[:] = before
@@ -138,8 +155,11 @@ class World:
 
     @property
     def success(self) -> bool:
-        """Whether the cube is lifted."""
-        return bool(self.data.qpos[self._cube_q + 2] - CUBE_HALF >= LIFTED)
+        """Whether what the layout asks for is done now."""
+        cube, layout = self.data.qpos[self._cube_q:self._cube_q + 3], self.layout
+        if layout.reached:
+            return bool(np.linalg.norm(cube - self.tool_position) <= layout.reached)
+        return bool(cube[2] - CUBE_HALF >= layout.lifted)
 
     @property
     def tool_position(self) -> np.ndarray:
@@ -162,12 +182,13 @@ class Eye:
         self._options = options
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
             self._renderer.scene.flags[flag] = False
+        self._light = Light(world.conditions, (height, width, 3))
 
     def render(self) -> np.ndarray:
         """The picture now, (height, width, 3) uint8 RGB."""
         with self._world.lock:
             self._renderer.update_scene(self._world.data, self._camera, self._options)
-        return self._renderer.render()
+        return self._light.on(self._renderer.render(), self._world.situation)
 
     def close(self) -> None:
         """Free the GL context (in the thread that made it)."""

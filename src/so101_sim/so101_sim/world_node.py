@@ -13,16 +13,16 @@ from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from so101_description import names, qos
 from so101_description.errors import CellError
-from so101_description.joints import pack, REST
+from so101_description.joints import pack
 from so101_description.ros_node import CellNode, Parameter
 from so101_interfaces.msg import Reward
 from std_srvs.srv import Trigger
 
-from .leader import Leader
-from .servo_arm import load_share, ServoArm
-from .world import camera_matrix, Eye, JointDrive, World
+from .layouts import find_layout, LAYOUTS
+from .plant import PERIOD, Plant
+from .world import camera_matrix, Eye, World
+from .worlds import find_world, WORLDS
 
-STEPS = 2                          # of the physics between two looks at the servos: 5 ms
 LATE = 0.1                         # s; physics further behind than this skips time
 CLOSE_TIME = 3.5                   # s that a driver gets to close its ports
 HAND_TIMEOUT = 0.5                 # s without a word after which the hand has let go
@@ -32,13 +32,15 @@ FRAME = names.WRIST_CAMERA + '_optical_frame'
 
 
 class WorldNode(CellNode):
-    """Parameters, topics and threads around `World`, `Leader` and two `ServoArm`s."""
+    """Parameters, topics and threads around a `Plant`."""
 
     PARAMETERS = (
         Parameter('follower_port', '', "path of the follower's port, made here (a link)"),
         Parameter('leader_port', '', "path of the leader's port, made here (a link)"),
-        Parameter('cube_range', 0.04, 'the cube lies within +- this much in x and y, m',
-                  0.0, 0.1),
+        Parameter('task', 'grasp_lift', 'what is laid out, and what counts as success',
+                  choices=tuple(LAYOUTS)),
+        Parameter('world', 'plain', 'in which ways the cell is less than ideal',
+                  choices=tuple(WORLDS)),
         Parameter('image_width', 160, 'width of the images', 16, 1920),
         Parameter('image_height', 120, 'height of the images', 16, 1080),
         Parameter('camera_rate', 30.0, 'images a second', 1.0, 120.0),
@@ -53,11 +55,11 @@ class WorldNode(CellNode):
         for arm in names.ARMS:
             if not self.param(f'{arm}_port'):
                 raise CellError(f'parameter {arm}_port is not set; give a path to make it at')
-        self._world = World(self.param('seed'), self.param('cube_range'), self.param('placed'),
-                            self.param('situations'))
+        self._world = World(
+            self.param('seed'), find_layout(self.param('task')),
+            find_world(self.param('world')), self.param('placed'), self.param('situations'))
         self._world.place_cube()
-        self._leader = Leader()
-        self._arms = {arm: ServoArm(arm, self.param(f'{arm}_port'), REST) for arm in names.ARMS}
+        self._plant = Plant(self._world, {arm: self.param(f'{arm}_port') for arm in names.ARMS})
         self._buses = []                # those that serve
         self._hand_at = 0.0
         self._closed, self._first_image = threading.Event(), threading.Event()
@@ -81,7 +83,7 @@ class WorldNode(CellNode):
             self.get_logger().warning(f'{names.SIM_HAND} ignored: {error}')
             return
         self._hand_at = time.monotonic()
-        self._leader.pull(hand)
+        self._plant.leader.pull(hand)
 
     def _place_cube(self, _, response):
         try:
@@ -97,29 +99,21 @@ class WorldNode(CellNode):
         self._first_image.wait()
         if self._closed.is_set():
             return
-        for arm in self._arms.values():
+        for arm in self._plant.arms.values():
             arm.bus.start()
             self._buses.append(arm.bus)
-        period = STEPS * self._world.model.opt.timestep
-        follower, leader = self._arms['follower'], self._arms['leader']
         due = time.monotonic()
         while not self._closed.is_set():
-            due += period
+            due += PERIOD
             now = time.monotonic()
             if now < due:
                 time.sleep(due - now)
             elif now - due > LATE:
                 due = now
-            self._world.drive = JointDrive(
-                follower.torque_on(), follower.goal(), follower.speed(), follower.torque())
-            self._world.step(STEPS)
-            position, velocity, torque = self._world.joints()
-            follower.sense(position, velocity, load_share(torque))
             if now - self._hand_at > HAND_TIMEOUT:
-                self._leader.pull(None)
-            self._leader.step(period, leader.torque_on(), leader.goal(), leader.speed())
-            leader.sense(self._leader.position, self._leader.velocity, self._leader.load)
-            for name, arm in self._arms.items():
+                self._plant.leader.pull(None)
+            self._plant.step()
+            for name, arm in self._plant.arms.items():
                 if not arm.bus.alive():
                     raise CellError(f'the emulated bus of the {name} broke down')
 

@@ -1,4 +1,5 @@
 """The simulated bench: what the arm and the cube do, and what the camera sees of them."""
+from dataclasses import replace
 import math
 
 import numpy as np
@@ -6,10 +7,12 @@ import pytest
 from so101_description.errors import CellError
 from so101_description.joints import REST
 from so101_description.kinematics import Kinematics
+from so101_sim.layouts import find_layout
 from so101_sim.world import camera_matrix, CUBE_CENTRE, CUBE_HALF, Eye, World
 
 START = np.array([0.25, 0.0, 0.07])
 SEED = np.array([0.0, -0.2, 0.6, 1.2, 0.0, 0.5])
+ONE_PLACE = replace(find_layout('grasp_lift'), cube_range=0.0)
 kinematics = Kinematics()
 
 
@@ -78,7 +81,7 @@ def test_a_placement_follows_from_its_number_and_situations_come_again():
 
 
 def test_the_cube_is_not_laid_into_the_arm():
-    world = World(cube_range=0.0)
+    world = World(layout=ONE_PLACE)
     world.place_arm(over([0.25, 0.0, 0.02], gripper=0.3))
     before = world.cube_pose[0]
     with pytest.raises(CellError, match='in the way'):
@@ -98,7 +101,7 @@ def test_a_cube_on_the_table_is_no_success_and_one_in_the_air_is():
 
 def lifted_cube(gripper):
     """A world in which the arm closed to `gripper` around the cube and went up."""
-    world = World(cube_range=0.0)
+    world = World(layout=ONE_PLACE)
     around = over([0.2275, 0.0, 0.016])
     world.place_arm(around)
     world.drive.goal = np.append(around[:5], gripper)
