@@ -15,7 +15,7 @@ from std_srvs.srv import SetBool, Trigger
 import torch
 
 from .control import ControlLoop
-from .evaluation import report, write
+from .evaluation_series import Series
 from .learner_watch import LearnerWatch
 from .modes import Mode
 from .preflight import Check, Preflight, table
@@ -43,9 +43,13 @@ class ActorNode(CellNode):
                   'linear(from,to,steps)'),
         Parameter('reward', 'topic', 'who judges: topic (hilserl/reward), or the operator alone '
                   '(no mark yet: reward 0)', choices=('topic', 'operator')),
-        Parameter('policy', '', 'policy bundle (file) to drive with instead of the learner\'s'),
+        Parameter('policy', '', 'policy bundles (files) to evaluate, separated by commas'),
         Parameter('episodes', 0, 'end after so many finished episodes; 0: no limit', 0, 1000000),
-        Parameter('report', '', 'file for the results when the node ends (JSON)'),
+        Parameter('results', '', 'directories for the results, one for each policy, separated by '
+                  'commas'),
+        Parameter('keep', 'failures', 'which evaluated episodes get a bag',
+                  choices=('failures', 'all')),
+        Parameter('world', 'simulated', 'stands in the results', choices=('simulated', 'real')),
         Parameter('auto_start', False, 'leave IDLE as soon as everything is there, without START'),
         Parameter('max_image_age', 0.2, 'older frames are not decided on, s', 0.01, 5.0),
         Parameter('max_state_age', 0.1, 'older joint states are not decided on, s', 0.01, 5.0),
@@ -77,15 +81,14 @@ class ActorNode(CellNode):
         self._done = threading.Event()
         if self.role == 'train':
             self.get_logger().info(f'sigma {sigma} (start:={self.param("start")})')
-        if self.param('policy'):
-            self._load_file(self.param('policy'))
+        self._series = self._evaluations() if self.role == 'eval' else None
         self._make_topics()
         self.guard(self._spin_loop)
         self.guard(self._load_weights)
 
     def _make_topics(self) -> None:
         self.create_subscription(LearnerStatus, names.LEARNER_STATUS, self._on_learner, qos.STATUS)
-        if not self.param('policy'):
+        if self.role != 'eval':
             self.create_subscription(Weights, names.WEIGHTS, self._on_weights, qos.LATCHED)
         self._step_publisher = self.create_publisher(Step, names.STEP, qos.STEPS)
         self._status_publisher = self.create_publisher(
@@ -123,12 +126,20 @@ class ActorNode(CellNode):
 
     # -- the policy, off the loop's thread -----------------------------------------------------
 
-    def _load_file(self, path: str) -> None:
-        try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            raise CellError(f'policy {path} cannot be read: {error.strerror}') from error
-        self.loop.offer(Policy.from_bytes(data, self.schema.hash))
+    def _evaluations(self) -> Series:
+        files, directories = ([Path(name) for name in self.param(which).split(',')]
+                              for which in ('policy', 'results'))
+        series = Series(
+            files, directories, self.schema, self.param('episodes'), self.param('keep'),
+            {'world': self.param('world'), 'seed': self.param('seed')}, self.get_logger().info,
+            self.guard)
+        self._turn_to(series)
+        return series
+
+    def _turn_to(self, series: Series) -> None:
+        if self.loop.tally is not series.tally:
+            self.loop.tally = series.tally
+            self.loop.offer(series.policy)
 
     def _load_weights(self) -> None:
         torch.set_num_threads(1)
@@ -161,10 +172,17 @@ class ActorNode(CellNode):
             self.pace.tick(time.monotonic())
             self._tick()
             self._publish_status()
-            limit = self.param('episodes')
-            if limit and len(self.loop.tally.results) >= limit:
+            if self._is_done():
                 self.stop_event.set()
                 return
+
+    def _is_done(self) -> bool:
+        if self._series:
+            going_on = self._series.attend()
+            self._turn_to(self._series)
+            return not going_on
+        limit = self.param('episodes')
+        return bool(limit) and len(self.loop.tally.results) >= limit
 
     def _tick(self) -> None:
         if time.monotonic() > self._look_due:
@@ -203,6 +221,8 @@ class ActorNode(CellNode):
 
     def _emit(self, record) -> None:
         self._step_publisher.publish(step_to_message(record))
+        if self._series:
+            self._series.take(record)
 
     def _publish_status(self) -> None:
         loop, tally, episode = self.loop, self.loop.tally, self.loop.episode
@@ -225,11 +245,9 @@ class ActorNode(CellNode):
         self._status_publisher.publish(status)
 
     def close(self) -> None:
-        """Stop the loop, publish what is under way, write the report."""
+        """Stop the loop, publish what is under way, say the result of an evaluation."""
         self._done.set()
         time.sleep(1.5 / self.schema.rate)
         self.loop.close()
-        if self.param('report'):
-            data = report(self.loop.tally, self.loop.policy, self.schema)
-            write(data, self.param('report'))
-            self.get_logger().info(data['summary'])
+        if self._series and not self._series.finished:
+            self._series.close()

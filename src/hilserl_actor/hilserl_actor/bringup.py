@@ -14,6 +14,8 @@ from hilserl_learner.schedules import refuse_high_sigma, sigma_schedule
 from hilserl_learner.tasks import FRAME_SIZE, make_task, RATE, TASKS
 from so101_description.errors import CellError
 
+from .evaluation_choice import choose
+
 SUMMARIES = {
     'train': 'train a policy: it drives, a human takes over, a learner improves it from both',
     'record': 'record demonstrations: the human drives every episode',
@@ -36,6 +38,7 @@ class Argument:
 
 
 _BOOL = ('true', 'false')
+EVAL_EPISODES = 50
 
 ARGUMENTS = (
     Argument('run', '', 'name of the run: its directory under runs_dir; starting it again '
@@ -80,10 +83,16 @@ ARGUMENTS = (
              'the preset of start)', str, (), ('train',)),
     Argument('update_ratio', '1.0', 'learner updates per step to hold', float, (), ('train',)),
     Argument('device', 'cpu', 'where the learner computes', str, ('cpu', 'cuda'), ('train',)),
-    Argument('episodes', '0', 'stop after so many finished episodes; 0: no limit (eval: 50)',
+    Argument('episodes', '0', f'stop after so many finished episodes; 0: no limit (eval: '
+             f'{EVAL_EPISODES})',
              int, (), ('train', 'record', 'eval')),
-    Argument('policy', '', 'policy bundle to evaluate (default: the run\'s latest checkpoint)',
-             str, (), ('eval',)),
+    Argument('checkpoint', '', 'which checkpoint of the run to evaluate: best, latest, a name '
+             'that ./cell checkpoints lists, or all, one after another (default: the best, or the '
+             'latest as long as none is judged)', str, (), ('eval',)),
+    Argument('policy', '', 'policy bundle to evaluate instead of a checkpoint', str, (),
+             ('eval',)),
+    Argument('keep', 'failures', 'which evaluated episodes leave a bag', str,
+             ('failures', 'all'), ('eval',)),
     Argument('follower_port', '', 'serial port of the follower arm (/dev/serial/by-id/...)'),
     Argument('leader_port', '', 'serial port of the leader arm'),
     Argument('follower_calibration', '', 'LeRobot calibration file of the follower'),
@@ -113,6 +122,7 @@ class Plan:
     run_for: float
     environment: dict
     screen: bool = False            # the operator's screen wants the terminal for itself
+    note: str = ''                  # what the person should know at the start
 
 
 # Discovery stays on this host, numerical libraries of the small nodes stay on one thread.
@@ -184,9 +194,14 @@ def plan(command: str, values: dict) -> Plan:
     if command == 'train':
         values = values | {'start': _start(values)}
         _check_learning(values)
-    nodes = [*_cell(command, values, run_dir),
+    evaluations, note = [], ''
+    if command == 'eval':
+        values = values | {'episodes': values['episodes'] or EVAL_EPISODES}
+        evaluations, note = choose(run_dir, values['checkpoint'], values['policy'],
+                                   values['seed'], values['episodes'])
+    nodes = [*_cell(command, values, run_dir, evaluations),
              NodeSpec('so101_description', 'kinematics', _kinematics(values)),
-             _actor(command, values, run_dir, operator)]
+             _actor(command, values, operator, evaluations)]
     if command in ('train', 'record'):
         nodes.append(_learner(command, values, run_dir))
     if operator == 'scripted' and command != 'preflight':
@@ -197,7 +212,7 @@ def plan(command: str, values: dict) -> Plan:
                               interactive=True))
     return Plan(tuple(nodes), values['namespace'], run_dir, values['run_for'],
                 {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()},
-                values['screen'] == 'auto' and command != 'preflight')
+                values['screen'] == 'auto' and command != 'preflight', note)
 
 
 def _start(values: dict) -> str:
@@ -233,7 +248,7 @@ def _run_dir(command: str, values: dict) -> Path:
     return Path(values['runs_dir']).expanduser().absolute() / name
 
 
-def _cell(command: str, values: dict, run_dir: Path) -> list[NodeSpec]:
+def _cell(command: str, values: dict, run_dir: Path, evaluations) -> list[NodeSpec]:
     driver = {f'{arm}_{what}': values[f'{arm}_{what}']
               for arm in ('follower', 'leader') for what in ('port', 'calibration')}
     if not values['sim']:
@@ -255,6 +270,8 @@ def _cell(command: str, values: dict, run_dir: Path) -> list[NodeSpec]:
     driver['answer_timeout'] = 0.01
     world = {'seed': values['seed'], **_image(True), 'follower_port': driver['follower_port'],
              'leader_port': driver['leader_port']}
+    if evaluations:     # each of them sees the same situations
+        world |= {'situations': values['episodes'], 'placed': evaluations[0].done}
     return [NodeSpec('so101_sim', 'world', world), NodeSpec('so101_driver', 'driver', driver)]
 
 
@@ -274,7 +291,7 @@ def _kinematics(values: dict) -> dict:
     return {'action_scale': task.action_scale, 'gripper_step': task.gripper_step}
 
 
-def _actor(command, values, run_dir, operator) -> NodeSpec:
+def _actor(command, values, operator, evaluations) -> NodeSpec:
     sim = values['sim']
     parameters = {
         **_task(values), 'seed': values['seed'], 'role': command,
@@ -282,19 +299,15 @@ def _actor(command, values, run_dir, operator) -> NodeSpec:
         'leader': sim or bool(values['leader_port']),
         # A scripted operator cannot press a key before it is asked to.
         'auto_start': operator == 'scripted' and command != 'preflight'}
-    episodes = values.get('episodes')
     if command == 'eval':
-        episodes = episodes or 50
-        policy = Path(values['policy'] or run_dir / 'checkpoints' / 'latest' / 'policy.safetensors')
-        if not policy.is_file():
-            raise CellError(f'there is no policy {policy}; name a trained run (run:=) or a policy '
-                            'bundle (policy:=)')
-        parameters['policy'] = str(policy)
-        parameters['report'] = str(run_dir / 'eval.json')
+        parameters |= {
+            'policy': ','.join(str(one.policy) for one in evaluations),
+            'results': ','.join(str(one.directory) for one in evaluations),
+            'keep': values['keep'], 'world': 'simulated' if sim else 'real'}
     else:
         parameters['start'] = values.get('start', 'scratch')
         parameters['sigma'] = values.get('sigma', '')
-    parameters['episodes'] = episodes or 0
+    parameters['episodes'] = values.get('episodes', 0)
     return NodeSpec('hilserl_actor', 'actor', parameters)
 
 

@@ -60,7 +60,7 @@ class ControlLoop:
         self.reference: np.ndarray | None = None    # the follower's last joint target
         self._emit = emit
         self._log = log
-        self._rng = np.random.default_rng(seed)
+        self._seed, self._rng = seed, np.random.default_rng(seed)
         self._path: reset_path.ResetPath | None = None
         self._path_since = 0.0
         self._clutch: tuple[np.ndarray, np.ndarray] | None = None   # leader, reference at entry
@@ -261,8 +261,10 @@ class ControlLoop:
         if self._path is None:
             # The path starts where the arm is, not where it was last told to be.
             self.reference = sensed.position.copy()
+            # The start follows from the episode's number alone: two evaluations have the same.
             self._path = reset_path.plan(
-                self.schema, sensed.position, sensed.tool, self.kinematics.solve, self._rng)
+                self.schema, sensed.position, sensed.tool, self.kinematics.solve,
+                np.random.default_rng((self._seed, len(self.tally.results))))
             self._path_since = time.monotonic()
         if not self._torque.get('follower'):
             return      # switched on at the end of this tick; its goal is then where it is

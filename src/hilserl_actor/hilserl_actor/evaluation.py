@@ -1,15 +1,50 @@
-"""The result of an evaluation: success with its interval, time to success, every episode."""
+"""One policy's evaluation: success with its interval, time to success, every episode.
+
+It lives in a directory of its own, written after each episode, so that an interrupted one keeps
+what it has and goes on with the situation that comes next.
+"""
 import csv
+import io
 import json
 import os
 from pathlib import Path
 from statistics import median
 
-from .tally import Tally, wilson
+from so101_description.errors import CellError
+
+from .tally import EpisodeResult, Tally, wilson
+
+REPORT, TABLE, BAGS = 'report.json', 'episodes.csv', 'bags'
+FORMAT = 'hilserl-evaluation-1'
 
 
-def report(tally: Tally, policy, schema) -> dict:
-    """Return a JSON-ready report. Intervals are 95 % (Wilson)."""
+def read(directory: Path) -> dict:
+    """The report in an evaluation's directory; CellError if it is damaged."""
+    file = directory / REPORT
+    try:
+        data = json.loads(file.read_text(encoding='utf-8'))
+        if data['format'] != FORMAT:
+            raise ValueError(f'its format is {data["format"]!r}, not {FORMAT!r}')
+        return data
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CellError(f'evaluation {file} is damaged: {error}; take it away') from error
+
+
+def resumed(directory: Path) -> Tally:
+    """The episodes that an evaluation has already."""
+    tally = Tally()
+    if (directory / REPORT).exists():
+        names = EpisodeResult.__dataclass_fields__
+        tally.results = [EpisodeResult(**{name: row[name] for name in names})
+                         for row in read(directory)['results']]
+    return tally
+
+
+def report(tally: Tally, policy, about: dict, wanted: int, kept: set[str] = frozenset()) -> dict:
+    """Return a JSON-ready report. Intervals are 95 % (Wilson).
+
+    about: what else is to stand in it (world, seed, ...); kept: ids of episodes with a bag.
+    """
     successes, episodes = tally.successes, len(tally.results)
     low, high = wilson(successes, episodes)
     times = [r.seconds for r in tally.results if r.outcome == 'success']
@@ -19,29 +54,34 @@ def report(tally: Tally, policy, schema) -> dict:
     if times:
         summary += f', median time to success {median(times):.1f} s'
     return {
-        'summary': summary, 'task': schema.name, 'schema_hash': schema.hash,
-        'policy_version': policy.version if policy else 0,
-        'policy_updates': policy.updates if policy else 0,
+        'format': FORMAT, 'summary': summary, **about,
+        'task': policy.schema.name, 'schema_hash': policy.schema.hash,
+        'policy_version': policy.version, 'policy_updates': policy.updates,
+        'policy_env_steps': policy.env_steps,
+        'wanted': wanted, 'complete': episodes >= wanted,
         'episodes': episodes, 'successes': successes,
         'success_rate': successes / episodes if episodes else None, 'interval': [low, high],
         'median_seconds_to_success': median(times) if times else None,
-        'results': [r.as_dict() for r in tally.results],
+        'results': [
+            {'situation': number, **result.as_dict(),
+             'bag': f'{BAGS}/{result.episode_id}' if result.episode_id in kept else ''}
+            for number, result in enumerate(tally.results)],
     }
 
 
-def write(data: dict, path: str | Path) -> None:
-    """Write a report as JSON to `path`, and its episodes as CSV beside it; never half a file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table = path.with_suffix('.csv')
-    for target in (path, table):
-        temporary = target.with_name(target.name + '.part')
-        with open(temporary, 'w', encoding='utf-8', newline='') as file:
-            if target is path:
-                json.dump(data, file, indent=1)
-            else:
-                writer = csv.DictWriter(file, fieldnames=list(data['results'][0])
-                                        if data['results'] else ['episode_id'])
-                writer.writeheader()
-                writer.writerows(data['results'])
-        os.replace(temporary, target)
+def write(data: dict, directory: Path) -> None:
+    """Write a report as JSON and its episodes as CSV into `directory`; never half a file."""
+    table = io.StringIO(newline='')
+    if data['results']:
+        writer = csv.DictWriter(table, fieldnames=list(data['results'][0]))
+        writer.writeheader()
+        writer.writerows(data['results'])
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, text in ((REPORT, json.dumps(data, indent=1)), (TABLE, table.getvalue())):
+            temporary = directory / (name + '.part')
+            temporary.write_text(text, encoding='utf-8', newline='')
+            os.replace(temporary, directory / name)
+    except OSError as error:
+        raise CellError(f'results cannot be written to {directory}: {error}; what was there '
+                        'before is whole') from error

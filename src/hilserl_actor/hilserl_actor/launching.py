@@ -31,6 +31,8 @@ def _start(context, command: str) -> list:
     actions = [SetEnvironmentVariable(name, value) for name, value in plan.environment.items()]
     actions += [action for spec in plan.nodes for action in _part(
         spec, plan.namespace, Restarts() if spec.restart else None)]
+    if plan.note:
+        actions.insert(0, LogInfo(msg=plan.note))
     if plan.run_for:
         actions.append(TimerAction(period=plan.run_for, actions=[
             EmitEvent(event=Shutdown(reason=f'run_for:={plan.run_for:g} is over'))]))

@@ -1,7 +1,7 @@
 """The cell as processes, where there is no `ros2 launch`: `python -m hilserl_actor.supervise`.
 
-Starts what `bringup` says, passes Ctrl-C on, and ends everything when one part ends, but for a
-part that may be started again. Nodes write straight to this terminal; nothing goes through a shell.
+Starts what `bringup` says, passes Ctrl-C on, and ends everything when one part ends, unless that
+part may be started again. Nodes write straight to this terminal; nothing goes through a shell.
 """
 import argparse
 import json
@@ -84,6 +84,8 @@ class Supervisor:
                        for spec in self.plan.nodes}
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
+        if self.plan.note:
+            print(f'cell: {self.plan.note}', flush=True)
         started = time.monotonic()
         for name, (spec, _) in self._lines.items():
             self._start(name)

@@ -3,6 +3,7 @@ import fcntl
 from pathlib import Path
 
 from hilserl_actor import bringup
+from hilserl_actor.evaluation import FORMAT, write
 from hilserl_actor.supervise import argument_texts, main
 import pytest
 from so101_description.errors import CellError
@@ -83,9 +84,66 @@ def test_recording_does_not_train_and_evaluation_has_no_learner(tmp_path):
 
 
 def test_evaluating_nothing_is_a_sentence_and_makes_nothing(tmp_path):
-    with pytest.raises(CellError, match='there is no policy .*name a trained run'):
+    with pytest.raises(CellError, match='there is no checkpoint .*name a trained run'):
         plan('eval', f'runs_dir:={tmp_path}', 'run:=nosuch')
     assert list(tmp_path.iterdir()) == []
+
+
+def checkpoint(run_dir, name, content=b'x'):
+    directory = run_dir / 'checkpoints' / name
+    directory.mkdir(parents=True)
+    (directory / 'policy.safetensors').write_bytes(content)
+    return directory
+
+
+def test_the_best_checkpoint_is_evaluated_and_the_latest_as_long_as_none_is_judged(tmp_path):
+    run = tmp_path / 'lift'
+    words = ('eval', f'runs_dir:={tmp_path}', 'run:=lift')
+    for name in ('100', '200'):
+        checkpoint(run, name)
+    (run / 'checkpoints' / 'latest').symlink_to('200')
+    assert '200 (latest) of lift' in plan(*words).note
+    (run / 'checkpoints' / 'best').symlink_to('100')
+    assert '100 (best) of lift' in plan(*words).note
+    # the checkpoint itself: the link may turn to another one meanwhile
+    assert parameters(plan(*words), 'actor')['policy'] == str(
+        run / 'checkpoints' / '100' / 'policy.safetensors')
+    assert '200 of lift' in plan(*words, 'checkpoint:=200').note
+    with pytest.raises(CellError, match='there is no checkpoint .*/300'):
+        plan(*words, 'checkpoint:=300')
+
+
+def finish(directory, count, episodes):
+    result = {'outcome': 'success', 'seconds': 1.0, 'steps': 1, 'human_steps': 0, 'saturated': 0.0}
+    write({'format': FORMAT, 'complete': count >= episodes, 'results': [
+        {'situation': i, 'episode_id': f'e{i}', **result} for i in range(count)]}, directory)
+
+
+def test_an_interrupted_evaluation_goes_on_and_all_leaves_out_what_is_done(tmp_path):
+    words = ('eval', f'runs_dir:={tmp_path}', 'run:=lift', 'checkpoint:=all', 'episodes:=3')
+    for name in ('100', '200', '1000'):
+        checkpoint(tmp_path / 'lift', name)
+
+    def directories(a_plan):
+        return [Path(d) for d in parameters(a_plan, 'actor')['results'].split(',')]
+    first = plan(*words)
+    assert [d.name.split('-')[0] for d in directories(first)] == ['100', '200', '1000']
+    assert parameters(first, 'world')['situations'] == 3
+    assert parameters(first, 'world')['placed'] == 0
+    finish(directories(first)[0], 3, 3)
+    finish(directories(first)[1], 2, 3)
+    second = plan(*words)
+    assert directories(second) == directories(first)[1:]
+    assert parameters(second, 'world')['placed'] == 2       # the third situation is next
+    assert 'evaluating 2 of 3 checkpoints of lift, from episode 3 on' in second.note
+    for directory in directories(second):
+        finish(directory, 3, 3)
+    with pytest.raises(CellError, match='all 3 checkpoints are evaluated'):
+        plan(*words)
+    again, = directories(plan(*words[:3], 'checkpoint:=100', 'episodes:=3'))
+    assert again.name.startswith('100-') and again.name.endswith('-seed0-3-2')
+    other, = directories(plan(*words[:3], 'checkpoint:=100', 'episodes:=3', 'seed:=1'))
+    assert other.name.endswith('-seed1-3')
 
 
 def test_a_scripted_operator_cannot_hold_a_real_leader():

@@ -1,42 +1,155 @@
-"""What an evaluation reports."""
+"""What an evaluation leaves on disk, with the real loop, real policies, real bags."""
 import csv
 import json
-from types import SimpleNamespace
+import threading
 
-from hilserl_actor.evaluation import report, write
-from hilserl_actor.tally import Tally
-from hilserl_learner.steps import Outcome
+from bench_top import BenchTop, make_policy, SCHEMA
+from hilserl_actor.evaluation import read, report, resumed, write
+from hilserl_actor.evaluation_plot import plot
+from hilserl_actor.evaluation_series import Series
+from hilserl_actor.tally import EpisodeResult, Tally
+from hilserl_learner.bags import open_bags
+from hilserl_learner.policy import pack
+import numpy as np
+from PIL import Image
+import pytest
+from rosbags.highlevel import AnyReader
+from so101_description.errors import CellError
 
-SCHEMA = SimpleNamespace(name='grasp_lift', hash='ab', action_names=('a', 'b', 'c', 'd'))
+ABOUT = {'world': 'simulated', 'seed': 0}
 
 
 def tally(*outcomes):
     result = Tally()
-    for i, outcome in enumerate(outcomes):
-        episode = SimpleNamespace(
-            id=f'e{i}', steps=10 + i, human_steps=0, saturated=4, schema=SCHEMA)
-        result.add(episode, outcome, 2.0 + i)
+    result.results = [EpisodeResult(f'e{i}', outcome, 2.0 + i, 10 + i, 0, 0.1)
+                      for i, outcome in enumerate(outcomes)]
     return result
 
 
-def test_success_comes_with_its_interval_and_time_and_discarded_episodes_do_not_count():
-    data = report(tally(Outcome.SUCCESS, Outcome.TIMEOUT, Outcome.DISCARDED, Outcome.SUCCESS),
-                  SimpleNamespace(version=3, updates=99), SCHEMA)
+def test_success_comes_with_its_interval_and_time():
+    data = report(tally('success', 'timeout', 'success'), make_policy(3), ABOUT, 3)
     assert (data['successes'], data['episodes'], data['policy_version']) == (2, 3, 3)
-    assert data['median_seconds_to_success'] == 3.5     # of episodes 0 and 3
+    assert data['median_seconds_to_success'] == 3.0     # of episodes 0 and 2
     assert 0 < data['interval'][0] < 2 / 3 < data['interval'][1] < 1
     assert data['summary'].startswith('2 of 3 episodes succeeded (67 %')
+    assert data['complete'] and data['world'] == 'simulated'
+    assert not report(tally('success'), make_policy(), ABOUT, 3)['complete']
+    assert report(Tally(), make_policy(), ABOUT, 3)['success_rate'] is None
 
 
-def test_the_files_hold_every_episode(tmp_path):
-    write(report(tally(Outcome.SUCCESS, Outcome.FAILURE), None, SCHEMA), tmp_path / 'x' / 'e.json')
-    data = json.loads((tmp_path / 'x' / 'e.json').read_text())
-    with open(tmp_path / 'x' / 'e.csv', newline='') as file:
+def test_the_files_hold_every_episode_and_give_the_tally_back(tmp_path):
+    write(report(tally('success', 'failure'), make_policy(), ABOUT, 5, {'e1'}), tmp_path / 'x')
+    data = json.loads((tmp_path / 'x' / 'report.json').read_text())
+    with open(tmp_path / 'x' / 'episodes.csv', newline='') as file:
         rows = list(csv.DictReader(file))
     assert [r['outcome'] for r in rows] == ['success', 'failure']
-    assert [r['episode_id'] for r in data['results']] == ['e0', 'e1']
-    assert sorted(p.name for p in (tmp_path / 'x').iterdir()) == ['e.csv', 'e.json']
+    assert [r['bag'] for r in data['results']] == ['', 'bags/e1']
+    assert sorted(p.name for p in (tmp_path / 'x').iterdir()) == ['episodes.csv', 'report.json']
+    assert resumed(tmp_path / 'x').results == tally('success', 'failure').results
+    assert resumed(tmp_path / 'nothing').results == []
+    (tmp_path / 'x' / 'report.json').write_text('{"format"')
+    with pytest.raises(CellError, match='is damaged'):
+        read(tmp_path / 'x')
 
 
-def test_an_evaluation_without_an_episode_is_no_success_rate():
-    assert report(Tally(), None, SCHEMA)['success_rate'] is None
+class Bench:
+    """A cell's loop with a series of evaluations, as the actor node has it."""
+
+    def __init__(self, tmp_path, policies=1, episodes=3, keep='failures'):
+        files = []
+        tmp_path.mkdir(exist_ok=True)
+        for number in range(1, policies + 1):
+            policy = make_policy(number)
+            path = tmp_path / f'{number}.safetensors'
+            path.write_bytes(pack(SCHEMA, policy.network, policy.encoder, policy.actor, number,
+                                  10 * number, 100 * number))
+            files.append(path)
+        self.log = []
+        self.directories = [tmp_path / 'run' / 'eval' / str(i) for i in range(policies)]
+        self.series = Series(files, self.directories, SCHEMA, episodes, keep, ABOUT,
+                             self.log.append, self.start_thread)
+        self.top = BenchTop('eval', policy=False)
+        self.top.loop._emit = self.series.take
+        self.starts = []
+        self.turn()
+
+    def start_thread(self, function):
+        thread = threading.Thread(target=function)
+        thread.start()
+        return thread
+
+    def turn(self):
+        self.top.loop.tally = self.series.tally
+        self.top.loop.offer(self.series.policy)
+
+    def episode(self, success):
+        """One episode; returns whether the series goes on."""
+        if self.top.mode == 'IDLE':
+            self.top.ready()
+        while self.top.mode != 'READY':
+            self.top.tick()
+        self.starts.append(self.top.sensed().tool)
+        self.top.loop.request('start', 'test')
+        self.top.tick(5)
+        self.top.loop.request('success' if success else 'failure', 'test')
+        self.top.tick()
+        going_on = self.series.attend()
+        self.turn()
+        return going_on
+
+
+def test_failed_episodes_leave_a_bag_that_stock_tools_read(tmp_path):
+    bench = Bench(tmp_path)
+    assert [bench.episode(success) for success in (True, False, True)] == [True, True, False]
+    rows = read(bench.directories[0])['results']
+    assert [row['bag'] != '' for row in rows] == [False, True, False]
+    bag, = open_bags(bench.directories[0] / 'bags')
+    assert bag.directory == bench.directories[0] / rows[1]['bag']
+    assert [s.index for s in bag.steps()] == [0, 1, 2, 3, 4, 5]
+    with AnyReader([bag.directory]) as reader:
+        assert {c.topic: c.msgcount for c in reader.connections}['/hilserl/step'] == 6
+    assert '2 of 3 episodes succeeded' in bench.log[-2]
+
+
+def test_one_policy_after_another_sees_the_same_starts(tmp_path):
+    bench = Bench(tmp_path, policies=2, keep='all')
+    going = [bench.episode(success) for success in (False, False, True, True, True, True)]
+    assert going == [True] * 5 + [False]
+    assert np.allclose(bench.starts[:3], bench.starts[3:], atol=1e-3)
+    assert not np.allclose(bench.starts[0], bench.starts[1], atol=1e-3)
+    first, second = map(read, bench.directories)
+    assert (first['successes'], second['successes']) == (1, 3)
+    assert (first['policy_env_steps'], second['policy_env_steps']) == (100, 200)
+    assert first['policy_sha256'] != second['policy_sha256']
+    assert [len(open_bags(d / 'bags')) for d in bench.directories] == [3, 3]
+    with Image.open(tmp_path / 'run' / 'eval' / 'success.png') as picture:
+        assert picture.size == (960, 540)
+        assert len(picture.convert('L').getcolors()) > 20       # something is drawn
+
+
+def test_an_interrupted_evaluation_keeps_what_it_has_and_goes_on_with_the_next(tmp_path):
+    whole = Bench(tmp_path / 'whole')
+    for _ in range(3):
+        whole.episode(True)
+    bench = Bench(tmp_path / 'cut')
+    bench.episode(True)
+    bench.series.close()
+    assert 'interrupted after 1 of 3 episodes' in bench.log[-1]
+    assert not read(bench.directories[0])['complete']
+    bench = Bench(tmp_path / 'cut')
+    assert '1 of 3 episodes done' in bench.log[0]
+    assert [bench.episode(False), bench.episode(False)] == [True, False]
+    assert np.allclose(bench.starts, whole.starts[1:], atol=1e-3)
+    data = read(bench.directories[0])
+    assert (data['successes'], data['episodes'], data['complete']) == (1, 3, True)
+
+
+def test_a_damaged_policy_is_found_before_the_first_episode(tmp_path):
+    (tmp_path / 'bad').write_bytes(b'no policy')
+    with pytest.raises(CellError, match='damaged'):
+        Series([tmp_path / 'bad'], [tmp_path / 'x'], SCHEMA, 3, 'all', ABOUT, print, None)
+    assert not (tmp_path / 'x').exists()
+
+
+def test_a_picture_of_nothing_is_none(tmp_path):
+    assert plot(tmp_path) is None

@@ -1,0 +1,46 @@
+"""All evaluations of a run in one picture: success with its interval against steps of the run."""
+from pathlib import Path
+
+from .evaluation import read, REPORT
+
+PICTURE = 'success.png'
+
+
+def plot(directory: Path) -> Path | None:
+    """Draw what lies in a run's `eval` directory; returns the picture, None if there is nothing.
+
+    CellError for a report that is damaged.
+    """
+    from matplotlib.figure import Figure        # half a second, once at the end
+    from matplotlib.ticker import PercentFormatter
+    reports = [data for file in sorted(directory.glob(f'*/{REPORT}'))
+               if (data := read(file.parent))['episodes']]
+    if not reports:
+        return None
+    figure = Figure(figsize=(8, 4.5), dpi=120, layout='constrained')
+    axes = figure.add_subplot()
+    seeds = sorted({data['seed'] for data in reports})
+    for number, seed in enumerate(seeds):
+        series = sorted((d for d in reports if d['seed'] == seed),
+                        key=lambda d: d['policy_env_steps'])
+        steps = [d['policy_env_steps'] for d in series]
+        rate = [d['success_rate'] for d in series]
+        axes.errorbar(
+            steps, rate, [[r - d['interval'][0] for r, d in zip(rate, series)],
+                          [d['interval'][1] - r for r, d in zip(rate, series)]],
+            fmt='o-', color=f'C{number}', capsize=3, label=f'seed {seed}')
+        for data, x, y in zip(series, steps, rate):
+            note = f'{data["successes"]}/{data["episodes"]}'
+            if not data['complete']:
+                note += f' (of {data["wanted"]})'
+            axes.annotate(note, (x, y), (4, -11), textcoords='offset points', fontsize=7)
+    updates = [d['policy_updates'] for d in reports]
+    axes.set(xlabel=f'steps of the run ({min(updates):,} to {max(updates):,} updates)',
+             ylabel='success, 95 % interval', ylim=(-0.03, 1.03),
+             title=f'{directory.parent.name}: {reports[0]["task"]}, {reports[0]["world"]} cell')
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.grid(alpha=0.3)
+    if len(seeds) > 1:
+        axes.legend()
+    figure.savefig(directory / PICTURE)
+    return directory / PICTURE
