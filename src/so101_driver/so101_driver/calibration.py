@@ -16,8 +16,8 @@ from .servo import HOMING_SIGN, TICKS_PER_TURN
 
 FIELDS = ('id', 'drive_mode', 'homing_offset', 'range_min', 'range_max')
 MIN_SPAN = 500           # ticks (44 degrees): the gripper, the leader's trigger too, has more
-# Range over the model's, of the joints that are alike on both arms (built arms: 0.94 to 1.13). Zero
-# is the middle of the range, so a range cut short on one side is an arm that points elsewhere.
+# Range over the model's, of the joints that are alike on both arms (built arms: 0.94 to 1.13).
+# Zero is the middle of the range: one cut short on one side is an arm that points elsewhere.
 MODEL_SHARE = 0.75, 1.25
 MAX_HOMING = (1 << HOMING_SIGN) - 1
 MAX_SPAN_DIFFERENCE = 0.1

@@ -15,7 +15,8 @@ SETTINGS = {servo.RETURN_DELAY: 0, servo.P_GAIN: 16, servo.I_GAIN: 0, servo.D_GA
 # The gripper holds objects for minutes against its stop: half torque, early protection.
 GRIPPER_TORQUE = 500     # 0.1 %
 GRIPPER_SETTINGS = {
-    servo.MAX_TORQUE_LIMIT: GRIPPER_TORQUE, servo.PROTECTION_CURRENT: 250, servo.OVERLOAD_TORQUE: 25}
+    servo.MAX_TORQUE_LIMIT: GRIPPER_TORQUE, servo.PROTECTION_CURRENT: 250,
+    servo.OVERLOAD_TORQUE: 25}
 TWO_BYTES = (servo.MIN_POSITION_LIMIT, servo.MAX_POSITION_LIMIT, servo.MAX_TORQUE_LIMIT,
              servo.PROTECTION_CURRENT, servo.HOMING_OFFSET)
 MAX_ACCELERATION = 254

@@ -2,8 +2,8 @@
 
 A person must never fight a stiff leader: in a mode that leaves it to the hand it is let go, again
 and again until it obeys, and so it is when an actor that was heard falls silent. In a mode that
-gives it torque, it gets it when the mode begins; `set_torque` may take it away again. A leader that
-was held against its servos is overloaded; free, they recover, so the fault is cleared with that.
+gives it torque, it gets it when the mode begins; `set_torque` may take it away again. A leader
+that was held against its servos is overloaded; free, they recover, so that clears the fault.
 """
 from so101_description.modes import LEADER_TORQUE
 

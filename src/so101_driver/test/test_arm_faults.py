@@ -18,6 +18,14 @@ def emulated(tmp_path):
         yield emulated
 
 
+def hold_hard(emulated, run):
+    """The gripper pushes against something, goal far inside it."""
+    emulated.hold = {6}
+    jaw = run.position[5]
+    run.command_until(np.array([0, 0, 0, 0, 0, jaw - 0.5]),
+                      lambda: run.arm.goal.position[5] < jaw - 0.4)
+
+
 def status_of(diagnostics, name):
     return next(s for s in diagnostics.statuses() if s.name == name)
 
@@ -124,27 +132,18 @@ def test_a_flicker_of_an_error_bit_is_no_fault(emulated):
         assert run.arm.servos.faults.sentence() == '' or run.arm.late_cycles
 
 
-def test_an_overloaded_gripper_loosens_and_goes_on(emulated):
+def test_an_overloaded_gripper_loosens_and_goes_on(emulated, monkeypatch):
+    monkeypatch.setattr('so101_driver.grip.REGRIP', 0.2)
     with running(emulated) as run:
         run.arm.set_torque(True)
-        emulated.hold = {6}
         jaw = run.position[5]
-        run.command_until(np.array([0, 0, 0, 0, 0, jaw - 0.5]),
-                          lambda: run.arm.goal.position[5] < jaw - 0.4)
+        hold_hard(emulated, run)
         emulated.servos[5].overload()
         wait_for(lambda: abs(run.arm.goal.position[5] - jaw) <= 0.051)
         assert run.arm.servos.faults.sentence() == ''
         wait_for(lambda: not emulated.servos[5].error)         # let go once, and on again
         wait_for(lambda: not run.arm.servos.faults.grip_overloaded)
         assert emulated.servos[5].torque_on and run.arm.grip.loosened == 1
-
-
-def hold_hard(emulated, run):
-    """The gripper pushes against something, goal far inside it."""
-    emulated.hold = {6}
-    jaw = run.position[5]
-    run.command_until(np.array([0, 0, 0, 0, 0, jaw - 0.5]),
-                      lambda: run.arm.goal.position[5] < jaw - 0.4)
 
 
 @pytest.mark.parametrize('patience, overloads', [(0.1, False), (9.0, True)])
