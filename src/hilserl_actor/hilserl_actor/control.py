@@ -46,7 +46,7 @@ class ControlLoop:
     """Everything that one tick decides. `tick` is called by one thread; requests by any."""
 
     def __init__(self, schema: TaskSchema, role: str, kinematics: Kinematics, arms: Arms,
-                 sigma, emit, log, seed: int):
+                 sigma, emit, log, seed: int, clock=time.monotonic):
         self.schema, self.role = schema, role
         self.kinematics, self.arms, self.sigma = kinematics, arms, sigma
         self.machine = ModeMachine(log)
@@ -58,7 +58,7 @@ class ControlLoop:
         self.sigma_now = 0.0
         self.episode: Episode | None = None
         self.reference: np.ndarray | None = None    # the follower's last joint target
-        self._emit = emit
+        self._emit, self._clock = emit, clock     # s, steady
         self._log = log
         self._seed, self._rng = seed, np.random.default_rng(seed)
         self._path: reset_path.ResetPath | None = None
@@ -76,11 +76,11 @@ class ControlLoop:
     @property
     def message(self) -> str:
         """What was last worth saying, for as long as it is news."""
-        return self._message if time.monotonic() - self._message_at < MESSAGE_TIME else ''
+        return self._message if self._clock() - self._message_at < MESSAGE_TIME else ''
 
     @message.setter
     def message(self, sentence: str) -> None:
-        self._message, self._message_at = sentence, time.monotonic()
+        self._message, self._message_at = sentence, self._clock()
 
     def offer(self, policy: Policy) -> None:
         """Hand over a loaded policy; it drives from the next tick on. Any thread."""
@@ -193,7 +193,7 @@ class ControlLoop:
     # -- episodes ------------------------------------------------------------------------------
 
     def _begin(self, sensed: Sensed) -> None:
-        self.episode = Episode(self.schema, self._emit)
+        self.episode = Episode(self.schema, self._emit, self._clock())
         if self.policy is not None:
             self.policy.reset()
         self.message = ''
@@ -243,7 +243,7 @@ class ControlLoop:
         reward = {'success': 1.0, 'failure': 0.0}.get(event, verdict.reward)
         episode.follow(reward, terminated=event in _TERMINAL, truncated=event not in _TERMINAL)
         episode.end(sensed, state, outcome)
-        self.tally.add(episode, outcome, time.monotonic() - episode.started)
+        self.tally.add(episode, outcome, self._clock() - episode.started)
         self.dropped += episode.dropped
         self.episode = None
         self.machine.fire(event, cause)
@@ -265,7 +265,7 @@ class ControlLoop:
             self._path = reset_path.plan(
                 self.schema, sensed.position, sensed.tool, self.kinematics.solve,
                 np.random.default_rng((self._seed, len(self.tally.results))))
-            self._path_since = time.monotonic()
+            self._path_since = self._clock()
         if not self._torque.get('follower'):
             return      # switched on at the end of this tick; its goal is then where it is
         self.reference = self._path.next(sensed.position)
@@ -273,7 +273,7 @@ class ControlLoop:
         if self._path.arrived:
             self._path = None
             self.machine.fire('arrived', 'at the start pose')
-        elif time.monotonic() - self._path_since > reset_path.TIMEOUT:
+        elif self._clock() - self._path_since > reset_path.TIMEOUT:
             worst = int(np.abs(sensed.position - self._path.goal)[:5].argmax())
             raise CellError(
                 f'reset: joint {worst + 1} is {abs(sensed.position - self._path.goal)[worst]:.2f} '

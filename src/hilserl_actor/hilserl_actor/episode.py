@@ -29,10 +29,10 @@ class Sensed:
 class Episode:
     """One episode while it happens; `emit` receives each StepRecord."""
 
-    def __init__(self, schema: TaskSchema, emit):
+    def __init__(self, schema: TaskSchema, emit, started: float):
         self.schema = schema
         self.id = time.strftime('%Y%m%dT%H%M%S', time.gmtime()) + '-' + os.urandom(4).hex()
-        self.started = time.monotonic()
+        self.started = started          # s of the loop's clock
         self.index = 0                  # of the next step
         self.human_steps = 0
         self.steps = 0                  # emitted with an action
