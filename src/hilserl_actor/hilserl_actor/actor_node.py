@@ -1,16 +1,17 @@
 """The actor node: parameters and messages in, one `ControlLoop.tick` a period, messages out."""
+from math import nan
 from pathlib import Path
 import threading
 import time
 
-from hilserl_learner.policy import Policy
 from hilserl_learner.schedules import PRESETS, sigma_schedule
 from hilserl_learner.step_messages import step_to_message, task_to_message
 from hilserl_learner.task_parameters import task_of, TASK_PARAMETERS
+import numpy as np
 from so101_description import names, qos
 from so101_description.errors import CellError
 from so101_description.ros_node import CellNode, Parameter
-from so101_interfaces.msg import ActorStatus, LearnerStatus, Step, Task, Weights
+from so101_interfaces.msg import ActorStatus, LearnerStatus, Step, Task
 from std_srvs.srv import SetBool, Trigger
 import torch
 
@@ -18,10 +19,12 @@ from .control import ControlLoop
 from .evaluation_series import Series
 from .learner_watch import LearnerWatch
 from .modes import Mode
+from .policy_intake import PolicyIntake
 from .preflight import Check, Preflight, table
 from .ros_ports import ServiceKinematics, TopicArms
 from .senses import Senses
 from .tally import Pace
+from .ticker import Ticker
 
 LOOK_PERIOD = 0.5           # s between two preflights in IDLE ...
 GOOD_LOOKS = 3              # ... so many of which have to be good in a row
@@ -29,7 +32,9 @@ PREFLIGHT_TIME = 15.0       # s that `./cell preflight` gives a cell to come up
 
 
 class ActorNode(CellNode):
-    """`actor`: the 10 Hz loop, its modes and episodes."""
+    """`actor`: the control loop, its modes and episodes."""
+
+    URGENT = True
 
     PARAMETERS = (
         *TASK_PARAMETERS,
@@ -53,7 +58,10 @@ class ActorNode(CellNode):
         Parameter('auto_start', False, 'leave IDLE as soon as everything is there, without START'),
         Parameter('max_image_age', 0.2, 'older frames are not decided on, s', 0.01, 5.0),
         Parameter('max_state_age', 0.1, 'older joint states are not decided on, s', 0.01, 5.0),
-        Parameter('kinematics_timeout', 0.05, 'wait for the FK service, s', 0.001, 1.0),
+        Parameter('kinematics_timeout', 0.02, 'an FK service that answers later is lost, s',
+                  0.001, 1.0),
+        Parameter('ready_time', 0.0, 'time in READY after which the episode starts by itself, s; '
+                  '0: it waits for START', 0.0, 3600.0),
         Parameter('seed', 0, 'of exploration noise and start poses', 0, 2**31 - 1),
     )
 
@@ -67,16 +75,16 @@ class ActorNode(CellNode):
         self.senses = Senses(
             self, self.schema, self.kinematics, self.param('max_image_age'),
             self.param('max_state_age'), self.param('reward') == 'topic')
+        self._steps: list = []      # of this tick: they go out when its command is on its way
+        self._tick_ms = 0.0
         self.loop = ControlLoop(
-            self.schema, self.role, self.kinematics, TopicArms(self), sigma, self._emit,
-            self.get_logger().info, self.param('seed'))
+            self.schema, self.role, self.kinematics, TopicArms(self), sigma, self._steps.append,
+            self.get_logger().info, self.param('seed'), self.param('ready_time'))
         self.preflight = Preflight(self)
         self._problems = [Check('preflight', 'the first look is still under way')]
         self._look_due, self._good_looks, self._intruder = 0.0, 0, ''
         self._preflight_until = time.monotonic() + PREFLIGHT_TIME
         self.pace = Pace(1.0 / self.schema.rate)
-        self._weights: Weights | None = None
-        self._weights_in = threading.Event()
         self._learner = LearnerWatch()
         self._done = threading.Event()
         if self.role == 'train':
@@ -84,12 +92,11 @@ class ActorNode(CellNode):
         self._series = self._evaluations() if self.role == 'eval' else None
         self._make_topics()
         self.guard(self._spin_loop)
-        self.guard(self._load_weights)
 
     def _make_topics(self) -> None:
         self.create_subscription(LearnerStatus, names.LEARNER_STATUS, self._on_learner, qos.STATUS)
         if self.role != 'eval':
-            self.create_subscription(Weights, names.WEIGHTS, self._on_weights, qos.LATCHED)
+            PolicyIntake(self)
         self._step_publisher = self.create_publisher(Step, names.STEP, qos.STEPS)
         self._status_publisher = self.create_publisher(
             ActorStatus, names.ACTOR_STATUS, qos.STATUS)
@@ -109,10 +116,6 @@ class ActorNode(CellNode):
     def _on_learner(self, _) -> None:
         self._learner.heard(time.monotonic(), self.loop.env_steps)
 
-    def _on_weights(self, message: Weights) -> None:
-        self._weights = message
-        self._weights_in.set()
-
     def _answer(self, response, event: str):
         if self.role == 'preflight':
             refusal = 'this is a preflight: nothing moves'
@@ -124,7 +127,7 @@ class ActorNode(CellNode):
         response.success, response.message = not refusal, refusal
         return response
 
-    # -- the policy, off the loop's thread -----------------------------------------------------
+    # -- evaluation ----------------------------------------------------------------------------
 
     def _evaluations(self) -> Series:
         files, directories = ([Path(name) for name in self.param(which).split(',')]
@@ -141,36 +144,17 @@ class ActorNode(CellNode):
             self.loop.tally = series.tally
             self.loop.offer(series.policy)
 
-    def _load_weights(self) -> None:
-        torch.set_num_threads(1)
-        while True:
-            self._weights_in.wait()
-            self._weights_in.clear()
-            message = self._weights
-            try:
-                policy = Policy.from_bytes(
-                    bytes(message.data), self.schema.hash,
-                    self.loop.policy.version if self.loop.policy else -1)
-            except CellError as error:
-                self.get_logger().error(f'weights version {message.version} refused: {error}')
-                continue
-            self.loop.env_steps = max(self.loop.env_steps, message.env_steps)
-            self.loop.offer(policy)
-
     # -- the loop ------------------------------------------------------------------------------
 
     def _spin_loop(self) -> None:
         torch.set_num_threads(1)
-        period = 1.0 / self.schema.rate
-        due = time.monotonic()
+        ticker = Ticker(1.0 / self.schema.rate)
         while not self._done.is_set():
-            due += period
-            now = time.monotonic()
-            if now > due:       # late by a whole period: those ticks are lost, not hurried after
-                due = now
-            time.sleep(due - now)
-            self.pace.tick(time.monotonic())
+            now = ticker.wait()
+            self.pace.tick(now)
             self._tick()
+            self._tick_ms = (time.monotonic() - now) * 1e3
+            self._publish_steps()
             self._publish_status()
             if self._is_done():
                 self.stop_event.set()
@@ -219,10 +203,12 @@ class ActorNode(CellNode):
 
     # -- messages out --------------------------------------------------------------------------
 
-    def _emit(self, record) -> None:
-        self._step_publisher.publish(step_to_message(record))
-        if self._series:
-            self._series.take(record)
+    def _publish_steps(self) -> None:
+        for record in self._steps:
+            self._step_publisher.publish(step_to_message(record))
+            if self._series:
+                self._series.take(record)
+        self._steps.clear()
 
     def _publish_status(self) -> None:
         loop, tally, episode = self.loop, self.loop.tally, self.loop.episode
@@ -236,7 +222,10 @@ class ActorNode(CellNode):
             success_rate=tally.success_rate, interventions=tally.interventions,
             intervention_share=tally.intervention_share, sigma=loop.sigma_now,
             policy_version=loop.policy.version if loop.policy else 0,
-            policies_applied=loop.policies_applied,
+            policy_sha256=loop.policy_sha256, policies_applied=loop.policies_applied,
+            weights_latency_ms=(float(np.percentile(loop.weights_latencies, 99)) * 1e3
+                                if loop.weights_latencies else nan),
+            tick_ms=self._tick_ms,
             period_ms_p50=self.pace.percentile_ms(50), period_ms_p99=self.pace.percentile_ms(99),
             missed_ticks=self.pace.missed, observation_age_ms=self.senses.image_age * 1e3,
             dropped_steps=loop.dropped + (episode.dropped if episode else 0),
@@ -249,5 +238,6 @@ class ActorNode(CellNode):
         self._done.set()
         time.sleep(1.5 / self.schema.rate)
         self.loop.close()
+        self._publish_steps()
         if self._series and not self._series.finished:
             self._series.close()

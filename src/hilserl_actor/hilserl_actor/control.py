@@ -37,7 +37,7 @@ _OUTCOMES = {'success': Outcome.SUCCESS, 'failure': Outcome.FAILURE, 'timeout': 
              'estop': Outcome.NONE}
 _TERMINAL = ('success', 'failure')
 GRABBED = 'the leader was grabbed'
-BLIND_TICKS = 5         # in a row; then the episode is over
+BLIND_TIME = 0.5        # s without a break; then the episode is over
 MESSAGE_TIME = 5.0      # s that a message stays in the status
 IN_EPISODE = (Mode.POLICY, Mode.HUMAN, Mode.EVAL)
 
@@ -46,7 +46,7 @@ class ControlLoop:
     """Everything that one tick decides. `tick` is called by one thread; requests by any."""
 
     def __init__(self, schema: TaskSchema, role: str, kinematics: Kinematics, arms: Arms,
-                 sigma, emit, log, seed: int, clock=time.monotonic):
+                 sigma, emit, log, seed: int, ready_time: float = 0.0, clock=time.monotonic):
         self.schema, self.role = schema, role
         self.kinematics, self.arms, self.sigma = kinematics, arms, sigma
         self.machine = ModeMachine(log)
@@ -66,12 +66,15 @@ class ControlLoop:
         self._clutch: tuple[np.ndarray, np.ndarray] | None = None   # leader, reference at entry
         self._grab = Grab(schema.rate)
         self._held_by_grab = False
-        self._blind_ticks = 0
+        self._blind_ticks, self._blind_limit = 0, round(BLIND_TIME * schema.rate)
+        self._ready_ticks, self._ready_limit = 0, round(ready_time * schema.rate)
         self._requests: deque[tuple[str, str]] = deque()
         self._lock = threading.Lock()
         self._torque: dict[str, bool] = {}
-        self._offered: Policy | None = None
+        self._offered: deque[tuple[Policy, str, int]] = deque(maxlen=1)
         self.policies_applied = 0
+        self.policy_sha256 = ''
+        self.weights_latencies: deque[float] = deque(maxlen=100)    # s
 
     @property
     def message(self) -> str:
@@ -82,9 +85,12 @@ class ControlLoop:
     def message(self, sentence: str) -> None:
         self._message, self._message_at = sentence, self._clock()
 
-    def offer(self, policy: Policy) -> None:
-        """Hand over a loaded policy; it drives from the next tick on. Any thread."""
-        self._offered = policy
+    def offer(self, policy: Policy, sha256: str = '', published: int = 0) -> None:
+        """Hand over a loaded policy; it drives from the next tick on. Any thread.
+
+        sha256: of its bundle; published: when, ns of the ROS clock, 0: never (a file).
+        """
+        self._offered.append((policy, sha256, published))
 
     # -- requests from outside -----------------------------------------------------------------
 
@@ -121,12 +127,7 @@ class ControlLoop:
         """Run one control period on fresh observations."""
         if self.reference is None:
             self.reference = sensed.position.copy()
-        offered, self._offered = self._offered, None
-        if offered is not None:
-            if self.policy is not None:
-                offered.continue_from(self.policy)
-            self.policy = offered
-            self.policies_applied += 1
+        self._take_policy(sensed.stamp)
         try:
             if self.machine.mode in IN_EPISODE:
                 self._feel(sensed)
@@ -137,7 +138,10 @@ class ControlLoop:
                     self._reset_tick(sensed)
                 elif self.machine.mode in IN_EPISODE:
                     self._begin(sensed)
+            self._ready_ticks += 1
             if self.machine.mode is Mode.READY:
+                if self._ready_ticks == self._ready_limit:
+                    self.request('start', f'READY for {self._ready_limit / self.schema.rate:g} s')
                 # Said again and again: a driver that hears nothing lays the arm down in the end.
                 self.arms.command('follower', self.reference)
             if self.machine.row.leader_torque and self._torque.get('leader'):
@@ -153,16 +157,30 @@ class ControlLoop:
                 self.machine.fire('fault', str(error))
         self._apply_torque()
 
+    def _take_policy(self, now: int) -> None:
+        if not self._offered:
+            return
+        policy, self.policy_sha256, published = self._offered.popleft()
+        if self.policy is not None:
+            policy.continue_from(self.policy)
+        self.policy = policy
+        self.policies_applied += 1
+        if published:
+            self.weights_latencies.append((now - published) * 1e-9)
+
     def _hold(self, reason: str) -> None:
         """Command nothing, record nothing; give the episode up if it lasts."""
         self.message = reason
         self._path = None       # a reset starts over from where the arm is then
         self._blind_ticks += 1
+        self._ready_ticks = 0
         if self.episode is not None:
             self.episode.drop()
-            if self._blind_ticks >= BLIND_TICKS:
+            if self._blind_ticks >= self._blind_limit:
                 self._leave_episode_blind()
                 self.machine.fire('fault', reason)
+        if self._blind_ticks == self._blind_limit:
+            self._torque.clear()    # a driver that comes back may not know of it
 
     def _feel(self, sensed: Sensed) -> None:
         """Take over for a hand that grabs the leader, and back when it has let go."""
@@ -272,6 +290,7 @@ class ControlLoop:
         self.arms.command('follower', self.reference)
         if self._path.arrived:
             self._path = None
+            self._ready_ticks = 0
             self.machine.fire('arrived', 'at the start pose')
         elif self._clock() - self._path_since > reset_path.TIMEOUT:
             worst = int(np.abs(sensed.position - self._path.goal)[:5].argmax())

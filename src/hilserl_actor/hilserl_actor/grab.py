@@ -10,9 +10,9 @@ import numpy as np
 
 PUSHED = 0.08           # rad off its way: a hand; a loaded servo stands up to 0.045 beside its goal
 ALIGNED = 0.05          # rad: near enough for the feeling to be armed (again)
-PUSHED_TICKS = 2        # in a row
-WAY = 4                 # commands that a servo may still be on the way between
-STILL = 0.01            # rad from tick to tick: nobody moves it
+PUSHED_TIME = 0.1       # s from the first to the last of the ticks that feel it
+WAY_TIME = 0.4          # s of commands that a servo may still be on the way between
+STILL = 0.02            # rad around one place: nobody moves it
 STILL_TIME = 1.5        # s
 
 
@@ -21,14 +21,16 @@ class Grab:
 
     def __init__(self, rate: float):
         self._still_limit = round(STILL_TIME * rate)
+        self._pushed_limit = 1 + round(PUSHED_TIME * rate)
+        self._way: deque[np.ndarray] = deque(maxlen=max(2, round(WAY_TIME * rate)))
         self.rest()
 
     def rest(self) -> None:
         """Forget everything: the leader is not mirroring now, or not yet."""
-        self._way: deque[np.ndarray] = deque(maxlen=WAY)
+        self._way.clear()
         self._armed = False
         self._pushed = self._still = 0
-        self._last: np.ndarray | None = None
+        self._place: np.ndarray | None = None
 
     def commanded(self, target) -> None:
         """Note where the leader was told to go, (6,) rad."""
@@ -36,18 +38,19 @@ class Grab:
 
     def grabbed(self, leader) -> bool:
         """Whether a hand pushes the mirroring leader, (6,) rad, off its way."""
-        if len(self._way) < WAY:
+        if len(self._way) < self._way.maxlen:
             return False
         way = np.array(self._way)
         off = float(np.maximum(way.min(0) - leader, leader - way.max(0)).max())
         if off < ALIGNED:
             self._armed = True
         self._pushed = self._pushed + 1 if self._armed and off > PUSHED else 0
-        return self._pushed >= PUSHED_TICKS
+        return self._pushed >= self._pushed_limit
 
     def let_go(self, leader) -> bool:
         """Whether the free leader, (6,) rad, has stood still for a while."""
-        moved = self._last is None or float(np.abs(leader - self._last).max()) > STILL
-        self._last = np.array(leader, np.float64)
-        self._still = 0 if moved else self._still + 1
+        if self._place is None or float(np.abs(leader - self._place).max()) > STILL:
+            self._place, self._still = np.array(leader, np.float64), 0
+        else:
+            self._still += 1
         return self._still >= self._still_limit

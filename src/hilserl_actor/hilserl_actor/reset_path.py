@@ -10,6 +10,7 @@ ABOVE = 0.15            # m, height of the tool on the way
 GRIPPER = 0.6           # rad, open enough for the object
 TOLERANCE = 0.08        # rad; a loaded SO-101 stops up to 0.045 short
 TIMEOUT = 8.0           # s
+SETTLE_TIME = 0.2       # s from the first to the last of the ticks that find it there
 
 
 @dataclass
@@ -17,6 +18,7 @@ class ResetPath:
     """Joint targets, one a tick, then the last one again until the arm is there."""
 
     targets: np.ndarray     # (N, 6) rad
+    rate: float             # ticks a second
     index: int = 0
     settled: int = 0
 
@@ -36,8 +38,8 @@ class ResetPath:
 
     @property
     def arrived(self) -> bool:
-        """The arm has been at the goal for three ticks."""
-        return self.settled >= 3
+        """The arm has been at the goal for a while."""
+        return self.settled > SETTLE_TIME * self.rate
 
 
 def plan(schema: TaskSchema, position, tool, solve, rng: np.random.Generator) -> ResetPath:
@@ -64,4 +66,4 @@ def plan(schema: TaskSchema, position, tool, solve, rng: np.random.Generator) ->
     if len(targets) / schema.rate > TIMEOUT - 1.0:
         raise CellError(f'the way to the start takes {len(targets) / schema.rate:.0f} s, over '
                         f'{TIMEOUT - 1:.0f} s; move the arm nearer to it by hand')
-    return ResetPath(np.array(targets))
+    return ResetPath(np.array(targets), schema.rate)

@@ -23,6 +23,8 @@ _DEFAULT = KinematicsConfig()
 class KinematicsNode(CellNode):
     """`kinematics`."""
 
+    URGENT = True       # the control loop waits for its answers
+
     PARAMETERS = (
         Parameter('action_scale', _DEFAULT.action_scale, 'm that an action of 1.0 moves the tool',
                   0.001, 0.1),

@@ -26,6 +26,9 @@ try:  # Kilted and later: half the CPU of the wait-set executors
 except ImportError:
     Executor = SingleThreadedExecutor
 
+PRIORITY = 10               # of SCHED_FIFO
+SWITCH_INTERVAL = 0.0005    # s that a thread waits for Python's lock; 5 ms by default
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -44,6 +47,7 @@ class CellNode(Node):
     """A node whose parameters are a table and whose mistakes are sentences."""
 
     PARAMETERS: tuple[Parameter, ...] = ()
+    URGENT = False      # its threads go before those of other processes, where that is allowed
 
     def __init__(self, name: str):
         super().__init__(name)
@@ -133,6 +137,23 @@ class CellNode(Node):
         """Leave the world in order (called once, executor still spinning)."""
 
 
+def urgent() -> None:
+    """Let this thread, and those that it starts, run before ordinary ones, if the system allows.
+
+    As root, or with `rtprio` in /etc/security/limits.conf; else the threads stay ordinary.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+    except PermissionError:
+        pass
+
+
+def not_urgent() -> None:
+    """Make this thread an ordinary one again: it computes for longer than others may wait."""
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 class _Interrupted(BaseException):
     """A signal came while the node was still being built."""
 
@@ -140,6 +161,8 @@ class _Interrupted(BaseException):
 def run(make_node, args=None) -> None:
     """Run a node until a signal, `fatal()` or the launcher's death; exits the process."""
     launcher = os.getppid()
+    if getattr(make_node, 'URGENT', False):     # before the middleware starts its threads
+        urgent()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     stop = threading.Event()
     node, code = None, 0

@@ -1,0 +1,46 @@
+"""The learner's weights on their way to the loop.
+
+Loading them takes its time in a thread of its own; the loop takes a policy between two ticks.
+"""
+import hashlib
+import threading
+
+from hilserl_learner.policy import Policy
+from hilserl_learner.step_messages import to_ns
+from so101_description import names, qos
+from so101_description.errors import CellError
+from so101_description.ros_node import not_urgent
+from so101_interfaces.msg import Weights
+import torch
+
+
+class PolicyIntake:
+    """Offers each published policy to the loop of `node`, the latest if they come too fast."""
+
+    def __init__(self, node):
+        self._node, self._loop, self._schema = node, node.loop, node.schema
+        self._message: Weights | None = None
+        self._arrived = threading.Event()
+        node.create_subscription(Weights, names.WEIGHTS, self._on_weights, qos.LATCHED)
+        node.guard(self._load)
+
+    def _on_weights(self, message: Weights) -> None:
+        self._message = message
+        self._arrived.set()
+
+    def _load(self) -> None:
+        not_urgent()
+        torch.set_num_threads(1)
+        while True:
+            self._arrived.wait()
+            self._arrived.clear()
+            message, driving = self._message, self._loop.policy
+            data = bytes(message.data)
+            try:
+                policy = Policy.from_bytes(
+                    data, self._schema.hash, driving.version if driving else -1)
+            except CellError as error:
+                self._node.get_logger().error(f'weights version {message.version} refused: {error}')
+                continue
+            self._loop.env_steps = max(self._loop.env_steps, message.env_steps)
+            self._loop.offer(policy, hashlib.sha256(data).hexdigest(), to_ns(message.header.stamp))

@@ -1,0 +1,34 @@
+"""The control loop's beat: absolute deadlines, and garbage collected where it disturbs nobody."""
+import gc
+import time
+
+SOONEST = 0.9           # of a period: no observation follows the one before any sooner
+SPIN = 0.0003           # s before a deadline that a sleep may overshoot: waited for awake
+
+
+class Ticker:
+    """One tick a `period`, s. Make and use it in the loop's thread, once all is set up."""
+
+    def __init__(self, period: float):
+        self.period = period
+        gc.collect()
+        gc.freeze()     # what the node is made of is looked through no more
+        gc.disable()
+        self._last = self._due = time.monotonic()
+
+    def wait(self) -> float:
+        """Sleep until the next tick is due; returns its time, s of the monotonic clock.
+
+        A loop that was late catches up by SOONEST, not by hurrying; whole periods are lost.
+        """
+        gc.collect()
+        self._due = max(self._due + self.period, self._last + SOONEST * self.period)
+        now = time.monotonic()
+        if now >= self._due + self.period:
+            self._due = now
+        if now < self._due - SPIN:
+            time.sleep(self._due - SPIN - now)
+        while (now := time.monotonic()) < self._due:
+            pass
+        self._last = now
+        return now
