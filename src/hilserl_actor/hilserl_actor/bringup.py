@@ -65,8 +65,10 @@ ARGUMENTS = (
              ('train',)),
     Argument('unlabelled', 'refuse', 'demonstrations of which nobody said how they came out: a '
              'reason not to start, or left out', str, ('refuse', 'exclude'), ('train',)),
+    Argument('learner', 'true', 'false: this cell\'s steps go to another one\'s learner, which '
+             'names this cell in its actors:=', bool, _BOOL, ('train',)),
     Argument('actors', '', 'namespaces of the cells that this one\'s learner serves, separated by '
-             'commas (default: this one)', str, (), ('train',)),
+             'commas, this one\'s among them (default: this one)', str, (), ('train',)),
     Argument('pretrained', '', 'a policy bundle to start from (start:=pretrained)', str, (),
              ('train',)),
     Argument('algorithm', 'cell', 'cell: what learns best in the simulated cell; drqv2: as '
@@ -98,6 +100,7 @@ ARGUMENTS = (
     Argument('follower_calibration', '', 'LeRobot calibration file of the follower'),
     Argument('leader_calibration', '', 'LeRobot calibration file of the leader'),
     Argument('camera_device', '/dev/video0', 'the wrist camera'),
+    Argument('camera_calibration', '', 'its calibration, as camera_calibration writes it (YAML)'),
 )
 
 
@@ -182,7 +185,8 @@ def _typed(argument: Argument, text: str):
 def plan(command: str, values: dict) -> Plan:
     """Turn resolved arguments into nodes. Raises CellError where they do not fit together."""
     run_dir = _run_dir(command, values)
-    if command in ('train', 'record'):
+    learns = command == 'record' or (command == 'train' and values['learner'])
+    if learns:
         refuse_if_in_use(run_dir)
     sim = values['sim']
     operator = values['operator']
@@ -202,7 +206,7 @@ def plan(command: str, values: dict) -> Plan:
     nodes = [*_cell(command, values, run_dir, evaluations),
              NodeSpec('so101_description', 'kinematics', _kinematics(values)),
              _actor(command, values, operator, evaluations)]
-    if command in ('train', 'record'):
+    if learns:
         nodes.append(_learner(command, values, run_dir))
     if operator == 'scripted' and command != 'preflight':
         nodes.append(NodeSpec('so101_sim', 'scripted_operator', {
@@ -230,6 +234,12 @@ def _start(values: dict) -> str:
 
 def _check_learning(values: dict) -> None:
     """CellError for what the learner would refuse: before anything starts."""
+    cells = [name.strip().strip('/') for name in values['actors'].split(',') if name.strip()]
+    if cells and not values['learner']:
+        raise CellError('actors:= is for the cell that has the learner, not with learner:=false')
+    if cells and values['namespace'].strip('/') not in cells:
+        raise CellError(f'actors:={values["actors"]} lacks this cell itself: start it with '
+                        f'namespace:={cells[0]}')
     updates = values['pretrain_updates']
     if updates != 'auto' and not updates.isdecimal():
         raise CellError(f'pretrain_updates:={updates} is neither auto nor a whole number')
@@ -258,13 +268,16 @@ def _cell(command: str, values: dict, run_dir: Path, evaluations) -> list[NodeSp
         return [NodeSpec('so101_driver', 'driver', driver),
                 NodeSpec('so101_driver', 'camera', {
                     'device': values['camera_device'],
+                    'calibration': values['camera_calibration'],
                     **{name.removeprefix('image_'): v for name, v in _image(False).items()}})]
-    given = sorted(name for name, value in driver.items() if value)
+    real_only = driver | {'camera_calibration': values['camera_calibration']}
+    given = sorted(name for name, value in real_only.items() if value)
     if given:
         raise CellError(f'{given[0]} is for the real cell: add sim:=false')
     from so101_sim import calibration_path
+    ports = run_dir / f'sim-{command}' / values['namespace'].strip('/')
     for arm in ('follower', 'leader'):
-        driver[f'{arm}_port'] = str(run_dir / f'sim-{command}' / arm)
+        driver[f'{arm}_port'] = str(ports / arm)
         driver[f'{arm}_calibration'] = str(calibration_path(arm))
     # An emulated servo shares two cores with all the rest; a real one answers in 1 ms.
     driver['answer_timeout'] = 0.01

@@ -38,6 +38,8 @@ def parameters(a_plan, executable):
     ('agent_options:=hiden=3', 'is not NAME=VALUE with one of'),
     ('sigma:=loud', "sigma 'loud' is neither"),
     ('pretrain_updates:=some', 'neither auto nor a whole number'),
+    ('actors:=a,b', 'lacks this cell itself: start it with namespace:=a'),
+    ('camera_calibration:=/c.yaml', 'add sim:=false'),
 ])
 def test_a_mistake_is_one_sentence(word, sentence):
     with pytest.raises(CellError, match='.') as error:
@@ -72,6 +74,22 @@ def test_actor_and_learner_agree_on_task_and_image_size():
         a = parameters(plan('train', *words), 'actor')
         b = parameters(plan('train', *words), 'learner')
         assert all(a[k] == b[k] for k in ('task', 'image_width', 'image_height', 'start'))
+
+
+def test_one_learner_serves_two_cells_that_share_no_port(tmp_path):
+    one = plan('train', f'runs_dir:={tmp_path}', 'namespace:=a', 'actors:=a,b')
+    other = plan('train', f'runs_dir:={tmp_path}', 'namespace:=/b/', 'learner:=false')
+    assert parameters(one, 'learner')['actors'] == 'a,b'
+    assert 'learner' not in {n.executable for n in other.nodes}
+    assert (parameters(one, 'driver')['follower_port']
+            != parameters(other, 'driver')['follower_port'])
+    with pytest.raises(CellError, match='not with learner:=false'):
+        plan('train', 'learner:=false', 'actors:=a', 'namespace:=a')
+
+
+def test_the_real_camera_gets_its_calibration():
+    assert parameters(plan('train', *REAL, 'camera_calibration:=/c.yaml'), 'camera')[
+        'calibration'] == '/c.yaml'
 
 
 def test_recording_does_not_train_and_evaluation_has_no_learner(tmp_path):
