@@ -3,7 +3,8 @@
 Sees what a human sees (both arms, the cube) and never the follower's commanded pose. The clutch
 makes that enough: moving the leader by what the follower still lacks moves the follower there.
 """
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, replace
 from enum import Enum
 import math
 
@@ -26,6 +27,11 @@ class OperatorConfig:
     hover: float = 0.05             # tool height over the table to arrive at
     grasp: float = 0.016            # tool height to close at; lower, the pads drag
     lift: float = 0.12              # tool height to lift to
+    delay: float = 0.0              # from what is seen to the hand that acts on it
+    tremor: float = 0.0             # m/s, standard deviation of the hand's unwanted motion ...
+    tremor_time: float = 0.4        # ... and how long it goes one way
+    pauses: float = 0.0             # hesitations a second ...
+    pause: tuple[float, float] = (0.3, 0.9)     # ... and how long they are
     # judgement
     reaction: float = 0.3           # from seeing the arm go astray to taking over
     sure: float = 0.5               # from seeing the cube lifted or lost to saying so
@@ -42,6 +48,13 @@ class OperatorConfig:
     lifted: float = 0.0525          # height of the cube's middle when it is lifted
     grabs: float = 0.5              # share of episodes in which it takes the leader, not the key
     rarely: float = 0.05            # share of episodes it helps in when it is not needed any more
+
+    def like_human(self, share: float) -> 'OperatorConfig':
+        """The same with a share of a person's hesitation, tremor, slowness and misjudgement."""
+        return replace(
+            self, misjudgement=self.misjudgement + share * 0.002, delay=share * 0.15,
+            tremor=share * 0.03, pauses=share * 0.4,
+            reaction=self.reaction + share * 0.2)
 
 
 class Phase(Enum):
@@ -63,15 +76,44 @@ class Expert:
     def __init__(self, config: OperatorConfig, rng: np.random.Generator):
         self.config = config
         self.phase = Phase.ABOVE
-        self._error = np.clip(rng.normal(0.0, config.misjudgement, 2), -0.003, 0.003)
+        self._error = np.clip(rng.normal(0.0, config.misjudgement, 2),
+                              -2 * config.misjudgement, 2 * config.misjudgement)
         self._gripper = math.inf
         self._still_since = 0.0
+        self._rng = rng
+        self._seen = deque()
+        self._tremor = np.zeros(3)
+        self._before, self._pause_until = None, 0.0
 
     def wish(self, now: float, tool, gripper: float, cube) -> tuple[np.ndarray, float]:
         """Velocity (3,) m/s and gripper rate rad/s that the follower's tool should have.
 
         tool, cube: positions (3,) m; gripper: measured angle; now: s of a steady clock.
         """
+        velocity, gripper_rate = self._skilled(now, *self._late(now, tool, gripper, cube))
+        if now < self._pause_until:
+            return np.zeros(3), 0.0
+        return velocity + self._shake(now), gripper_rate
+
+    def _late(self, now: float, tool, gripper: float, cube) -> tuple:
+        """What was seen `delay` ago."""
+        self._seen.append((now, (tool, gripper, cube)))
+        while len(self._seen) > 1 and self._seen[1][0] <= now - self.config.delay:
+            self._seen.popleft()
+        return self._seen[0][1]
+
+    def _shake(self, now: float) -> np.ndarray:
+        """Unwanted velocity (3,) m/s: noise that lasts (Ornstein-Uhlenbeck); begins pauses."""
+        config, period = self.config, now - (now if self._before is None else self._before)
+        self._before = now
+        if self._rng.random() < config.pauses * period:
+            self._pause_until = now + self._rng.uniform(*config.pause)
+        keep = math.exp(-period / config.tremor_time)
+        self._tremor = keep * self._tremor + config.tremor * math.sqrt(
+            1.0 - keep * keep) * self._rng.standard_normal(3)
+        return self._tremor
+
+    def _skilled(self, now: float, tool, gripper: float, cube) -> tuple[np.ndarray, float]:
         config = self.config
         self._watch_gripper(now, gripper)
         self._choose_phase(now, tool, gripper, cube)
