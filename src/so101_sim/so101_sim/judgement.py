@@ -4,12 +4,14 @@ It watches, helps as often as the policy still needs it, judges what it sees aft
 delay, and lays the cube out between episodes. All that it does comes out of `act` as a `Deed`.
 """
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from so101_description.kinematics import Kinematics
 
 from .expert import Expert, Hand, OperatorConfig, Phase
+from .layouts import find_layout
+from .worlds import find_world
 
 ROLES = ('intervene', 'demonstrate', 'watch')
 EPISODE = ('POLICY', 'HUMAN', 'EVAL')
@@ -37,6 +39,16 @@ class Deed:
 
     key: str = ''
     hand: np.ndarray | None = None  # (6,) rad, where it pulls the leader; None: hands off
+
+
+def operator_for(task: str, world: str) -> OperatorConfig:
+    """How the operator of a task behaves in a world."""
+    layout, usual = find_layout(task), OperatorConfig()
+    more = layout.cube_range - find_layout('grasp_lift').cube_range
+    low, high = np.array(usual.region_min), np.array(usual.region_max)
+    return replace(
+        usual, lost=layout.lost, region_min=tuple(low - (more, more, 0.0)),
+        region_max=tuple(high + (more, more, 0.0))).like_human(find_world(world).human)
 
 
 class Operator:

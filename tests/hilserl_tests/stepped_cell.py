@@ -1,0 +1,140 @@
+"""The simulated cell without ROS and without a wall clock: the same cores, as fast as they go.
+
+The actor's control loop, the kinematics, the driver's limits, the emulated servos, the world and
+the scripted operator are the graph's. What the graph has and this has not: messages and their
+delays (a frame is 20 ms old here, joints 5 ms), the wire, other processes that compete for the
+processor. Learning keeps pace exactly, because time waits for it.
+"""
+from hilserl_actor.control import ControlLoop
+from hilserl_actor.episode import Sensed
+from hilserl_actor.modes import Mode
+from hilserl_actor.ports import Verdict
+from hilserl_learner.observe import crop_resize
+from hilserl_learner.task import TaskSchema
+import numpy as np
+from so101_description.kinematics import Kinematics, KinematicsConfig
+from so101_sim.judgement import Operator, operator_for, PERIOD as LOOK_PERIOD, Seen
+from so101_sim.layouts import find_layout
+from so101_sim.plant import PERIOD, Plant
+from so101_sim.world import Eye, World
+from so101_sim.worlds import find_world
+
+from .stepped_arm import RATE, SteppedArm
+
+CYCLE = round(1.0 / RATE / PERIOD)          # steps of the plant between two of the driver
+LOOK = round(LOOK_PERIOD / PERIOD)          # ... and between two looks of the operator
+IMAGE_AGE = round(0.02 / PERIOD)            # steps from exposure to decision
+ROLES = {'train': 'intervene', 'record': 'demonstrate', 'eval': 'watch'}
+# key of the operator -> event of the control loop
+EVENTS = {'start': 'start', 'success': 'success', 'failure': 'failure',
+          'intervene': 'intervene', 'release': 'release'}
+
+
+class SteppedKinematics:
+    """`ports.Kinematics` by a call instead of a service."""
+
+    def __init__(self, schema: TaskSchema):
+        self._schema = schema
+        self.core = Kinematics(KinematicsConfig(
+            action_scale=schema.action_scale, gripper_step=schema.gripper_step))
+
+    def action(self, leader, reference, leader_start, reference_start) -> np.ndarray:
+        """Action (4,) that takes the reference to where the leader shows."""
+        return self.core.action_between(
+            leader, reference, leader_start, reference_start).action.astype(np.float32)
+
+    def joint_target(self, measured, reference, action) -> np.ndarray:
+        """Joint target (6,) rad of an action."""
+        return self.core.joint_target(
+            measured, reference, action, self._schema.pitch, self._schema.wrist_roll).q
+
+    def solve(self, position, seed) -> np.ndarray:
+        """Joints (6,) rad that bring the tool to `position` (3,) m."""
+        return self.core.solve(
+            position, self._schema.pitch, self._schema.wrist_roll, float(seed[5]), seed).q
+
+
+class SteppedCell:
+    """A cell in `role` train, record or eval; `tick` advances it by one control period.
+
+    sigma: exploration noise over steps; emit: takes each StepRecord; situations: after so many
+    the cube's placements repeat.
+    """
+
+    def __init__(self, schema: TaskSchema, role: str, seed: int, world: str = 'plain',
+                 sigma=lambda steps: 0.0, emit=lambda step: None, situations: int = 0):
+        layout, conditions = find_layout(schema.name), find_world(world)
+        self.schema = schema
+        self._world = World(seed, layout, conditions, situations=situations)
+        self._world.place_cube()
+        self._plant = Plant(self._world, {arm: f'/dev/null/{arm}'   # never linked
+                                          for arm in ('follower', 'leader')})
+        self._arms = {arm: SteppedArm(arm, servos) for arm, servos in self._plant.arms.items()}
+        self.operator = Operator(ROLES[role], seed, operator_for(schema.name, world))
+        camera, = schema.cameras
+        self._eye = Eye(self._world, camera.name, camera.source_width, camera.source_height)
+        self._frame = np.zeros(camera.shape, np.uint8)
+        self.kinematics = SteppedKinematics(schema)
+        self._ticks_per_period = round(1.0 / schema.rate / PERIOD)
+        self._steps = 0             # of the plant
+        self.loop = ControlLoop(schema, role, self.kinematics, self, sigma, emit,
+                                lambda sentence: None, seed, clock=lambda: self.now)
+        self.loop.request('preflight', 'everything is there')
+
+    @property
+    def now(self) -> float:
+        """Simulated seconds since the start."""
+        return self._steps * PERIOD
+
+    # --- ports.Arms --------------------------------------------------------------------------
+    def command(self, arm: str, target) -> None:
+        """Take a joint target (6,) rad for an arm."""
+        self._arms[arm].command(target)
+
+    def set_torque(self, arm: str, on: bool) -> None:
+        """Switch an arm's servos."""
+        self._arms[arm].set_torque(on)
+
+    # --- time --------------------------------------------------------------------------------
+    def tick(self) -> None:
+        """One control period: physics, driver, camera and operator; then the control loop."""
+        exposed = self._ticks_per_period - IMAGE_AGE
+        for step in range(self._ticks_per_period):
+            if step == exposed and self.loop.machine.mode is not Mode.RESET:
+                self._frame = crop_resize(self._eye.render(), self.schema.cameras[0])
+            if self._steps % CYCLE == 0:
+                for arm in self._arms.values():
+                    arm.cycle(self.now)
+            if self._steps % LOOK == LOOK // 2:
+                self._look()
+            self._plant.step()
+            self._steps += 1
+        stamp = int((1.0 + self.now) * 1e9)
+        position = self._arms['follower'].position
+        self.loop.tick(
+            Sensed(stamp, (self._frame,), (stamp - int(IMAGE_AGE * PERIOD * 1e9),), position,
+                   self.kinematics.core.tool_pose(position)[0], self._arms['leader'].position),
+            Verdict(float(self._world.success), self._world.success))
+
+    def _look(self) -> None:
+        deed = self.operator.act(self.now, Seen(
+            self.loop.machine.mode.value, self.loop.tally.successes,
+            self._arms['follower'].position, self._arms['leader'].position,
+            self._world.cube_pose[0]))
+        self._plant.leader.pull(deed.hand)
+        if deed.key == 'place':
+            self._world.place_cube()
+            self.operator.placed = True
+        elif deed.key:
+            self.loop.request(EVENTS[deed.key], 'the operator')
+
+    def run_episodes(self, count: int, after_tick=lambda: None) -> None:
+        """Go on until so many more episodes are finished."""
+        until = len(self.loop.tally.results) + count
+        while len(self.loop.tally.results) < until:
+            self.tick()
+            after_tick()
+
+    def close(self) -> None:
+        """Free the renderer."""
+        self._eye.close()
