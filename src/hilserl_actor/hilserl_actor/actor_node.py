@@ -17,6 +17,7 @@ import torch
 
 from .control import ControlLoop
 from .evaluation_series import Series
+from .last_episode import LastEpisode
 from .learner_watch import LearnerWatch
 from .modes import Mode
 from .policy_intake import PolicyIntake
@@ -54,7 +55,7 @@ class ActorNode(CellNode):
                   'commas'),
         Parameter('keep', 'failures', 'which evaluated episodes get a bag',
                   choices=('failures', 'all')),
-        Parameter('world', 'simulated', 'stands in the results', choices=('simulated', 'real')),
+        Parameter('world', '', 'name of the simulated world, or real: stands in the results'),
         Parameter('auto_start', False, 'leave IDLE as soon as everything is there, without START'),
         Parameter('max_image_age', 0.2, 'older frames are not decided on, s', 0.01, 5.0),
         Parameter('max_state_age', 0.1, 'older joint states are not decided on, s', 0.01, 5.0),
@@ -85,7 +86,7 @@ class ActorNode(CellNode):
         self._look_due, self._good_looks, self._intruder = 0.0, 0, ''
         self._preflight_until = time.monotonic() + PREFLIGHT_TIME
         self.pace = Pace(1.0 / self.schema.rate)
-        self._learner = LearnerWatch()
+        self._learner, self._last_episode = LearnerWatch(), LastEpisode(self)
         self._done = threading.Event()
         if self.role == 'train':
             self.get_logger().info(f'sigma {sigma} (start:={self.param("start")})')
@@ -142,7 +143,7 @@ class ActorNode(CellNode):
     def _turn_to(self, series: Series) -> None:
         if self.loop.tally is not series.tally:
             self.loop.tally = series.tally
-            self.loop.offer(series.policy)
+            self.loop.offer(series.policy, series.digest)
 
     # -- the loop ------------------------------------------------------------------------------
 
@@ -150,12 +151,12 @@ class ActorNode(CellNode):
         torch.set_num_threads(1)
         ticker = Ticker(1.0 / self.schema.rate)
         while not self._done.is_set():
-            now = ticker.wait()
+            now, stamp = ticker.wait(), self.get_clock().now().to_msg()
             self.pace.tick(now)
             self._tick()
             self._tick_ms = (time.monotonic() - now) * 1e3
             self._publish_steps()
-            self._publish_status()
+            self._publish_status(stamp)
             if self._is_done():
                 self.stop_event.set()
                 return
@@ -206,14 +207,15 @@ class ActorNode(CellNode):
     def _publish_steps(self) -> None:
         for record in self._steps:
             self._step_publisher.publish(step_to_message(record))
+            self._last_episode.take(record)
             if self._series:
                 self._series.take(record)
         self._steps.clear()
 
-    def _publish_status(self) -> None:
+    def _publish_status(self, stamp) -> None:
         loop, tally, episode = self.loop, self.loop.tally, self.loop.episode
         learner = self._learner.sentence(time.monotonic(), loop.env_steps)
-        message = '; '.join(filter(None, (learner, loop.message)))
+        message = '; '.join(filter(None, (learner, self._last_episode.news, loop.message)))
         status = ActorStatus(
             mode=loop.machine.mode.value, episode_id=episode.id if episode else '',
             episode=len(tally.results) + 1, step=episode.index if episode else 0,
@@ -221,6 +223,7 @@ class ActorNode(CellNode):
             env_steps=loop.env_steps, episodes=len(tally.results), successes=tally.successes,
             success_rate=tally.success_rate, interventions=tally.interventions,
             intervention_share=tally.intervention_share, sigma=loop.sigma_now,
+            streak=tally.streak, hint=tally.hint if self.role == 'train' else '',
             policy_version=loop.policy.version if loop.policy else 0,
             policy_sha256=loop.policy_sha256, policies_applied=loop.policies_applied,
             weights_latency_ms=(float(np.percentile(loop.weights_latencies, 99)) * 1e3
@@ -230,7 +233,7 @@ class ActorNode(CellNode):
             missed_ticks=self.pace.missed, observation_age_ms=self.senses.image_age * 1e3,
             dropped_steps=loop.dropped + (episode.dropped if episode else 0),
             saturation=tally.recent(lambda r: r.saturated), message=message)
-        status.header.stamp = self.get_clock().now().to_msg()
+        status.header.stamp = stamp
         self._status_publisher.publish(status)
 
     def close(self) -> None:
