@@ -3,6 +3,7 @@
 Each arm has its own thread, which publishes its joint states itself; the node's executor only
 takes commands and requests. It cannot tell a real port from a simulated one.
 """
+import contextlib
 import os
 import threading
 import time
@@ -121,7 +122,8 @@ class DriverNode(CellNode):
             raise
         self._diagnosed = {name: ArmDiagnostics(arm) for name, arm in arms.items()}
         if 'leader' in arms:
-            self.guard(self._mind_leader, LeaderTorque(arms['leader'], self.get_logger().info))
+            self.guard(self._mind_leader, LeaderTorque(
+                arms['leader'], self.get_logger().info, time.monotonic()))
         self._arms = arms
         for arm in arms.values():
             self.guard(arm.run)
@@ -138,11 +140,8 @@ class DriverNode(CellNode):
         """What to say of the other port when one is not there."""
         for arm, port in self._ports.items():
             if arm != absent and os.path.exists(port):
-                bus = Bus(port, IDS)
-                try:
+                with contextlib.closing(Bus(port, IDS)) as bus:
                     return '; ' + who_is_there(bus, calibrations)
-                finally:
-                    bus.close()
         return ''
 
     def _make_arm(self, arm: str, bus: Bus, calibration) -> Arm:

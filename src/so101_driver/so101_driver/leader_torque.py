@@ -13,13 +13,14 @@ SILENCE = 1.0            # s; ten ticks of the control loop
 
 
 class LeaderTorque:
-    """Watches over the leader `arm`; times in s of one monotonic clock, one thread, which waits
-    where the arm lets it wait."""
+    """Watches over the started leader `arm`; times in s of one monotonic clock, one thread, which
+    waits where the arm lets it wait. An arm found holding was left so by an actor of before."""
 
-    def __init__(self, arm: Arm, log):
+    def __init__(self, arm: Arm, log, now: float):
         self._arm, self._log = arm, log
-        self._stiff: bool | None = None      # what the mode asks for; None: nobody tells
-        self._heard_at = 0.0
+        # what the mode asks for; None: nobody tells
+        self._stiff: bool | None = True if arm.torque_on else None
+        self._heard_at = now
         self._problems: list[str] = []       # of the last attempt: tried again while there are any
 
     def hear(self, mode: str, now: float) -> None:

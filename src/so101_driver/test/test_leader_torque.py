@@ -23,7 +23,7 @@ def emulated(tmp_path):
 @pytest.fixture
 def leader(emulated):
     with running(emulated, name='leader', rest=None) as run:
-        run.torque = LeaderTorque(run.arm, run.lines.append)
+        run.torque = LeaderTorque(run.arm, run.lines.append, 0.0)
         yield run
 
 
@@ -70,6 +70,20 @@ def test_a_dead_actor_leaves_no_stiff_leader(emulated, leader):
     assert stiff(emulated)
 
 
+def test_a_leader_found_stiff_goes_free_unless_an_actor_speaks(emulated):
+    for mode, on in (('POLICY', True), ('', False)):
+        with running(emulated, name='leader', rest=None) as run:
+            assert run.arm.set_torque(True) == []
+            run.arm.torque_on = False                 # as if killed: it ends without letting go
+            run.arm.servos.torque = lambda *_: []
+        with running(emulated, name='leader', rest=None) as run:
+            torque = LeaderTorque(run.arm, run.lines.append, 50.0)
+            if mode:
+                torque.hear(mode, 50.5)
+            torque.check(50.3 + SILENCE)
+            assert stiff(emulated) is on
+
+
 def test_a_servo_that_does_not_let_go_is_asked_again_at_each_status(emulated, leader):
     leader.torque.hear('POLICY', 0.0)
     emulated.servos[1].overload(refusals=3)           # two tries each time
@@ -105,7 +119,7 @@ def test_a_fault_that_is_still_there_is_not_cleared_by_a_mode(emulated, leader):
 
 def test_the_leader_is_aligned_to_the_follower_at_its_own_speed(emulated):
     with running(emulated, name='leader', rest=None, align_speed=0.8) as run:
-        LeaderTorque(run.arm, run.lines.append).hear('POLICY', 0.0)
+        LeaderTorque(run.arm, run.lines.append, 0.0).hear('POLICY', 0.0)
         target = np.array([0.6, -0.2, 0.1, 0.2, -0.1, 0.9])
         began = time.monotonic()
         run.command_until(target, lambda: run.position[0] > 0.5)      # on its way

@@ -35,6 +35,14 @@ def test_what_the_joints_do_is_read_from_the_bus(tmp_path):
     assert not arm.torque_on().any()
 
 
+@pytest.mark.parametrize('arm, supply', [('follower', 120), ('leader', 74)])
+def test_each_arm_has_its_own_supply(tmp_path, arm, supply):
+    arm = ServoArm(arm, tmp_path / 'port', REST)
+    for _ in range(2):
+        assert [servo.read(62, 1)[0] for servo in arm.servos] == [supply] * 6
+        arm.sense(REST, np.zeros(6), np.zeros(6))
+
+
 def positions(arm):
     return np.array([servo.present_position for servo in arm.servos])
 
