@@ -1,0 +1,125 @@
+"""Learning in simulated time, without ROS: the graph's cores, as fast as they go."""
+import argparse
+from dataclasses import asdict
+import json
+from pathlib import Path
+import sys
+import tempfile
+import time
+
+import hilserl_tests.stepped_training as stepped
+from hilserl_learner.learner_options import LearnerOptions
+from hilserl_learner.memory import keep_freed_memory
+from hilserl_learner.tasks import make_task, TASKS
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from so101_description.errors import CellError
+from so101_description.model import model_hash
+from so101_sim.worlds import WORLDS
+
+FINAL = 50                         # episodes of the last evaluation
+
+
+def parse():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--task', default='grasp_lift', choices=tuple(TASKS))
+    parser.add_argument('--world', default='plain', choices=tuple(WORLDS))
+    parser.add_argument('--minutes', type=float, default=12.0, help='of the robot, to learn for')
+    parser.add_argument('--seed', type=int, default=0, help='of everything that is random')
+    parser.add_argument('--demos', type=int, default=20, help='demonstrations before (0: scratch)')
+    parser.add_argument('--algorithm', default='cell', help='cell or drqv2')
+    parser.add_argument('--agent-options', default='', help='"discount=0.99 frame_stack=3"')
+    parser.add_argument('--sigma', default='', help='linear(from,to,steps) or a number')
+    parser.add_argument('--update-ratio', type=float, default=1.0, help='updates per step')
+    parser.add_argument('--threads', type=int, default=1, help='of the learner')
+    parser.add_argument('--every', type=float, default=2.0, help='minutes between evaluations')
+    parser.add_argument('--episodes', type=int, default=20, help='of an evaluation on the way')
+    parser.add_argument('--final', type=int, default=FINAL, help='... and of the last one')
+    parser.add_argument('--run', type=Path, help='keep bags, checkpoint and curves here')
+    parser.add_argument('--out', type=Path, help='append the result to this file')
+    return parser.parse_args()
+
+
+class Screen:
+    """A bar of robot minutes on a terminal, else a line an evaluation."""
+
+    def __init__(self, console: Console, minutes: float):
+        self._console, self._shown = console, 0
+        self.bar = Progress(
+            TextColumn('{task.description}'), BarColumn(), TextColumn('{task.fields[said]}'),
+            TimeElapsedColumn(), console=console)
+        self._task = self.bar.add_task('demonstrations', total=minutes, said='')
+
+    def show(self, progress: stepped.Progress) -> None:
+        """Draw what is new."""
+        self.bar.update(
+            self._task, completed=progress.minutes, description='learning',
+            said=f'{progress.minutes:.1f} min, {progress.episodes} episodes, '
+                 f'{progress.updates:,} updates, human {100 * progress.human_share:.0f} %')
+        for found in progress.evaluations[self._shown:]:
+            self._shown += 1
+            low, high = found.interval
+            self._console.print(
+                f'{found.minutes:5.1f} min  {found.updates:6,} updates  success '
+                f'{found.successes:2}/{found.episodes} ({100 * low:.0f} to {100 * high:.0f} %)  '
+                f'human {100 * progress.human_share:.0f} %')
+
+
+def learn(options, directory: Path, console: Console) -> dict:
+    """One run; returns what is to be known of it."""
+    schema = make_task(options.task, model_hash())
+    began, demos = time.monotonic(), directory / 'demos'
+    screen = Screen(console, options.minutes)
+    with screen.bar:
+        demo_minutes = 0.0
+        if options.demos:
+            demo_minutes = stepped.record_demonstrations(
+                schema, demos, options.demos, options.seed, options.world)
+        settings = LearnerOptions(
+            algorithm=options.algorithm, agent_options=options.agent_options,
+            start='demos' if options.demos else 'scratch',
+            demos=(str(demos),) if options.demos else (), sigma=options.sigma,
+            update_ratio=options.update_ratio, threads=options.threads, seed=options.seed)
+        progress = stepped.train(
+            schema, directory / 'run', settings, options.world, options.minutes, options.every,
+            options.episodes, screen.show)
+        final = stepped.evaluate(
+            schema, progress.bundle, options.world, options.final, progress.minutes)
+    return {
+        'task': options.task, 'world': options.world, 'seed': options.seed,
+        'minutes_to_90': next((round(e.minutes, 1) for e in progress.evaluations
+                               if e.success >= 0.9), None),
+        'success': final.success, 'interval': [round(edge, 3) for edge in final.interval],
+        'episodes': final.episodes, 'robot_minutes': round(progress.minutes, 2),
+        'graph': 'inprocess', 'settings': asdict(settings) | {'demos': options.demos},
+        'demo_minutes': round(demo_minutes, 2), 'seconds_to_success': round(final.seconds, 2),
+        'updates': progress.updates, 'training_episodes': progress.episodes,
+        'curve': [[round(e.minutes, 1), e.success] for e in progress.evaluations],
+        'interrupted': progress.interrupted, 'wall_s': round(time.monotonic() - began)}
+
+
+def main():
+    """Run, print a table and one JSON line."""
+    options = parse()
+    keep_freed_memory()
+    console = Console()
+    with tempfile.TemporaryDirectory() as temporary:
+        result = learn(options, options.run or Path(temporary), console)
+    table = Table(title=f'{options.task}, {options.world} world, seed {options.seed}')
+    for heading in ('robot minutes', 'success'):
+        table.add_column(heading, justify='right')
+    for minutes, success in result['curve']:
+        table.add_row(f'{minutes:.1f}', f'{100 * success:.0f} %')
+    table.add_row(f'{result["robot_minutes"]:.1f}',
+                  f'{100 * result["success"]:.0f} % of {result["episodes"]}')
+    console.print(table)
+    print(json.dumps(result))
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except CellError as error:
+        sys.exit(f'cell bench learn: {error}')

@@ -1,0 +1,132 @@
+"""A whole training run in simulated time: demonstrations, learning with interventions, evaluations.
+
+Robot time counts what a robot would need for it: steps, resets and the operator's delays, without
+the demonstrations (they are counted apart) and without evaluations.
+"""
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+import threading
+
+from hilserl_actor.tally import wilson
+from hilserl_learner.learner_options import LearnerOptions
+from hilserl_learner.policy import Policy
+from hilserl_learner.recorder import Recorder
+from hilserl_learner.task import TaskSchema
+
+from .stepped_cell import SteppedCell
+from .stepped_learner import SteppedLearner
+
+EVALUATION_SEED = 1_000_000        # of situations that no training run sees
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Deterministic episodes of one policy."""
+
+    minutes: float                  # of the robot, when it was measured
+    updates: int
+    successes: int
+    episodes: int
+    seconds: float                  # median time to success, 0: none
+
+    @property
+    def success(self) -> float:
+        """Share of successes."""
+        return self.successes / self.episodes
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % (Wilson)."""
+        return wilson(self.successes, self.episodes)
+
+
+@dataclass
+class Progress:
+    """What a run looks like at any moment; for whoever shows it."""
+
+    minutes: float = 0.0
+    episodes: int = 0
+    updates: int = 0
+    human_share: float = 0.0        # of steps, last 20 episodes
+    evaluations: list[Evaluation] = field(default_factory=list)
+    interrupted: bool = False
+    bundle: bytes = b''             # the policy at the end
+
+
+def record_demonstrations(schema: TaskSchema, directory: Path, count: int, seed: int,
+                          world: str, show: Callable[[], None] = lambda: None) -> float:
+    """Have the operator drive so many episodes into bags; returns robot minutes."""
+    recorder = Recorder(directory, schema, lambda sentence: None)
+    recording = threading.Thread(target=recorder.run)
+    recording.start()
+    cell = SteppedCell(schema, 'record', seed, world, emit=recorder.record)
+    try:
+        cell.run_episodes(count, show)
+    finally:
+        recorder.finish()
+        recording.join()
+        cell.close()
+    return cell.now / 60.0
+
+
+def evaluate(schema: TaskSchema, bundle: bytes, world: str, episodes: int, minutes: float = 0.0,
+             show: Callable[[], None] = lambda: None) -> Evaluation:
+    """Deterministic episodes of a policy's bundle, always from the same situations."""
+    policy = Policy.from_bytes(bundle, schema.hash)
+    cell = SteppedCell(schema, 'eval', EVALUATION_SEED, world)
+    try:
+        cell.loop.offer(policy)
+        cell.run_episodes(episodes, show)
+    finally:
+        cell.close()
+    times = sorted(r.seconds for r in cell.loop.tally.results if r.outcome == 'success')
+    return Evaluation(minutes, policy.updates, len(times), episodes,
+                      times[len(times) // 2] if times else 0.0)
+
+
+def train(schema: TaskSchema, directory: Path, options: LearnerOptions, world: str,
+          minutes: float, every: float, episodes: int,
+          show: Callable[[Progress], None] = lambda progress: None,
+          log: Callable[[str], None] = lambda sentence: None,
+          stop_at: float = 2.0) -> Progress:
+    """Train for so many robot minutes in `directory`; evaluate every so many.
+
+    episodes: of an evaluation; stop_at: a success rate that is enough. KeyboardInterrupt ends
+    the run in order and returns what there is.
+    """
+    progress = Progress()
+    cell = SteppedCell(schema, 'train', options.seed, world, lambda steps: learner.sigma(steps),
+                       lambda step: learner.ingest(step))
+    learner = SteppedLearner(schema, directory, options, cell.loop.offer, log)
+
+    def look():
+        progress.updates, progress.minutes = learner.updates, cell.now / 60.0
+        progress.episodes = len(cell.loop.tally.results)
+        if progress.episodes:
+            progress.human_share = cell.loop.tally.intervention_share
+        show(progress)
+
+    due = every
+    try:
+        learner.learn_demonstrations(look)
+        while progress.minutes < minutes - 1e-9:
+            cell.tick()
+            learner.turn(cell.now)
+            look()
+            if progress.minutes < due - 1e-9:
+                continue
+            due += every
+            progress.evaluations.append(evaluate(
+                schema, learner.bundle, world, episodes, progress.minutes))
+            show(progress)
+            if progress.evaluations[-1].success >= stop_at:
+                break
+    except KeyboardInterrupt:
+        progress.interrupted = True
+    finally:
+        cell.loop.close()
+        cell.close()
+        learner.end()
+    progress.bundle = learner.bundle
+    return progress
