@@ -46,6 +46,8 @@ ARGUMENTS = (
     Argument('runs_dir', 'runs', 'where runs live'),
     Argument('run_for', '0', 'stop in order after so many seconds; 0: until Ctrl-C', float),
     Argument('sim', 'true', 'simulated cell instead of arms and camera', bool, _BOOL),
+    Argument('world', 'plain', 'in which ways the simulated cell is less than ideal: plain, hard, '
+             'shifted'),
     Argument('task', 'grasp_lift', 'what is to be learned', str, tuple(TASKS)),
     Argument('rate', f'{RATE:g}', 'control steps a second; speeds and the 10 s of an episode stay '
              'as they are', float),
@@ -275,16 +277,19 @@ def _cell(command: str, values: dict, run_dir: Path, evaluations) -> list[NodeSp
     if given:
         raise CellError(f'{given[0]} is for the real cell: add sim:=false')
     from so101_sim import calibration_path
+    from so101_sim.worlds import find_world
     ports = run_dir / f'sim-{command}' / values['namespace'].strip('/')
     for arm in ('follower', 'leader'):
         driver[f'{arm}_port'] = str(ports / arm)
         driver[f'{arm}_calibration'] = str(calibration_path(arm))
     # An emulated servo shares two cores with all the rest; a real one answers in 1 ms.
     driver['answer_timeout'] = 0.01
-    world = {'seed': values['seed'], **_image(True), 'follower_port': driver['follower_port'],
+    find_world(values['world'])
+    world = {'seed': values['seed'], 'task': values['task'], 'world': values['world'],
+             **_image(True), 'follower_port': driver['follower_port'],
              'leader_port': driver['leader_port']}
     if evaluations:     # each of them sees the same situations
-        world |= {'situations': values['episodes'], 'placed': evaluations[0].done}
+        world['situations'] = values['episodes']
     return [NodeSpec('so101_sim', 'world', world), NodeSpec('so101_driver', 'driver', driver)]
 
 
@@ -316,7 +321,7 @@ def _actor(command, values, operator, evaluations) -> NodeSpec:
         parameters |= {
             'policy': ','.join(str(one.policy) for one in evaluations),
             'results': ','.join(str(one.directory) for one in evaluations),
-            'keep': values['keep'], 'world': 'simulated' if sim else 'real'}
+            'keep': values['keep'], 'world': values['world'] if sim else 'real'}
     else:
         parameters['start'] = values.get('start', 'scratch')
         parameters['sigma'] = values.get('sigma', '')

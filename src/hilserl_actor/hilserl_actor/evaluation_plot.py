@@ -19,16 +19,16 @@ def plot(directory: Path) -> Path | None:
         return None
     figure = Figure(figsize=(8, 4.5), dpi=120, layout='constrained')
     axes = figure.add_subplot()
-    seeds = sorted({data['seed'] for data in reports})
-    for number, seed in enumerate(seeds):
-        series = sorted((d for d in reports if d['seed'] == seed),
+    kinds = sorted({(data['world'], data['seed']) for data in reports})
+    for number, (world, seed) in enumerate(kinds):
+        series = sorted((d for d in reports if (d['world'], d['seed']) == (world, seed)),
                         key=lambda d: d['policy_env_steps'])
         steps = [d['policy_env_steps'] for d in series]
         rate = [d['success_rate'] for d in series]
         axes.errorbar(
             steps, rate, [[r - d['interval'][0] for r, d in zip(rate, series)],
                           [d['interval'][1] - r for r, d in zip(rate, series)]],
-            fmt='o-', color=f'C{number}', capsize=3, label=f'seed {seed}')
+            fmt='o-', color=f'C{number}', capsize=3, label=f'{world} cell, seed {seed}')
         for data, x, y in zip(series, steps, rate):
             note = f'{data["successes"]}/{data["episodes"]}'
             if not data['complete']:
@@ -37,10 +37,9 @@ def plot(directory: Path) -> Path | None:
     updates = [d['policy_updates'] for d in reports]
     axes.set(xlabel=f'steps of the run ({min(updates):,} to {max(updates):,} updates)',
              ylabel='success, 95 % interval', ylim=(-0.03, 1.03),
-             title=f'{directory.parent.name}: {reports[0]["task"]}, {reports[0]["world"]} cell')
+             title=f'{directory.parent.name}: {reports[0]["task"]}')
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.grid(alpha=0.3)
-    if len(seeds) > 1:
-        axes.legend()
+    axes.legend(loc='lower right')
     figure.savefig(directory / PICTURE)
     return directory / PICTURE

@@ -39,9 +39,9 @@ class Series:
         self._begin()
 
     def _begin(self) -> None:
-        # of the policy that is evaluated now: `policy`, `tally`
-        (self.policy, digest), path, self._directory = self._waiting.pop(0)
-        self._evaluated = {'policy': str(path), 'policy_sha256': digest, **self._about}
+        # of the policy that is evaluated now: `policy`, its `digest`, `tally`
+        (self.policy, self.digest), path, self._directory = self._waiting.pop(0)
+        self._evaluated = {'policy': str(path), 'policy_sha256': self.digest, **self._about}
         self.tally: Tally = resumed(self._directory)
         self._written = len(self.tally.results)
         self._kept = {bag.name for bag in (self._directory / BAGS).glob('*/')}
@@ -51,6 +51,8 @@ class Series:
 
     def take(self, step: StepRecord) -> None:
         """Note a step; an episode that is to be kept goes into a bag when it is over."""
+        if self._episode and self._episode[0].episode_id != step.episode_id:
+            self._episode.clear()       # broken off
         self._episode.append(step)
         if not step.last:
             return

@@ -7,6 +7,8 @@ from hilserl_learner.steps import Outcome
 import numpy as np
 
 WINDOW = 20     # episodes
+ENOUGH = 5      # episodes before there is advice; successes alone in a row to advise patience
+MUCH_HELP, LITTLE_HELP = 0.7, 0.1       # human share of steps
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,13 @@ class Tally:
         self.results.append(result)
         return result
 
+    def forget(self, episode_id: str) -> None:
+        """Count an episode no longer."""
+        for number, result in enumerate(self.results):
+            if result.episode_id == episode_id:
+                del self.results[number]        # at once: the loop's thread may be appending
+                return
+
     @property
     def successes(self) -> int:
         """Finished episodes that succeeded."""
@@ -61,6 +70,29 @@ class Tally:
         """Human steps over steps, last WINDOW episodes."""
         recent = self.results[-WINDOW:]
         return sum(r.human_steps for r in recent) / max(1, sum(r.steps for r in recent))
+
+    @property
+    def streak(self) -> int:
+        """Successes in a row, up to the last episode, without a human step."""
+        count = 0
+        for result in reversed(self.results):
+            if result.outcome != 'success' or result.human_steps:
+                break
+            count += 1
+        return count
+
+    @property
+    def hint(self) -> str:
+        """What the operator of a training run could do now, in one short sentence; or ''."""
+        if len(self.results) < ENOUGH:
+            return ''
+        if self.streak >= ENOUGH:
+            return f'let it try: {self.streak} successes alone'
+        if self.intervention_share > MUCH_HELP:
+            return 'you drive most of the time: take over later and shorter'
+        if self.intervention_share < LITTLE_HELP and self.success_rate < 0.5:
+            return 'it fails and you hardly help: take over earlier, for a moment'
+        return ''
 
 
 def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:

@@ -147,12 +147,10 @@ def test_an_interrupted_evaluation_goes_on_and_all_leaves_out_what_is_done(tmp_p
     first = plan(*words)
     assert [d.name.split('-')[0] for d in directories(first)] == ['100', '200', '1000']
     assert parameters(first, 'world')['situations'] == 3
-    assert parameters(first, 'world')['placed'] == 0
     finish(directories(first)[0], 3, 3)
     finish(directories(first)[1], 2, 3)
     second = plan(*words)
     assert directories(second) == directories(first)[1:]
-    assert parameters(second, 'world')['placed'] == 2       # the third situation is next
     assert 'evaluating 2 of 3 checkpoints of lift, from episode 3 on' in second.note
     for directory in directories(second):
         finish(directory, 3, 3)

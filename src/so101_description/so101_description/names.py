@@ -33,6 +33,7 @@ START = 'hilserl/start'                      # READY -> the policy drives
 SUCCESS = 'hilserl/success'
 FAILURE = 'hilserl/failure'
 DISCARD = 'hilserl/discard'                  # end the episode and forget it
+DISCARD_LAST = 'hilserl/discard_last'        # forget the last finished one
 INTERVENE = 'hilserl/intervene'
 PAUSE = 'hilserl/pause'                      # SetBool
 ESTOP = 'hilserl/estop'

@@ -53,7 +53,7 @@ class World:
         self.data = mujoco.MjData(self.model)
         self.lock = threading.Lock()
         self.layout, self.conditions = layout, conditions
-        self._seed, self._placed, self._situations = seed, placed, situations
+        self._seed, self.placed, self._situations = seed, placed, situations
         self.situation = seed, placed   # what the last placement follows from
         self._arm_q = np.array([self.model.joint(n).qposadr[0] for n in JOINTS])
         self._arm_v = np.array([self.model.joint(n).dofadr[0] for n in JOINTS])
@@ -119,7 +119,7 @@ class World:
         CellError if the arm is in the way of every pose tried.
         """
         layout = self.layout
-        number = self._placed % self._situations if self._situations else self._placed
+        number = self.placed % self._situations if self._situations else self.placed
         rng = np.random.default_rng((self._seed, number))
         for _ in range(tries):
             x, y = CUBE_CENTRE + rng.uniform(-layout.cube_range, layout.cube_range, 2)
@@ -129,7 +129,7 @@ class World:
                 self._put_cube(x, y, yaw)
                 if not self._arm_touches_cube():
                     self.situation = self._seed, number
-                    self._placed += 1
+                    self.placed += 1
                     return
                 self.data.qpos[:], self.data.qvel[:] = before
                 mujoco.mj_forward(self.model, self.data)

@@ -15,7 +15,7 @@ from so101_description import names, qos
 from so101_description.errors import CellError
 from so101_description.joints import pack
 from so101_description.ros_node import CellNode, Parameter
-from so101_interfaces.msg import Reward
+from so101_interfaces.msg import ActorStatus, Reward
 from std_srvs.srv import Trigger
 
 from .layouts import find_layout, LAYOUTS
@@ -45,8 +45,8 @@ class WorldNode(CellNode):
         Parameter('image_height', 120, 'height of the images', 16, 1080),
         Parameter('camera_rate', 30.0, 'images a second', 1.0, 120.0),
         Parameter('seed', 0, 'of the cube\'s placements', 0, 2**31 - 1),
-        Parameter('placed', 0, 'how many placements to take for done', 0, 1000000),
-        Parameter('situations', 0, 'after so many placements the same ones come again; 0: never',
+        Parameter('situations', 0, 'of an evaluation: the cube\'s pose belongs to the number of the '
+                  'episode, and after so many the same ones come again; 0: each pose is new',
                   0, 1000000),
     )
 
@@ -57,7 +57,7 @@ class WorldNode(CellNode):
                 raise CellError(f'parameter {arm}_port is not set; give a path to make it at')
         self._world = World(
             self.param('seed'), find_layout(self.param('task')),
-            find_world(self.param('world')), self.param('placed'), self.param('situations'))
+            find_world(self.param('world')), situations=self.param('situations'))
         self._world.place_cube()
         self._plant = Plant(self._world, {arm: self.param(f'{arm}_port') for arm in names.ARMS})
         self._buses = []                # those that serve
@@ -71,6 +71,10 @@ class WorldNode(CellNode):
         self._reward = self.create_publisher(Reward, names.REWARD, qos.SENSOR_PUB)
         self.create_subscription(JointState, names.SIM_HAND, self._on_hand, qos.COMMAND)
         self.create_service(Trigger, names.SIM_PLACE_CUBE, self._place_cube)
+        if self.param('situations'):    # an episode that is broken off sees its situation again
+            self.create_subscription(
+                ActorStatus, names.ACTOR_STATUS,
+                lambda status: setattr(self._world, 'placed', status.episodes), qos.STATUS)
         sys.setswitchinterval(BUS_PATIENCE)
         self._camera = self.guard(self._see)
         self._physics = self.guard(self._live)

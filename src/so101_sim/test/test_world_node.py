@@ -15,8 +15,9 @@ import scservo_sdk as sdk
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from so101_description import names, qos
 from so101_description.joints import JOINTS, REST
-from so101_interfaces.msg import Reward
+from so101_interfaces.msg import ActorStatus, Reward
 from so101_sim import sts3215
+from so101_sim.world import World
 from std_srvs.srv import Trigger
 
 START = 'from so101_sim.entry_points import world; world()'
@@ -43,10 +44,10 @@ def start(**parameters):
 class Bench:
     """A running world and a node that listens to it."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, **parameters):
         self.ports = {arm: str(directory / 'new' / arm) for arm in names.ARMS}
         self.process = start(follower_port=self.ports['follower'],
-                             leader_port=self.ports['leader'])
+                             leader_port=self.ports['leader'], **parameters)
         self.node = rclpy.create_node('bench')
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
@@ -131,6 +132,27 @@ def test_the_cube_is_placed_anew_on_request(bench):
     after = bench.cubes[-1].pose.position
     assert np.hypot(after.x - before.x, after.y - before.y) > 0.002
     assert after.z == pytest.approx(0.0125, abs=0.001)
+
+
+def test_in_an_evaluation_the_cube_lies_where_the_episodes_number_says(tmp_path):
+    bench = Bench(tmp_path, situations=5)
+    try:
+        status = bench.node.create_publisher(ActorStatus, names.ACTOR_STATUS, qos.STATUS)
+        bench.spin_until(lambda: bench.cubes and status.get_subscription_count(), 30.0)
+        for episodes in (3, 3, 6):      # broken off, once; then the second round
+            status.publish(ActorStatus(episodes=episodes))
+            asked = len(bench.cubes)
+            bench.spin_until(lambda: len(bench.cubes) > asked + 10)
+            future = bench.place.call_async(Trigger.Request())
+            bench.spin_until(future.done)
+            asked = len(bench.cubes)
+            bench.spin_until(lambda: len(bench.cubes) > asked + 12)     # those that waited, too
+            world = World(0, placed=episodes % 5)
+            world.place_cube()
+            there = bench.cubes[-1].pose.position
+            assert np.allclose([there.x, there.y], world.cube_pose[0][:2], atol=1e-3)
+    finally:
+        bench.close()
 
 
 def test_the_hand_moves_the_leader_and_the_bus_moves_the_follower(bench):

@@ -1,0 +1,50 @@
+"""A demonstration's figures, and what makes it a poor one."""
+from hilserl_actor.quality import Quality
+from hilserl_learner.steps import Outcome, Source, StepRecord
+from hilserl_learner.tasks import make_task
+import numpy as np
+import pytest
+
+SCHEMA = make_task('grasp_lift', 'ab')
+TOOL_X = SCHEMA.state_names.index('tool.x')
+
+
+def quality(steps=42, speed=0.01, action=0.3, missing=(), outcome=Outcome.SUCCESS, pause=0.0):
+    """Of an episode at 10 Hz; `missing` indexes were dropped, `pause` s before the last record."""
+    result = Quality(SCHEMA)
+    for index in range(steps + 1):
+        last = index == steps
+        state = np.zeros(len(SCHEMA.state_names), np.float32)
+        state[TOOL_X] = speed * index
+        if index not in missing:
+            result.take(StepRecord(
+                stamp=int((index * 0.1 + pause * last) * 1e9), schema_hash=SCHEMA.hash,
+                episode_id='e', index=index, cameras=(), image_stamps=(), images=(), state=state,
+                action=np.full(0 if last else 4, action, np.float32),
+                source=Source.NONE if last else Source.HUMAN, last=last,
+                outcome=outcome if last else Outcome.NONE))
+    return result
+
+
+def test_a_good_one_is_one_sentence_and_no_warning():
+    assert quality().sentence() == (
+        'success, 42 steps in 4.2 s, no gap, saturated 0 %, moving 100 %')
+    assert quality().warnings() == []
+
+
+@pytest.mark.parametrize('changes, figure, warning', [
+    ({'steps': 7}, '7 steps in 0.7 s', 'shorter than 1 s'),
+    ({'missing': range(10, 14)}, '38 steps in 4.2 s, a gap of 0.5 s', '4 steps dropped'),
+    ({'action': -1.0}, 'saturated 100 %', 'move slower'),
+    ({'speed': 0.0}, 'moving 0 %', 'hardly moved'),
+])
+def test_a_poor_one_says_why(changes, figure, warning):
+    poor = quality(**changes)
+    assert figure in poor.sentence()
+    assert len(poor.warnings()) == 1 and warning in poor.warnings()[0]
+
+
+def test_one_late_record_is_a_gap_but_not_poor():
+    late = quality(pause=0.3, outcome=Outcome.TIMEOUT)
+    assert 'time is up, 42 steps in 4.5 s, a gap of 0.4 s' in late.sentence()
+    assert late.warnings() == []
