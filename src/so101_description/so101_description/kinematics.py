@@ -17,6 +17,13 @@ _PITCH = np.array([0.0, 1.0, 1.0, 1.0])     # of the tool, below the horizontal:
 _DAMPING = 1e-4                 # m^2, of the damped least squares (Wampler 1986)
 _SETTLED = 1e-4                 # rad
 _EXECUTED = 1e-3                # of an action: a target that misses by more was limited
+# What may come near the table besides the fingers, which the box keeps off it.
+_ELBOW = ('upper_arm_hit', 'lower_arm_hit', 'wrist_hit', 'gripper_palm_hit')
+_CLEARANCE = 0.005              # m over the table, z = 0 of base_link: lag, backlash
+# The joints' turn to the pitch, rad in one target, for an action of 1 and its bounds. It keeps the
+# pitch on the way; where the tool stands still, as at a take-over, one that was lost comes back
+# slowly.
+_TURN, _LEAST_TURN, _MOST_TURN = 0.6, 0.03, 0.2
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,8 @@ class Kinematics:
         self._dof = [self._model.joint(name).dofadr[0] for name in JOINTS]
         self._jacobian = np.zeros((3, self._model.nv))
         self._box = np.array(config.box_min), np.array(config.box_max)
+        self._elbow = [self._model.geom(name).id for name in _ELBOW]
+        self._elbow_sizes = self._model.geom_size[self._elbow]      # half, of boxes
 
     def tool_pose(self, q) -> tuple[np.ndarray, np.ndarray]:
         """Tool position (3,) m and rotation matrix (3, 3) in base_link of joints (6,) rad.
@@ -122,9 +131,10 @@ class Kinematics:
             limited.append('lead over the measured pose')
             boxed = here + lead * (config.max_lead / distance)
         # The posture comes in over several targets, so that it never costs the position.
+        most_turn = float(np.clip(_TURN * np.abs(action[:3]).max(), _LEAST_TURN, _MOST_TURN))
         roll = reference[4] + np.clip(
             wrist_roll - reference[4], -config.max_joint_step, config.max_joint_step)
-        q, error = self._solve(reference, boxed, pitch, roll, 12, most_turn=0.2)
+        q, error = self._solve(reference, boxed, pitch, roll, 12, most_turn)
         if error > _EXECUTED * config.action_scale:
             limited.append('joint limits')
         step = q - reference
@@ -132,6 +142,10 @@ class Kinematics:
         if largest > config.max_joint_step:
             limited.append('joint step')
             q = reference + step * (config.max_joint_step / largest)
+        floor = min(_CLEARANCE, self.elbow_height(reference))      # from below, the way is up
+        if self.elbow_height(q) < floor:
+            limited.append('elbow')
+            q = self._last_above(floor, reference, q)
         q[5] = np.clip(reference[5] + action[3] * config.gripper_step,
                        measured[5] - config.max_gripper_lead,
                        measured[5] + config.max_gripper_lead)
@@ -151,6 +165,24 @@ class Kinematics:
             if best.error < 1e-3:
                 break
         return best
+
+    def elbow_height(self, q) -> float:
+        """Height of the lowest point of upper arm, lower arm, wrist and palm over the table, m."""
+        self._place(q)
+        up = self._data.geom_xmat[self._elbow][:, 6:]       # base_link's z in each box's frame
+        return float((self._data.geom_xpos[self._elbow, 2]
+                      - (np.abs(up) * self._elbow_sizes).sum(1)).min())
+
+    def _last_above(self, floor: float, start, end) -> np.ndarray:
+        """The farthest joints from `start` to `end`, (6,) rad, with the elbow above `floor`."""
+        reached, past = 0.0, 1.0
+        for _ in range(8):
+            half = 0.5 * (reached + past)
+            if self.elbow_height(start + half * (end - start)) < floor:
+                past = half
+            else:
+                reached = half
+        return start + reached * (end - start)
 
     def _place(self, q) -> None:
         self._data.qpos[self._qpos] = q

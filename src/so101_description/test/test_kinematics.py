@@ -100,6 +100,45 @@ def test_nothing_winds_up(axis, sign, lag):
     assert moved > 0.9 * CONFIG.action_scale, back.limited
 
 
+# Fingers ahead and a box that reaches below the table: nothing but the elbow's bound is left.
+LOW_ARM = Kinematics(KinematicsConfig(box_min=(0.05, -0.4, -0.2), box_max=(0.45, 0.4, 0.4)))
+
+
+@quick
+@given(places, st.floats(-1.2, 0.6), actions)
+def test_the_elbow_stays_above_the_table(place, pitch, sequence):
+    q = LOW_ARM.solve(place, pitch, 0.0, 0.5, REST).q
+    for action in [*sequence, *[(0, 0, -1, 0)] * 15]:
+        before = LOW_ARM.elbow_height(q)
+        result = LOW_ARM.joint_target(q, q, action, pitch, 0.0)
+        assert LOW_ARM.elbow_height(result.q) >= min(0.005, before) - 1e-9
+        q = result.q
+
+
+def test_an_elbow_that_is_stopped_says_so_and_comes_up_again():
+    q = LOW_ARM.solve((0.30, 0.0, 0.10), 0.0, 0.0, 0.5, REST).q
+    for _ in range(20):
+        down = LOW_ARM.joint_target(q, q, (0, 0, -1, 0), 0.0, 0.0)
+        q = down.q
+    assert 'elbow' in down.limited
+    assert LOW_ARM.elbow_height(q) == pytest.approx(0.005, abs=1e-3)
+    up = LOW_ARM.joint_target(q, q, (0, 0, 1, 0), 0.0, 0.0)
+    assert 'elbow' not in up.limited and LOW_ARM.elbow_height(up.q) > 0.015
+    sunk = q + np.array([0, 0.1, 0, 0, 0, 0])       # pushed down there: up is allowed
+    assert LOW_ARM.elbow_height(sunk) < 0.0
+    up = LOW_ARM.joint_target(sunk, sunk, (0, 0, 1, 0), 0.0, 0.0)
+    assert LOW_ARM.elbow_height(up.q) > LOW_ARM.elbow_height(sunk)
+
+
+@quick
+@given(places, actions)
+def test_where_the_tool_stands_still_no_joint_turns_fast(place, sequence):
+    """A take-over's first action is none: what the pitch still lacks is no jump."""
+    *_, (_, _, _, last) = follow(start_at(place), [*sequence, (0.3, 0.1, 0, 0)] * 3)
+    still = ARM.joint_target(last.q, last.q, np.zeros(4), DOWN, 0.0)
+    assert np.abs(still.q - last.q)[:5].max() < np.deg2rad(2)
+
+
 def test_an_arm_that_is_held_is_led_by_no_more_than_the_lead():
     q = start_at(MIDDLE)
     *_, (_, _, _, last) = follow(q, [(0, 0.6, 0.8, 0)] * 10, lag=1.0)
