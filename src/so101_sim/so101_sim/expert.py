@@ -52,9 +52,10 @@ class OperatorConfig:
     def like_human(self, share: float) -> 'OperatorConfig':
         """The same with a share of a person's hesitation, tremor, slowness and misjudgement."""
         return replace(
-            self, misjudgement=self.misjudgement + share * 0.002, delay=share * 0.15,
-            tremor=share * 0.03, pauses=share * 0.4,
-            reaction=self.reaction + share * 0.2)
+            self, misjudgement=self.misjudgement + share * 0.001, delay=share * 0.1,
+            tremor=share * 0.012, pauses=share * 0.3,
+            # who sees late moves slowly, or swings around the cube
+            eagerness=self.eagerness - share * 2.0, reaction=self.reaction + share * 0.2)
 
 
 class Phase(Enum):
