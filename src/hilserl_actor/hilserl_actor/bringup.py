@@ -58,7 +58,8 @@ ARGUMENTS = (
              'only), a person at this terminal, or auto: scripted if sim', str,
              ('auto', 'scripted', 'person')),
     Argument('screen', 'auto', 'auto: one screen on a terminal, the nodes\' output in '
-             'RUN/log/; plain: everything as lines', str, ('auto', 'plain')),
+             'RUN/log/; plain: everything as lines; spoken: sentences on what changes, for a '
+             'screen reader', str, ('auto', 'plain', 'spoken')),
     Argument('seed', '0', 'of the networks, the exploration noise and the simulated world', int),
     Argument('start', 'auto', 'what the policy starts from; sets the exploration noise (auto: '
              'pretrained or demos if given, else scratch)', str,
@@ -126,7 +127,7 @@ class Plan:
     run_dir: Path
     run_for: float
     environment: dict
-    screen: bool = False            # the operator's screen wants the terminal for itself
+    screen: bool = False            # the operator node wants the terminal for itself
     note: str = ''                  # what the person should know at the start
 
 
@@ -214,11 +215,11 @@ def plan(command: str, values: dict) -> Plan:
         nodes.append(NodeSpec('so101_sim', 'scripted_operator', {
             'seed': values['seed'], 'role': _ROLES[command]}))
     if command != 'preflight':
-        nodes.append(NodeSpec('hilserl_actor', 'operator', {'screen': values['screen']},
-                              interactive=True))
+        nodes.append(NodeSpec('hilserl_actor', 'operator', {
+            'screen': values['screen'], 'hand': sim and operator == 'person'}, interactive=True))
     return Plan(tuple(nodes), values['namespace'], run_dir, values['run_for'],
                 {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()},
-                values['screen'] == 'auto' and command != 'preflight', note)
+                values['screen'] != 'plain' and command != 'preflight', note)
 
 
 def _start(values: dict) -> str:

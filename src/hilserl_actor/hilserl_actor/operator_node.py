@@ -1,8 +1,7 @@
 """The operator node: a person's keys at this terminal become service calls; one screen, or lines.
 
-No global hooks: keys count only while this terminal has the focus, and every key is a service
-that any other node can call as well. Without a terminal, or with screen:=plain (for a screen
-reader or a log), it prints a status line now and then.
+No global hooks: keys count only while this terminal has the focus. Without a terminal, or with
+screen:=plain (a log), it prints a status line now and then; screen:=spoken says only what changes.
 """
 import os
 import select
@@ -15,38 +14,21 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import Log
 from rich.console import Console
 from rich.live import Live
+from sensor_msgs.msg import JointState
 from so101_description import names, qos
+from so101_description.joints import JOINTS, pack
 from so101_description.ros_node import CellNode, Parameter
 from so101_interfaces.msg import ActorStatus, LearnerStatus
 from std_srvs.srv import SetBool, Trigger
 
+from .key_hand import KeyHand
+from .keyboard import key_table, Keyboard, KEYS, PAUSED, SIMULATED_KEYS
 from .screen import Screen
+from .spoken import spoken
 from .status_line import status_line
 
 SCREEN_PERIOD = 0.5     # s
-SILENCE = 3.0           # s without a status after which the actor is taken for gone
-
-# key -> (what it does, service, value of a SetBool or None for a Trigger)
-KEYS = {
-    ' ': ('start the episode (or the cell)', names.START, None),
-    'i': ('take over through the leader', names.INTERVENE, True),
-    'o': ('give back to the policy', names.INTERVENE, False),
-    's': ('mark success', names.SUCCESS, None),
-    'f': ('mark failure', names.FAILURE, None),
-    'd': ('discard the episode', names.DISCARD, None),
-    'p': ('pause', names.PAUSE, True),
-    'r': ('resume', names.PAUSE, False),
-    'x': ('EMERGENCY STOP: the arm holds', names.ESTOP, None),
-    'c': ('clear the emergency stop', names.ESTOP_RESET, None),
-    'l': ('pause the learner', names.LEARNER_PAUSE, True),
-    'k': ('let the learner go on', names.LEARNER_PAUSE, False),
-}
-
-
-def key_table() -> str:
-    """Return the keys and what they do."""
-    return '\n'.join(f'  {"space" if key == " " else key:<6}{text}'
-                     for key, (text, _, _) in KEYS.items())
+HAND_PERIOD = 0.05      # s
 
 
 class OperatorNode(CellNode):
@@ -54,87 +36,107 @@ class OperatorNode(CellNode):
 
     PARAMETERS = (
         Parameter('status_period', 2.0, 'a status line every so many seconds', 0.1, 600.0),
-        Parameter('screen', 'auto', 'auto: one screen on a terminal; plain: lines',
-                  choices=('auto', 'plain')),
+        Parameter('screen', 'auto', 'auto: one screen on a terminal; plain: status lines; spoken: '
+                  'sentences on what changes', choices=('auto', 'plain', 'spoken')),
+        Parameter('hand', False, 'keys drive the simulated leader, too'),
     )
 
     def __init__(self):
         super().__init__('operator')
-        self._actor = self._learner = None
-        self._actor_seen = 0.0
+        simulated = self.param('hand')
+        self._keys = KEYS | (SIMULATED_KEYS if simulated else {})
+        self._table = key_table(simulated)
+        self.screen = Screen(self._table)
+        self._live = None
+        self._style = self.param('screen')
+        if self._style == 'auto' and not sys.stdout.isatty():
+            self._style = 'plain'
         self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_actor, qos.STATUS)
         self.create_subscription(
             LearnerStatus, names.LEARNER_STATUS, self._on_learner, qos.STATUS)
-        self._screen = Screen(key_table())
-        self._live = None
-        if self.param('screen') == 'auto' and sys.stdout.isatty():
+        self.create_subscription(Log, '/rosout', self._on_log, qos.STATUS)
+        self.create_subscription(
+            DiagnosticArray, names.DIAGNOSTICS, self._on_diagnostics, qos.STATUS)
+        if self._style == 'auto':
             self._live = Live(console=Console(), auto_refresh=False, screen=True)
             self._live.start()
-            self.create_subscription(Log, '/rosout', self._on_log, qos.STATUS)
-            self.create_subscription(
-                DiagnosticArray, names.DIAGNOSTICS, self._on_diagnostics, qos.STATUS)
             self.create_timer(SCREEN_PERIOD, self._draw)
-        else:
+        elif self._style == 'plain':
             self.create_timer(self.param('status_period'), self._print)
         self._key_clients = {
             (name, value is None): self.create_client(Trigger if value is None else SetBool, name)
-            for _, name, value in KEYS.values()}
+            for _, name, value in self._keys.values()}
+        self._hand = KeyHand() if simulated else None
+        if simulated:
+            self._take_the_leader()
         self._terminal = None
         # A job in the background must not read the terminal: it would be stopped.
         if sys.stdin.isatty() and os.tcgetpgrp(0) == os.getpgrp():
             self._terminal = termios.tcgetattr(0)
             tty.setcbreak(0)
             if self._live is None:
-                print('keys:\n' + key_table(), flush=True)
+                print('keys:\n' + self._table, flush=True)
             self.guard(self._read_keys)
 
+    # -- what there is to see ------------------------------------------------------------------
+
     def _on_actor(self, message: ActorStatus) -> None:
-        self._screen.note_outcomes(self._actor, message)
-        self._actor, self._actor_seen = message, time.monotonic()
+        before = self.screen.actor
+        self.screen.note_actor(message, time.monotonic())
+        if self._style == 'spoken':
+            for sentence in spoken(before, message):
+                print(sentence, flush=True)
 
     def _on_learner(self, message: LearnerStatus) -> None:
-        self._learner = message
+        self.screen.note_learner(message, time.monotonic())
 
     def _on_log(self, message: Log) -> None:
         if message.name != self.get_logger().name:
             style = {30: 'yellow', 40: 'red', 50: 'bold red'}.get(message.level, '')
-            self._screen.lines.append((style, f'{message.name}: {message.msg}'))
+            self.screen.lines.append((style, f'{message.name}: {message.msg}'))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            if status.name.startswith('driver: ') and status.name.count(': ') == 2:
-                servo = status.name.removeprefix('driver: ').replace(': ', '/')
-                self._screen.servos[servo] = {v.key: v.value for v in status.values}
+            self.screen.note_diagnostic(
+                status.name, ord(status.level), status.message,
+                {pair.key: pair.value for pair in status.values})
 
     def _draw(self) -> None:
-        self._screen.actor, self._screen.learner = self._actor, self._learner
-        if self._actor and time.monotonic() - self._actor_seen > SILENCE:
-            self._screen.lines.append(('bold red', 'NO WORD FROM THE ACTOR'))
-        self._live.update(self._screen.picture(), refresh=True)
+        self._live.update(self.screen.picture(time.monotonic()), refresh=True)
+
+    def _print(self) -> None:
+        now = time.monotonic()
+        gone = self.screen.learner_gone(now)
+        line = status_line(self.screen.actor, self.screen.learner, gone)
+        if self.screen.actor_gone(now):
+            line = 'NO WORD FROM THE ACTOR | ' + line
+        print(line, flush=True)
 
     def _say(self, sentence: str) -> None:
         if self._live is None:
             print(sentence, flush=True)
         else:
-            self._screen.lines.append(('', sentence))
+            self.screen.lines.append(('', sentence))
 
-    def _print(self) -> None:
-        line = status_line(self._actor, self._learner)
-        if self._actor and time.monotonic() - self._actor_seen > SILENCE:
-            line = 'NO WORD FROM THE ACTOR | ' + line
-        print(line, flush=True)
+    # -- keys ----------------------------------------------------------------------------------
 
     def _read_keys(self) -> None:
+        keyboard = Keyboard()
         while not self.stop_event.is_set():
             if select.select([0], [], [], 0.2)[0]:
-                key = os.read(0, 1).decode(errors='replace').lower()
-                if key in KEYS:
-                    self._press(key)
-                elif key in ('?', 'h'):
-                    self._say(key_table())
+                for key in keyboard.feed(os.read(0, 64)):
+                    if key in self._keys:
+                        self._press(key)
+                    elif key in ('?', 'h'):
+                        self._say(self._table)
+                    elif self._hand:
+                        self._hand.press(key, time.monotonic())
 
     def _press(self, key: str) -> None:
-        text, name, value = KEYS[key]
+        text, name, value = self._keys[key]
+        if name == names.PAUSE:
+            actor = self.screen.actor
+            value = actor is None or actor.mode != PAUSED
         client = self._key_clients[(name, value is None)]
         if not client.service_is_ready():
             self._say(f'{text}: nobody offers {name} now')
@@ -142,6 +144,28 @@ class OperatorNode(CellNode):
         request = Trigger.Request() if value is None else SetBool.Request(data=value)
         client.call_async(request).add_done_callback(lambda future: self._say(
             f'{text}: {"ok" if future.result().success else future.result().message}'))
+
+    # -- the simulated leader ------------------------------------------------------------------
+
+    def _take_the_leader(self) -> None:
+        self._leader: JointState | None = None
+        self._pulling = False
+        self._pulls = self.create_publisher(JointState, names.SIM_HAND, qos.COMMAND)
+        self.create_subscription(
+            JointState, names.JOINT_STATES.format(arm='leader'),
+            lambda message: setattr(self, '_leader', message), qos.SENSOR_SUB)
+        self.create_timer(HAND_PERIOD, self._pull)
+
+    def _pull(self) -> None:
+        if self._leader is None:
+            return
+        target = self._hand.pull(
+            time.monotonic(), HAND_PERIOD, pack(self._leader.name, self._leader.position))
+        if target is not None:
+            self._pulls.publish(JointState(name=list(JOINTS), position=target.tolist()))
+        elif self._pulling:
+            self._pulls.publish(JointState())       # it lets go
+        self._pulling = target is not None
 
     def close(self) -> None:
         """Give the terminal back as it was."""

@@ -1,7 +1,7 @@
 """The operator's one screen: who commands, how it goes, what the arms feel, which key does what.
 
 Builds a rich renderable from the latest messages; the node shows it. No ROS in here beyond the
-fields of the messages.
+fields of the messages. Times are s of a steady clock.
 """
 from collections import deque
 from math import isnan
@@ -16,21 +16,11 @@ COLOURS = {'POLICY': 'cyan', 'HUMAN': 'magenta', 'EVAL': 'cyan', 'READY': 'green
 COMMANDERS = {'POLICY': 'the policy drives', 'HUMAN': 'you drive, through the leader',
               'EVAL': 'the policy drives, the leader is ignored',
               'READY': 'waiting for you: space starts', 'RESET': 'on the way to the start pose',
-              'IDLE': 'the arm does not move', 'PAUSED': 'paused: r resumes',
+              'IDLE': 'the arm does not move', 'PAUSED': 'paused: p goes on',
               'ESTOP': 'EMERGENCY STOP: c clears it'}
-MUCH_HELP, LITTLE_HELP = 0.7, 0.1       # human share of steps
-WARM = 50                               # degrees C of a servo
-
-
-def hint(actor) -> str:
-    """What the intervention share suggests to the operator."""
-    if actor.episodes < 5 or isnan(actor.success_rate) or actor.mode == 'EVAL':
-        return ''
-    if actor.intervention_share > MUCH_HELP:
-        return 'you drive most of the time: short take-overs teach more'
-    if actor.intervention_share < LITTLE_HELP and actor.success_rate < 0.5:
-        return 'it fails and you hardly help: take over earlier'
-    return ''
+WARM = 50               # degrees C of a servo
+SILENCE = 3.0           # s without a word after which actor or learner is taken for gone
+LEVELS = {1: 'yellow', 2: 'red', 3: 'red'}      # of a diagnostic: warning, error, stale
 
 
 class Screen:
@@ -38,36 +28,66 @@ class Screen:
 
     def __init__(self, keys: str):
         self.actor = self.learner = None
-        self.servos: dict[str, dict[str, str]] = {}     # 'arm/joint' -> diagnostic values
+        self.servos: dict[str, dict[str, dict[str, str]]] = {}      # arm -> joint -> values
+        self.warnings: dict[str, tuple[int, str]] = {}      # diagnostic -> (level, message)
         self.outcomes: deque[str] = deque(maxlen=40)
         self.lines: deque[tuple[str, str]] = deque(maxlen=6)        # (style, text)
         self._keys = keys
+        self._actor_at = self._learner_at = self._policy_at = 0.0
 
-    def note_outcomes(self, before, now) -> None:
-        """Add a mark for the episode that ended between two actor statuses."""
-        if before is not None and now.episodes > before.episodes:
-            self.outcomes.append('+' if now.successes > before.successes else '-')
+    def note_actor(self, status, now: float) -> None:
+        """Take an ActorStatus in; an episode that ended leaves its mark."""
+        before, self.actor, self._actor_at = self.actor, status, now
+        if before is None or status.policy_version != before.policy_version:
+            self._policy_at = now
+        if before is not None and status.episodes > before.episodes:
+            self.outcomes.append('+' if status.successes > before.successes else '-')
+        elif before is not None and status.episodes < before.episodes and self.outcomes:
+            self.outcomes.pop()     # taken back
 
-    def picture(self):
+    def note_learner(self, status, now: float) -> None:
+        """Take a LearnerStatus in."""
+        self.learner, self._learner_at = status, now
+
+    def note_diagnostic(self, name: str, level: int, message: str, values: dict) -> None:
+        """Take in one status of /diagnostics."""
+        if level:
+            self.warnings[name] = (level, message)
+        else:
+            self.warnings.pop(name, None)
+        parts = name.split(': ')
+        if parts[0] == 'driver' and len(parts) == 3:
+            self.servos.setdefault(parts[1], {})[parts[2]] = values
+
+    def actor_gone(self, now: float) -> bool:
+        """Whether it has been silent for too long."""
+        return self.actor is not None and now - self._actor_at > SILENCE
+
+    def learner_gone(self, now: float) -> bool:
+        """Whether it has been silent for too long, after it was heard."""
+        return self.learner is not None and now - self._learner_at > SILENCE
+
+    def picture(self, now: float):
         """Return the renderable."""
         if self.actor is None:
             return Panel('waiting for the actor', title='SO-101')
-        return Group(self._head(), self._middle(), self._messages(),
-                     Panel(self._keys, title='keys', border_style='dim'))
+        return Group(self._head(now), self._middle(now), self._messages(),
+                     Panel(self._keys_in_columns(), title='keys', border_style='dim'))
 
-    def _head(self):
+    def _head(self, now: float):
         actor = self.actor
         colour = COLOURS.get(actor.mode, 'white')
         text = Text(f' {actor.mode} ', style=f'bold reverse {colour}')
         text.append(f'  {COMMANDERS.get(actor.mode, "")}', style=colour)
-        if actor.message:
-            text.append(f'\n{actor.message}', style='yellow')
-        if hint(actor):
-            text.append(f'\n{hint(actor)}', style='italic')
+        if self.actor_gone(now):
+            text.append(f'\nNO WORD FROM THE ACTOR for {now - self._actor_at:.0f} s',
+                        style='bold red')
+        text.append(f'\n{actor.message}', style='yellow')
+        text.append(f'\n{actor.hint}', style='italic')
         return Panel(text, title='SO-101', border_style=colour)
 
-    def _middle(self):
-        actor, learner = self.actor, self.learner
+    def _middle(self, now: float):
+        actor = self.actor
         grid = Table.grid(padding=(0, 3))
         for _ in range(4):
             grid.add_column()
@@ -76,33 +96,62 @@ class Screen:
             ('episode', f'{actor.episode}, step {actor.step}, {actor.episode_s:.1f} s',
              'sigma', f'{actor.sigma:.2f}'),
             ('success', f'{actor.successes} of {actor.episodes}, last 20: {rate}',
-             'policy', f'version {actor.policy_version}'),
+             'policy', self._policy(now)),
             ('history', ''.join(self.outcomes) or '-',
-             'period', f'{actor.period_ms_p50:.0f} ms, p99 {actor.period_ms_p99:.0f}'),
+             'alone', f'{actor.streak} successes in a row'),
             ('your share', f'{100 * actor.intervention_share:.0f} % in '
              f'{actor.interventions} take-overs',
+             'period', f'{actor.period_ms_p50:.0f} ms, p99 {actor.period_ms_p99:.0f}, '
+             f'{actor.missed_ticks} missed'),
+            ('dropped', f'{actor.dropped_steps} steps',
              'image age', f'{actor.observation_age_ms:.0f} ms')]
-        if learner is not None:
-            rows.append(('learner', f'{learner.state.lower()}, {learner.updates} updates, '
-                         f'{learner.update_ratio:.2f} a step',
-                         'replay', f'{learner.replay_steps} steps, {learner.prior_steps} human'))
-        rows.append(('arms', self._arms(), 'dropped', f'{actor.dropped_steps} steps'))
+        if self.learner is not None:
+            rows.append(self._learner_row(now))
         for a, b, c, d in rows:
             grid.add_row(Text(a, style='dim'), b, Text(c, style='dim'), d)
+        for arm in sorted(self.servos):
+            grid.add_row(Text(arm, style='dim'), self._heat(arm), Text('load', style='dim'),
+                         self._load(arm))
         return Panel(grid, border_style='dim')
 
-    def _arms(self) -> str:
-        if not self.servos:
-            return '-'
-        hottest = max(self.servos, key=lambda s: float(self.servos[s].get('temperature_c', 0)))
-        loaded = max(self.servos, key=lambda s: abs(float(self.servos[s].get('load', 0))))
-        heat = float(self.servos[hottest].get('temperature_c', 0))
-        load = abs(float(self.servos[loaded].get('load', 0)))
-        return (f'{"HOT " if heat > WARM else ""}{heat:.0f} C at {hottest}, '
-                f'load {100 * load:.0f} % at {loaded}')
+    def _policy(self, now: float) -> str:
+        actor = self.actor
+        if not actor.policy_version:
+            return 'none yet'
+        return (f'version {actor.policy_version}, {actor.policy_sha256[:8]}, '
+                f'{now - self._policy_at:.0f} s old')
+
+    def _learner_row(self, now: float):
+        learner = self.learner
+        if self.learner_gone(now):
+            return ('learner', Text(f'GONE for {now - self._learner_at:.0f} s', style='bold red'),
+                    'replay', '-')
+        return ('learner', f'{learner.state.lower()}, {learner.updates} updates, '
+                f'{learner.update_ratio:.2f} a step',
+                'replay', f'{learner.replay_steps} steps, {learner.prior_steps} human')
+
+    def _heat(self, arm: str):
+        heat, joint = max((float(values.get('temperature_c', 0)), joint)
+                          for joint, values in self.servos[arm].items())
+        return Text(f'{"HOT " if heat > WARM else ""}{heat:.0f} C at {joint}',
+                    style='bold red' if heat > WARM else '')
+
+    def _load(self, arm: str) -> str:
+        load, joint = max((abs(float(values.get('load', 0))), joint)
+                          for joint, values in self.servos[arm].items())
+        return f'{100 * load:.0f} % at {joint}'
 
     def _messages(self):
         text = Text()
+        for name, (level, message) in sorted(self.warnings.items()):
+            text.append(f'{name}: {message}\n', style=LEVELS.get(level, 'red'))
         for style, line in self.lines:
             text.append(line[:160] + '\n', style=style)
         return Panel(text, title='last messages', border_style='dim')
+
+    def _keys_in_columns(self):
+        lines = self._keys.splitlines()
+        half = (len(lines) + 1) // 2
+        grid = Table.grid(padding=(0, 4))
+        grid.add_row('\n'.join(lines[:half]), '\n'.join(lines[half:]))
+        return grid

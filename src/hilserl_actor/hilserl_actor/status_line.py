@@ -2,7 +2,7 @@
 from math import isnan
 
 
-def status_line(actor, learner) -> str:
+def status_line(actor, learner, learner_gone: bool = False) -> str:
     """Return the line for an ActorStatus and a LearnerStatus; either may be None."""
     if actor is None:
         return 'waiting for the actor'
@@ -13,11 +13,12 @@ def status_line(actor, learner) -> str:
         f'source {source}', f'sigma {actor.sigma:.2f}',
         f'success {actor.successes}/{actor.episodes}{rate}',
         f'human {100 * actor.intervention_share:.0f} % in {actor.interventions}']
-    if learner is not None:
+    if learner_gone:
+        parts.append('learner gone')
+    elif learner is not None:
         ratio = '-' if isnan(learner.update_ratio) else f'{learner.update_ratio:.2f}'
         parts += [f'{learner.state.lower()} {learner.updates} updates', f'ratio {ratio}']
     parts += [f'policy v{actor.policy_version}',
               f'period {actor.period_ms_p50:.0f} ms (p99 {actor.period_ms_p99:.0f})']
-    if actor.message:
-        parts.append(actor.message)
+    parts += [text for text in (actor.message, actor.hint) if text]
     return ' | '.join(parts)

@@ -92,6 +92,12 @@ def test_the_real_camera_gets_its_calibration():
         'calibration'] == '/c.yaml'
 
 
+def test_a_person_at_the_simulated_cell_has_a_hand_of_keys():
+    assert parameters(plan('record', 'operator:=person'), 'operator')['hand']
+    assert not parameters(plan('record'), 'operator')['hand']
+    assert not parameters(plan('record', *REAL), 'operator')['hand']
+
+
 def test_recording_does_not_train_and_evaluation_has_no_learner(tmp_path):
     assert parameters(plan('record'), 'learner')['update_ratio'] == 0.0
     policy = tmp_path / 'policy.safetensors'

@@ -68,7 +68,7 @@ def test_keys_become_service_calls_and_refusals_are_shown(asked):
     try:
         seen = read_until(master, 'EMERGENCY STOP', 20)
         assert 'take over through the leader' in seen
-        for key, words in (('p', 'pause: ok'), ('i', 'leader: ok'), ('x', 'holds: ok'),
+        for key, words in (('p', 'go on: ok'), ('i', 'leader: ok'), ('x', 'holds: ok'),
                            ('s', 'success is not possible in IDLE'),
                            ('d', f'nobody offers {names.DISCARD}')):
             deadline = time.monotonic() + 15

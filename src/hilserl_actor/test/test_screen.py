@@ -1,12 +1,11 @@
 """The operator's screen and status line say what the messages say."""
 import io
-from math import nan
 
+from hilserl_actor.keyboard import key_table, KEYS
 from hilserl_actor.modes import Mode
-from hilserl_actor.operator_node import key_table, KEYS
-from hilserl_actor.screen import COLOURS, COMMANDERS, hint, Screen
+from hilserl_actor.screen import COLOURS, COMMANDERS, Screen
+from hilserl_actor.spoken import spoken
 from hilserl_actor.status_line import status_line
-import pytest
 from rich.console import Console
 from so101_interfaces.msg import ActorStatus, LearnerStatus
 
@@ -18,26 +17,52 @@ def status(**values):
         'policy_version': 9, 'period_ms_p50': 100.0, 'period_ms_p99': 104.0, **values})
 
 
-def drawn(screen):
+def drawn(screen, now=0.0):
     out = io.StringIO()
-    Console(file=out, width=110).print(screen.picture())
+    Console(file=out, width=110).print(screen.picture(now))
     return out.getvalue()
 
 
 def test_the_screen_shows_mode_commander_history_and_arms():
-    screen = Screen(key_table())
+    screen = Screen(key_table(True))
     assert 'waiting for the actor' in drawn(screen)
-    screen.actor, screen.learner = status(message='the arm holds'), LearnerStatus(updates=345)
-    for before, now in ((3, 3), (3, 4)):
-        screen.note_outcomes(status(episodes=5, successes=before),
-                             status(episodes=6, successes=now))
-    screen.servos['follower/gripper'] = {'temperature_c': '55', 'load': '-0.8'}
-    screen.lines.append(('red', 'driver: overload'))
-    text = drawn(screen)
-    for words in ('POLICY', 'the policy drives', 'the arm holds', '3 of 6', '-+', '345 updates',
-                  'HOT 55 C at follower/gripper', 'load 80 %', 'driver: overload', 'take over',
-                  'version 9'):
+    for episodes, successes in ((5, 3), (6, 3), (7, 4)):
+        screen.note_actor(status(
+            episodes=episodes, successes=successes, message='the arm holds', streak=1,
+            hint='let it try', policy_sha256='3a91bc4f00'), 0.0)
+    screen.note_learner(LearnerStatus(updates=345), 0.0)
+    for arm, heat, load in (('follower', 55, -0.8), ('leader', 31, 0.1)):
+        screen.note_diagnostic(f'driver: {arm}: gripper', 0, 'ok',
+                               {'temperature_c': str(heat), 'load': str(load)})
+    screen.note_diagnostic('driver: follower', 2, 'overload; clear with ...', {})
+    screen.note_diagnostic('camera: wrist_camera', 1, '12 Hz of 30', {})
+    screen.note_diagnostic('camera: wrist_camera', 0, 'ok', {})
+    screen.lines.append(('red', 'actor: refused'))
+    text = drawn(screen, 2.0)
+    for words in ('POLICY', 'the policy drives', 'the arm holds', '4 of 7', '-+', '345 updates',
+                  'HOT 55 C at gripper', '31 C at gripper', '80 % at gripper', 'actor: refused',
+                  'driver: follower: overload', 'take over', 'version 9, 3a91bc4f, 2 s old',
+                  'let it try', '1 successes in a row', 'lay the cube out', 'arrows'):
         assert words in text, words
+    assert '12 Hz of 30' not in text
+    assert 'GONE' not in text and 'NO WORD' not in text
+    text = drawn(screen, 12.0)
+    assert 'GONE for 12 s' in text and 'NO WORD FROM THE ACTOR for 12 s' in text
+
+
+def test_an_episode_that_is_taken_back_leaves_no_mark():
+    screen = Screen('')
+    for episodes in (1, 2, 3, 2):
+        screen.note_actor(status(episodes=episodes, successes=episodes), 0.0)
+    assert ''.join(screen.outcomes) == '+'
+
+
+def test_for_a_screen_reader_only_what_changes_is_said():
+    first = status(mode='READY', message='')
+    assert spoken(None, first) == ['READY: waiting for you: space starts.']
+    assert spoken(first, status(mode='READY', step=3)) == []
+    assert spoken(first, status(mode='POLICY', episodes=7, successes=4, message='grabbed')) == [
+        'POLICY: the policy drives.', '4 of 7 episodes succeeded.', 'grabbed.']
 
 
 def test_every_mode_has_a_colour_and_a_sentence():
@@ -45,15 +70,8 @@ def test_every_mode_has_a_colour_and_a_sentence():
 
 
 def test_every_key_is_in_the_table():
-    assert all(text in key_table() for text, _, _ in KEYS.values())
-
-
-@pytest.mark.parametrize('share, rate, words', [
-    (0.9, 0.9, 'short take-overs'), (0.05, 0.1, 'take over earlier'), (0.3, 0.5, ''),
-    (0.05, 0.9, ''), (0.9, nan, '')])
-def test_the_hint_follows_share_and_success(share, rate, words):
-    text = hint(status(intervention_share=share, success_rate=rate))
-    assert words in text and bool(words) == bool(text)
+    assert all(text in key_table(False) for text, _, _ in KEYS.values())
+    assert 'arrows' not in key_table(False)
 
 
 def test_the_status_line_names_what_the_live_line_must_have():
@@ -62,5 +80,7 @@ def test_the_status_line_names_what_the_live_line_must_have():
     for words in ('HUMAN', 'episode 7', 'source human', 'sigma 0.25', 'success 3/6',
                   '123 updates', 'ratio 0.98', 'policy v9'):
         assert words in line, words
+    gone = status_line(status(hint='let it try'), LearnerStatus(updates=123), True)
+    assert 'learner gone' in gone and '123 updates' not in gone and 'let it try' in gone
     assert status_line(None, None) == 'waiting for the actor'
     assert '\n' not in line

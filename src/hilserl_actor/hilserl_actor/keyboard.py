@@ -1,0 +1,69 @@
+"""What a person's keys mean, and how they come out of a terminal's bytes.
+
+Every key is a service that any other node can call as well; the arrows drive a simulated leader.
+"""
+import re
+
+from so101_description import names
+
+PAUSED = 'PAUSED'
+
+# key -> (what it does, service, value of a SetBool or None for a Trigger)
+KEYS = {
+    ' ': ('start the episode (or the cell)', names.START, None),
+    'i': ('take over through the leader', names.INTERVENE, True),
+    'o': ('give back to the policy', names.INTERVENE, False),
+    's': ('mark success', names.SUCCESS, None),
+    'f': ('mark failure', names.FAILURE, None),
+    'd': ('discard the episode under way', names.DISCARD, None),
+    'r': ('discard the last episode, to do it again', names.DISCARD_LAST, None),
+    'p': ('pause, and go on', names.PAUSE, True),
+    'x': ('EMERGENCY STOP: the arm holds', names.ESTOP, None),
+    'c': ('clear the emergency stop', names.ESTOP_RESET, None),
+    'l': ('pause the learner', names.LEARNER_PAUSE, True),
+    'k': ('let the learner go on', names.LEARNER_PAUSE, False),
+}
+SIMULATED_KEYS = {
+    'n': ('lay the cube out anew', names.SIM_PLACE_CUBE, None),
+}
+DRIVING = {
+    'arrows': 'move the leader: away, back, left, right',
+    'u j': 'up, down (page keys, too)',
+    '. ,': 'open, close the gripper',
+}
+
+_SEQUENCE = re.compile(rb'\x1b(?:\[[0-9;]*[@-~]|O[@-~])')
+_BEGUN = re.compile(rb'\x1b(?:\[[0-9;]*|O)?\Z')
+_NAMES = {b'A': 'up', b'B': 'down', b'C': 'right', b'D': 'left', b'5~': 'u', b'6~': 'j'}
+
+
+def key_table(simulated: bool) -> str:
+    """Return the keys and what they do; simulated: with those that drive the leader."""
+    table = KEYS | (SIMULATED_KEYS if simulated else {})
+    rows = [('space' if key == ' ' else key, text) for key, (text, _, _) in table.items()]
+    rows += list(DRIVING.items()) if simulated else []
+    return '\n'.join(f'  {key:<8}{text}' for key, text in rows)
+
+
+class Keyboard:
+    """A terminal's bytes, in whatever pieces they come, as names of keys."""
+
+    def __init__(self):
+        self._rest = b''
+
+    def feed(self, data: bytes) -> list[str]:
+        """Return the keys that are complete: characters in lower case, and 'up', 'left', ..."""
+        data, keys = self._rest + data, []
+        begun = _BEGUN.search(data)
+        self._rest = data[begun.start():] if begun else b''
+        data = data[:len(data) - len(self._rest)]
+        while data:
+            sequence = _SEQUENCE.match(data)
+            if sequence:
+                name = _NAMES.get(sequence[0][2:])
+                keys += [name] if name else []
+                data = data[sequence.end():]
+            else:       # an escape of its own means nothing, what follows it does
+                keys += [data[:1].decode(errors='ignore').lower()] * (data[:1] != b'\x1b')
+                data = data[1:]
+        return [key for key in keys if key]

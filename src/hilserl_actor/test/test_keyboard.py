@@ -1,0 +1,52 @@
+"""Keys out of bytes, and the hand that they move."""
+from hilserl_actor.key_hand import HELD, KeyHand, SPEED
+from hilserl_actor.keyboard import Keyboard
+from hypothesis import given, strategies as st
+import numpy as np
+import pytest
+from so101_description.joints import REST
+from so101_description.kinematics import Kinematics
+
+TYPED = b'\x1b[A\x1bOB X\x1b[6~\x1b[15~,'
+KEYS = ['up', 'down', ' ', 'x', 'j', ',']
+START = Kinematics().solve((0.25, 0.0, 0.1), np.pi / 2, 0.0, 0.5, REST).q
+
+
+@given(st.lists(st.integers(0, len(TYPED)), max_size=6))
+def test_keys_come_whole_however_their_bytes_are_cut(cuts):
+    cuts = [0, *sorted(cuts), len(TYPED)]
+    keyboard = Keyboard()
+    assert [key for a, b in zip(cuts, cuts[1:]) for key in keyboard.feed(TYPED[a:b])] == KEYS
+
+
+def test_an_escape_swallows_no_emergency_stop():
+    keyboard = Keyboard()
+    assert keyboard.feed(b'\x1b') == []
+    assert keyboard.feed(b'x') == ['x']
+    assert keyboard.feed(b'\x1bx') == ['x']
+    assert keyboard.feed(b'\xff\xc3x') == ['x']
+
+
+@pytest.mark.parametrize('key, direction', [
+    ('up', (1, 0, 0)), ('down', (-1, 0, 0)), ('left', (0, 1, 0)), ('right', (0, -1, 0)),
+    ('u', (0, 0, 1)), ('j', (0, 0, -1))])
+def test_a_held_key_moves_the_leader_its_way_until_it_is_let_go(key, direction):
+    hand, leader, now = KeyHand(), START.copy(), 0.0
+    assert hand.pull(now, 0.05, leader) is None
+    while now < 0.5:        # a terminal repeats the key
+        assert hand.press(key, now)
+        leader = hand.pull(now, 0.05, leader)
+        now += 0.05
+    tool = Kinematics().tool_pose
+    moved = tool(leader)[0] - tool(START)[0]
+    assert moved == pytest.approx(np.multiply(direction, 0.5 * SPEED), abs=0.006)
+    assert hand.pull(now + HELD, 0.05, leader) is None
+
+
+def test_the_gripper_opens_and_closes_and_no_other_joint_goes_far():
+    hand = KeyHand()
+    hand.press('.', 0.0)
+    opened = hand.pull(0.0, 0.05, START)
+    assert opened[5] > START[5]
+    assert opened[:5] == pytest.approx(START[:5], abs=0.02)
+    assert not hand.press('q', 0.0)

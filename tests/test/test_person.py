@@ -1,0 +1,90 @@
+"""A person at the simulated cell, on a real terminal (pty): drives the leader by keys, records,
+takes a demonstration back.
+"""
+import fcntl
+import os
+import pty
+import subprocess
+import sys
+import termios
+import threading
+import time
+
+from hilserl_learner.bags import open_bags
+from hilserl_learner.labels import read_labels
+from hilserl_learner.steps import Outcome, Source
+from hilserl_tests.cell_process import own_domain
+from hilserl_tests.watcher import Watcher
+import numpy as np
+
+
+class Terminal:
+    """A cell on a pty of its own, and the person before it."""
+
+    def __init__(self, words, environment):
+        self._master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, '-m', 'hilserl_actor.supervise', *words], env=environment,
+            stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(slave)
+        self.text = ''
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        while True:
+            try:
+                piece = os.read(self._master, 4096).decode(errors='replace')
+            except OSError:
+                return      # the cell has ended
+            self.text += piece
+            print(piece, end='', flush=True)
+
+    def press(self, key: bytes):
+        os.write(self._master, key)
+
+    def hold(self, key: bytes, seconds: float):
+        """As a terminal passes a held key on."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.press(key)
+            time.sleep(0.04)
+
+    def wait_for(self, words: str, timeout: float = 30.0, key: bytes = b''):
+        """Until the terminal says so; `key` is pressed every second meanwhile."""
+        since, deadline, again = len(self.text), time.monotonic() + timeout, 0.0
+        while words not in self.text[since:]:
+            assert time.monotonic() < deadline, f'{words!r} was not said: {self.text[-3000:]}'
+            assert self.process.poll() is None, self.text[-3000:]
+            if key and time.monotonic() > again:
+                self.press(key)
+                again = time.monotonic() + 1.0
+            time.sleep(0.05)
+
+
+def test_keys_drive_record_and_take_back(tmp_path):
+    with own_domain() as environment, Watcher() as heard:
+        terminal = Terminal(['record', 'run:=demos', f'runs_dir:={tmp_path}', 'operator:=person',
+                             'screen:=plain', 'episodes:=2'], environment)
+        terminal.wait_for('RESET -> READY', 60, key=b' ')
+        for key, said in ((b'\x1b[A', 'demonstration 1 of 2: success'),        # away
+                          (b'\x1b[B', 'demonstration 1 of 2: success'),        # back
+                          (b'\x1b[D', 'demonstration 2 of 2: success')):       # left
+            terminal.wait_for('READY -> HUMAN', key=b' ')
+            terminal.hold(key, 1.5)
+            terminal.press(b's')
+            terminal.wait_for(said)
+            if key == b'\x1b[A':
+                terminal.wait_for('the last episode is discarded; 0 of 2', key=b'r')
+        assert terminal.process.wait(20) == 0, terminal.text[-3000:]
+    assert 'Traceback' not in terminal.text
+    bags = open_bags(tmp_path / 'demos' / 'bags')
+    assert [[label.outcome for label in read_labels(bag.directory)] for bag in bags] == [
+        [Outcome.DISCARDED], [], []]
+    means = []
+    for bag in bags:
+        steps = [step for step in bag.steps() if not step.last]
+        assert {step.source for step in steps} == {Source.HUMAN}
+        means.append(np.mean([step.action for step in steps], axis=0))
+    assert means[0][0] > 0.1 and means[1][0] < -0.1 and means[2][1] > 0.1
+    assert heard.actor[-1].interventions == 0
