@@ -14,7 +14,9 @@ from so101_description.ros_node import CellNode, Parameter
 from so101_interfaces.msg import ActorStatus
 from std_srvs.srv import SetBool, Trigger
 
-from .judgement import Operator, PERIOD, ROLES, Seen
+from .judgement import Operator, operator_for, PERIOD, ROLES, Seen
+from .layouts import LAYOUTS
+from .worlds import WORLDS
 
 # key -> service, and the value of a SetBool (None: a Trigger)
 KEYS = {
@@ -34,11 +36,16 @@ class ScriptedOperatorNode(CellNode):
         Parameter('role', 'intervene', 'intervene: help the policy where it fails; demonstrate: '
                   'drive every episode; watch: only lay the cube out and start', choices=ROLES),
         Parameter('seed', 0, 'of its delays and misjudgements', 0, 2**31 - 1),
+        Parameter('task', 'grasp_lift', 'what is laid out', choices=tuple(LAYOUTS)),
+        Parameter('world', 'plain', 'in some of them it behaves more like a human',
+                  choices=tuple(WORLDS)),
     )
 
     def __init__(self):
         super().__init__('scripted_operator')
-        self._operator = Operator(self.param('role'), self.param('seed'))
+        self._operator = Operator(
+            self.param('role'), self.param('seed'),
+            operator_for(self.param('task'), self.param('world')))
         self._status: ActorStatus | None = None
         self._cube: PoseStamped | None = None
         self._joints: dict[str, JointState] = {}
