@@ -213,7 +213,8 @@ def plan(command: str, values: dict) -> Plan:
         nodes.append(_learner(command, values, run_dir))
     if operator == 'scripted' and command != 'preflight':
         nodes.append(NodeSpec('so101_sim', 'scripted_operator', {
-            'seed': values['seed'], 'role': _ROLES[command]}))
+            'seed': values['seed'], 'role': _ROLES[command], 'task': values['task'],
+            'world': values['world']}))
     if command != 'preflight':
         nodes.append(NodeSpec('hilserl_actor', 'operator', {
             'screen': values['screen'], 'hand': sim and operator == 'person'}, interactive=True))
@@ -331,7 +332,8 @@ def _actor(command, values, operator, evaluations) -> NodeSpec:
 
 
 def _learner(command, values, run_dir) -> NodeSpec:
-    parameters = {'run_dir': str(run_dir), 'seed': values['seed'], **_task(values)}
+    parameters = {'run_dir': str(run_dir), 'seed': values['seed'], **_task(values),
+                  'world': values['world'] if values['sim'] else 'real'}
     if command == 'record':
         parameters['update_ratio'] = 0.0
     else:

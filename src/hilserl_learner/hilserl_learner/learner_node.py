@@ -66,6 +66,7 @@ class LearnerNode(CellNode):
         # on two cores, batch 64: one thread 50 ms; two threads 34 ms alone, but 0.9 s beside a
         # busy process, because each waits for the other at every operation
         Parameter('threads', DEFAULTS.threads, 'threads of one update', 1, 256),
+        Parameter('world', '', 'name of the simulated world, or real: stands in run.yaml'),
         Parameter('seed', DEFAULTS.seed, 'of initial weights and sampling', 0, 2**31 - 1),
         Parameter('memory_gb', DEFAULTS.memory_gb, 'memory of the replay, GB', 0.01, 1000.0),
     )

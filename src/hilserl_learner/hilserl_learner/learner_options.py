@@ -34,6 +34,7 @@ class LearnerOptions:
     threads: int = 1
     seed: int = 0
     memory_gb: float = 1.0
+    world: str = ''                 # changes nothing, is known afterwards
 
     def config(self) -> AgentConfig:
         """The algorithm with its changes. CellError if an option does not exist or fit."""
