@@ -119,7 +119,7 @@ class Arm:
         else:
             raise CellError(f'{self.bus.path}: {self.servos.silent()} of the {self.name} do not '
                             'answer a sync read; check their plugs')
-        self.grip.reset()
+        self.grip.find()
         held = self.servos.held()
         if not np.isnan(held).all():
             self._log(f'{self.name}: found holding; it goes on holding where it is')

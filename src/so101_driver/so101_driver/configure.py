@@ -61,7 +61,9 @@ def _configure(bus: Bus, calibration: Calibration, joint: int) -> str:
         bus.write(number, servo.ACCELERATION, 1, MAX_ACCELERATION)
     wanted = wanted_registers(calibration, joint)
     limit = wanted.get(servo.MAX_TORQUE_LIMIT, _word(table, servo.MAX_TORQUE_LIMIT))
-    if _word(table, servo.TORQUE_LIMIT) != limit:
+    present = _word(table, servo.TORQUE_LIMIT)
+    eased = name == 'gripper' and table[servo.TORQUE_ENABLE] and present < limit    # see `grip`
+    if present != limit and not eased:
         bus.write(number, servo.TORQUE_LIMIT, 2, limit)
     different = {}
     for address, value in wanted.items():

@@ -27,13 +27,15 @@ class Grip:
     def __init__(self, servos: Servos, goal: Goal, log):
         self.eased = self.loosened = 0
         self._servos, self._goal, self._log = servos, goal, log
-        self.reset()
-
-    def reset(self) -> None:
-        """The servo was set up anew: it has its full torque."""
         self._is_eased = False
         self._hard_since: float | None = None
         self._overloaded_since: float | None = None
+
+    def find(self) -> None:
+        """See whether a gripper that holds was eased before; CellError if it does not answer."""
+        limit = self._servos.bus.read(IDS[GRIPPER], servo.TORQUE_LIMIT, 2)[1]
+        self._is_eased = int.from_bytes(limit, 'little') < GRIPPER_TORQUE
+        self._hard_since = self._overloaded_since = None
 
     def update(self, now: float) -> None:
         """Look at the last answers (monotonic s), with torque on."""

@@ -10,8 +10,9 @@ import time
 
 from emulated_arm import EmulatedArm
 import numpy as np
+import pytest
 from running_arm import wait_for
-from test_driver_node import Bench, bench, domain, start, START
+from test_driver_node import bench, domain, start, START
 
 from so101_description.joints import JOINTS
 from so101_sim import calibration_path
@@ -21,9 +22,17 @@ JUMP = 1                                # ticks that a goal may change at a take
 KILLS = 3
 
 
-def start_follower(arm):
-    return start(follower_port=arm.port, answer_timeout=0.04,
-                 follower_calibration=calibration_path('follower'))
+@pytest.fixture
+def start_follower():
+    started = []
+
+    def start_one(arm):
+        started.append(start(follower_port=arm.port, answer_timeout=0.04,
+                             follower_calibration=calibration_path('follower')))
+        return started[-1]
+    yield start_one
+    for process in started:             # of a test that failed half-way
+        kill(process)
 
 
 def kill(process):
@@ -38,13 +47,18 @@ def wait_for_states(bench, process):
 
 
 def test_a_driver_killed_at_any_moment_leaves_the_arm_holding_and_the_next_takes_over(
-        tmp_path, bench: Bench):
+        tmp_path, bench, start_follower):
     chance = random.Random(3)
     with EmulatedArm(tmp_path / 'port') as arm:
         arm.hold = {6}                          # the jaw, stopped by something in it
         process = start_follower(arm)
         wait_for_states(bench, process)
         assert bench.torque(True).success
+
+        def grips():
+            bench.command([0.0] * 5 + [0.5])
+            return arm.servos[5].torque_limit == 0.2     # long enough to be eased
+        bench.spin_until(grips)
         for servo in arm.servos:
             servo.switched.clear()
         worn = [servo.eeprom_writes for servo in arm.servos]
@@ -75,6 +89,7 @@ def test_a_driver_killed_at_any_moment_leaves_the_arm_holding_and_the_next_takes
                 assert 0 not in servo.switched, f'{joint} was let go'
         assert [servo.eeprom_writes for servo in arm.servos] == worn
         assert arm.servos[5].goal < arm.servos[5].sensed.position - 50     # still in its grip
+        assert arm.servos[5].torque_limit == 0.2 and not arm.servos[5].error
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=20)
     assert process.returncode == 0
@@ -101,7 +116,8 @@ def test_a_driver_whose_launcher_dies_leaves_the_arm_at_rest(tmp_path, bench):
         assert words in said
 
 
-def test_a_second_ctrl_c_does_not_keep_the_arm_from_its_rest(tmp_path, bench):
+def test_a_second_ctrl_c_does_not_keep_the_arm_from_its_rest(
+        tmp_path, bench, start_follower):
     with EmulatedArm(tmp_path / 'port') as arm:
         process = start_follower(arm)
         wait_for_states(bench, process)
