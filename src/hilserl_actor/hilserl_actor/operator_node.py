@@ -102,7 +102,8 @@ class OperatorNode(CellNode):
                 {pair.key: pair.value for pair in status.values})
 
     def _draw(self) -> None:
-        self._live.update(self.screen.picture(time.monotonic()), refresh=True)
+        self._live.update(self.screen.picture(
+            time.monotonic(), self._live.console.height), refresh=True)
 
     def _print(self) -> None:
         now = time.monotonic()
@@ -116,7 +117,7 @@ class OperatorNode(CellNode):
         if self._live is None:
             print(sentence, flush=True)
         else:
-            self.screen.lines.append(('', sentence))
+            self.screen.lines += [('', line) for line in sentence.splitlines()]
 
     # -- keys ----------------------------------------------------------------------------------
 

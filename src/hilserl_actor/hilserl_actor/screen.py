@@ -19,6 +19,7 @@ COMMANDERS = {'POLICY': 'the policy drives', 'HUMAN': 'you drive, through the le
               'IDLE': 'the arm does not move', 'PAUSED': 'paused: p goes on',
               'ESTOP': 'EMERGENCY STOP: c clears it'}
 WARM = 50               # degrees C of a servo
+TALL = 34               # lines of a terminal that has room for frames
 SILENCE = 3.0           # s without a word after which actor or learner is taken for gone
 LEVELS = {1: 'yellow', 2: 'red', 3: 'red'}      # of a diagnostic: warning, error, stale
 
@@ -67,26 +68,31 @@ class Screen:
         """Whether it has been silent for too long, after it was heard."""
         return self.learner is not None and now - self._learner_at > SILENCE
 
-    def picture(self, now: float):
-        """Return the renderable."""
+    def picture(self, now: float, height: int):
+        """Return the renderable, for a terminal of so many lines."""
         if self.actor is None:
             return Panel('waiting for the actor', title='SO-101')
-        return Group(self._head(now), self._middle(now), self._messages(),
-                     Panel(self._keys_in_columns(), title='keys', border_style='dim'))
+        parts = [('', self._figures(now)), ('last messages', self._messages(height)),
+                 ('keys', self._keys_in_columns())]
+        if height >= TALL:
+            parts = [(title, Panel(part, title=title or None, border_style='dim'))
+                     for title, part in parts]
+        return Group(self._head(now), *(part for _, part in parts))
 
     def _head(self, now: float):
         actor = self.actor
         colour = COLOURS.get(actor.mode, 'white')
-        text = Text(f' {actor.mode} ', style=f'bold reverse {colour}')
+        text = Text()
+        text.append(f' {actor.mode} ', style=f'bold reverse {colour}')
         text.append(f'  {COMMANDERS.get(actor.mode, "")}', style=colour)
         if self.actor_gone(now):
             text.append(f'\nNO WORD FROM THE ACTOR for {now - self._actor_at:.0f} s',
                         style='bold red')
-        text.append(f'\n{actor.message}', style='yellow')
-        text.append(f'\n{actor.hint}', style='italic')
+        text.append(f'\n{actor.message or actor.hint}',
+                    style='yellow' if actor.message else 'italic')
         return Panel(text, title='SO-101', border_style=colour)
 
-    def _middle(self, now: float):
+    def _figures(self, now: float):
         actor = self.actor
         grid = Table.grid(padding=(0, 3))
         for _ in range(4):
@@ -112,7 +118,7 @@ class Screen:
         for arm in sorted(self.servos):
             grid.add_row(Text(arm, style='dim'), self._heat(arm), Text('load', style='dim'),
                          self._load(arm))
-        return Panel(grid, border_style='dim')
+        return grid
 
     def _policy(self, now: float) -> str:
         actor = self.actor
@@ -141,17 +147,20 @@ class Screen:
                           for joint, values in self.servos[arm].items())
         return f'{100 * load:.0f} % at {joint}'
 
-    def _messages(self):
-        text = Text()
+    def _messages(self, height: int):
+        text = Text(no_wrap=True, overflow='ellipsis')
         for name, (level, message) in sorted(self.warnings.items()):
             text.append(f'{name}: {message}\n', style=LEVELS.get(level, 'red'))
-        for style, line in self.lines:
-            text.append(line[:160] + '\n', style=style)
-        return Panel(text, title='last messages', border_style='dim')
+        for style, line in list(self.lines)[0 if height >= TALL else -2:]:
+            text.append(line + '\n', style=style)
+        text.right_crop(1)
+        return text
 
     def _keys_in_columns(self):
         lines = self._keys.splitlines()
         half = (len(lines) + 1) // 2
         grid = Table.grid(padding=(0, 4))
+        for _ in range(2):
+            grid.add_column(no_wrap=True)
         grid.add_row('\n'.join(lines[:half]), '\n'.join(lines[half:]))
         return grid

@@ -17,9 +17,9 @@ def status(**values):
         'policy_version': 9, 'period_ms_p50': 100.0, 'period_ms_p99': 104.0, **values})
 
 
-def drawn(screen, now=0.0):
+def drawn(screen, now=0.0, height=40):
     out = io.StringIO()
-    Console(file=out, width=110).print(screen.picture(now))
+    Console(file=out, width=110).print(screen.picture(now, height))
     return out.getvalue()
 
 
@@ -29,7 +29,7 @@ def test_the_screen_shows_mode_commander_history_and_arms():
     for episodes, successes in ((5, 3), (6, 3), (7, 4)):
         screen.note_actor(status(
             episodes=episodes, successes=successes, message='the arm holds', streak=1,
-            hint='let it try', policy_sha256='3a91bc4f00'), 0.0)
+            policy_sha256='3a91bc4f00'), 0.0)
     screen.note_learner(LearnerStatus(updates=345), 0.0)
     for arm, heat, load in (('follower', 55, -0.8), ('leader', 31, 0.1)):
         screen.note_diagnostic(f'driver: {arm}: gripper', 0, 'ok',
@@ -42,12 +42,16 @@ def test_the_screen_shows_mode_commander_history_and_arms():
     for words in ('POLICY', 'the policy drives', 'the arm holds', '4 of 7', '-+', '345 updates',
                   'HOT 55 C at gripper', '31 C at gripper', '80 % at gripper', 'actor: refused',
                   'driver: follower: overload', 'take over', 'version 9, 3a91bc4f, 2 s old',
-                  'let it try', '1 successes in a row', 'lay the cube out', 'arrows'):
+                  '1 successes in a row', 'lay the cube out', 'arrows'):
         assert words in text, words
     assert '12 Hz of 30' not in text
+    screen.note_actor(status(hint='let it try'), 2.0)
+    assert 'let it try' in drawn(screen, 2.0)
     assert 'GONE' not in text and 'NO WORD' not in text
+    assert len(drawn(screen, 2.0, 24).splitlines()) <= 24
+    assert 'x       EMERGENCY STOP' in drawn(screen, 2.0, 24)
     text = drawn(screen, 12.0)
-    assert 'GONE for 12 s' in text and 'NO WORD FROM THE ACTOR for 12 s' in text
+    assert 'GONE for 12 s' in text and 'NO WORD FROM THE ACTOR for 10 s' in text
 
 
 def test_an_episode_that_is_taken_back_leaves_no_mark():
