@@ -88,7 +88,7 @@ class ControlLoop:
     def offer(self, policy: Policy, sha256: str = '', published: int = 0) -> None:
         """Hand over a loaded policy; it drives from the next tick on. Any thread.
 
-        sha256: of its bundle; published: when, ns of the ROS clock, 0: never (a file).
+        sha256: of its bundle; published: when, ns of the ROS clock, 0: before the loop was there.
         """
         self._offered.append((policy, sha256, published))
 

@@ -40,6 +40,7 @@ class Episode:
         self.dropped = 0
         self._emit = emit
         self._pending: StepRecord | None = None
+        self._unfollowed: StepRecord | None = None      # the last action's, after a drop
         self._previous_action = np.zeros(len(schema.action_names), np.float32)
         self._blank = StepRecord(
             stamp=0, schema_hash=schema.hash, episode_id=self.id, index=0,
@@ -57,7 +58,7 @@ class Episode:
             image_stamps=sensed.image_stamps, state=state,
             action=np.asarray(action, np.float32).copy(), source=source,
             policy_version=version, sigma=sigma)
-        self._previous_action = self._pending.action
+        self._unfollowed, self._previous_action = None, self._pending.action
         self.index += 1
 
     def follow(self, reward: float | None, terminated: bool = False, truncated: bool = False):
@@ -74,7 +75,7 @@ class Episode:
     def drop(self) -> None:
         """Forget the pending step: what followed it was not seen in time."""
         if self._pending is not None:
-            self._pending = None
+            self._pending, self._unfollowed = None, self._pending
             self.dropped += 1
 
     def end(self, sensed: Sensed, state, outcome: Outcome) -> None:
@@ -84,9 +85,10 @@ class Episode:
             image_stamps=sensed.image_stamps, state=state, last=True, outcome=outcome))
 
     def abort(self) -> None:
-        """End without a further observation: the pending step's becomes the final one."""
-        if self._pending is not None:
+        """End without a further observation: that of the last action becomes the final one."""
+        final = self._pending or self._unfollowed
+        if final is not None:
             self._emit(replace(
-                self._pending, action=np.empty(0, np.float32), source=Source.NONE,
+                final, action=np.empty(0, np.float32), source=Source.NONE,
                 policy_version=0, sigma=0.0, last=True))
-            self._pending = None
+            self._pending = self._unfollowed = None

@@ -8,7 +8,7 @@ from collections import deque
 
 import numpy as np
 
-PUSHED = 0.08           # rad off its way: a hand; a loaded servo stands up to 0.045 beside its goal
+PUSHED = 0.08           # rad off its way: a hand; a loaded servo stands 0.045 beside its goal
 ALIGNED = 0.05          # rad: near enough for the feeling to be armed (again)
 PUSHED_TIME = 0.1       # s from the first to the last of the ticks that feel it
 WAY_TIME = 0.4          # s of commands that a servo may still be on the way between

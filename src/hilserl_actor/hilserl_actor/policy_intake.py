@@ -19,6 +19,7 @@ class PolicyIntake:
 
     def __init__(self, node):
         self._node, self._loop, self._schema = node, node.loop, node.schema
+        self._since = node.get_clock().now().nanoseconds     # what is latched may be older
         self._message: Weights | None = None
         self._arrived = threading.Event()
         node.create_subscription(Weights, names.WEIGHTS, self._on_weights, qos.LATCHED)
@@ -40,7 +41,10 @@ class PolicyIntake:
                 policy = Policy.from_bytes(
                     data, self._schema.hash, driving.version if driving else -1)
             except CellError as error:
-                self._node.get_logger().error(f'weights version {message.version} refused: {error}')
+                self._node.get_logger().error(
+                    f'weights version {message.version} refused: {error}')
                 continue
             self._loop.env_steps = max(self._loop.env_steps, message.env_steps)
-            self._loop.offer(policy, hashlib.sha256(data).hexdigest(), to_ns(message.header.stamp))
+            published = to_ns(message.header.stamp)
+            self._loop.offer(policy, hashlib.sha256(data).hexdigest(),
+                             published if published > self._since else 0)

@@ -1,0 +1,215 @@
+"""What an actor node finds around it, over real rclpy: arms, camera, judge, learner, FK service.
+
+Each part can be stopped or slowed; what the actor says and commands is kept.
+"""
+from array import array
+from contextlib import contextmanager
+from functools import cache
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+import time
+
+from domain_coordinator import domain_id
+from hilserl_learner.networks import Actor, Encoder, NetworkConfig
+from hilserl_learner.policy import pack as pack_policy
+import numpy as np
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from sensor_msgs.msg import Image, JointState
+from so101_description import names, qos
+from so101_description.joints import JOINTS, pack, REST
+from so101_description.kinematics_node import KinematicsNode
+from so101_interfaces.msg import ActorStatus, Reward, Step, Weights
+from std_srvs.srv import SetBool, Trigger
+import torch
+
+from bench_top import SCHEMA
+
+NODES = {'actor': ('hilserl_actor.actor_node', 'ActorNode'),
+         'kinematics': ('so101_description.kinematics_node', 'KinematicsNode')}
+SPEED = 2.0     # rad/s, of the arms
+
+
+@cache
+def bundle(version: int) -> bytes:
+    """A policy; made before it is needed, because nothing else runs meanwhile."""
+    torch.manual_seed(version)
+    network = NetworkConfig()
+    encoder = Encoder(SCHEMA, network)
+    actor = Actor(encoder.size, SCHEMA, network)
+    return pack_policy(SCHEMA, network, encoder, actor, version, 0, 0)
+
+
+class SlowableKinematics(KinematicsNode):
+    """The FK service; the next `late` answers take `delay` s longer."""
+
+    delay, late = 0.0, 0
+
+    def _answering(self, answer):
+        call = KinematicsNode._answering(answer)
+
+        def delayed(request, response):
+            if self.late:
+                self.late -= 1
+                time.sleep(self.delay)
+            return call(request, response)
+        return delayed
+
+
+class StandInCell:
+    """Everything but actor and FK service; times in s of the monotonic clock."""
+
+    def __init__(self, namespace=''):
+        self.namespace = namespace
+        self.sees = self.feels = self.judges = True     # camera, joint states, reward
+        self.status: list[ActorStatus] = []
+        self.steps: list[Step] = []
+        self.commands: list[tuple[float, np.ndarray]] = []     # to the follower: (when, rad)
+        self.torque: list[tuple[str, bool]] = []               # as it was asked for
+        self._target = {arm: REST.copy() for arm in names.ARMS}
+        self._position = {arm: REST.copy() for arm in names.ARMS}
+        options = ['--ros-args'] + (['-r', f'__ns:=/{namespace}'] if namespace else [])
+        context = rclpy.Context()
+        rclpy.init(args=options, context=context)
+        self.node = rclpy.create_node('stand_in', context=context)
+        self._publish_to()
+        self._listen()
+        self.node.create_timer(0.01, self._move)
+        self.node.create_timer(1.0 / 30.0, self._look)
+
+    # -- messages ------------------------------------------------------------------------------
+    def _publish_to(self):
+        node = self.node
+        self._states = {arm: node.create_publisher(
+            JointState, names.JOINT_STATES.format(arm=arm), qos.SENSOR_PUB) for arm in names.ARMS}
+        self._images = node.create_publisher(
+            Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_PUB)
+        self._reward = node.create_publisher(Reward, names.REWARD, qos.SENSOR_PUB)
+        self._weights = node.create_publisher(Weights, names.WEIGHTS, qos.LATCHED)
+        pixels = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+        self._image = Image(width=160, height=120, encoding='rgb8', step=480,
+                            data=pixels.tobytes())
+
+    def _listen(self):
+        node = self.node
+        node.create_subscription(ActorStatus, names.ACTOR_STATUS, self.status.append, qos.STATUS)
+        node.create_subscription(Step, names.STEP, self.steps.append, qos.STEPS)
+        for arm in names.ARMS:
+            node.create_subscription(
+                JointState, names.JOINT_COMMANDS.format(arm=arm),
+                lambda m, arm=arm: self._command(arm, m), qos.COMMAND)
+            node.create_service(SetBool, names.SET_TORQUE.format(arm=arm),
+                                lambda q, r, arm=arm: self._set_torque(arm, q, r))
+        self._keys = {name: node.create_client(Trigger, name) for name in (
+            names.START, names.ESTOP, names.ESTOP_RESET)}
+
+    def _command(self, arm, message):
+        self._target[arm] = pack(message.name, message.position)
+        if arm == 'follower':
+            self.commands.append((time.monotonic(), self._target[arm]))
+
+    def _set_torque(self, arm, request, response):
+        self.torque.append((arm, request.data))
+        response.success = True
+        return response
+
+    def _stamped(self, message):
+        message.header.stamp = self.node.get_clock().now().to_msg()
+        return message
+
+    def _move(self):
+        for arm, position in self._position.items():
+            position += np.clip(self._target[arm] - position, -SPEED * 0.01, SPEED * 0.01)
+            if self.feels:
+                self._states[arm].publish(self._stamped(
+                    JointState(name=list(JOINTS), position=position.tolist())))
+
+    def _look(self):
+        if self.sees:
+            self._images.publish(self._stamped(self._image))
+        if self.judges:
+            self._reward.publish(self._stamped(Reward(value=0.25, source='stand-in')))
+
+    def publish_policy(self, version: int) -> str:
+        """Publish weights as a learner does; returns their hash."""
+        data = bundle(version)
+        sha256 = hashlib.sha256(data).hexdigest()
+        self._weights.publish(self._stamped(Weights(
+            schema_hash=SCHEMA.hash, version=version, sha256=sha256, data=array('B', data))))
+        return sha256
+
+    # -- for tests -----------------------------------------------------------------------------
+    def press(self, name: str):
+        """Press a key; its answer."""
+        future = self._keys[name].call_async(Trigger.Request())
+        wait_for(future.done, name)
+        return future.result()
+
+    def wait_for_mode(self, mode: str, timeout=20.0):
+        """Wait until the next status with this mode."""
+        wait_for(lambda: self.status and self.status[-1].mode == mode, mode, timeout)
+
+    def said(self, words: str) -> bool:
+        """Whether a status had these words in its message."""
+        return any(words in status.message for status in list(self.status))
+
+
+def wait_for(condition, what: str, timeout=10.0):
+    """Fail if `condition` does not come true in time."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, f'not within {timeout} s: {what}'
+        time.sleep(0.005)
+
+
+@contextmanager
+def own_domain():
+    """A ROS domain of this test's own."""
+    with domain_id() as number:
+        before = dict(os.environ)
+        os.environ.update(ROS_DOMAIN_ID=str(number), ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST')
+        yield
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def spinning(node):
+    """Spin a node in a thread of its own, then end its context."""
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+
+    def spin():
+        try:
+            while node.context.ok():
+                executor.spin_once(timeout_sec=0.1)
+        except ExternalShutdownException:
+            pass        # the block ended
+    thread = threading.Thread(target=spin)
+    thread.start()
+    try:
+        yield node
+    finally:
+        rclpy.shutdown(context=node.context)
+        thread.join()
+
+
+@contextmanager
+def running(node: str, namespace='', **parameters):
+    """One of NODES as a process."""
+    module, name = NODES[node]
+    words = [sys.executable, '-c', f'from {module} import {name}\n'
+             f'from so101_description.ros_node import run\nrun({name})', '--ros-args']
+    if namespace:
+        words += ['-r', f'__ns:=/{namespace}']
+    for key, value in parameters.items():
+        words += ['-p', f'{key}:={value}']
+    process = subprocess.Popen(words)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        assert process.wait(10.0) == 0

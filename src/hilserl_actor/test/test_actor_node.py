@@ -1,0 +1,166 @@
+"""The actor as a process over real rclpy, its surroundings stopped, slowed and brought back."""
+from contextlib import contextmanager
+import time
+
+import numpy as np
+import pytest
+import rclpy
+from so101_description import names
+from so101_description.ros_node import not_urgent, urgent
+from stand_in_cell import (
+    bundle, own_domain, running, SlowableKinematics, spinning, StandInCell, wait_for)
+
+READY_TIME = 0.5
+PERIOD = 0.1
+
+
+@contextmanager
+def cell_with_actor(namespace='', **parameters):
+    cell = StandInCell(namespace)
+    with spinning(cell.node), running(
+            'actor', namespace, auto_start='true', sigma='0.3', ready_time=READY_TIME,
+            **parameters):
+        cell.sha256 = cell.publish_policy(1)
+        yield cell
+
+
+@pytest.fixture(scope='module')
+def bench():
+    """A cell with its actor at work, and its FK service."""
+    bundle(1), bundle(2)
+    urgent()        # arms and cameras do not wait for other processes
+    with own_domain():
+        rclpy.init()
+        kinematics = SlowableKinematics()
+        with spinning(kinematics), cell_with_actor() as cell:
+            cell.kinematics = kinematics
+            yield cell
+    not_urgent()
+
+
+@pytest.fixture
+def cell(bench):
+    """The cell some steps into an episode that began by itself."""
+    bench.kinematics.late = 0
+    bench.sees = bench.feels = bench.judges = True
+    bench.wait_for_mode('POLICY')
+    wait_for(lambda: bench.steps and 5 < bench.steps[-1].index < 60
+             and episode(bench) == bench.status[-1].episode_id, 'some steps', 30.0)
+    bench.status.clear()
+    del bench.steps[:-1]
+    return bench
+
+
+def episode(cell) -> str:
+    return cell.steps[-1].episode_id
+
+
+def commands_since(cell, since: float):
+    return [at for at, _ in cell.commands if at > since]
+
+
+def goes_on_by_itself(cell):
+    cell.wait_for_mode('READY')
+    cell.wait_for_mode('POLICY')
+
+
+def stamp(message) -> float:
+    return message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+
+
+def test_the_status_names_the_policy_that_drives_and_the_times_it_took(cell):
+    wait_for(lambda: cell.status, 'a status')
+    assert cell.status[-1].policy_sha256 == cell.sha256
+    assert np.isnan(cell.status[-1].weights_latency_ms)     # these were there before the actor
+    applied = cell.status[-1].policies_applied
+    sha256 = cell.publish_policy(2)
+    wait_for(lambda: cell.status and cell.status[-1].policy_sha256 == sha256, 'version 2')
+    status = cell.status[-1]
+    assert status.policy_version == 2 and status.policies_applied == applied + 1
+    assert 0.0 < status.weights_latency_ms < 5000.0
+    assert 0.0 < status.tick_ms < 1e3 * PERIOD
+
+
+def test_an_observation_follows_the_one_before_by_nine_tenths_of_a_period_at_least(cell):
+    wait_for(lambda: len(cell.steps) >= 20, 'steps')
+    between = [stamp(b) - stamp(a) for a, b in zip(cell.steps, cell.steps[1:])
+               if b.index == a.index + 1 and b.episode_id == a.episode_id]
+    assert min(between) > 0.9 * PERIOD - 0.001
+    assert np.median(between) == pytest.approx(PERIOD, abs=0.002)
+
+
+def test_one_late_answer_of_the_fk_service_costs_one_step_and_no_episode(cell):
+    was = episode(cell)
+    cell.kinematics.delay, cell.kinematics.late = 0.04, 1
+    wait_for(lambda: cell.said('did not answer within 20 ms'), 'its name')
+    wait_for(lambda: cell.steps[-1].index >= cell.status[-1].step - 1 > 8, 'steps')
+    cell.wait_for_mode('POLICY')
+    assert episode(cell) == was
+    indexes = [step.index for step in cell.steps]
+    assert sum(np.diff(indexes) - 1) in (1, 2), indexes
+
+
+def test_a_slow_fk_service_is_lost_the_arm_holds_and_all_goes_on_when_it_is_back(cell):
+    since = time.monotonic()
+    cell.kinematics.delay, cell.kinematics.late = 0.05, 10 ** 6
+    wait_for(lambda: cell.said('the arm holds and nothing is recorded'), 'what is lost')
+    cell.wait_for_mode('RESET')
+    steps = len(cell.steps)
+    time.sleep(0.5)
+    assert not commands_since(cell, since + 0.3) and len(cell.steps) == steps
+    assert cell.steps[-1].last and cell.steps[-1].outcome == 0
+    cell.kinematics.late = 0
+    goes_on_by_itself(cell)
+
+
+@pytest.mark.parametrize('part, words', [
+    ('sees', 'wrist_camera image is '), ('feels', 'follower joint state is ')])
+def test_without_camera_or_driver_the_arm_holds_and_all_goes_on_when_they_are_back(
+        cell, part, words):
+    since = time.monotonic()
+    setattr(cell, part, False)
+    wait_for(lambda: cell.said(words), 'the cause')
+    cell.wait_for_mode('RESET')
+    steps = len(cell.steps)
+    time.sleep(0.3)
+    assert not commands_since(cell, since + 0.5) and len(cell.steps) == steps
+    cell.torque.clear()
+    setattr(cell, part, True)
+    goes_on_by_itself(cell)
+    assert ('follower', True) in cell.torque        # a new driver would not know of it
+
+
+def test_a_moment_without_camera_drops_steps_but_not_the_episode(cell):
+    was = episode(cell)
+    cell.sees = False
+    time.sleep(0.35)
+    cell.sees = True
+    wait_for(lambda: cell.said('wrist_camera image is '), 'the cause')
+    before = len(cell.steps)
+    wait_for(lambda: len(cell.steps) >= before + 3, 'steps')
+    assert episode(cell) == was
+    assert any(np.diff([step.index for step in cell.steps]) > 1)
+    assert cell.status[-1].dropped_steps >= 1
+
+
+def test_a_silent_judge_leaves_steps_without_reward(cell):
+    assert all(step.has_reward and step.reward == 0.25 for step in cell.steps[-3:])
+    cell.judges = False
+    time.sleep(0.8)
+    wait_for(lambda: cell.steps and not cell.steps[-1].has_reward, 'steps that nobody judged')
+    cell.judges = True
+
+
+def test_two_cells_do_not_hear_each_other(cell):
+    with running('kinematics', 'b'), cell_with_actor('b', reward='operator') as other:
+        wait_for(lambda: any(not s.last for s in other.steps), 'steps of the other', 30.0)
+        assert all(s.has_reward and s.reward == 0.0 for s in other.steps if not s.last)
+        assert cell.press(names.ESTOP).success
+        cell.wait_for_mode('ESTOP')
+        since, steps = time.monotonic(), len(other.steps)
+        wait_for(lambda: len(other.steps) >= steps + 10, 'steps of the other')
+        assert not commands_since(cell, since) and commands_since(other, since)
+        assert other.status[-1].mode == 'POLICY' and cell.status[-1].mode == 'ESTOP'
+        assert not {s.episode_id for s in cell.steps} & {s.episode_id for s in other.steps}
+    assert cell.press(names.ESTOP_RESET).success
+    goes_on_by_itself(cell)
