@@ -81,7 +81,8 @@ def learn(options, directory: Path, console: Console) -> dict:
             algorithm=options.algorithm, agent_options=options.agent_options,
             start='demos' if options.demos else 'scratch',
             demos=(str(demos),) if options.demos else (), sigma=options.sigma,
-            update_ratio=options.update_ratio, threads=options.threads, seed=options.seed)
+            update_ratio=options.update_ratio, threads=options.threads, seed=options.seed,
+            world=options.world)
         progress = stepped.train(
             schema, directory / 'run', settings, options.world, options.minutes, options.every,
             options.episodes, screen.show)
