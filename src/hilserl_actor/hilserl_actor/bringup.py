@@ -91,6 +91,8 @@ ARGUMENTS = (
     Argument('episodes', '0', f'stop after so many finished episodes; 0: no limit (eval: '
              f'{EVAL_EPISODES})',
              int, (), ('train', 'record', 'eval')),
+    Argument('ready_time', '0', 'seconds at the start pose after which an episode starts by '
+             'itself; 0: it waits for you', float, (), ('train', 'record', 'eval')),
     Argument('checkpoint', '', 'which checkpoint of the run to evaluate: best, latest, a name '
              'that ./cell checkpoints lists, or all, one after another (default: the best, or the '
              'latest as long as none is judged)', str, (), ('eval',)),
@@ -327,7 +329,7 @@ def _actor(command, values, operator, evaluations) -> NodeSpec:
     else:
         parameters['start'] = values.get('start', 'scratch')
         parameters['sigma'] = values.get('sigma', '')
-    parameters['episodes'] = values.get('episodes', 0)
+    parameters |= {name: values[name] for name in ('episodes', 'ready_time') if name in values}
     return NodeSpec('hilserl_actor', 'actor', parameters)
 
 
