@@ -1,10 +1,13 @@
 """A cell started as a user starts it, watched from outside, in a ROS domain of its own."""
 from contextlib import contextmanager
+import fcntl
 import os
 from pathlib import Path
+import pty
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 
@@ -12,13 +15,21 @@ from domain_coordinator import domain_id
 
 
 class CellProcess:
-    """`python -m hilserl_actor.supervise ...` with its output kept, line by line."""
+    """`python -m hilserl_actor.supervise ...` with its output kept, line by line.
 
-    def __init__(self, words, environment):
+    terminal: it has one to read keys from, see `type`.
+    """
+
+    def __init__(self, words, environment, terminal=False):
         self.started = time.monotonic()
+        self._keys, keys = pty.openpty() if terminal else (None, subprocess.DEVNULL)
         self.process = subprocess.Popen(
             [sys.executable, '-m', 'hilserl_actor.supervise', *words], env=environment,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            stdin=keys, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=terminal,
+            preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if terminal else None)
+        if terminal:
+            os.close(keys)
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -27,6 +38,10 @@ class CellProcess:
         for line in self.process.stdout:
             self.lines.append(line.rstrip())
             print(f'{time.monotonic() - self.started:6.1f} {line}', end='', flush=True)
+
+    def type(self, keys: str) -> None:
+        """Press keys at its terminal."""
+        os.write(self._keys, keys.encode())
 
     def wait(self, timeout: float) -> int:
         """Exit code; fails the test if it takes longer."""

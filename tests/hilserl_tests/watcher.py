@@ -20,6 +20,7 @@ class Watcher:
         self.task: Task | None = None
         self.versions: list[int] = []
         self.commands: list[JointState] = []     # to the follower
+        self.states: dict[str, list[JointState]] = {arm: [] for arm in names.ARMS}
         self.counts: Counter = Counter()
         self.first: dict[str, float] = {}
         self.last: dict[str, float] = {}
@@ -38,8 +39,8 @@ class Watcher:
                  self.commands.append),
                 (Task, names.TASK, qos.LATCHED, lambda m: setattr(self, 'task', m)),
                 (Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_SUB, None),
-                (JointState, names.JOINT_STATES.format(arm='follower'), qos.SENSOR_SUB, None),
-                (JointState, names.JOINT_STATES.format(arm='leader'), qos.SENSOR_SUB, None)):
+                *((JointState, names.JOINT_STATES.format(arm=arm), qos.SENSOR_PUB, states.append)
+                  for arm, states in self.states.items())):
             node.create_subscription(
                 kind, topic, lambda m, t=topic, s=store: self._note(t, m, s), profile)
         executor = SingleThreadedExecutor(context=self._context)

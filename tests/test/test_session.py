@@ -1,0 +1,178 @@
+"""A session: a person takes over in each of the three ways, and nothing jumps, and nothing lies.
+
+The whole simulated cell; the person is this test: keys at the operator's terminal, services, and
+a hand on the simulated leader.
+"""
+import time
+
+from hilserl_actor.keyboard import KEYS
+from hilserl_learner.task import TaskSchema
+from hilserl_tests.cell_process import CellProcess, own_domain
+from hilserl_tests.hand_over import HUMAN, hand_overs, seconds
+from hilserl_tests.watcher import Watcher
+import numpy as np
+import pytest
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import JointState
+from so101_description import names, qos
+from so101_description.joints import JOINTS, pack
+from so101_description.kinematics import Kinematics
+from std_srvs.srv import SetBool
+
+DRIVE = 2.0         # s of an intervention
+PUSH = np.array([0.3, 0, 0, 0, 0, 0])
+
+
+def key_of(service, value=None) -> str:
+    """The key that calls a service with this value."""
+    return next(key for key, (_, name, says) in KEYS.items() if (name, says) == (service, value))
+
+
+class Person:
+    """At the bench of a running cell: sees its status, has its keyboard and a hand."""
+
+    def __init__(self, cell, heard):
+        self.cell, self.heard = cell, heard
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context)
+        node = self._node = rclpy.create_node('person', context=self._context)
+        self._hand = node.create_publisher(JointState, names.SIM_HAND, qos.COMMAND)
+        self._intervene = node.create_client(SetBool, names.INTERVENE)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(node)
+
+    def leave(self):
+        rclpy.shutdown(context=self._context)
+
+    @property
+    def mode(self):
+        return self.heard.actor[-1].mode if self.heard.actor else ''
+
+    def wait(self, condition, timeout=30.0, meanwhile=lambda: None):
+        end = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < end, self.cell.text[-2000:]
+            meanwhile()
+            time.sleep(0.05)
+
+    def wait_for_policy(self):
+        """See the policy drive for some steps; press START where it waits for it."""
+        def start():
+            if self.mode in ('IDLE', 'READY') and time.monotonic() > self.again:
+                self.cell.type(key_of(names.START))
+                self.again = time.monotonic() + 1.0
+        self.again = 0.0
+        self.wait(lambda: self.mode == 'POLICY' and self.heard.actor[-1].step > 5, 60, start)
+
+    def call(self, value: bool):
+        future = self._intervene.call_async(SetBool.Request(data=value))
+        self._executor.spin_until_future_complete(future, 5.0)
+        assert future.result().success, future.result().message
+
+    def leader(self) -> np.ndarray:
+        message = self.heard.states['leader'][-1]
+        return pack(message.name, message.position)
+
+    def pull(self, q):
+        self._hand.publish(JointState(name=list(JOINTS), position=q.tolist()))
+
+    def drive(self):
+        """Move the leader to and fro."""
+        start, begun = self.leader(), time.monotonic()
+        while (t := time.monotonic() - begun) < DRIVE:
+            swing = np.sin(2 * np.pi * t / DRIVE)
+            self.pull(start + swing * np.array([0.25, 0.1, -0.1, 0, 0, 0.2]))
+            time.sleep(0.05)
+
+    def let_go(self):
+        self._hand.publish(JointState())
+
+    # -- the three ways ------------------------------------------------------------------------
+    def by_key(self):
+        self.cell.type(key_of(names.INTERVENE, True))
+        self.wait(lambda: self.mode == 'HUMAN')
+        self.drive()
+        self.let_go()
+        self.cell.type(key_of(names.INTERVENE, False))
+
+    def by_service(self):
+        self.call(True)
+        self.wait(lambda: self.mode == 'HUMAN')
+        self.drive()
+        self.let_go()
+        self.call(False)
+
+    def by_grabbing(self):
+        self.wait(lambda: self.mode == 'HUMAN', meanwhile=lambda: self.pull(self.leader() + PUSH))
+        self.drive()
+        self.let_go()
+
+
+@pytest.fixture(scope='module')
+def session(tmp_path_factory):
+    """What was heard, the sources of each intervention's episode by way, and the cell."""
+    runs = tmp_path_factory.mktemp('runs')
+    episodes = {}
+    with own_domain() as environment, Watcher() as heard:
+        cell = CellProcess(['train', 'operator:=person', 'screen:=plain', f'runs_dir:={runs}'],
+                           environment, terminal=True)
+        person = Person(cell, heard)
+        for way in ('key', 'service', 'grab'):
+            person.wait_for_policy()
+            episodes[way] = heard.actor[-1].episode_id
+            {'key': person.by_key, 'service': person.by_service,
+             'grab': person.by_grabbing}[way]()
+            person.wait(lambda: person.mode == 'POLICY')
+            released = heard.actor[-1].step
+            person.wait(lambda: heard.actor[-1].step > released + 5)
+            cell.type(key_of(names.FAILURE))
+            person.wait(lambda: person.mode != 'POLICY')
+        cell.interrupt()
+        person.leave()
+    assert cell.process.returncode == 0, cell.text[-3000:]
+    return heard, episodes, cell
+
+
+def test_each_way_in_gives_the_human_the_arm_and_the_policy_gets_it_back(session):
+    heard, episodes, cell = session
+    for way, episode in episodes.items():
+        steps = [s for s in heard.steps if s.episode_id == episode]
+        assert steps[-1].last and steps[-2].terminated
+        sources = [s.source for s in steps[:-1]]
+        assert np.count_nonzero(np.diff(sources)) == 2, f'{way}: {sources}'
+        human = [s for s in steps if s.source == HUMAN]
+        assert 0.7 * 10 * DRIVE < len(human) < 10 * (DRIVE + 3.0), way
+        assert max(np.abs(s.action).max() for s in human) > 0.3, way
+    assert cell.text.count('POLICY -> HUMAN: the operator') == 2
+    assert cell.text.count('POLICY -> HUMAN: the leader was grabbed') == 1
+    assert cell.text.count('HUMAN -> POLICY: the leader was let go') == 1
+
+
+def test_nothing_jumps_at_a_take_over_or_a_release(session):
+    take_overs, releases = hand_overs(session[0].steps, session[0].commands)
+    print(take_overs, releases)
+    for jumps in (take_overs, releases):
+        assert jumps.count == 3
+        assert jumps.deg < 2.0 and jumps.mm < 5.0, jumps
+
+
+def test_what_was_executed_is_what_is_stored_over_the_whole_session(session):
+    heard, kinematics = session[0], Kinematics()
+    schema = TaskSchema.from_json(heard.task.schema)
+    commands = [pack(c.name, c.position) for c in heard.commands]
+    times = np.array([seconds(c.header.stamp) for c in heard.commands])
+    measured = {q.astype(np.float32).tobytes(): q
+                for q in (pack(m.name, m.position) for m in heard.states['follower'])}
+    steps = [s for s in heard.steps if not s.last]
+    errors = []
+    for step in steps:
+        state = np.array(step.state[:6], np.float32)
+        at = int(np.searchsorted(times, seconds(step.header.stamp)))
+        if state.tobytes() in measured and times[at] - times[at - 1] < 0.15:
+            again = kinematics.joint_target(
+                measured[state.tobytes()], commands[at - 1], step.action, schema.pitch,
+                schema.wrist_roll)
+            errors.append(np.abs(again.q - commands[at]).max())
+    assert len(errors) > 0.9 * len(steps) > 80
+    assert max(errors) < 1e-6
