@@ -1,16 +1,16 @@
 """Learning in simulated time, without ROS: the graph's cores, as fast as they go."""
 import argparse
-from dataclasses import asdict
 import json
 from pathlib import Path
 import sys
 import tempfile
 import time
 
-import hilserl_tests.stepped_training as stepped
+from hilserl_learner import results
 from hilserl_learner.learner_options import LearnerOptions
 from hilserl_learner.memory import keep_freed_memory
 from hilserl_learner.tasks import make_task, TASKS
+import hilserl_tests.stepped_training as stepped
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -88,16 +88,17 @@ def learn(options, directory: Path, console: Console) -> dict:
             options.episodes, screen.show)
         final = stepped.evaluate(
             schema, progress.bundle, options.world, options.final, progress.minutes)
+    curve = [[round(e.minutes, 1), e.success, e.episodes] for e in progress.evaluations]
     return {
         'task': options.task, 'world': options.world, 'seed': options.seed,
-        'minutes_to_90': next((round(e.minutes, 1) for e in progress.evaluations
-                               if e.success >= 0.9), None),
-        'success': final.success, 'interval': [round(edge, 3) for edge in final.interval],
-        'episodes': final.episodes, 'robot_minutes': round(progress.minutes, 2),
-        'graph': 'inprocess', 'settings': asdict(settings) | {'demos': options.demos},
-        'demo_minutes': round(demo_minutes, 2), 'seconds_to_success': round(final.seconds, 2),
-        'updates': progress.updates, 'training_episodes': progress.episodes,
-        'curve': [[round(e.minutes, 1), e.success] for e in progress.evaluations],
+        'minutes_to_90': results.minutes_to(curve), 'success': final.success,
+        'interval': [round(edge, 3) for edge in final.interval], 'episodes': final.episodes,
+        'robot_minutes': round(progress.minutes, 2), 'graph': 'inprocess',
+        'config': results.config_hash(schema, settings, options.demos), 'curve': curve,
+        'options': {name: value for name, value in vars(options).items()
+                    if name not in ('run', 'out')},
+        'updates': progress.updates, 'seconds_to_success': round(final.seconds, 2),
+        'training_episodes': progress.episodes, 'demo_minutes': round(demo_minutes, 2),
         'interrupted': progress.interrupted, 'wall_s': round(time.monotonic() - began)}
 
 
@@ -111,11 +112,13 @@ def main():
     table = Table(title=f'{options.task}, {options.world} world, seed {options.seed}')
     for heading in ('robot minutes', 'success'):
         table.add_column(heading, justify='right')
-    for minutes, success in result['curve']:
+    for minutes, success, _ in result['curve']:
         table.add_row(f'{minutes:.1f}', f'{100 * success:.0f} %')
     table.add_row(f'{result["robot_minutes"]:.1f}',
                   f'{100 * result["success"]:.0f} % of {result["episodes"]}')
     console.print(table)
+    if options.out:
+        results.add(options.out, result)
     print(json.dumps(result))
 
 

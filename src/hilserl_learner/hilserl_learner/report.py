@@ -1,0 +1,112 @@
+"""`./cell report RUN`: what came of a run, as one page that needs nothing beside it."""
+import argparse
+from html import escape
+from importlib.metadata import version
+from pathlib import Path
+import platform
+import sys
+
+from so101_description.errors import CellError
+
+from . import report_pictures as pictures
+from .report_run import read_run, RunRecord
+from .steps import Outcome
+
+PAGE = 'report.html'
+PACKAGES = ('torch', 'numpy', 'mujoco', 'rosbags')
+STYLE = """body{font:15px/1.5 sans-serif;max-width:52em;margin:2em auto;padding:0 1em;color:#222}
+h1{margin-bottom:0}h2{margin-top:1.8em;border-bottom:1px solid #ccc}table{border-collapse:collapse}
+td,th{padding:.15em .8em .15em 0;text-align:left;vertical-align:top}svg{width:100%;height:auto}
+img.strip{width:100%;image-rendering:pixelated}.note{color:#666}
+@media(prefers-color-scheme:dark){body{background:#fff}}"""
+
+
+def page(run: RunRecord) -> str:
+    """The whole page."""
+    said = _figures(run)
+    parts = [
+        f'<h1>{escape(run.path.name)}</h1><p class="note">{escape(said.pop("what"))}</p>',
+        _table(said),
+        '<h2>Success</h2>', pictures.success(run),
+        '<p class="note">Bands and bars are 95 % intervals (Wilson). An episode that a human had '
+        'a hand in is no success of the policy.</p>',
+        '<h2>Help and exploration</h2>', pictures.intervention(run),
+        '<h2>Q and its bound</h2>', pictures.values(run),
+        '<h2>Losses</h2>', pictures.losses(run),
+        '<h2>Actions</h2>', pictures.actions(run),
+        '<h2>What the wrist camera saw</h2>']
+    for what, shown in (('Quickest without help', run.best), ('Last failure', run.failed)):
+        parts.append(f'<p>{what}: ' + (
+            f'{escape(shown.title)}<br><img class="strip" alt="{what}" '
+            f'src="{pictures.strip(shown)}">' if shown else 'there is none') + '</p>')
+    parts += ['<h2>Configuration</h2>', _table(_configuration(run)),
+              '<h2>Versions</h2>', _table(_versions())]
+    return (f'<!doctype html><html lang="en"><meta charset="utf-8"><title>'
+            f'{escape(run.path.name)}</title><style>{STYLE}</style>' + '\n'.join(parts)
+            + '</html>\n')
+
+
+def _figures(run: RunRecord) -> dict:
+    rows = run.episodes
+    successes = sum(row.outcome == Outcome.SUCCESS for row in rows)
+    alone = sum(row.alone for row in rows)
+    human, steps = sum(r.human_steps for r in rows), sum(r.steps for r in rows)
+    world = run.settings['settings'].get('world') or 'not recorded'
+    found = {
+        'what': f'task {run.schema.name}, world {world}, '
+                f'start {run.settings["settings"].get("start")}, '
+                f'seed {run.settings["settings"].get("seed")}',
+        'robot time': f'{run.step_minutes[-1] if len(run.step_minutes) else 0.0:.1f} minutes',
+        'episodes': f'{len(rows):,}, {successes:,} succeeded, {alone:,} of them without help',
+        'steps': f'{steps:,}, {100 * human / max(steps, 1):.0f} % by the human'}
+    for data in run.evaluations[-1:]:
+        found['last evaluation'] = (
+            f'{data["summary"]}; policy version {data["policy_version"]}, '
+            f'{data["policy_updates"]:,} updates, world {data.get("world", "not recorded")}')
+    return found
+
+
+def _configuration(run: RunRecord) -> dict:
+    found = {k: v for k, v in run.settings.items() if k != 'settings'} | run.settings['settings']
+    for name, value in run.agent.items():
+        found |= value if isinstance(value, dict) else {name: value}
+    return found
+
+
+def _versions() -> dict:
+    found = {'Python': platform.python_version(), 'machine': platform.platform()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except ImportError:
+            pass        # another build of it, or a distribution's
+    return found
+
+
+def _table(rows: dict) -> str:
+    return '<table>' + ''.join(
+        f'<tr><th>{escape(str(name))}</th><td>{escape(str(value))}</td></tr>'
+        for name, value in rows.items()) + '</table>'
+
+
+def main() -> int:
+    """Write the page into the run's directory."""
+    parser = argparse.ArgumentParser(prog='cell report', description=__doc__)
+    parser.add_argument('run', help='name of the run, or its directory')
+    parser.add_argument('--runs-dir', default='runs', help='where runs live')
+    parser.add_argument('--out', type=Path, help=f'file to write (default: RUN/{PAGE})')
+    options = parser.parse_args()
+    try:
+        path = Path(options.runs_dir) / options.run
+        run = read_run(path if path.is_dir() else Path(options.run))
+        out = options.out or run.path / PAGE
+        out.write_text(page(run), encoding='utf-8')
+    except (CellError, OSError) as error:
+        print(f'cell report: {error}', file=sys.stderr)
+        return 1
+    print(f'{out}: {len(run.episodes):,} episodes, {len(run.evaluations)} evaluations')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""The pictures of a run's report, each as an SVG or PNG that stands in the page itself."""
+import base64
+import io
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+import numpy as np
+
+from .report_run import RunRecord, Strip
+
+WINDOW = 20             # episodes that a share is taken over
+POLICY, HUMAN, MEASURED = '#1f6fb4', '#d9822b', '#1a1a1a'
+
+
+def wilson(successes, trials, z: float = 1.96):
+    """95 % score interval of proportions (Wilson 1927)."""
+    p = successes / trials
+    middle = p + z * z / (2 * trials)
+    half = z * np.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    return np.maximum((middle - half) / scale, 0.0), np.minimum((middle + half) / scale, 1.0)
+
+
+def success(run: RunRecord) -> str:
+    """Success of the policy alone against robot minutes: in training, and as measured."""
+    figure, axes = _axes('robot time, minutes', 'success')
+    minutes = np.array([row.minutes for row in run.episodes])
+    alone = _moving([row.alone for row in run.episodes])
+    if len(minutes):
+        counts = np.minimum(np.arange(len(minutes)) + 1, WINDOW)
+        low, high = wilson(alone * counts, counts)
+        axes.fill_between(minutes, low, high, color=POLICY, alpha=0.15, linewidth=0)
+        axes.plot(minutes, alone, color=POLICY,
+                  label=f'without help in training, last {WINDOW} episodes')
+    if run.evaluations:
+        at = [run.minutes_of(e['policy_env_steps']) for e in run.evaluations]
+        rate = np.array([e['success_rate'] for e in run.evaluations])
+        edges = np.abs(np.array([e['interval'] for e in run.evaluations]).T - rate)
+        axes.errorbar(at, rate, edges, fmt='o', color=MEASURED, capsize=3,
+                      label='evaluation: deterministic, leader ignored')
+    axes.set_ylim(-0.03, 1.03)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.legend(loc='lower right')
+    return svg(figure)
+
+
+def intervention(run: RunRecord) -> str:
+    """Share of steps that the human decided, and sigma, against robot minutes."""
+    figure, axes = _axes('robot time, minutes', 'human share of steps')
+    minutes = [row.minutes for row in run.episodes]
+    human, steps = (_moving([getattr(row, name) for row in run.episodes])
+                    for name in ('human_steps', 'steps'))
+    axes.plot(minutes, human / np.maximum(steps, 1e-9), color=HUMAN)
+    axes.set_ylim(-0.03, 1.03)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    right = axes.twinx()
+    right.plot(minutes, [row.sigma for row in run.episodes], color='grey', linewidth=1)
+    right.set_ylabel('sigma', color='grey')
+    right.set_ylim(bottom=0.0)
+    return svg(figure)
+
+
+def values(run: RunRecord) -> str:
+    """Q beside the highest return there can be."""
+    figure, axes = _axes('updates', 'Q')
+    for name, colour, style in (('q_mean', POLICY, '-'), ('q_max', POLICY, ':'),
+                                ('target_mean', HUMAN, '-'), ('q_bound', MEASURED, '--')):
+        _curve(axes, run, name, color=colour, linestyle=style)
+    axes.legend(loc='best')
+    return svg(figure)
+
+
+def losses(run: RunRecord) -> str:
+    """Losses of critic and actor."""
+    figure, axes = _axes('updates', 'critic loss')
+    _curve(axes, run, 'critic_loss', color=POLICY)
+    axes.set_yscale('log')
+    right = axes.twinx()
+    _curve(right, run, 'actor_loss', color=HUMAN)
+    right.set_ylabel('actor loss', color=HUMAN)
+    return svg(figure)
+
+
+def actions(run: RunRecord) -> str:
+    """How often each action component had which value, of policy and human."""
+    names = run.schema.action_names
+    figure = Figure(figsize=(7, 2.2), layout='constrained')
+    for number, name in enumerate(names):
+        axes = figure.add_subplot(1, len(names), number + 1)
+        for who, colour in (('policy', POLICY), ('human', HUMAN)):
+            if who in run.actions:
+                axes.hist(run.actions[who][:, number], 21, (-1, 1), density=True, alpha=0.5,
+                          color=colour, label=who)
+        axes.set_title(name, fontsize=9)
+        axes.set_yticks([])
+    axes.legend(fontsize=7)
+    return svg(figure)
+
+
+def strip(shown: Strip) -> str:
+    """Frames side by side, as a PNG."""
+    import cv2
+    row = np.concatenate([np.pad(f, ((0, 0), (0, 2), (0, 0)), constant_values=255)
+                          for f in shown.frames], axis=1)
+    _, data = cv2.imencode('.png', row[:, :, ::-1])
+    return 'data:image/png;base64,' + base64.b64encode(data).decode()
+
+
+def svg(figure: Figure) -> str:
+    """A figure as text that stands in a page."""
+    text = io.StringIO()
+    figure.savefig(text, format='svg', metadata={'Date': None})
+    return text.getvalue()[text.getvalue().index('<svg'):]
+
+
+def _axes(across: str, up: str):
+    figure = Figure(figsize=(7, 3), layout='constrained')
+    axes = figure.add_subplot()
+    axes.set(xlabel=across, ylabel=up)
+    axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def _curve(axes, run: RunRecord, name: str, **style) -> None:
+    points = run.curves.get(f'learner/{name}')
+    if points is not None:
+        axes.plot(points[:, 0], points[:, 1], linewidth=1, label=name, **style)
+
+
+def _moving(numbers) -> np.ndarray:
+    """Means over the last WINDOW, fewer at the beginning."""
+    sums = np.concatenate([[0.0], np.cumsum(np.asarray(numbers, float))])
+    end = np.arange(1, len(sums))
+    begin = np.maximum(end - WINDOW, 0)
+    return (sums[end] - sums[begin]) / np.maximum(end - begin, 1)

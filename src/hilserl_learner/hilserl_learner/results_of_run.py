@@ -1,0 +1,34 @@
+"""A ROS run's result, from its bags (robot time) and its evaluations (success)."""
+from pathlib import Path
+
+from so101_description.errors import CellError
+
+from .bags import find_bags
+from .report_run import read_run
+from .results import config_hash, minutes_to, options_of
+
+
+def result_of_run(path: Path) -> dict:
+    """What `results.add` takes, of a run that `./cell eval checkpoint:=all` has measured.
+
+    CellError if nothing of it was measured in the world that it learned in.
+    """
+    run = read_run(path)
+    settings = run.settings['settings']
+    options, world = options_of(settings), settings.get('world', '')
+    measured = [data for data in run.evaluations if data.get('world') == world]
+    if not measured:
+        raise CellError(f'run {path.name}: no evaluation in its world {world!r}; run '
+                        f'./cell eval run:={path.name} checkpoint:=all world:={world}')
+    curve = [[round(run.minutes_of(data['policy_env_steps']), 1), data['success_rate'],
+              data['episodes']] for data in measured]
+    last = measured[-1]
+    demos = sum(len(find_bags(Path(directory))) for directory in options.demos)
+    return {
+        'task': run.schema.name, 'world': world, 'seed': options.seed, 'run': path.name,
+        'minutes_to_90': minutes_to(curve), 'success': last['success_rate'],
+        'interval': [round(edge, 3) for edge in last['interval']],
+        'episodes': last['episodes'], 'robot_minutes': curve[-1][0], 'graph': 'ros',
+        'config': config_hash(run.schema, options, demos), 'curve': curve,
+        'updates': last['policy_updates'],
+        'seconds_to_success': last['median_seconds_to_success']}
