@@ -7,27 +7,27 @@ from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch_ros.actions import Node
 
-from . import bringup
+from . import bringup, launch_arguments
 from .restarts import Restarts
 
 
 def describe(command: str) -> LaunchDescription:
-    """Return the launch description of one of bringup's commands."""
+    """Return the launch description of a command."""
     declared = [
         DeclareLaunchArgument(
             a.name, default_value=a.default, description=a.description,
             **({'choices': list(a.choices)} if a.choices else {}))
-        for a in bringup.arguments(command)]
+        for a in launch_arguments.arguments(command)]
     return LaunchDescription([*declared, OpaqueFunction(function=_start, args=[command])])
 
 
 def _start(context, command: str) -> list:
-    table = {a.name for a in bringup.arguments(command)}
+    table = {a.name for a in launch_arguments.arguments(command)}
     # `ros2 launch` takes any name:=value; what nobody declared is in argv alone.
     given = {word.partition(':=')[0]: word.partition(':=')[2]
              for word in context.argv if ':=' in word}
     given |= {name: context.launch_configurations[name] for name in table}
-    plan = bringup.plan(command, bringup.resolve(command, given))
+    plan = bringup.plan(command, launch_arguments.resolve(command, given))
     actions = [SetEnvironmentVariable(name, value) for name, value in plan.environment.items()]
     actions += [action for spec in plan.nodes for action in _part(
         spec, plan.namespace, Restarts() if spec.restart else None)]

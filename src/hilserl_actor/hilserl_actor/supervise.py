@@ -15,7 +15,7 @@ import time
 from ament_index_python.packages import get_package_prefix, PackageNotFoundError
 from so101_description.errors import CellError
 
-from . import bringup
+from . import bringup, launch_arguments
 from .restarts import Restarts
 
 GRACE = 4.5     # s from the first signal to SIGKILL
@@ -27,15 +27,16 @@ def main(argv=None) -> int:
         prog='./cell', formatter_class=argparse.RawDescriptionHelpFormatter,
         description='Start the cell. Arguments are the same as those of ros2 launch.')
     commands = parser.add_subparsers(dest='command', required=True)
-    for name in bringup.COMMANDS:
+    for name in launch_arguments.COMMANDS:
         command = commands.add_parser(
             name, formatter_class=argparse.RawDescriptionHelpFormatter,
-            help=bringup.SUMMARIES[name], description=bringup.SUMMARIES[name],
+            help=launch_arguments.SUMMARIES[name], description=launch_arguments.SUMMARIES[name],
             epilog=argument_texts(name))
         command.add_argument('arguments', nargs='*', metavar='name:=value')
     options = parser.parse_args(argv)
     try:
-        plan = bringup.plan(options.command, bringup.parse(options.command, options.arguments))
+        values = launch_arguments.parse(options.command, options.arguments)
+        plan = bringup.plan(options.command, values)
         return Supervisor(plan).run()
     except CellError as error:
         print(f'cell {options.command}: {error}', file=sys.stderr)
@@ -45,7 +46,7 @@ def main(argv=None) -> int:
 def argument_texts(command: str) -> str:
     """Return the list of arguments that --help prints."""
     lines = ['arguments:']
-    for argument in bringup.arguments(command):
+    for argument in launch_arguments.arguments(command):
         choices = f' ({"|".join(argument.choices)})' if argument.choices else ''
         lines.append(f'  {argument.name}:={argument.default}{choices}\n'
                      f'      {argument.description}')

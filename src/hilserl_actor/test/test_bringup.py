@@ -2,7 +2,7 @@
 import fcntl
 from pathlib import Path
 
-from hilserl_actor import bringup
+from hilserl_actor import bringup, launch_arguments
 from hilserl_actor.evaluation import FORMAT, write
 from hilserl_actor.supervise import argument_texts, main
 import pytest
@@ -12,7 +12,7 @@ REAL = ['sim:=false', 'follower_port:=/dev/f', 'follower_calibration:=/f.json']
 
 
 def plan(command, *words):
-    return bringup.plan(command, bringup.parse(command, list(words)))
+    return bringup.plan(command, launch_arguments.parse(command, list(words)))
 
 
 def parameters(a_plan, executable):
@@ -56,10 +56,11 @@ def test_a_mistake_ends_the_command_with_1_and_starts_nothing(capsys):
 
 
 def test_every_argument_is_described_and_its_default_is_allowed():
-    for command in bringup.COMMANDS:
-        values = bringup.resolve(command, {})
-        assert set(values) == {a.name for a in bringup.arguments(command)}
-        assert all(a.description in argument_texts(command) for a in bringup.arguments(command))
+    for command in launch_arguments.COMMANDS:
+        values, arguments = (launch_arguments.resolve(command, {}),
+                             launch_arguments.arguments(command))
+        assert set(values) == {a.name for a in arguments}
+        assert all(a.description in argument_texts(command) for a in arguments)
 
 
 def test_the_simulated_cell_differs_from_the_real_one_only_below_the_driver():
