@@ -71,17 +71,23 @@ def record_demonstrations(schema: TaskSchema, directory: Path, count: int, seed:
 
 
 def evaluate(schema: TaskSchema, bundle: bytes, world: str, episodes: int, minutes: float = 0.0,
-             show: Callable[[], None] = lambda: None) -> Evaluation:
-    """Deterministic episodes of a policy's bundle, always from the same situations."""
+             enough: float = 0.0) -> Evaluation:
+    """Deterministic episodes of a policy's bundle, always from the same situations.
+
+    It ends early when a success rate of `enough` is out of reach.
+    """
     policy = Policy.from_bytes(bundle, schema.hash)
     cell = SteppedCell(schema, 'eval', EVALUATION_SEED, world)
+    tally = cell.loop.tally
     try:
         cell.loop.offer(policy)
-        cell.run_episodes(episodes, show)
+        while len(tally.results) < episodes and (
+                len(tally.results) - tally.successes <= (1.0 - enough) * episodes):
+            cell.run_episodes(1)
     finally:
         cell.close()
-    times = sorted(r.seconds for r in cell.loop.tally.results if r.outcome == 'success')
-    return Evaluation(minutes, policy.updates, len(times), episodes,
+    times = sorted(r.seconds for r in tally.results if r.outcome == 'success')
+    return Evaluation(minutes, policy.updates, len(times), len(tally.results),
                       times[len(times) // 2] if times else 0.0)
 
 
@@ -89,10 +95,10 @@ def train(schema: TaskSchema, directory: Path, options: LearnerOptions, world: s
           minutes: float, every: float, episodes: int,
           show: Callable[[Progress], None] = lambda progress: None,
           log: Callable[[str], None] = lambda sentence: None,
-          stop_at: float = 2.0) -> Progress:
+          enough: float | None = None) -> Progress:
     """Train for so many robot minutes in `directory`; evaluate every so many.
 
-    episodes: of an evaluation; stop_at: a success rate that is enough. KeyboardInterrupt ends
+    episodes: of an evaluation; enough: a success rate at which to stop. KeyboardInterrupt ends
     the run in order and returns what there is.
     """
     progress = Progress()
@@ -118,9 +124,9 @@ def train(schema: TaskSchema, directory: Path, options: LearnerOptions, world: s
                 continue
             due += every
             progress.evaluations.append(evaluate(
-                schema, learner.bundle, world, episodes, progress.minutes))
+                schema, learner.bundle, world, episodes, progress.minutes, enough or 0.0))
             show(progress)
-            if progress.evaluations[-1].success >= stop_at:
+            if enough and progress.evaluations[-1].success >= enough:
                 break
     except KeyboardInterrupt:
         progress.interrupted = True
