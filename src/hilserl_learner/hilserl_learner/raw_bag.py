@@ -159,10 +159,7 @@ def _read(reader, directory, cameras, progress) -> RawRecording:
             continue
         name, take = decode[connection.id]
         try:
-            message = reader.deserialize(data, connection.msgtype)
-            if name == 'marks':
-                stamp -= _tick(message)
-            samples[name].append((stamp, take(message)))
+            samples[name].append((stamp, take(reader.deserialize(data, connection.msgtype))))
         except CellError as error:
             raise CellError(
                 f'bag {directory}: {connection.topic}: {error}; nothing is guessed, so it is '
@@ -182,12 +179,6 @@ def _read(reader, directory, cameras, progress) -> RawRecording:
     if disorder:
         recording.notes.append(f'{disorder} stamps were out of order and were sorted')
     return recording
-
-
-def _tick(status) -> int:
-    """How long before its status (sent at its end) a tick began, ns; 0 if it does not say."""
-    took = getattr(status, 'tick_ms', 0.0)
-    return round(took * 1e6) if 0.0 < took < 1000.0 else 0
 
 
 def _stream(samples: list[tuple[int, object]]) -> Stream:

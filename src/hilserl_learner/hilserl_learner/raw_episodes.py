@@ -39,8 +39,7 @@ def source_at(recording: RawRecording, stamp: int, period: int) -> Source:
     """Who decided at a tick: as marked; without marks a raw recording is a human's."""
     if recording.marks is None:
         return Source.HUMAN
-    # the status goes out at the end of the tick that it tells of
-    near = recording.marks.nearest(stamp + period // 4, period)
+    near = recording.marks.nearest(stamp, period // 2)
     return Source.NONE if near is None else SOURCES.get(
         recording.marks.values[near][0], Source.NONE)
 

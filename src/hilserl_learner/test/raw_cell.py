@@ -85,7 +85,7 @@ def _sense(recording, now, q, hand) -> None:
 
 
 def _status(recording, now, mode, name) -> None:
-    recording.streams['status'].append((now + 10_000_000, (mode, name)))
+    recording.streams['status'].append((now, (mode, name)))
 
 
 def write(directory, recording, drop=(), compressed=False, plugin=StoragePlugin.MCAP,
@@ -118,7 +118,7 @@ def write(directory, recording, drop=(), compressed=False, plugin=StoragePlugin.
                  for name, field in types[kind].__dataclass_fields__.items()
                  if name != '__msgtype__'}
         return types[kind](**{**blank, 'header': stamped(stamp), 'mode': value[0],
-                              'episode_id': value[1], 'tick_ms': 10.0})
+                              'episode_id': value[1]})
 
     messages, rng = [], np.random.default_rng(0)
     writer = Writer(directory, version=9, storage_plugin=plugin)
