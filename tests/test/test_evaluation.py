@@ -1,0 +1,89 @@
+"""Evaluations in the whole cell: the same situations, interrupted or not; failures are kept."""
+import threading
+
+from geometry_msgs.msg import PoseStamped
+from hilserl_actor.evaluation import read
+from hilserl_learner.bags import open_bags
+from hilserl_learner.network_config import NetworkConfig
+from hilserl_learner.networks import Actor, Encoder
+from hilserl_learner.policy import pack
+from hilserl_learner.tasks import make_task
+from hilserl_tests.cell_process import CellProcess, own_domain
+import numpy as np
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from so101_description import names, qos
+from so101_description.model import model_hash
+from so101_interfaces.msg import Step
+import torch
+
+
+class Situations:
+    """Where cube and tool were at the first step of each episode, in order."""
+
+    def __enter__(self):
+        self.found, self._cube = [], None
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context)
+        node = rclpy.create_node('situations', context=self._context)
+        node.create_subscription(
+            PoseStamped, names.SIM_CUBE_POSE,
+            lambda m: setattr(self, '_cube', m.pose.position), qos.SENSOR_SUB)
+        node.create_subscription(Step, names.STEP, self._on_step, qos.STEPS)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(node)
+        self._thread = threading.Thread(target=self._spin)
+        self._thread.start()
+        return self
+
+    def _spin(self):
+        try:
+            while self._context.ok():
+                self._executor.spin_once(timeout_sec=0.1)
+        except ExternalShutdownException:
+            pass        # the block ended
+
+    def _on_step(self, step):
+        if step.index == 0:
+            self.found.append([self._cube.x, self._cube.y, *step.state[12:15]])
+
+    def __exit__(self, *_):
+        rclpy.shutdown(context=self._context)
+        self._thread.join()
+
+
+def test_two_evaluations_see_the_same_situations_though_one_is_interrupted(tmp_path):
+    schema, network = make_task('grasp_lift', model_hash()), NetworkConfig()
+    torch.manual_seed(0)
+    encoder = Encoder(schema, network)
+    policy = tmp_path / 'policy.safetensors'
+    actor = Actor(encoder.size, schema, network)
+    policy.write_bytes(pack(schema, network, encoder, actor, 1, 0, 0))
+    words = ['eval', f'runs_dir:={tmp_path}', 'run:=lift', f'policy:={policy}', 'episodes:=2']
+    with own_domain() as environment:
+        with Situations() as cut:
+            first = CellProcess(words, environment)
+            first.wait_for('EVAL -> RESET: 100 steps', 90)
+            first.interrupt()
+            assert 'interrupted after 1 of 2 episodes' in first.text
+            second = CellProcess(words, environment)
+            assert second.wait(90) == 0, second.text[-3000:]
+            assert 'from episode 2 on' in second.text
+        with Situations() as whole:
+            third = CellProcess(words, environment)
+            assert third.wait(90) == 0, third.text[-3000:]
+    # an episode that was broken off (a late camera, the interrupt) saw its situation again
+    firsts, lasts = (np.array([cell.found[i] for cell in (cut, whole)]) for i in (0, -1))
+    for first, other in (firsts, lasts):
+        assert np.allclose(first[:2], other[:2], atol=0.002)        # cube, m
+        assert np.allclose(first[2:], other[2:], atol=0.02)         # tool, m: where the arm stops
+    assert np.abs(firsts[0] - lasts[0])[:2].max() > 0.005
+    one, again = sorted((tmp_path / 'lift' / 'eval').glob('*-seed0-2*'), key=lambda d: d.name)
+    assert again.name == one.name + '-2'
+    for directory in (one, again):
+        data = read(directory)
+        assert data['complete'] and data['world'] == 'plain' and data['seed'] == 0
+        failed = [row for row in data['results'] if row['outcome'] != 'success']
+        assert {bag.directory.name for bag in open_bags(directory / 'bags')} == {
+            row['episode_id'] for row in failed}
+    assert (tmp_path / 'lift' / 'eval' / 'success.png').is_file()
