@@ -1,0 +1,148 @@
+"""Each way in which a world is less than ideal is felt; the plain one has none of them."""
+from dataclasses import replace
+import math
+
+import numpy as np
+import pytest
+from so101_description.errors import CellError
+from so101_description.joints import REST
+from so101_description.kinematics import Kinematics
+from so101_sim import sts3215
+from so101_sim.layouts import find_layout, LAYOUTS
+from so101_sim.plant import PERIOD, Plant
+from so101_sim.world import Eye, World
+from so101_sim.worlds import Conditions, find_world, WORLDS
+
+SEED = np.array([0.0, -0.2, 0.6, 1.2, 0.0, 0.5])
+START = Kinematics().solve([0.25, 0.0, 0.07], math.pi / 2, 0.0, 0.6, SEED).q
+
+
+def seen(conditions, placements=1, seed=0):
+    """What the wrist camera shows at the start pose, one picture a placement."""
+    world = World(seed, conditions=conditions)
+    world.place_arm(START)
+    eye, images = Eye(world), []
+    for _ in range(placements):
+        world.place_cube()
+        images.append(eye.render().astype(float))
+    eye.close()
+    return np.array(images)
+
+
+def plant(tmp_path, **conditions):
+    world = World(conditions=Conditions(**conditions))
+    return Plant(world, {arm: str(tmp_path / arm) for arm in ('follower', 'leader')})
+
+
+def order(plant, joint, angle):
+    """Tell one servo of the follower to go `angle` rad from where it is."""
+    servo = plant.arms['follower'].servos[joint]
+    ticks = servo.present_position + round(angle * sts3215.TICKS_PER_TURN / (2 * math.pi))
+    servo.write(sts3215.GOAL_POSITION, ticks.to_bytes(2, 'little'))
+
+
+@pytest.mark.parametrize('find, wrong', [(find_world, 'moon'), (find_layout, 'juggle')])
+def test_an_unknown_name_is_refused_with_those_there_are(find, wrong):
+    with pytest.raises(CellError, match='plain|grasp_lift'):
+        find(wrong)
+
+
+def test_the_plain_world_delivers_the_image_as_rendered():
+    plain = seen(WORLDS['plain'], 2)
+    assert np.array_equal(plain, seen(Conditions(), 2))
+    assert 60 < plain.mean() < 220
+
+
+def test_light_changes_from_episode_to_episode_and_repeats_with_the_seed():
+    hard = seen(WORLDS['hard'], 8)
+    assert np.array_equal(hard, seen(WORLDS['hard'], 8))
+    brightness = hard.mean((1, 2, 3)) / seen(WORLDS['plain'], 8).mean((1, 2, 3))
+    assert brightness.std() > 0.05
+    colour = hard.mean((1, 2)) / hard.mean((1, 2, 3))[:, None]
+    assert colour.std(0).max() > 0.02
+
+
+def test_pixels_are_noisy_and_differ_from_frame_to_frame():
+    world = World(conditions=Conditions(pixel_noise=4.0))
+    world.place_arm(START)
+    eye = Eye(world)
+    difference = eye.render().astype(float) - eye.render()
+    eye.close()
+    assert difference.std() == pytest.approx(4.0 * math.sqrt(2), rel=0.15)
+
+
+def test_a_tilted_camera_sees_the_cube_elsewhere():
+    def row(image):
+        return np.nonzero(image[..., 2] > image[..., 0] + 40)[0].mean()
+    straight, tilted = (seen(Conditions(camera_tilt=tilt))[0] for tilt in (0.0, 5.0))
+    # 120 rows for 70.5 degrees, and some perspective
+    assert 5.0 < abs(row(tilted) - row(straight)) < 14.0
+
+
+def test_a_late_motor_obeys_after_the_latency(tmp_path):
+    moved = {}
+    for latency in (0.0, 0.08):
+        bench = plant(tmp_path, latency=latency)
+        order(bench, 0, 0.0)
+        for _ in range(40):
+            bench.step()
+        order(bench, 0, 0.2)
+        times = 0
+        while abs(bench.world.joints()[0][0] - REST[0]) < 0.02:
+            bench.step()
+            times += 1
+            assert times < 200
+        moved[latency] = times * PERIOD
+    assert moved[0.08] - moved[0.0] == pytest.approx(0.08, abs=0.011)
+
+
+def test_a_wrong_calibration_shows_the_joint_where_it_is_not(tmp_path):
+    true, wrong = plant(tmp_path), plant(tmp_path, offset=3.0, offset_joint='shoulder_pan')
+    for bench in (true, wrong):
+        order(bench, 0, 0.2)
+        for _ in range(200):
+            bench.step()
+    angle = true.world.joints()[0][0] - wrong.world.joints()[0][0]
+    assert math.degrees(angle) == pytest.approx(3.0, abs=0.3)
+    shown = [b.arms['follower'].servos[0].present_position for b in (true, wrong)]
+    assert abs(shown[0] - shown[1]) <= 3     # ticks: the servo is where it was told, it believes
+
+
+def test_a_slippery_world_loses_a_cube_that_the_plain_one_holds():
+    kinematics = Kinematics()
+
+    def holds(friction):
+        layout = replace(LAYOUTS['grasp_lift'], cube_range=0.0)
+        world = World(layout=layout, conditions=Conditions(friction=friction))
+        world.place_arm(kinematics.solve([0.2275, 0, 0.016], math.pi / 2, 0.0, 0.6, SEED).q)
+        world.drive.goal = np.append(world.joints()[0][:5], -0.17)
+        world.step(600)
+        world.drive.speed = np.full(6, 0.8)
+        world.drive.goal = kinematics.solve(
+            [0.2275, 0, 0.12], math.pi / 2, 0.0, -0.17, SEED).q
+        world.step(600)
+        lifted = world.success
+        world.data.xfrc_applied[world.model.body('cube').id, 2] = -16.0
+        world.step(400)
+        return lifted, world.success
+    assert holds(1.0) == (True, True)
+    assert holds(0.3)[1] is False
+
+
+def test_reach_is_done_when_the_finger_is_at_the_cube_and_not_above_it():
+    world = World(layout=replace(LAYOUTS['reach'], cube_range=0.0))
+    world.place_arm(START)
+    assert not world.success
+    world.place_arm(Kinematics().solve([0.228, 0.0, 0.02], math.pi / 2, 0.0, 0.6, SEED).q)
+    assert world.success
+
+
+def test_the_wide_task_lays_the_cube_farther_off_and_turned_any_way():
+    world = World(layout=LAYOUTS['grasp_lift_wide'])
+    poses = []
+    for _ in range(60):
+        world.place_cube()
+        position, quaternion = world.cube_pose
+        poses.append([*position[:2], 2 * math.atan2(quaternion[3], quaternion[0])])
+    x, y, yaw = np.ptp(poses, axis=0)
+    assert min(x, y) > 0.14 and yaw > 1.4
