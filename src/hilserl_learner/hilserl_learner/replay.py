@@ -220,11 +220,12 @@ class Replay:
         """`batch` transitions, uniform over the valid ones (or over the prior ones)."""
         return self.gather(self._draw(batch, prior, rng))
 
-    def sample_half(self, batch: int, rng: np.random.Generator) -> Batch:
+    def sample_half(self, batch: int, rng: np.random.Generator,
+                    into: Batch | None = None) -> Batch:
         """Half from demonstrations and interventions, half from everything (RLPD, HIL-SERL)."""
         half = batch // 2
         return self.gather(np.concatenate(
-            [self._draw(half, True, rng), self._draw(batch - half, False, rng)]))
+            [self._draw(half, True, rng), self._draw(batch - half, False, rng)]), into)
 
     def _draw(self, batch: int, prior: bool, rng) -> np.ndarray:
         pool = self._prior if prior and len(self._prior) else self._valid
@@ -232,45 +233,54 @@ class Replay:
             raise CellError('the replay has no transition yet; nothing can be sampled')
         return pool.draw(batch, rng)
 
-    def gather(self, slots: np.ndarray) -> Batch:
-        """The transitions that start at these valid slots."""
+    def room(self, count: int, pinned: bool = False) -> Batch:
+        """Memory for a batch of `count`; `pinned`: from where a GPU fetches it by itself."""
+        def memory(*shape, dtype=torch.float32):
+            return torch.empty((count, *shape), dtype=dtype, pin_memory=pinned)
+        images, following = (tuple(
+            memory(*frames.shape[1:3], self.frame_stack * frames.shape[3], dtype=torch.uint8)
+            for frames in self._frames) for _ in range(2))
+        return Batch(
+            images, memory(self._state.shape[1]), memory(self._action.shape[1]), memory(),
+            memory(), following, memory(self._state.shape[1]), memory(dtype=torch.bool))
+
+    def gather(self, slots: np.ndarray, into: Batch | None = None) -> Batch:
+        """The transitions that start at these valid slots, in the memory of `into` if given."""
+        into = into or self.room(len(slots))
         current, running = slots, np.ones(len(slots), bool)
-        reward = np.zeros(len(slots), np.float32)
-        discount = np.ones(len(slots), np.float32)
+        reward, discount = into.reward.numpy(), into.discount.numpy()
+        reward[:], discount[:] = 0.0, 1.0
         for _ in range(self.n_step):
             reward += np.where(running, discount * self._reward[current], 0.0)
-            discount = np.where(running, discount * np.float32(self.discount), discount)
-            discount = np.where(running & self._terminated[current], 0.0, discount)
+            discount[:] = np.where(running, discount * np.float32(self.discount), discount)
+            discount[running & self._terminated[current]] = 0.0
             stops = self._ends[current]
             current = np.where(running, self._next[current], current)
             # the sum goes on while the next record starts a transition of its own
             running &= ~stops & self._startable[current] & (self._next[current] != NONE)
-        return Batch(
-            images=self._stacked(slots), state=torch.from_numpy(self._state[slots]),
-            action=torch.from_numpy(self._action[slots]), reward=torch.from_numpy(reward),
-            discount=torch.from_numpy(discount.astype(np.float32)),
-            next_images=self._stacked(current), next_state=torch.from_numpy(self._state[current]),
-            human=torch.from_numpy(self._human[slots]))
+        self._stack(slots, into.images)
+        self._stack(current, into.next_images)
+        for values, at, place in (
+                (self._state, slots, into.state), (self._action, slots, into.action),
+                (self._state, current, into.next_state), (self._human, slots, into.human)):
+            values.take(at, 0, place.numpy(), 'clip')
+        return into
 
-    def _stacked(self, slots: np.ndarray) -> tuple[torch.Tensor, ...]:
+    def _stack(self, slots: np.ndarray, into: tuple[torch.Tensor, ...]) -> None:
         """Frames of these slots, oldest first; the first of a run stands in for older ones."""
         looked_back = [slots]
         for _ in range(self.frame_stack - 1):
             before = self._previous[looked_back[0]]
             looked_back.insert(0, np.where(before == NONE, looked_back[0], before))
-        if self.frame_stack == 1:
-            return tuple(torch.from_numpy(frames[slots]) for frames in self._frames)
-        images = []
-        for frames in self._frames:
-            _, height, width, channels = frames.shape
-            stack = np.empty(
-                (len(slots), height, width, self.frame_stack * channels), np.uint8)
+        for frames, place in zip(self._frames, into):
+            stack, channels = place.numpy(), frames.shape[3]
+            if self.frame_stack == 1:
+                frames.take(slots, 0, stack, 'clip')    # 'raise' would copy twice
+                continue
             for i, back in enumerate(looked_back):
                 frame = frames[back]
                 for channel in range(channels):     # five times as fast as three at once
                     stack[..., i * channels + channel] = frame[..., channel]
-            images.append(torch.from_numpy(stack))
-        return tuple(images)
 
 
 def available_memory() -> int:

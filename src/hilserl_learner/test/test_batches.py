@@ -1,0 +1,110 @@
+"""Batches drawn ahead are the batches that would have come anyway."""
+import threading
+
+from hilserl_learner.batches import Batches
+from hilserl_learner.replay import Replay
+import numpy as np
+import pytest
+from so101_description.errors import CellError
+from test_replay import episode
+import torch
+
+CPU = torch.device('cpu')
+
+
+@pytest.fixture
+def replay(schema):
+    replay = Replay(schema, 200, frame_stack=2)
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        for step in episode(schema, f'e{number}', 15, terminated=True):
+            step.images[0][:] = rng.integers(0, 256, step.images[0].shape, np.uint8)
+            step.state[:] = rng.normal(size=19)
+            assert replay.add(step) == ''
+    return replay
+
+
+def states(batches, count):
+    found = []
+    for _ in range(count):
+        with batches.next() as batch:
+            found.append(batch.state.clone())
+    return found
+
+
+def same(ours, theirs):
+    return len(ours) == len(theirs) and all(map(torch.equal, ours, theirs))
+
+
+def test_drawn_ahead_or_not_the_batches_are_the_same(replay):
+    ahead, plain = (
+        Batches(replay, np.random.default_rng(1), 8, CPU, ahead) for ahead in (True, False))
+    assert same(states(ahead, 5), states(plain, 5))
+    ahead.close()
+
+
+def test_a_checkpoint_goes_on_with_the_batch_that_no_update_had(replay):
+    straight = Batches(replay, np.random.default_rng(1), 8, CPU, ahead=True)
+    states(straight, 3)
+    rng = np.random.default_rng(9)
+    rng.bit_generator.state = straight.rng_state
+    resumed = Batches(replay, rng, 8, CPU, ahead=True)
+    assert same(states(resumed, 3), states(straight, 3))
+    straight.close(), resumed.close()
+
+
+def test_the_next_batch_is_drawn_during_the_update_and_done_after_it(replay):
+    batches, drawn = Batches(replay, np.random.default_rng(1), 8, CPU, ahead=True), []
+    gather = replay.gather
+    replay.gather = lambda *a: (drawn.append(threading.current_thread().name), gather(*a))[1]
+    with batches.next():
+        pass
+    assert drawn[0] == threading.current_thread().name and drawn[1].startswith('loader')
+    with batches.next():
+        pass
+    assert len(drawn) == 3
+    batches.close()
+
+
+def test_what_was_deleted_is_not_learned_from_though_drawn_before(replay, schema):
+    batches = Batches(replay, np.random.default_rng(1), 64, CPU, ahead=True)
+    states(batches, 1)
+    replay.delete_episode('e0')
+    before = batches.rng_state
+    batches.forget()
+    assert batches.rng_state == before      # as though it had never been drawn
+    kept = replay.gather(replay._valid.members().astype(np.int64)).state
+    with batches.next() as batch:
+        assert all((kept == state).all(1).any() for state in batch.state)
+    batches.close()
+
+
+def test_a_loader_that_dies_is_heard_of_at_the_next_batch(replay):
+    batches = Batches(replay, np.random.default_rng(1), 8, CPU, ahead=True)
+    states(batches, 1)
+    replay.gather = None
+    states(batches, 1)      # was drawn before
+    with pytest.raises(TypeError), batches.next():
+        pass
+    batches.close()
+
+
+def test_an_empty_replay_is_a_sentence(schema):
+    batches = Batches(Replay(schema, 10), np.random.default_rng(0), 8, CPU)
+    with pytest.raises(CellError, match='no transition yet'), batches.next():
+        pass
+
+
+def test_a_batch_can_be_put_where_the_last_one_was(replay):
+    slots = replay._valid.members()[:6].astype(np.int64)
+    room = replay.room(6)
+    again = replay.gather(slots, room)
+    assert again is room
+    fresh = replay.gather(slots)
+    for name in ('state', 'action', 'reward', 'discount', 'next_state', 'human'):
+        assert torch.equal(getattr(room, name), getattr(fresh, name)), name
+    assert torch.equal(room.images[0], fresh.images[0])
+    assert torch.equal(room.next_images[0], fresh.next_images[0])
+    before = room.images[0].data_ptr()
+    assert replay.gather(slots[::-1].copy(), room).images[0].data_ptr() == before
+    assert torch.equal(room.images[0], fresh.images[0].flip(0))
