@@ -3,7 +3,9 @@
 Kept as published: encoder trained by the critic alone, actor on its detached features, clipped
 double Q, noise-smoothed targets, exponential average on the critic only, independent random
 shifts of both observations. What may differ from the published configuration is in `algorithm`.
+A discrete gripper has a critic of its own (`gripper.py`), and actor and critics go without it.
 """
+from collections.abc import Callable
 from dataclasses import fields, replace
 
 from so101_description.errors import CellError
@@ -11,7 +13,9 @@ import torch
 from torch.nn import functional as F
 
 from .algorithm import AgentConfig
-from .networks import Actor, Critic, Encoder
+from .cuda_graph import cuda_graph, Recorded
+from .gripper import gripper_loss
+from .networks import Actor, continuous, Critic, Encoder, Gripper
 from .replay import Batch
 from .task import TaskSchema
 
@@ -25,8 +29,9 @@ class Agent:
 
     def __init__(
             self, schema: TaskSchema, config: AgentConfig = AgentConfig(), device: str = 'cpu',
-            seed: int = 0):
+            seed: int = 0, log: Callable[[str], None] = lambda _: None):
         self.schema, self.config, self.device = schema, config, torch.device(device)
+        self._log = log
         if self.device.type == 'cuda' and not torch.cuda.is_available():
             raise CellError('device is cuda, and PyTorch finds no such device here; use cpu')
         with torch.random.fork_rng(devices=[]):
@@ -36,8 +41,16 @@ class Agent:
             self.actor = Actor(features, schema, config.network).to(self.device)
             self.critic = Critic(features, schema, config.network).to(self.device)
             self.critic_target = Critic(features, schema, config.network).to(self.device)
-        self.critic_target.load_state_dict(self.critic.state_dict())
-        self.critic_target.requires_grad_(False)
+            self.gripper = self.gripper_target = None
+            if config.network.gripper == 'discrete':
+                self.gripper, self.gripper_target = (
+                    Gripper(features, schema, config.network).to(self.device) for _ in range(2))
+        self._averages = [(self.critic_target, self.critic)]
+        if self.gripper:
+            self._averages.append((self.gripper_target, self.gripper))
+        for target, module in self._averages:
+            target.load_state_dict(module.state_dict())
+            target.requires_grad_(False)
         self.encoder.requires_grad_(not config.freeze_encoder)
         self.generator = torch.Generator(self.device).manual_seed(seed)
         half = has_bfloat16(self.device)
@@ -46,15 +59,25 @@ class Agent:
             for name in (config.conv_dtype, config.head_dtype))
         self._critic_parameters = [
             *(() if config.freeze_encoder else self.encoder.parameters()),
-            *self.critic.parameters()]
+            *(p for _, module in self._averages for p in module.parameters())]
         self._actor_parameters = list(self.actor.parameters())
-        # one optimiser for encoder and critic: they share a loss, a rate and their steps
-        self.critic_optimizer = torch.optim.Adam(
-            self._critic_parameters, lr=config.learning_rate, fused=True)
-        self.actor_optimizer = torch.optim.Adam(
-            self._actor_parameters, lr=config.learning_rate, fused=True)
-        self._averaged = (
-            list(self.critic_target.parameters()), list(self.critic.parameters()))
+        # one optimiser for encoder and critics: they share a loss, a rate and their steps
+        self.critic_optimizer, self.actor_optimizer = (
+            torch.optim.Adam(parameters, lr=config.learning_rate, fused=True,
+                             capturable=self.device.type == 'cuda')
+            for parameters in (self._critic_parameters, self._actor_parameters))
+        self._averaged = tuple(
+            [p for pair in self._averages for p in pair[which].parameters()] for which in (0, 1))
+        self._arm = slice(continuous(schema, config.network))
+        self.restart()
+
+    def restart(self) -> None:
+        """After weights or optimisers were put in: record anew what a GPU replays."""
+        self._recorded = None
+        if self.device.type == 'cuda' and self.config.graph:
+            self._recorded = Recorded(
+                self._update, lambda body: cuda_graph(body, self.generator), self.device,
+                self._log)
 
     def update(self, batch: Batch, sigma: float, bc: float = 0.0,
                watch: bool = False) -> dict[str, torch.Tensor]:
@@ -63,22 +86,32 @@ class Agent:
         `bc` weighs the cloning of human actions. `watch` adds what costs time to know. Nothing
         here waits for the device.
         """
-        batch = on_device(batch, self.device)
+        if self._recorded:
+            return self._recorded(batch, sigma, bc)
+        return self._update(on_device(batch, self.device), sigma, bc, watch)
+
+    def _update(self, batch: Batch, sigma, bc, watch: bool) -> dict[str, torch.Tensor]:
         images = tuple(self._shift(image) for image in batch.images)
         next_images = tuple(self._shift(image) for image in batch.next_images)
         batch = replace(batch, images=images, next_images=next_images)
-        noise = self._noise(batch.action, sigma)
+        noise = self._noise(batch.action[:, self._arm], sigma)
         self.critic_optimizer.zero_grad(set_to_none=True)
-        losses, features, values, targets = [], [], [], []
+        losses, features, values, targets, gripper_losses = [], [], [], [], []
         for part, part_noise in self._parts(batch, noise):
             with torch.set_grad_enabled(not self.config.freeze_encoder):
                 encoded = self.encoder(part.images, self.conv_dtype)
             with torch.no_grad():
                 next_encoded = self.encoder(part.next_images, self.conv_dtype)
             loss, q, target = self.critic_loss(part, encoded, next_encoded, part_noise)
-            loss = loss * (len(part.action) / len(batch.action))
-            loss.backward(inputs=self._critic_parameters)
-            losses.append(loss.detach())
+            share = len(part.action) / len(batch.action)
+            losses.append(loss.detach() * share)
+            if self.gripper:
+                gripping = gripper_loss(
+                    self.gripper, self.gripper_target, part, encoded, next_encoded, self.config,
+                    bc, self.head_dtype)
+                gripper_losses.append(gripping.detach() * share)
+                loss = loss + gripping
+            (loss * share).backward(inputs=self._critic_parameters)
             features.append(encoded.detach())
             values.append(q.detach())
             targets.append(target)
@@ -87,7 +120,7 @@ class Agent:
         # only the actor's gradients: its loss needs none of the critic's
         self.actor_optimizer.zero_grad(set_to_none=True)
         actor_loss, action, cloning = self.actor_loss(
-            batch, torch.cat(features), self._noise(batch.action, sigma), bc)
+            batch, torch.cat(features), self._noise(noise, sigma), bc)
         actor_loss.backward(inputs=self._actor_parameters)
         self.actor_optimizer.step()
 
@@ -99,6 +132,8 @@ class Agent:
                 'bc_loss': cloning.detach(), 'q_mean': q.mean(), 'q_max': q.max(),
                 'target_mean': target.mean(), 'td_error': (q - target).abs().mean(),
                 'reward_mean': batch.reward.mean(), 'human_share': batch.human.float().mean()}
+            if self.gripper:
+                metrics['gripper_loss'] = sum(gripper_losses)
             if watch:
                 metrics |= {
                     'critic_gradient_norm': _norm(self._critic_parameters),
@@ -116,7 +151,7 @@ class Agent:
                 self.critic_target(next_features, batch.next_state, next_action, dtype))
             target = batch.reward[:, None] + batch.discount[:, None] * value
             target = target.clamp(self.config.target_low, self.config.target_high)
-        values = self.critic(features, batch.state, batch.action, dtype)
+        values = self.critic(features, batch.state, batch.action[:, self._arm], dtype)
         return sum(F.mse_loss(q, target) for q in values), values[0], target
 
     def actor_loss(self, batch: Batch, features, noise, bc: float = 0.0):
@@ -127,16 +162,15 @@ class Agent:
         """
         mean = self.actor(features, batch.state, self.head_dtype)
         values = self.critic(features, batch.state, self._noisy(mean, noise), self.head_dtype)
-        error = (mean - batch.action).square().mean(1)
+        error = (mean - batch.action[:, self._arm]).square().mean(1)
         cloning = (error * batch.human).sum() / batch.human.sum().clamp(min=1)
-        loss = -self._smallest(values).mean()
-        return loss + bc * cloning if bc else loss, mean.detach(), cloning
+        return bc * cloning - self._smallest(values).mean(), mean.detach(), cloning
 
     @staticmethod
     def _smallest(values):
         return torch.cat(values, 1).amin(1, keepdim=True)
 
-    def _noise(self, like, sigma: float):
+    def _noise(self, like, sigma):
         noise = torch.empty_like(like).normal_(generator=self.generator) * sigma
         return noise.clamp_(-self.config.noise_clip, self.config.noise_clip)
 
@@ -162,9 +196,12 @@ class Agent:
 
     def modules(self) -> dict[str, torch.nn.Module]:
         """What a checkpoint holds, by name."""
-        return {
+        found = {
             'encoder': self.encoder, 'actor': self.actor, 'critic': self.critic,
             'critic_target': self.critic_target}
+        if self.gripper:
+            found |= {'gripper': self.gripper, 'gripper_target': self.gripper_target}
+        return found
 
     def optimizers(self) -> dict[str, torch.optim.Adam]:
         """What a checkpoint holds, by name."""
@@ -172,15 +209,8 @@ class Agent:
 
 
 def on_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch there, copied while the processor goes on where the device allows it."""
-    if device.type == 'cpu':
-        return batch
-
-    def move(value):
-        if isinstance(value, tuple):
-            return tuple(map(move, value))
-        return value.pin_memory().to(device, non_blocking=True)
-    return Batch(**{f.name: move(getattr(batch, f.name)) for f in fields(batch)})
+    """The batch there; from pinned memory it is copied while the processor goes on."""
+    return batch if device.type == 'cpu' else batch.to(device)
 
 
 def random_shift(images: torch.Tensor, pad: int, generator: torch.Generator) -> torch.Tensor:

@@ -8,11 +8,11 @@ from so101_description.errors import CellError
 
 from .agent import Agent
 from .algorithm import AgentConfig
-from .checkpoints import Checkpoint, Checkpoints, restore
+from .checkpoints import Checkpoint, Checkpoints, code_version, restore
 from .learner_options import LearnerOptions
-from .loading import adopt_policy, load_demonstrations, load_run
+from .loading import load_demonstrations, load_run
 from .pacing import Pacer
-from .pretrained import adopt_encoder
+from .pretrained import adopt_encoder, adopt_policy
 from .replay import Replay
 from .run_directory import RunDirectory
 from .schedules import REASONS
@@ -52,7 +52,7 @@ def begin(schema: TaskSchema, options: LearnerOptions, config: AgentConfig, run:
         for line in checkpoint.config.differences(config):
             log(f'run {run.name} goes on as it was started: {line}')
         config = checkpoint.config
-    agent = Agent(schema, config, options.device, options.seed)
+    agent = Agent(schema, config, options.device, options.seed, log)
     replay = Replay.within(
         options.memory_gb, schema, frame_stack=config.network.frame_stack,
         n_step=config.n_step, discount=config.discount)
@@ -67,7 +67,7 @@ def begin(schema: TaskSchema, options: LearnerOptions, config: AgentConfig, run:
         _restore(begun, checkpoint, options.update_ratio, log)
     else:
         if options.pretrained:
-            log(adopt_policy(agent, Path(options.pretrained), schema))
+            log(adopt_policy(agent, Path(options.pretrained)))
         if options.encoder:
             log(adopt_encoder(agent, Path(options.encoder)))
     # policies published after the last checkpoint are known only from the steps they decided
@@ -90,7 +90,11 @@ def begin(schema: TaskSchema, options: LearnerOptions, config: AgentConfig, run:
 
 def _restore(begun: Begun, checkpoint: Checkpoint, ratio: float, log) -> None:
     state = checkpoint.state
-    restore(begun.agent, checkpoint)
+    if said := restore(begun.agent, checkpoint):
+        log(said)
+    if state.get('code') != code_version():
+        log(f'the learner\'s code is {code_version()}, it was {state.get("code", "older")} when '
+            f'checkpoint {checkpoint.directory.name} was written')
     begun.rng.bit_generator.state = state['rng']
     begun.updates, begun.version = state['updates'], state['version']
     missed = begun.env_steps - state['env_steps']

@@ -8,6 +8,7 @@ for each stretch of training, and the one with the best success.
 from collections.abc import Mapping
 import copy
 from dataclasses import dataclass
+from functools import cache
 import hashlib
 import json
 import os
@@ -23,7 +24,7 @@ import torch
 
 from .agent import Agent
 from .algorithm import AgentConfig
-from .networks import Actor, Encoder
+from .networks import Actor, Encoder, Gripper
 from .policy import pack
 from .task import TaskSchema
 
@@ -45,6 +46,7 @@ class Snapshot:
     tensors: dict[str, torch.Tensor]
     encoder: Encoder
     actor: Actor
+    gripper: Gripper | None
 
     @classmethod
     def of(cls, agent: Agent) -> 'Snapshot':
@@ -52,7 +54,8 @@ class Snapshot:
         return cls(
             agent.schema, agent.config,
             {name: value.to('cpu', copy=True) for name, value in agent_tensors(agent).items()},
-            copy.deepcopy(agent.encoder).cpu(), copy.deepcopy(agent.actor).cpu())
+            *(module and copy.deepcopy(module).cpu()
+              for module in (agent.encoder, agent.actor, agent.gripper)))
 
 
 @dataclass(frozen=True)
@@ -92,18 +95,18 @@ class Checkpoints:
         """
         policy = pack(
             snapshot.schema, snapshot.config.network, snapshot.encoder, snapshot.actor,
-            state['version'], state['updates'], state['env_steps'])
+            state['version'], state['updates'], state['env_steps'], snapshot.gripper)
         files = {AGENT: safetensors.torch.save(snapshot.tensors), POLICY: policy}
         complete = {
             'format': FORMAT, **state, 'agent_config': snapshot.config.to_json(),
             'schema': snapshot.schema.canonical(), 'torch': torch.__version__,
-            'saved': time.time(),
+            'code': code_version(), 'saved': time.time(),
             'sha256': {n: hashlib.sha256(data).hexdigest() for n, data in files.items()}}
         files[STATE] = json.dumps(complete, indent=1).encode()
         name = str(state['updates'])
+        beside = self.directory / f'.new-{name}'
         try:
             name = self._free_name(name)
-            beside = self.directory / f'.new-{name}'
             beside.mkdir()
             for file_name, data in files.items():
                 with open(beside / file_name, 'wb') as file:
@@ -118,6 +121,7 @@ class Checkpoints:
                 self._link(BEST, best)
             sync_directory(self.directory)
         except OSError as error:
+            shutil.rmtree(beside, ignore_errors=True)   # a bag may need the room
             raise CellError(
                 f'checkpoint {name} cannot be written to {self.directory}: {error}; the one '
                 'before it is whole') from error
@@ -202,6 +206,15 @@ def load(directory: Path) -> Checkpoint:
         raise CellError(f'checkpoint {directory} is damaged: {error}') from error
 
 
+@cache
+def code_version() -> str:
+    """Digest of this package's source, which tells two builds apart whatever they are called."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob('*.py')):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def agent_tensors(agent: Agent) -> dict[str, torch.Tensor]:
     """Everything that an agent's next update depends on, by name."""
     tensors = {'generator': agent.generator.get_state()}
@@ -215,11 +228,19 @@ def agent_tensors(agent: Agent) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def restore(agent: Agent, checkpoint: Checkpoint) -> None:
-    """Put a checkpoint's networks, optimisers and generator into an agent, strictly."""
-    tensors = dict(checkpoint.tensors)
+def restore(agent: Agent, checkpoint: Checkpoint) -> str:
+    """Put a checkpoint's networks, optimisers and generator into an agent, strictly.
+
+    Returns '' or a sentence: a generator of another kind of device is begun anew.
+    """
+    tensors, said = dict(checkpoint.tensors), ''
     try:
-        agent.generator.set_state(tensors.pop('generator'))
+        generator = tensors.pop('generator')
+        if generator.shape == agent.generator.get_state().shape:
+            agent.generator.set_state(generator)
+        else:
+            said = (f'checkpoint {checkpoint.directory.name} was trained on another kind of '
+                    f'device: its random numbers begin anew on {agent.device.type}')
         moments: dict[str, dict] = {part: {} for part in agent.optimizers()}
         weights: dict[str, dict] = {part: {} for part in agent.modules()}
         for key, value in tensors.items():
@@ -238,6 +259,8 @@ def restore(agent: Agent, checkpoint: Checkpoint) -> None:
                 name: torch.empty_like(parameters[index]).copy_(value) if value.ndim else value
                 for name, value in values.items()} for index, values in moments[part].items()}
             optimizer.load_state_dict({**optimizer.state_dict(), 'state': state})
+        agent.restart()
+        return said
     except (KeyError, IndexError, RuntimeError, ValueError) as error:
         raise CellError(
             f'checkpoint {checkpoint.directory} does not fit this agent: {error}') from error

@@ -122,8 +122,8 @@ def broken_inputs(batch: Batch) -> str:
     wrong = [name for name in ('state', 'action', 'reward', 'discount', 'next_state')
              if not getattr(batch, name).isfinite().all()]
     if wrong:
-        return f'not finite in its last batch: {", ".join(wrong)}'
+        return f'not finite in the batch: {", ".join(wrong)}'
     largest = float(batch.state.abs().max()), float(batch.reward.abs().max())
-    return (f'all inputs of its last batch are finite (|state| up to {largest[0]:.3g}, |reward| '
+    return (f'all inputs of the batch are finite (|state| up to {largest[0]:.3g}, |reward| '
             f'up to {largest[1]:.3g}), so a weight broke: a lower learning_rate or '
             'critic_layer_norm=true')

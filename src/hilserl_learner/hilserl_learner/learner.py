@@ -16,9 +16,10 @@ import numpy as np
 from so101_description.errors import CellError
 import torch
 
+from .batches import Batches
 from .beginning import begin
 from .checkpoints import Checkpoints, restore
-from .curves import Curves, WATCH_EVERY
+from .curves import BrokenDown, Curves, WATCH_EVERY
 from .health import Health, LIVE_STEPS, REFERENCE
 from .judge import Judge
 from .learner_options import LearnerOptions
@@ -57,11 +58,11 @@ class Learner:
             queue.SimpleQueue())
         self._judge = Judge(schema)
         self._finished = ''         # the last episode that came to its end
-        self._paused = self._failed = False
+        self._paused = self._failed = self._broken = False
         self._stop = threading.Event()
         begun = begin(schema, options, config, self.run, checkpoints, log)
-        self.agent, self.replay, self.pacer, self._rng = (
-            begun.agent, begun.replay, begun.pacer, begun.rng)
+        self.agent, self.replay, self.pacer = begun.agent, begun.replay, begun.pacer
+        self._batches = Batches(self.replay, begun.rng, options.batch_size, self.agent.device)
         self.updates, self.env_steps, self.version, self._episodes = (
             begun.updates, begun.env_steps, begun.version, begun.episodes)
         if begun.checkpoint:
@@ -109,6 +110,7 @@ class Learner:
             try:
                 answer.set_result(relabel(
                     self.run.bags, self.replay, episode_id or self._finished, outcome, at))
+                self._batches.forget()
             except CellError as error:
                 answer.set_exception(error)
         self.recorder.wait(timeout)     # its bag is complete a moment after its last step
@@ -163,16 +165,14 @@ class Learner:
                 if due:
                     self._update()
                 self._keep_time()
-        except (MemoryError, RuntimeError) as error:
-            self._failed = True
-            if isinstance(error, RuntimeError) and 'memory' not in str(error):
+        except Exception as error:
+            self._failed, self._broken = True, isinstance(error, BrokenDown)
+            if not isinstance(error, MemoryError) and not (
+                    isinstance(error, RuntimeError) and 'memory' in str(error)):
                 raise
             raise CellError(
                 f'memory ran out after {self.updates:,} updates; {self._last_good()}; make '
                 'memory_gb or batch_size smaller') from error
-        except Exception:
-            self._failed = True
-            raise
 
     def _take_in(self, wait: float) -> None:
         try:
@@ -208,6 +208,7 @@ class Learner:
             self._say(f'episode {step.episode_id} is not learned from: {judgement.problem}')
         if judgement.problem or judgement.discarded:
             self.replay.delete_episode(step.episode_id)
+            self._batches.forget()
         scalars = judgement.scalars
         for name, value in scalars.items():
             self.curves.scalar(f'episode/{name}', value, self.env_steps)
@@ -215,10 +216,10 @@ class Learner:
             self.saver.judge(scalars['success'] == 1.0, scalars['human_share'])
 
     def _update(self) -> None:
-        batch = self.replay.sample_half(self.options.batch_size, self._rng)
-        self.curves.add(self.agent.update(
-            batch, self.sigma(self.env_steps), self._bc(self.env_steps),
-            watch=self.updates % WATCH_EVERY == 0), batch)
+        with self._batches.next() as batch:
+            self.curves.add(self.agent.update(
+                batch, self.sigma(self.env_steps), self._bc(self.env_steps),
+                watch=self.updates % WATCH_EVERY == 0), batch)
         self.updates += 1
         if not self._warm_up_left:
             self.pacer.updates += 1
@@ -272,7 +273,8 @@ class Learner:
         agent = self.agent
         self._publish(
             pack(self.schema, agent.config.network, agent.encoder, agent.actor, self.version,
-                 self.updates, self.env_steps), self.version, self.updates, self.env_steps)
+                 self.updates, self.env_steps, agent.gripper, half=True),
+            self.version, self.updates, self.env_steps)
 
     def _save_checkpoint(self, answer: Future | None = None) -> None:
         self._look()
@@ -280,7 +282,7 @@ class Learner:
         self.saver.save(self.agent, {
             'updates': self.updates, 'env_steps': self.env_steps, 'version': self.version,
             'episodes': len(self._episodes), 'credited': self.pacer.credited,
-            'paced_updates': self.pacer.updates, 'rng': self._rng.bit_generator.state,
+            'paced_updates': self.pacer.updates, 'rng': self._batches.rng_state,
             'options': asdict(self.options)}, answer)
 
     def _roll_back(self, answer: Future) -> None:
@@ -308,8 +310,12 @@ class Learner:
         self.recorder.finish()
         if record:
             record.join(2.0)
-        if not self._failed and self.updates > self.saver.saved_updates:
-            self._save_checkpoint()
-        self.saver.close()
-        self.curves.close()
-        self.run.release()
+        try:
+            # after a failure too: all but what broke down, and what the disk does not take
+            if self.updates > self.saver.saved_updates and not (self._broken or self.saver.failed):
+                self._save_checkpoint()
+        finally:
+            self._batches.close()
+            self.curves.close()
+            self.saver.close()
+            self.run.release()

@@ -10,7 +10,6 @@ from .action_check import ActionCheck
 from .bags import bags_by_time, contents, recover_all, require
 from .importing import derived
 from .labels import apply, Label, read_labels
-from .policy import Bundle, Policy
 from .replay import Replay
 from .steps import Outcome, StepRecord
 from .task import TaskSchema
@@ -182,20 +181,3 @@ def _labelled(bags: list[Path], labels: dict[Path, list[Label]]):
     for (bag, _), steps in waiting.items():
         for step in apply(labels[bag], steps):
             yield bag, step
-
-
-def adopt_policy(agent, path: Path, schema: TaskSchema) -> str:
-    """Start an agent from a policy bundle, strictly; returns a sentence on what it was."""
-    try:
-        bundle = Bundle.from_bytes(path.read_bytes())
-    except OSError as error:
-        raise CellError(f'pretrained policy {path} cannot be read: {error}') from error
-    lines = schema.differences(bundle.schema)
-    if bundle.network != agent.config.network:
-        lines.append(f'network: {agent.config.network} here, {bundle.network} there')
-    if lines:
-        raise CellError(f'pretrained policy {path} is of another task; ' + '; '.join(lines))
-    policy = Policy(bundle)
-    agent.encoder.load_state_dict(policy.encoder.state_dict())
-    agent.actor.load_state_dict(policy.actor.state_dict())
-    return f'started from policy {path}: version {bundle.version}, {bundle.updates:,} updates'

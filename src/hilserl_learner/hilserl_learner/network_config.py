@@ -16,12 +16,16 @@ class NetworkConfig:
     hidden: int = 256               # 1024 learned nothing in the first 8 minutes
     critic_layer_norm: bool = True  # bounds Q outside the data (RLPD)
     critics: int = 2                # published; more bound Q further, each at its price (REDQ)
+    gripper: str = 'continuous'     # or discrete: close, hold, open by Q (HIL-SERL); the
+    # continuous one learns here as the arm does, and a leader's half-closed hand stays one
 
     def __post_init__(self):
         if not (1 <= self.frame_stack <= 4 and 2 <= self.critics <= 10):
             raise CellError(
                 f'frame_stack is {self.frame_stack} and critics {self.critics}; from 1 to 4 '
                 'frames and from 2 to 10 critics are possible')
+        if self.gripper not in ('continuous', 'discrete'):
+            raise CellError(f'gripper is {self.gripper!r}; it is continuous or discrete')
 
     def to_json(self) -> str:
         """Canonical JSON."""

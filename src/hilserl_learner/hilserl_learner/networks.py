@@ -75,13 +75,18 @@ class Trunk(nn.Module):
         return torch.cat([tanh(norm(image.float())), (state - self.offset) / self.scale], 1)
 
 
+def continuous(schema: TaskSchema, config: NetworkConfig) -> int:
+    """How many of an action's numbers, the first ones, actor and critic deal with."""
+    return len(schema.action_names) - (config.gripper == 'discrete')
+
+
 class Actor(nn.Module):
-    """Mean action in (-1, 1) from features and state."""
+    """Mean action in (-1, 1) from features and state; without a discrete gripper's number."""
 
     def __init__(self, features: int, schema: TaskSchema, config: NetworkConfig):
         super().__init__()
         self.trunk = Trunk(features, schema, config)
-        self.policy = Mlp(self.trunk.size, config.hidden, len(schema.action_names), False)
+        self.policy = Mlp(self.trunk.size, config.hidden, continuous(schema, config), False)
         self.apply(orthogonal_init)
 
     def forward(self, features, state, dtype=torch.float32):
@@ -94,7 +99,7 @@ class Critic(nn.Module):
     def __init__(self, features: int, schema: TaskSchema, config: NetworkConfig):
         super().__init__()
         self.trunk = Trunk(features, schema, config)
-        inputs = self.trunk.size + len(schema.action_names)
+        inputs = self.trunk.size + continuous(schema, config)
         self._names = [f'q{i + 1}' for i in range(config.critics)]
         for name in self._names:
             self.add_module(name, Mlp(inputs, config.hidden, 1, config.critic_layer_norm))
@@ -103,6 +108,19 @@ class Critic(nn.Module):
     def forward(self, features, state, action, dtype=torch.float32):
         x = torch.cat([self.trunk(features, state), action], 1)
         return [self.get_submodule(name)(x, dtype) for name in self._names]
+
+
+class Gripper(nn.Module):
+    """Q (B, 3) of closing, holding and opening the gripper: HIL-SERL's grasp critic."""
+
+    def __init__(self, features: int, schema: TaskSchema, config: NetworkConfig):
+        super().__init__()
+        self.trunk = Trunk(features, schema, config)
+        self.q = Mlp(self.trunk.size, config.hidden, 3, config.critic_layer_norm)
+        self.apply(orthogonal_init)
+
+    def forward(self, features, state, dtype=torch.float32):
+        return self.q(self.trunk(features, state), dtype)
 
 
 class Mlp(nn.Sequential):

@@ -18,7 +18,7 @@ from so101_description.errors import CellError
 import torch
 
 from .network_config import NetworkConfig
-from .networks import Actor, Encoder
+from .networks import Actor, Encoder, Gripper
 from .task import TaskSchema
 
 FORMAT = 'hilserl-policy-2'
@@ -35,6 +35,7 @@ class Bundle:
     updates: int
     env_steps: int
     tensors: dict[str, torch.Tensor]
+    sha256: str             # of the bytes
 
     @classmethod
     def from_bytes(cls, data: bytes) -> 'Bundle':
@@ -56,7 +57,7 @@ class Bundle:
             raise CellError(
                 'policy bundle is damaged: its tensors are not the ones that were saved')
         return cls(TaskSchema.from_json(schema), NetworkConfig.from_json(network),
-                   **numbers, tensors=tensors)
+                   **numbers, tensors=tensors, sha256=hashlib.sha256(data).hexdigest())
 
 
 class Policy:
@@ -64,15 +65,17 @@ class Policy:
 
     def __init__(self, bundle: Bundle):
         self.schema, self.network = bundle.schema, bundle.network
-        self.version, self.updates, self.env_steps = (
-            bundle.version, bundle.updates, bundle.env_steps)
+        self.version, self.updates, self.env_steps, self.sha256 = (
+            bundle.version, bundle.updates, bundle.env_steps, bundle.sha256)
         self.encoder = Encoder(self.schema, self.network)
         self.actor = Actor(self.encoder.size, self.schema, self.network)
+        self.gripper = Gripper(self.encoder.size, self.schema, self.network) if (
+            self.network.gripper == 'discrete') else None
         self._load(bundle.tensors)
-        for module in (self.encoder, self.actor):
+        for module in self.modules().values():
             module.requires_grad_(False).eval()
-        golden, mean = golden_inputs(self.schema, self.network), bundle.tensors['golden.action']
-        error = float((self._mean(*golden) - mean).abs().max())
+        golden, said = golden_inputs(self.schema, self.network), bundle.tensors['golden.action']
+        error = float((heads(self.modules(), *golden) - said).abs().max())
         if not error <= GOLDEN_TOLERANCE:
             raise CellError(
                 f'policy version {self.version}: its golden action is off by {error:.3g} (limit '
@@ -97,11 +100,17 @@ class Policy:
                 f'{bundle.schema.hash[:8]}, this cell runs schema {schema_hash[:8]}')
         return cls(bundle)
 
+    def modules(self) -> dict[str, torch.nn.Module]:
+        """What a bundle holds, by name."""
+        found = {'encoder': self.encoder, 'actor': self.actor, 'gripper': self.gripper}
+        return {part: module for part, module in found.items() if module is not None}
+
     def _load(self, tensors: dict[str, torch.Tensor]) -> None:
         expected = {
-            f'{part}.{name}': tensor for part in ('encoder', 'actor')
-            for name, tensor in getattr(self, part).state_dict().items()}
-        expected['golden.action'] = torch.empty(1, len(self.schema.action_names))
+            f'{part}.{name}': tensor for part, module in self.modules().items()
+            for name, tensor in module.state_dict().items()}
+        numbers = len(self.schema.action_names) + (2 if self.gripper else 0)
+        expected['golden.action'] = torch.empty(1, numbers)
         wrong = [f'{name} is missing' for name in expected if name not in tensors]
         wrong += [f'{name} is unknown' for name in tensors if name not in expected]
         wrong += [
@@ -116,10 +125,6 @@ class Policy:
             for name, tensor in expected.items():
                 tensor.copy_(tensors[name])
 
-    def _mean(self, images, state) -> torch.Tensor:
-        with torch.no_grad():
-            return self.actor(self.encoder(images), state)
-
     def reset(self) -> None:
         """Forget the frames: a new episode begins."""
         self._history.clear()
@@ -133,7 +138,8 @@ class Policy:
         """Action (A,) float32 in [-1, 1] for the present observation.
 
         images: one (H, W, 3) uint8 a camera, in the schema's order; state: (S,). sigma 0 gives
-        the mean; otherwise Gaussian noise of that size is added and the sum clipped.
+        the mean; otherwise Gaussian noise of that size is added and the sum clipped. A discrete
+        gripper's sum is rounded: little noise, which a trained policy has, never moves it.
         """
         self._history.append([np.ascontiguousarray(image) for image in images])
         frames = [self._history[0]] * (self.network.frame_stack - len(self._history))
@@ -142,23 +148,49 @@ class Policy:
             torch.from_numpy(np.concatenate([frame[camera] for frame in frames], axis=2)[None])
             for camera in range(len(self.schema.cameras))]
         state = torch.from_numpy(np.asarray(state, np.float32)[None])
-        action = self._mean(stacked, state)[0].numpy()
+        action = heads(self.modules(), stacked, state)[0].numpy()
+        if self.gripper:
+            action = np.append(action[:-3], action[-3:].argmax() - 1.0)
         if sigma > 0.0:
             action = action + sigma * rng.standard_normal(action.shape)
+            if self.gripper:
+                action[-1] = np.rint(action[-1])
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
 
-def pack(schema: TaskSchema, network: NetworkConfig, encoder: Encoder, actor: Actor,
-         version: int, updates: int, env_steps: int) -> bytes:
-    """Make a bundle of these networks, wherever they live."""
-    # a copy on the CPU gives the golden action as the robot will compute it
-    encoder, actor = (copy.deepcopy(module).cpu() for module in (encoder, actor))
-    tensors = {
-        f'{part}.{name}': value.contiguous() for part, module in
-        (('encoder', encoder), ('actor', actor)) for name, value in module.state_dict().items()}
-    images, state = golden_inputs(schema, network)
+def heads(modules: dict[str, torch.nn.Module], images, state) -> torch.Tensor:
+    """Mean action (B, A); of a discrete gripper, the Q of each choice instead of its number."""
     with torch.no_grad():
-        tensors['golden.action'] = actor(encoder(images), state)
+        features = modules['encoder'](images)
+        return torch.cat([
+            modules[part](features, state) for part in ('actor', 'gripper') if part in modules], 1)
+
+
+def pack(schema: TaskSchema, network: NetworkConfig, encoder: Encoder, actor: Actor,
+         version: int, updates: int, env_steps: int, gripper: Gripper | None = None,
+         half: bool = False) -> bytes:
+    """Make a bundle of these networks, wherever they live.
+
+    half: with weights in half precision if that changes the golden action by less than 1e-3.
+    """
+    # copies on the CPU give the golden action as the robot will compute it
+    modules = {
+        part: copy.deepcopy(module).cpu()
+        for part, module in (('encoder', encoder), ('actor', actor), ('gripper', gripper))
+        if module is not None}
+    golden, dtype = golden_inputs(schema, network), torch.float32
+    said = heads(modules, *golden)
+    if half:
+        rounded = copy.deepcopy(modules)
+        for weight in (p for module in rounded.values() for p in module.parameters()):
+            weight.data = weight.data.half().float()
+        action = heads(rounded, *golden)
+        if float((action - said).abs().max()) < GOLDEN_TOLERANCE:
+            modules, said, dtype = rounded, action, torch.float16
+    tensors = {
+        f'{part}.{name}': value.to(dtype).contiguous()
+        for part, module in modules.items() for name, value in module.state_dict().items()}
+    tensors['golden.action'] = said
     return safetensors.torch.save(tensors, metadata={
         'format': FORMAT, 'schema': schema.canonical(), 'network': network.to_json(),
         'version': str(version), 'updates': str(updates), 'env_steps': str(env_steps),

@@ -1,4 +1,4 @@
-"""A pretrained encoder, from any policy bundle that sees the same images."""
+"""What a policy bundle gives a new agent: all of its policy, or the encoder alone."""
 from pathlib import Path
 
 from so101_description.errors import CellError
@@ -9,12 +9,24 @@ from .policy import Bundle, Policy
 SHAPING = ('frame_stack', 'channels', 'strides')
 
 
+def adopt_policy(agent: Agent, path: Path) -> str:
+    """Start an agent from a policy bundle, strictly; returns a sentence on what it was."""
+    bundle = _read(path, 'pretrained policy')
+    lines = agent.schema.differences(bundle.schema)
+    if bundle.network != agent.config.network:
+        lines.append(f'network: {agent.config.network} here, {bundle.network} there')
+    if lines:
+        raise CellError(f'pretrained policy {path} is of another task; ' + '; '.join(lines))
+    for part, module in Policy(bundle).modules().items():
+        agent.modules()[part].load_state_dict(module.state_dict())
+    if agent.gripper:
+        agent.gripper_target.load_state_dict(agent.gripper.state_dict())
+    return f'started from policy {path}: version {bundle.version}, {bundle.updates:,} updates'
+
+
 def adopt_encoder(agent: Agent, path: Path) -> str:
     """Put the encoder of a policy bundle into an agent, strictly; returns a sentence on it."""
-    try:
-        bundle = Bundle.from_bytes(path.read_bytes())
-    except OSError as error:
-        raise CellError(f'encoder {path} cannot be read: {error}') from error
+    bundle = _read(path, 'encoder')
     lines = [
         f'{name}: {getattr(agent.config.network, name)} here, {getattr(bundle.network, name)} there'
         for name in SHAPING
@@ -26,3 +38,10 @@ def adopt_encoder(agent: Agent, path: Path) -> str:
     agent.encoder.load_state_dict(Policy(bundle).encoder.state_dict())
     return (f'encoder of {path}, frozen: version {bundle.version}, '
             f'{bundle.updates:,} updates')
+
+
+def _read(path: Path, what: str) -> Bundle:
+    try:
+        return Bundle.from_bytes(path.read_bytes())
+    except OSError as error:
+        raise CellError(f'{what} {path} cannot be read: {error}') from error

@@ -16,6 +16,7 @@ class Saver:
     def __init__(self, checkpoints: Checkpoints):
         self.last = ''          # name of the last one that is on disk
         self.saved_updates = 0
+        self.failed = False     # the disk did not take one
         self._checkpoints = checkpoints
         self._outcomes: deque[bool] = deque(maxlen=RECENT)
         self._writing: list[tuple[Future, Future | None]] = []
@@ -54,6 +55,7 @@ class Saver:
         """Take note of what was written. CellError if it could not be."""
         while self._writing and self._writing[0][0].done():
             written, answer = self._writing.pop(0)
+            self.failed = written.exception() is not None
             self.last = written.result().name
             if answer:
                 answer.set_result(self.last)

@@ -174,7 +174,9 @@ for kill in range(20):
             os.write(write, updates.to_bytes(4, 'big'))
     os.close(write)
     last = int.from_bytes(os.read(read, 4), 'big')
-    time.sleep(random.Random(kill).uniform(0.0, 0.06))
+    while not list(checkpoints.directory.glob('.new-*')):   # until the next one is written
+        pass
+    time.sleep(random.Random(kill).uniform(0.0, 0.01))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     while data := os.read(read, 4):

@@ -97,7 +97,7 @@ def test_a_q_above_any_return_is_said(schema, health, batch, replay):
 
 
 def test_what_is_not_finite_is_named(batch):
-    assert 'all inputs of its last batch are finite' in broken_inputs(batch)
+    assert 'all inputs of the batch are finite' in broken_inputs(batch)
     reward = batch.reward.clone()
     reward[3] = float('nan')
-    assert broken_inputs(replace(batch, reward=reward)) == 'not finite in its last batch: reward'
+    assert broken_inputs(replace(batch, reward=reward)) == 'not finite in the batch: reward'

@@ -221,7 +221,7 @@ def test_a_broken_down_learning_ends_with_its_reason_and_saves_nothing(schema, t
     cell.feed(*episode(schema, 'a', 30))
     cell.wait(lambda: cell.errors)
     assert 'critic_loss' in str(cell.errors[0]) and 'version 1' in str(cell.errors[0])
-    assert 'all inputs of its last batch are finite' in str(cell.errors[0])
+    assert 'all inputs of the batch are finite' in str(cell.errors[0])
     assert cell.learner.state == 'FAILED' and len(cell.published) == 1
     cell.close()
     assert list((tmp_path / 'run' / 'checkpoints').iterdir()) == []
