@@ -40,7 +40,6 @@ def success(run: RunRecord) -> str:
                       label='evaluation: deterministic, leader ignored')
     axes.set_ylim(-0.03, 1.03)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.legend(loc='lower right')
     return svg(figure)
 
 
@@ -66,17 +65,16 @@ def values(run: RunRecord) -> str:
     for name, colour, style in (('q_mean', POLICY, '-'), ('q_max', POLICY, ':'),
                                 ('target_mean', HUMAN, '-'), ('q_bound', MEASURED, '--')):
         _curve(axes, run, name, color=colour, linestyle=style)
-    axes.legend(loc='best')
     return svg(figure)
 
 
 def losses(run: RunRecord) -> str:
     """Losses of critic and actor."""
     figure, axes = _axes('updates', 'critic loss')
-    _curve(axes, run, 'critic_loss', color=POLICY)
+    _curve(axes, run, 'critic_loss', color=POLICY, label=None)
     axes.set_yscale('log')
     right = axes.twinx()
-    _curve(right, run, 'actor_loss', color=HUMAN)
+    _curve(right, run, 'actor_loss', color=HUMAN, label=None)
     right.set_ylabel('actor loss', color=HUMAN)
     return svg(figure)
 
@@ -89,11 +87,10 @@ def actions(run: RunRecord) -> str:
         axes = figure.add_subplot(1, len(names), number + 1)
         for who, colour in (('policy', POLICY), ('human', HUMAN)):
             if who in run.actions:
-                axes.hist(run.actions[who][:, number], 21, (-1, 1), density=True, alpha=0.5,
-                          color=colour, label=who)
+                axes.hist(run.actions[who][:, number], 21, range=(-1, 1), density=True, alpha=0.5,
+                          color=colour, label=who if number == 0 else None)
         axes.set_title(name, fontsize=9)
         axes.set_yticks([])
-    axes.legend(fontsize=7)
     return svg(figure)
 
 
@@ -108,6 +105,9 @@ def strip(shown: Strip) -> str:
 
 def svg(figure: Figure) -> str:
     """A figure as text that stands in a page."""
+    for axes in figure.axes:
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize=7, loc='best')
     text = io.StringIO()
     figure.savefig(text, format='svg', metadata={'Date': None})
     return text.getvalue()[text.getvalue().index('<svg'):]
@@ -124,7 +124,7 @@ def _axes(across: str, up: str):
 def _curve(axes, run: RunRecord, name: str, **style) -> None:
     points = run.curves.get(f'learner/{name}')
     if points is not None:
-        axes.plot(points[:, 0], points[:, 1], linewidth=1, label=name, **style)
+        axes.plot(points[:, 0], points[:, 1], **{'linewidth': 1, 'label': name} | style)
 
 
 def _moving(numbers) -> np.ndarray:

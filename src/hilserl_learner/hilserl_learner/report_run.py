@@ -126,7 +126,7 @@ class _Clock:
     def go(self, stamp: int) -> None:
         passed = 0.0 if self._last is None else (stamp - self._last) * 1e-9
         self._last = stamp
-        self.minutes += passed / 60.0 if passed < PAUSE else 0.0
+        self.minutes += passed / 60.0 if 0.0 < passed < PAUSE else 0.0
 
 
 def _row(steps: list[StepRecord], minutes: float) -> EpisodeRow:
