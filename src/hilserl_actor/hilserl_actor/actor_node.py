@@ -58,8 +58,7 @@ class ActorNode(CellNode):
         Parameter('world', '', 'name of the simulated world, or real: stands in the results'),
         Parameter('auto_start', False, 'leave IDLE as soon as everything is there, without START'),
         Parameter('max_image_age', 0.2, 'older frames are not decided on, s', 0.01, 5.0),
-        Parameter('max_state_age', 0.1, 'joint states that are older, or older than a '
-                  'period, are not decided on, s', 0.01, 5.0),
+        Parameter('max_state_age', 0.1, 'older joint states are not decided on, s', 0.01, 5.0),
         Parameter('kinematics_timeout', 0.02, 'an FK service that answers later is lost, s',
                   0.001, 1.0),
         Parameter('ready_time', 0.0, 'time in READY after which the episode starts by itself, s; '
@@ -74,15 +73,14 @@ class ActorNode(CellNode):
         self.role = self.param('role')
         sigma = sigma_schedule(self.param('start'), self.param('sigma'))
         self.kinematics = ServiceKinematics(self, self.schema, self.param('kinematics_timeout'))
-        # A driver that died within a period did not execute its action: no step of that.
+        arms = TopicArms(self)
         self.senses = Senses(
-            self, self.schema, self.kinematics, self.param('max_image_age'),
-            min(self.param('max_state_age'), 1.0 / self.schema.rate),
-            self.param('reward') == 'topic')
+            self, self.schema, self.kinematics, arms, self.param('max_image_age'),
+            self.param('max_state_age'), self.param('reward') == 'topic')
         self._steps: list = []      # of this tick: they go out when its command is on its way
         self._tick_ms = 0.0
         self.loop = ControlLoop(
-            self.schema, self.role, self.kinematics, TopicArms(self), sigma, self._steps.append,
+            self.schema, self.role, self.kinematics, arms, sigma, self._steps.append,
             self.get_logger().info, self.param('seed'), self.param('ready_time'))
         self.preflight = Preflight(self)
         self._problems = [Check('preflight', 'the first look is still under way')]

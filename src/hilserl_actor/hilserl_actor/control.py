@@ -171,7 +171,6 @@ class ControlLoop:
     def _hold(self, reason: str) -> None:
         """Command nothing, record nothing; give the episode up if it lasts."""
         self.message = reason
-        self._path = None       # a reset starts over from where the arm is then
         self._blind_ticks += 1
         self._ready_ticks = 0
         if self.episode is not None:
@@ -180,6 +179,7 @@ class ControlLoop:
                 self._leave_episode_blind()
                 self.machine.fire('fault', reason)
         if self._blind_ticks == self._blind_limit:
+            self._path = None       # a reset starts over from where the arm is then
             self._torque.clear()    # a driver that comes back may not know of it
 
     def _feel(self, sensed: Sensed) -> None:

@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 from geometry_msgs.msg import Point
+from hilserl_learner.step_messages import to_ns
 from sensor_msgs.msg import Image, JointState
 from so101_description import names, qos
 from so101_description.errors import CellError
@@ -105,6 +106,7 @@ class TopicArms:
 
     def __init__(self, node):
         self._node = node
+        self.sent = 0       # when the follower was last commanded, ns of the ROS clock
         self._publishers = {arm: node.create_publisher(
             JointState, names.JOINT_COMMANDS.format(arm=arm), qos.COMMAND) for arm in names.ARMS}
         self._torque = {arm: node.create_client(
@@ -112,7 +114,10 @@ class TopicArms:
 
     def command(self, arm: str, target) -> None:
         """Publish a joint target (6,) rad."""
-        self._publishers[arm].publish(joint_state(self._node, target))
+        message = joint_state(self._node, target)
+        self._publishers[arm].publish(message)
+        if arm == 'follower':
+            self.sent = to_ns(message.header.stamp)
 
     def set_torque(self, arm: str, on: bool) -> None:
         """Ask for torque on or off; a refusal is logged when it comes."""

@@ -14,15 +14,16 @@ from .episode import Sensed
 from .ports import Verdict
 from .ros_ports import image_array
 
+OBEYED = 0.005      # s from a command to the driver's cycle that carries it out
 REWARD_AGE = 0.5    # s; an older judgement is about another moment
 
 
 class Senses:
     """Subscriptions, and one `sense()` a tick."""
 
-    def __init__(self, node, schema, kinematics, max_image_age: float, max_state_age: float,
+    def __init__(self, node, schema, kinematics, arms, max_image_age: float, max_state_age: float,
                  reward_topic: bool):
-        self._node, self._schema, self._kinematics = node, schema, kinematics
+        self._node, self._schema, self._kinematics, self._arms = node, schema, kinematics, arms
         self._max_image_age, self._max_state_age = max_image_age, max_state_age
         self._reward_topic = reward_topic
         self._images: dict[str, Image] = {}
@@ -53,6 +54,7 @@ class Senses:
             stamps.append(to_ns(message.header.stamp))
         self.image_age = (now - min(stamps)) * 1e-9
         follower = self._joint_state('follower', now)
+        self._check_obeyed()
         leader = self._joint_state('leader', now) if 'leader' in self.joints else None
         tool, service_hash = self._kinematics.tool(follower)
         if service_hash != self._schema.model_hash:
@@ -64,6 +66,13 @@ class Senses:
         message = self.joints.get(arm)
         self._check_age(f'{arm} joint state', message, now, self._max_state_age)
         return pack(message.name, message.position)
+
+    def _check_obeyed(self) -> None:
+        """A driver that died on the last command has not executed the action: no step of that."""
+        late = (self._arms.sent - to_ns(self.joints['follower'].header.stamp)) * 1e-9
+        if late > -OBEYED:
+            raise CellError(f'follower joint state is {late * 1e3:.0f} ms older than the last '
+                            'command: it may not have been carried out; the arm holds')
 
     @staticmethod
     def _check_age(what: str, message, now: int, limit: float) -> None:

@@ -201,7 +201,9 @@ def spinning(node):
 def running(node: str, namespace='', **parameters):
     """One of NODES as a process."""
     module, name = NODES[node]
-    words = [sys.executable, '-c', f'from {module} import {name}\n'
+    words = [sys.executable, '-c', 'import os\n'      # what is urgent here is not so there
+             'os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))\n'
+             f'from {module} import {name}\n'
              f'from so101_description.ros_node import run\nrun({name})', '--ros-args']
     if namespace:
         words += ['-r', f'__ns:=/{namespace}']
