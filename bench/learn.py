@@ -1,4 +1,6 @@
 """Learning in simulated time, without ROS: the graph's cores, as fast as they go."""
+import hilserl_tests.stepped_training as stepped     # first: it chooses MuJoCo's renderer
+
 import argparse
 import json
 from pathlib import Path
@@ -10,7 +12,6 @@ from hilserl_learner import results
 from hilserl_learner.learner_options import LearnerOptions
 from hilserl_learner.memory import keep_freed_memory
 from hilserl_learner.tasks import make_task, TASKS
-import hilserl_tests.stepped_training as stepped
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -86,14 +87,19 @@ def learn(options, directory: Path, console: Console) -> dict:
         progress = stepped.train(
             schema, directory / 'run', settings, options.world, options.minutes, options.every,
             options.episodes, screen.show)
-        final = stepped.evaluate(
-            schema, progress.bundle, options.world, options.final, progress.minutes)
+        if not progress.interrupted:
+            final = stepped.evaluate(
+                schema, progress.bundle, options.world, options.final, progress.minutes)
+        elif progress.evaluations:
+            final = progress.evaluations[-1]
+        else:
+            raise KeyboardInterrupt
     curve = [[round(e.minutes, 1), e.success, e.episodes] for e in progress.evaluations]
     return {
         'task': options.task, 'world': options.world, 'seed': options.seed,
         'minutes_to_90': results.minutes_to(curve), 'success': final.success,
         'interval': [round(edge, 3) for edge in final.interval], 'episodes': final.episodes,
-        'robot_minutes': round(progress.minutes, 2), 'graph': 'inprocess',
+        'robot_minutes': round(final.minutes, 2), 'graph': 'inprocess',
         'config': results.config_hash(schema, settings, options.demos), 'curve': curve,
         'options': {name: value for name, value in vars(options).items()
                     if name not in ('run', 'out')},
@@ -117,7 +123,7 @@ def main():
     table.add_row(f'{result["robot_minutes"]:.1f}',
                   f'{100 * result["success"]:.0f} % of {result["episodes"]}')
     console.print(table)
-    if options.out:
+    if options.out and not result['interrupted']:
         results.add(options.out, result)
     print(json.dumps(result))
 
@@ -127,3 +133,5 @@ if __name__ == '__main__':
         main()
     except CellError as error:
         sys.exit(f'cell bench learn: {error}')
+    except KeyboardInterrupt:
+        sys.exit('cell bench learn: interrupted before anything was measured')

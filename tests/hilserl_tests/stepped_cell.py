@@ -57,20 +57,21 @@ class SteppedKinematics:
 class SteppedCell:
     """A cell in `role` train, record or eval; `tick` advances it by one control period.
 
-    sigma: exploration noise over steps; emit: takes each StepRecord; situations: after so many
-    the cube's placements repeat.
+    sigma: exploration noise over steps; emit: takes each StepRecord; watch: the operator only
+    lays the cube out and starts, whatever the role.
     """
 
     def __init__(self, schema: TaskSchema, role: str, seed: int, world: str = 'plain',
-                 sigma=lambda steps: 0.0, emit=lambda step: None, situations: int = 0):
+                 sigma=lambda steps: 0.0, emit=lambda step: None, watch: bool = False):
         layout, conditions = find_layout(schema.name), find_world(world)
         self.schema = schema
-        self._world = World(seed, layout, conditions, situations=situations)
+        self._world = World(seed, layout, conditions)
         self._world.place_cube()
         self._plant = Plant(self._world, {arm: f'/dev/null/{arm}'   # never linked
                                           for arm in ('follower', 'leader')})
         self._arms = {arm: SteppedArm(arm, servos) for arm, servos in self._plant.arms.items()}
-        self.operator = Operator(ROLES[role], seed, operator_for(schema.name, world))
+        self.operator = Operator(
+            'watch' if watch else ROLES[role], seed, operator_for(schema.name, world))
         camera, = schema.cameras
         self._eye = Eye(self._world, camera.name, camera.source_width, camera.source_height)
         self._frame = np.zeros(camera.shape, np.uint8)

@@ -12,6 +12,7 @@ from hilserl_actor.tally import wilson
 from hilserl_learner.learner_options import LearnerOptions
 from hilserl_learner.policy import Policy
 from hilserl_learner.recorder import Recorder
+from hilserl_learner.steps import StepRecord
 from hilserl_learner.task import TaskSchema
 
 from .stepped_cell import SteppedCell
@@ -54,15 +55,24 @@ class Progress:
     bundle: bytes = b''             # the policy at the end
 
 
+def same(step: StepRecord) -> StepRecord:
+    """The step as it is."""
+    return step
+
+
 def record_demonstrations(schema: TaskSchema, directory: Path, count: int, seed: int,
-                          world: str, show: Callable[[], None] = lambda: None) -> float:
-    """Have the operator drive so many episodes into bags; returns robot minutes."""
+                          world: str, change: Callable[[StepRecord], StepRecord] = same) -> float:
+    """Have the operator drive so many episodes into bags; returns robot minutes.
+
+    change: what becomes of each step before it is stored (experiments).
+    """
     recorder = Recorder(directory, schema, lambda sentence: None)
     recording = threading.Thread(target=recorder.run)
     recording.start()
-    cell = SteppedCell(schema, 'record', seed, world, emit=recorder.record)
+    cell = SteppedCell(schema, 'record', seed, world,
+                       emit=lambda step: recorder.record(change(step)))
     try:
-        cell.run_episodes(count, show)
+        cell.run_episodes(count)
     finally:
         recorder.finish()
         recording.join()
@@ -71,13 +81,14 @@ def record_demonstrations(schema: TaskSchema, directory: Path, count: int, seed:
 
 
 def evaluate(schema: TaskSchema, bundle: bytes, world: str, episodes: int, minutes: float = 0.0,
-             enough: float = 0.0) -> Evaluation:
-    """Deterministic episodes of a policy's bundle, always from the same situations.
+             enough: float = 0.0, sigma: float = 0.0) -> Evaluation:
+    """Episodes of a policy's bundle, always from the same situations, nobody helping.
 
-    It ends early when a success rate of `enough` is out of reach.
+    It ends early when a success rate of `enough` is out of reach. sigma: noise, 0: deterministic.
     """
     policy = Policy.from_bytes(bundle, schema.hash)
-    cell = SteppedCell(schema, 'eval', EVALUATION_SEED, world)
+    cell = SteppedCell(schema, 'train' if sigma else 'eval', EVALUATION_SEED, world,
+                       lambda steps: sigma, watch=True)
     tally = cell.loop.tally
     try:
         cell.loop.offer(policy)
@@ -95,15 +106,17 @@ def train(schema: TaskSchema, directory: Path, options: LearnerOptions, world: s
           minutes: float, every: float, episodes: int,
           show: Callable[[Progress], None] = lambda progress: None,
           log: Callable[[str], None] = lambda sentence: None,
-          enough: float | None = None) -> Progress:
+          enough: float | None = None,
+          change: Callable[[StepRecord], StepRecord] = same) -> Progress:
     """Train for so many robot minutes in `directory`; evaluate every so many.
 
-    episodes: of an evaluation; enough: a success rate at which to stop. KeyboardInterrupt ends
-    the run in order and returns what there is.
+    episodes: of an evaluation; enough: a success rate at which to stop; change: what becomes of
+    each step before it is learned from (experiments). KeyboardInterrupt ends the run in order and
+    returns what there is.
     """
     progress = Progress()
     cell = SteppedCell(schema, 'train', options.seed, world, lambda steps: learner.sigma(steps),
-                       lambda step: learner.ingest(step))
+                       lambda step: learner.ingest(change(step)))
     learner = SteppedLearner(schema, directory, options, cell.loop.offer, log)
 
     def look():

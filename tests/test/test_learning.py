@@ -1,33 +1,110 @@
 """The guard: the suite still learns. The whole loop, in simulated time, on the shortest task.
 
-Breaking the learner, the replay or the way of an action makes it fail; `Reach` is what a script
-that breaks them uses too.
+A broken learner, replay or way of an action makes it fail: a learner that climbs the wrong way
+and actions that are not executed reach nothing; a shifted successor, which the shortest task
+forgives, is found by comparing what is learned from with what happened.
 """
-from dataclasses import replace
-from pathlib import Path
+from hilserl_tests.stepped_training import record_demonstrations, train     # before MuJoCo
 
+from dataclasses import replace
+
+from hilserl_learner.bags import open_bags
 from hilserl_learner.learner_options import LearnerOptions
+from hilserl_learner.loading import load_run
+from hilserl_learner.replay import Replay
 from hilserl_learner.tasks import make_task
-from hilserl_tests.stepped_training import record_demonstrations, train
+from hilserl_tests.stepped_cell import SteppedCell
+import numpy as np
+import pytest
 from so101_description.model import model_hash
 
 EPISODES, ENOUGH = 30, 0.9
 MINUTES = 10.0                     # of the robot; a sound suite needs half of them
+# Small frames and short episodes: a third of the time, and nothing that could break is left out.
+SCHEMA = replace(make_task('reach', model_hash(), frame_size=32), max_steps=40)
+N_STEP, DISCOUNT = 3, 0.97
 
 
-def learn_to_reach(directory: Path, seed: int = 0):
+def learn_to_reach(directory, seed=0):
     """Demonstrations and a run that ends as soon as it is good enough."""
-    schema = replace(make_task('reach', model_hash(), frame_size=32), max_steps=40)
-    record_demonstrations(schema, directory / 'demos', 20, seed, 'plain')
+    record_demonstrations(SCHEMA, directory / 'demos', 20, seed, 'plain')
     options = LearnerOptions(start='demos', demos=(str(directory / 'demos'),), seed=seed)
-    return train(schema, directory / 'run', options, 'plain', MINUTES, 1.0, EPISODES,
+    return train(SCHEMA, directory / 'run', options, 'plain', MINUTES, 1.0, EPISODES,
                  enough=ENOUGH)
 
 
-def test_it_learns_to_reach_the_cube_from_the_image(tmp_path):
-    progress = learn_to_reach(tmp_path)
+@pytest.fixture(scope='module')
+def directory(tmp_path_factory):
+    return tmp_path_factory.mktemp('guard')
+
+
+@pytest.fixture(scope='module')
+def progress(directory):
+    return learn_to_reach(directory)
+
+
+def test_it_learns_to_reach_the_cube_from_the_image(progress):
     curve = [(round(e.minutes, 1), e.updates, e.successes, e.episodes)
              for e in progress.evaluations]
     print(curve)
     last = progress.evaluations[-1]
     assert last.episodes == EPISODES and last.success >= ENOUGH, curve
+
+
+def test_what_is_learned_from_is_what_happened(progress, directory):
+    """Each transition of the replay against a walk through the steps of its bag."""
+    bags = directory / 'run' / 'bags'
+    follows = {}        # state -> what was executed from it, what came of it
+    for bag in open_bags(bags):
+        steps = list(bag.steps())
+        for step, after in zip(steps, steps[1:]):
+            follows[step.state.tobytes()] = step, after
+    replay = Replay(SCHEMA, 20_000, n_step=N_STEP, discount=DISCOUNT)
+    load_run(bags, replay, lambda sentence: None)
+    batch = replay.sample(2000, False, np.random.default_rng(0))
+    ends = 0
+    for i, state in enumerate(batch.state.numpy()):
+        first, after = follows[state.tobytes()]
+        step, reward, discount = first, first.reward, DISCOUNT
+        for _ in range(N_STEP - 1):
+            if step.terminated or step.truncated:
+                break
+            step, after = follows[after.state.tobytes()]
+            reward += discount * step.reward
+            discount *= DISCOUNT
+        ends += step.terminated
+        assert np.array_equal(batch.action[i], first.action)
+        assert np.array_equal(batch.images[0][i], first.images[0])
+        assert np.array_equal(batch.next_state[i], after.state)
+        assert np.array_equal(batch.next_images[0][i], after.images[0])
+        assert batch.reward[i] == pytest.approx(reward, abs=1e-5)
+        assert batch.discount[i] == pytest.approx(0.0 if step.terminated else discount, abs=1e-5)
+    assert 0 < ends < 2000
+
+
+def test_the_arm_goes_where_its_actions_say(progress, directory):
+    tool = [SCHEMA.state_names.index(f'tool.{axis}') for axis in 'xyz']
+    before = [SCHEMA.state_names.index(f'previous.{name}') for name in SCHEMA.action_names]
+    actions, ways = [], []
+    for bag in open_bags(directory / 'run' / 'bags'):
+        steps = list(bag.steps())
+        for step, after in zip(steps, steps[1:]):
+            assert np.array_equal(after.state[before], step.action)
+        for step, later in zip(steps, steps[2:]):       # it starts late, and goes on after
+            actions.append(step.action[:3])
+            ways.append(later.state[tool] - step.state[tool])
+    for axis in range(3):
+        assert np.corrcoef(np.array(actions)[:, axis], np.array(ways)[:, axis])[0, 1] > 0.5
+
+
+def test_the_same_seed_gives_the_same_steps():
+    def steps():
+        found = []
+        cell = SteppedCell(SCHEMA, 'record', 3, 'hard', emit=found.append)
+        cell.run_episodes(2)
+        cell.close()
+        return found
+    one, other = steps(), steps()
+    assert len(one) == len(other) > 10
+    for a, b in zip(one, other):
+        assert np.array_equal(a.action, b.action) and np.array_equal(a.images[0], b.images[0])

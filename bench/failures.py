@@ -1,0 +1,132 @@
+"""What went wrong elsewhere, replayed one at a time in the loop without ROS; --list names them."""
+import hilserl_tests.stepped_training as stepped     # first: it chooses MuJoCo's renderer
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+import json
+from pathlib import Path
+import sys
+import tempfile
+
+from hilserl_learner import loading, results
+from hilserl_learner.learner_options import LearnerOptions
+from hilserl_learner.memory import keep_freed_memory
+from hilserl_learner.steps import Source, StepRecord
+from hilserl_learner.tasks import make_task
+from so101_description.errors import CellError
+from so101_description.model import model_hash
+from so101_sim.worlds import WORLDS
+
+DEMOS, FINAL = 20, 50
+SIGMAS = (1.0, 0.4, 0.2, 0.1, 0.0)
+
+
+def without_action(step: StepRecord) -> StepRecord:
+    """What a recorder stores that has no kinematics: a dummy."""
+    return step if step.last else replace(step, action=0.0 * step.action)
+
+
+def timeout_as_terminal(step: StepRecord) -> StepRecord:
+    """The end of the time taken for the end of the task."""
+    return replace(step, terminated=step.terminated or step.truncated, truncated=False)
+
+
+def nobody_helped(step: StepRecord) -> StepRecord:
+    """An intervention that is not known as one stays out of the prior half."""
+    return replace(step, source=Source.POLICY) if step.source == Source.HUMAN else step
+
+
+@dataclass(frozen=True)
+class Row:
+    """One experiment: what is different from an ordinary run."""
+
+    says: str
+    agent_options: str = ''
+    demonstrations: Callable[[StepRecord], StepRecord] = stepped.same
+    steps: Callable[[StepRecord], StepRecord] = stepped.same
+    unchecked: bool = False         # demonstrations are taken as they are
+
+
+ROWS = {
+    'ordinary': Row('nothing wrong'),
+    'zero-actions': Row('demonstrations with zero actions, used as they are',
+                        demonstrations=without_action, unchecked=True),
+    'zero-actions-checked': Row('demonstrations with zero actions, as the suite takes them: '
+                                'rebuilt by FK, or refused', demonstrations=without_action),
+    'frame-stack': Row('three stacked frames, checkpoints on', 'frame_stack=3'),
+    'timeout-terminal': Row('timeouts treated as terminals', steps=timeout_as_terminal),
+    'no-interventions': Row('interventions kept out of the prior half', steps=nobody_helped),
+    'no-augmentation': Row('no random shift', 'shift=0'),
+}
+
+
+def learn(name: str, options, directory: Path) -> dict:
+    """Run one row; returns its figures."""
+    row, schema = ROWS[name], make_task('grasp_lift', model_hash())
+    demos = directory / 'demos'
+    stepped.record_demonstrations(
+        schema, demos, DEMOS, options.seed, options.world, row.demonstrations)
+    if row.unchecked:
+        loading.ActionCheck.problem = lambda check: ''
+    settings = LearnerOptions(start='demos', demos=(str(demos),), seed=options.seed,
+                              agent_options=row.agent_options, world=options.world)
+    try:
+        progress = stepped.train(
+            schema, directory / 'run', settings, options.world, options.minutes,
+            options.minutes / 4, 20, change=row.steps, log=print)
+    except CellError as error:
+        return {'refused': str(error)}
+    final = stepped.evaluate(schema, progress.bundle, options.world, FINAL, options.minutes)
+    if options.policy_out:
+        options.policy_out.write_bytes(progress.bundle)
+    return {'success': final.success, 'interval': final.interval, 'episodes': FINAL,
+            'robot_minutes': progress.minutes, 'updates': progress.updates,
+            'curve': [[e.minutes, e.success] for e in progress.evaluations],
+            'config': results.config_hash(schema, settings, DEMOS)}
+
+
+def noise(policy: Path, world: str) -> dict:
+    """Success of a trained policy under several sigmas."""
+    schema, bundle = make_task('grasp_lift', model_hash()), policy.read_bytes()
+    found = {}
+    for sigma in SIGMAS:
+        measured = stepped.evaluate(schema, bundle, world, FINAL, sigma=sigma)
+        found[str(sigma)] = {'success': measured.success, 'interval': measured.interval}
+        print(f'sigma {sigma:g}: {measured.successes} of {FINAL}')
+    return {'noise': found, 'episodes': FINAL}
+
+
+def main():
+    """Run what is asked for; one JSON line, kept in --out."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--row', choices=tuple(ROWS), default='ordinary')
+    parser.add_argument('--list', action='store_true', help='say what the rows are')
+    parser.add_argument('--noise', type=Path, help='a policy bundle to measure under noise')
+    parser.add_argument('--minutes', type=float, default=12.0)
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--world', default='plain', choices=tuple(WORLDS))
+    parser.add_argument('--policy-out', type=Path, help='keep the policy here')
+    parser.add_argument('--out', type=Path, help='file that the figures are added to (JSON lines)')
+    options = parser.parse_args()
+    if options.list:
+        for name, row in ROWS.items():
+            print(f'{name:22} {row.says}')
+        return
+    keep_freed_memory()
+    about = {'row': 'noise' if options.noise else options.row, 'seed': options.seed,
+             'world': options.world}
+    with tempfile.TemporaryDirectory() as temporary:
+        found = about | (noise(options.noise, options.world) if options.noise
+                         else learn(options.row, options, Path(temporary)))
+    if options.out:
+        with options.out.open('a', encoding='utf-8') as file:
+            file.write(json.dumps(found) + '\n')
+    print(json.dumps(found))
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except CellError as error:
+        sys.exit(f'cell bench failures: {error}')
