@@ -9,6 +9,7 @@ from so101_description.errors import CellError
 
 from .reset_path import ABOVE
 
+TWO = 1.3           # of the rate of one driver's joint states: there are two, on a busy machine
 DARK, BRIGHT = 8, 247       # mean grey levels beyond which a picture shows nothing
 
 
@@ -25,6 +26,7 @@ class Preflight:
 
     def __init__(self, node):
         self._node = node
+        self._rate = 0.0        # of joint states, the most of one driver
 
     def run(self) -> list[Check]:
         """Look at everything once, a few ms. In the loop's thread."""
@@ -61,10 +63,15 @@ class Preflight:
         return ''
 
     def alone(self) -> str:
-        """Whether another cell talks on our topics; '' if not. Looked at while running, too."""
+        """Whether another cell talks on our topics; '' if not. Looked at while running, too.
+
+        A driver that was killed stays announced for 20 s: two are two when both speak.
+        """
         topic = names.JOINT_STATES.format(arm='follower')
-        count = self._node.count_publishers(topic)
-        if count > 1:
+        count, rate = self._node.count_publishers(topic), self._node.senses.follower_rate()
+        if count == 1:
+            self._rate = max(self._rate, rate)
+        elif rate > TWO * self._rate:
             return (f'{count} drivers publish {topic}; end the other cell, or start one of them '
                     'with namespace:=')
         return ''

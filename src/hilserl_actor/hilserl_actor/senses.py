@@ -2,6 +2,9 @@
 
 Nothing is ever filled in: what is missing or too old is an error that names it.
 """
+from collections import deque
+import time
+
 from hilserl_learner.observe import crop_resize
 from hilserl_learner.step_messages import to_ns
 from sensor_msgs.msg import Image, JointState
@@ -15,6 +18,7 @@ from .ports import Verdict
 from .ros_ports import image_array
 
 OBEYED = 0.005      # s from a command to the driver's cycle that carries it out
+RATE_TIME = 1.0     # s over which joint states are counted
 REWARD_AGE = 0.5    # s; an older judgement is about another moment
 
 
@@ -29,6 +33,7 @@ class Senses:
         self._images: dict[str, Image] = {}
         self.joints: dict[str, JointState] = {}
         self.reward: Reward | None = None
+        self._heard: deque[float] = deque(maxlen=1000)      # s, when the follower reported
         self.image_age = 0.0        # s, oldest frame of the last sense()
         for camera in schema.cameras:
             node.create_subscription(
@@ -37,8 +42,18 @@ class Senses:
         for arm in names.ARMS:
             node.create_subscription(
                 JointState, names.JOINT_STATES.format(arm=arm),
-                lambda m, arm=arm: self.joints.__setitem__(arm, m), qos.SENSOR_SUB)
+                lambda m, arm=arm: self._on_joints(arm, m), qos.SENSOR_SUB)
         node.create_subscription(Reward, names.REWARD, self._on_reward, qos.SENSOR_SUB)
+
+    def _on_joints(self, arm: str, message: JointState) -> None:
+        self.joints[arm] = message
+        if arm == 'follower':
+            self._heard.append(time.monotonic())
+
+    def follower_rate(self) -> float:
+        """Joint states of the follower a second, lately."""
+        since = time.monotonic() - RATE_TIME
+        return sum(at > since for at in list(self._heard)) / RATE_TIME
 
     def _on_reward(self, message: Reward) -> None:
         self.reward = message

@@ -18,9 +18,11 @@ class Cell:
         self.kinematics = SimpleNamespace(ready=lambda: True, solve=self.bench.solve)
         self.grey, self.fault = 120, ''
         self.senses = SimpleNamespace(
-            sense=self.sense, joints={'follower': 1, 'leader': 1}, reward=object())
+            sense=self.sense, joints={'follower': 1, 'leader': 1}, reward=object(),
+            follower_rate=lambda: self.rate)
         self.loop = SimpleNamespace(policy=make_policy())
         self.publishers = self.subscribers = 1
+        self.rate = 100.0
 
     def sense(self):
         if self.fault:
@@ -68,6 +70,18 @@ def test_what_is_broken_is_one_line(break_it, sentence):
     problem, = cell.problems()
     assert sentence in problem and '\n' not in problem
     assert 'FAIL' in table(Preflight(cell).run())
+
+
+def test_a_driver_that_died_is_no_second_one():
+    cell = Cell()
+    look = Preflight(cell)
+    assert look.alone() == ''
+    cell.rate = 0.0
+    assert look.alone() == ''
+    cell.publishers, cell.rate = 2, 100.0       # the dead one is still announced
+    assert look.alone() == ''
+    cell.rate = 170.0
+    assert '2 drivers' in look.alone()
 
 
 def test_a_cell_without_leader_or_judge_is_not_asked_for_them():
