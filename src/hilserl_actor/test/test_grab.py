@@ -3,47 +3,63 @@ from bench_top import BenchTop
 from hilserl_actor.grab import Grab
 from hilserl_learner.steps import Source
 import numpy as np
+import pytest
 from so101_description.joints import LOWER, UPPER
 from so101_sim.leader import Leader
 
 SPEED = 2.0     # rad/s, the driver's limit
+TICK = 0.00153  # rad, of a servo
+LOADED = 0.045  # rad that a loaded servo may stand beside its goal
 
 
-def mirror(seconds, pull=None, seed=0, step=0.05):
-    """The simulated leader mirrors a wandering follower at 10 Hz; returns when a grab was felt."""
+def mirror(seconds, pull=None, seed=0, speed=0.5, rate=10):
+    """The simulated leader mirrors a wandering follower; returns when (s) a grab was felt.
+
+    speed: of its wandering, rad/s, each joint. Commands come up to 30 ms late; what the leader is
+    told and what it tells are a servo's ticks.
+    """
     rng = np.random.default_rng(seed)
-    leader, grab = Leader(), Grab(10.0)
+    leader, grab = Leader(), Grab(rate)
     leader.pull(np.zeros(6))        # carried to the middle of its ranges, then left alone
     for _ in range(400):
         leader.step(0.005, np.zeros(6, bool), np.zeros(6), np.zeros(6))
     leader.pull(None)
     target = leader.position.copy()
     goal = target.copy()
-    for tick in range(int(seconds * 10)):
-        target = np.clip(target + rng.uniform(-step, step, 6), LOWER, UPPER)
+    step, on, cycles = speed / rate, np.ones(6, bool), round(200 / rate)
+    for tick in range(int(seconds * rate)):
+        told, target = target, np.clip(target + rng.uniform(-step, step, 6), LOWER, UPPER)
         grab.commanded(target)
-        for _ in range(20):
-            goal += np.clip(target - goal, -SPEED * 0.005, SPEED * 0.005)
-            if pull is not None and tick >= 50:
+        late = rng.integers(0, 7)
+        for cycle in range(cycles):
+            if cycle == late:
+                told = target
+            goal += np.clip(told - goal, -SPEED * 0.005, SPEED * 0.005)
+            if pull is not None and tick >= 5 * rate:
                 leader.pull(leader.position + pull)
-            leader.step(0.005, np.ones(6, bool), goal, np.full(6, 4.7))
-        if grab.grabbed(leader.position):
-            return tick
+            leader.step(0.005, on, np.round(goal / TICK) * TICK, np.full(6, 4.7))
+        if grab.grabbed(np.round(leader.position / TICK) * TICK):
+            return tick / rate
     return None
 
 
-def test_ten_minutes_of_motion_trigger_nothing():
-    assert mirror(600.0) is None
-    assert mirror(60.0, step=0.3) is None
+@pytest.mark.parametrize('rate', [10, 30])
+def test_ten_minutes_of_motion_trigger_nothing(rate, monkeypatch):
+    monkeypatch.setattr('so101_sim.leader.FRICTION', LOADED)
+    assert mirror(600.0, rate=rate) is None
+    assert mirror(60.0, speed=3.0, rate=rate) is None
 
 
-def test_a_pull_on_any_joint_is_felt_within_half_a_second():
+@pytest.mark.parametrize('rate', [10, 30])
+@pytest.mark.parametrize('friction, within', [(0.004, 0.5), (LOADED, 2.0)])
+def test_a_pull_on_any_joint_is_felt_soon(rate, friction, within, monkeypatch):
+    monkeypatch.setattr('so101_sim.leader.FRICTION', friction)
     for joint in range(5):
         for sign in (-1.0, 1.0):
             pull = np.zeros(6)
             pull[joint] = 0.3 * sign
-            tick = mirror(10.0, pull, step=0.01)
-            assert tick is not None and 50 <= tick <= 55
+            felt = mirror(10.0, pull, speed=0.1, rate=rate)
+            assert felt is not None and 5.0 <= felt <= 5.0 + within
 
 
 def test_the_feeling_is_armed_only_once_the_leader_is_aligned():
