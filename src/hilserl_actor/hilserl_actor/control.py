@@ -37,7 +37,8 @@ _OUTCOMES = {'success': Outcome.SUCCESS, 'failure': Outcome.FAILURE, 'timeout': 
              'estop': Outcome.NONE}
 _TERMINAL = ('success', 'failure')
 GRABBED = 'the leader was grabbed'
-BLIND_TIME = 0.5        # s without a break; then the episode is over
+BLIND_TIME = 0.5        # s in a row; then the episode is over
+BACK_TIME = 1.0         # s after that until all is taken for back: commands, too, are heard again
 MESSAGE_TIME = 5.0      # s that a message stays in the status
 IN_EPISODE = (Mode.POLICY, Mode.HUMAN, Mode.EVAL)
 
@@ -67,6 +68,7 @@ class ControlLoop:
         self._grab = Grab(schema.rate)
         self._held_by_grab = False
         self._blind_ticks, self._blind_limit = 0, round(BLIND_TIME * schema.rate)
+        self._back_ticks, self._back_limit = 0, round(BACK_TIME * schema.rate)   # down to 0
         self._ready_ticks, self._ready_limit = 0, round(ready_time * schema.rate)
         self._requests: deque[tuple[str, str]] = deque()
         self._lock = threading.Lock()
@@ -100,6 +102,8 @@ class ControlLoop:
             event = {'train': 'start', 'record': 'start_human', 'eval': 'start_eval'}[self.role]
         if event in ('intervene', 'start_human') and not has_leader:
             return f'{event} needs a leader arm, and none is reporting'
+        if event.startswith('start') and self._back_ticks:
+            return f'{event} in a moment: what was missing is only just back, or not yet'
         if event == 'release' and self.role == 'record':
             return 'release is not possible while recording: the human drives every step'
         with self._lock:
@@ -140,14 +144,14 @@ class ControlLoop:
                     self._begin(sensed)
             self._ready_ticks += 1
             if self.machine.mode is Mode.READY:
-                if self._ready_ticks == self._ready_limit:
+                if 0 < self._ready_limit <= self._ready_ticks:
                     self.request('start', f'READY for {self._ready_limit / self.schema.rate:g} s')
                 # Said again and again: a driver that hears nothing lays the arm down in the end.
                 self.arms.command('follower', self.reference)
             if self.machine.row.leader_torque and self._torque.get('leader'):
                 self.arms.command('leader', self.reference)
                 self._grab.commanded(self.reference)
-            self._blind_ticks = 0
+            self._blind_ticks, self._back_ticks = 0, max(0, self._back_ticks - 1)
         except CellError as error:
             if self.episode is not None or isinstance(error, KinematicsLost):
                 self._hold(str(error))
@@ -181,6 +185,7 @@ class ControlLoop:
         if self._blind_ticks == self._blind_limit:
             self._path = None       # a reset starts over from where the arm is then
             self._torque.clear()    # a driver that comes back may not know of it
+            self._back_ticks = self._back_limit
 
     def _feel(self, sensed: Sensed) -> None:
         """Take over for a hand that grabs the leader, and back when it has let go."""

@@ -14,7 +14,7 @@ class Ticker:
         gc.collect()
         gc.freeze()     # what the node is made of is looked through no more
         gc.disable()
-        self._last = self._due = time.monotonic()
+        self._last = self._grid = time.monotonic()
 
     def wait(self) -> float:
         """Sleep until the next tick is due; returns its time, s of the monotonic clock.
@@ -22,13 +22,14 @@ class Ticker:
         A loop that was late catches up by SOONEST, not by hurrying; whole periods are lost.
         """
         gc.collect()
-        self._due = max(self._due + self.period, self._last + SOONEST * self.period)
+        self._grid += self.period
         now = time.monotonic()
-        if now >= self._due + self.period:
-            self._due = now
-        if now < self._due - SPIN:
-            time.sleep(self._due - SPIN - now)
-        while (now := time.monotonic()) < self._due:
+        if now >= self._grid + self.period:
+            self._grid = now
+        due = max(self._grid, self._last + SOONEST * self.period)
+        if now < due - SPIN:
+            time.sleep(due - SPIN - now)
+        while (now := time.monotonic()) < due:
             pass
         self._last = now
         return now

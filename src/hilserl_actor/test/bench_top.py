@@ -25,7 +25,7 @@ def make_policy(version=1) -> Policy:
 class BenchTop:
     """Arms, kinematics and time for one ControlLoop; `steps` is what was emitted."""
 
-    def __init__(self, role='train', policy=True, sigma=0.3):
+    def __init__(self, role='train', policy=True, sigma=0.3, schema=SCHEMA, ready_time=0.0):
         self.kinematics_core = Kinematics()
         self.position = {'follower': REST.copy(), 'leader': REST.copy()}
         self.torque = {'follower': False, 'leader': False}
@@ -33,8 +33,8 @@ class BenchTop:
         self.steps, self.log = [], []
         self.broken = ''
         self.now = 0
-        self.loop = ControlLoop(SCHEMA, role, self, self, lambda n: sigma, self.steps.append,
-                                self.log.append, seed=0)
+        self.loop = ControlLoop(schema, role, self, self, lambda n: sigma, self.steps.append,
+                                self.log.append, 0, ready_time)
         if policy:
             self.loop.offer(make_policy())
 

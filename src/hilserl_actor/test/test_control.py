@@ -1,9 +1,11 @@
 """The control loop's behaviour, tick by tick, with real kinematics and a real policy."""
 from bench_top import BenchTop, make_policy, SCHEMA
 from hilserl_learner.steps import Outcome, Source
+from hilserl_learner.tasks import make_task
 import numpy as np
 import pytest
 from so101_description.joints import LOWER, UPPER
+from so101_description.model import model_hash
 
 
 def test_reset_brings_the_tool_to_the_start_pose_within_limits_and_speed():
@@ -245,3 +247,87 @@ def test_an_episode_without_kinematics_for_half_a_second_is_given_up_and_goes_on
         if bench.mode == 'READY':
             break
     assert bench.mode == 'READY'
+
+
+@pytest.mark.parametrize('rate', [10.0, 30.0])
+def test_an_episode_survives_less_than_half_a_second_without_sight_at_any_rate(rate):
+    schema = make_task('grasp_lift', model_hash(), rate=rate)
+    for ticks, survives in ((round(0.4 * rate), True), (round(0.5 * rate), False)):
+        bench = BenchTop('record', policy=False, schema=schema)
+        bench.start()
+        bench.tick(3)
+        for _ in range(ticks):
+            bench.loop.blind_tick('no image')
+        assert (bench.mode == 'HUMAN') is survives
+
+
+def test_an_episode_given_up_blind_ends_with_the_last_observation_that_was_acted_on():
+    bench = BenchTop()
+    bench.start()
+    bench.tick(3)
+    for _ in range(5):
+        bench.loop.blind_tick('no image')
+    assert [s.index for s in bench.steps] == [0, 1, 2, 3]
+    *_, step, final = bench.steps
+    assert final.last and final.action.size == 0 and final.outcome == Outcome.NONE
+    assert not (step.terminated or step.truncated)
+
+
+def test_a_driver_that_comes_back_is_asked_for_torque_again():
+    bench = BenchTop()
+    bench.start()
+    bench.tick(3)
+    bench.torque['follower'] = False        # another one, which found the servos without torque
+    for _ in range(5):
+        bench.loop.blind_tick('follower joint state is 600 ms old')
+    bench.tick()
+    assert bench.torque['follower']
+
+
+def test_a_moment_without_sight_does_not_start_a_reset_over():
+    bench = BenchTop()
+    bench.loop.request('preflight', 'test')
+    bench.tick(8)
+    pose = bench.position['follower'].copy()
+    bench.loop.blind_tick('no image')
+    assert np.array_equal(bench.position['follower'], pose)
+    bench.tick()
+    assert 0.0 < np.abs(bench.position['follower'] - pose).max() <= 0.1 + 1e-6
+    for _ in range(100):
+        bench.tick()
+    assert bench.mode == 'READY'
+
+
+def test_ready_waits_for_start_or_for_a_set_time():
+    bench = BenchTop()
+    bench.ready()
+    bench.tick(100)
+    assert bench.mode == 'READY'
+    bench = BenchTop(ready_time=2.0)
+    bench.ready()
+    bench.tick(19)
+    assert bench.mode == 'READY'
+    bench.tick(2)
+    assert bench.mode == 'POLICY' and 'READY -> POLICY: READY for 2 s' in bench.log
+
+
+def test_after_a_break_no_episode_starts_before_all_is_surely_back():
+    bench = BenchTop(ready_time=0.3)
+    bench.ready()
+    for _ in range(6):
+        bench.loop.blind_tick('follower joint state is 600 ms old')
+    bench.tick(9)       # a new driver speaks before it hears
+    assert 'only just back' in bench.loop.request('start', 'test')
+    assert bench.mode == 'READY'
+    bench.tick(3)
+    assert bench.mode == 'POLICY'
+
+
+def test_the_hash_and_the_latency_of_what_drives_are_known():
+    bench = BenchTop()
+    bench.start()
+    bench.loop.offer(make_policy(2), 'abc', bench.now + 60_000_000)
+    assert bench.loop.policy_sha256 == ''
+    bench.tick()        # at 100 ms
+    assert bench.loop.policy_sha256 == 'abc'
+    assert list(bench.loop.weights_latencies) == [pytest.approx(0.04)]
