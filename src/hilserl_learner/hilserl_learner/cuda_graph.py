@@ -46,7 +46,8 @@ class Recorded:
         _each(lambda ours, theirs: ours.copy_(theirs, non_blocking=True), self._batch, batch)
         self._sigma.fill_(sigma)
         self._bc.fill_(bc)
-        return dict(zip(self._names, self._again().clone().unbind()))
+        values = self._again().clone()
+        return dict(zip(self._names, values.unbind()))
 
     def _body(self) -> torch.Tensor:
         metrics = self._update(self._batch, self._sigma, self._bc, True)

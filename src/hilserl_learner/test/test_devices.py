@@ -1,0 +1,112 @@
+"""The update on another device than the processor: PyTorch's meta tensors, which have no numbers.
+
+Beside them a tensor of the processor raises in most operations, and asking for a number in any.
+"""
+from contextlib import nullcontext
+from dataclasses import replace
+import sys
+
+from hilserl_learner.agent import Agent
+from hilserl_learner.cuda_graph import Recorded, WARM_UP
+import pytest
+from test_agent import parameters, random_batch, SMALL
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+AWAY = torch.device('meta')
+GRIPPER = replace(SMALL, network=replace(SMALL.network, gripper='discrete'))
+PIECES = [SMALL, GRIPPER, replace(SMALL, freeze_encoder=True)]
+
+
+class Left(TorchDispatchMode):
+    """Notes what is made on the processor, or brought there."""
+
+    def __init__(self):
+        super().__init__()
+        self.operations = set()
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        result = function(*arguments, **(options or {}))
+        for value in tree_leaves(result):
+            if isinstance(value, torch.Tensor) and value.device != AWAY:
+                self.operations.add(str(function))
+        return result
+
+
+class Generator(torch.Generator):
+    """One of the processor, whatever device it is asked for."""
+
+    def __new__(cls, device='cpu'):
+        return super().__new__(cls, 'cpu')
+
+
+@pytest.fixture
+def away(schema, monkeypatch):
+    """Make agents there: of what such a device lacks, what does not matter is left out."""
+    monkeypatch.setattr(torch, 'Generator', Generator)
+    monkeypatch.setattr(torch, 'autocast', lambda *_, **__: nullcontext())
+    monkeypatch.setattr(sys.modules[torch.optim.Adam.__module__],
+                        '_device_dtype_check_for_fused', lambda *_, **__: None)
+    return lambda config: Agent(schema, config, 'meta')
+
+
+@pytest.mark.parametrize('config', PIECES, ids=['plain', 'gripper', 'frozen'])
+def test_an_update_stays_on_its_device_and_asks_it_nothing(schema, config, away):
+    agent, batch = away(config), random_batch(schema).to(AWAY)
+    agent.update(batch, 0.1, 0.5)   # optimisers make their states
+    with Left() as left:
+        metrics = agent.update(batch, 0.1, 0.5, watch=True)
+        assert left.operations == set()
+        torch.zeros(1)
+    assert left.operations      # it would have been noticed
+    assert {value.device for value in metrics.values()} == {AWAY}
+    with pytest.raises(RuntimeError):
+        float(metrics['critic_loss'])
+
+
+def test_a_batch_left_on_the_processor_would_be_noticed(schema, away):
+    with pytest.raises(RuntimeError, match='not on the expected device|same device'):
+        away(SMALL)._update(random_batch(schema), 0.1, 0.0, False)
+
+
+@pytest.mark.parametrize('config', [SMALL, GRIPPER], ids=['plain', 'gripper'])
+def test_recorded_updates_are_the_updates(schema, config):
+    """All but the recording itself, for which a replay that makes the body again stands in."""
+    plain, recorded = Agent(schema, config, seed=1), Agent(schema, config, seed=1)
+    replays = []
+
+    def record(body):
+        def again():
+            replays.append(body)
+            return body()
+        return again
+    update = Recorded(recorded._update, record, torch.device('cpu'), print)
+    kept = []
+    for number in range(WARM_UP + 3):
+        batch = random_batch(schema, number=number)
+        sigma, bc = 0.1 / (number + 1), 0.2 * number
+        expected = plain.update(batch, sigma, bc, watch=True)
+        kept.append((update(batch, sigma, bc), expected))
+        for image in batch.images:
+            image.zero_()       # its memory is used again for another batch
+    assert len(replays) == 3
+    for ours, expected in kept:     # figures of earlier ones are not overwritten
+        assert ours.keys() == expected.keys()
+        assert all(float(ours[name]) == float(expected[name]) for name in expected)
+    a, b = parameters(plain), parameters(recorded)
+    assert [name for name in a if not torch.equal(a[name], b[name])] == []
+
+
+def test_what_cannot_be_recorded_is_said_once_and_made_all_the_same(schema):
+    plain, other, said = Agent(schema, SMALL, seed=1), Agent(schema, SMALL, seed=1), []
+
+    def record(body):
+        raise RuntimeError('operation not permitted when stream is capturing')
+    update = Recorded(other._update, record, torch.device('cpu'), said.append)
+    for number in range(WARM_UP + 2):
+        batch = random_batch(schema, number=number)
+        plain.update(batch, 0.1), update(batch, 0.1, 0.0)
+    a, b = parameters(plain), parameters(other)
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert len(said) == 1 and 'not permitted' in said[0] and 'slower' in said[0]
