@@ -14,8 +14,13 @@ import time
 from domain_coordinator import domain_id
 
 
+_started: list['CellProcess'] = []      # in the present domain
+
+
 class CellProcess:
     """`python -m hilserl_actor.supervise ...` with its output kept, line by line.
+
+    It ends with its domain at the latest: a test that fails leaves nobody behind.
 
     terminal: it has one to read keys from, see `type`.
     """
@@ -30,6 +35,7 @@ class CellProcess:
             preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if terminal else None)
         if terminal:
             os.close(keys)
+        _started.append(self)
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -79,7 +85,13 @@ def own_domain():
     with domain_id() as number:
         os.environ['ROS_DOMAIN_ID'] = str(number)
         os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-        yield dict(os.environ)
+        try:
+            yield dict(os.environ)
+        finally:
+            while _started:
+                cell = _started.pop()
+                if cell.process.poll() is None:
+                    cell.interrupt()
 
 
 def processes_with(text: str) -> list[str]:

@@ -70,8 +70,8 @@ def begin(schema: TaskSchema, options: LearnerOptions, config: AgentConfig, run:
             log(adopt_policy(agent, Path(options.pretrained)))
         if options.encoder:
             log(adopt_encoder(agent, Path(options.encoder)))
-    # policies published after the last checkpoint are known only from the steps they decided
-    begun.version = max(begun.version, loaded.policy_version)
+    # policies published after the last checkpoint
+    begun.version = max(begun.version, loaded.policy_version, run.version)
     if not run.exists:
         run.begin(schema, asdict(options) | {'demos': list(options.demos)})
         log(f'new run {run.name} in {run.path}: algorithm {options.algorithm}, start '

@@ -269,6 +269,7 @@ class Learner:
 
     def _publish_policy(self) -> None:
         self.version += 1
+        self.run.version = self.version
         self._published_updates = self.updates
         agent = self.agent
         self._publish(

@@ -84,6 +84,27 @@ class RunDirectory:
         os.replace(beside, self._file)
         self.exists = True
 
+    @property
+    def version(self) -> int:
+        """The last policy version that went out, as far as known: the next one must be newer.
+
+        Neither checkpoint nor steps know a policy that was published just before a kill, and an
+        actor that has it refuses older ones.
+        """
+        try:
+            return int((self.path / 'version').read_text())
+        except (OSError, ValueError):
+            return 0
+
+    @version.setter
+    def version(self, version: int) -> None:
+        beside = self.path / 'version.new'      # not synced: it outlives the process, not the power
+        try:
+            beside.write_text(f'{version}\n')
+            os.replace(beside, self.path / 'version')
+        except OSError:
+            pass    # a full disk is said by the bags and checkpoints
+
     def release(self) -> None:
         """Let another process have the run."""
         self._lock.close()

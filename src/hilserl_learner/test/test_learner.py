@@ -1,5 +1,6 @@
 """The learner without ROS: pacing, resume, demonstrations, refusals, failure."""
 from dataclasses import replace
+import shutil
 import threading
 import time
 
@@ -120,6 +121,18 @@ def test_a_run_trains_publishes_saves_and_is_resumed(schema, tmp_path):
     assert len(again.learner.replay) == len(learner.replay) == 48
     again.feed(*episode(schema, 'later'))
     again.wait(lambda: again.learner.updates == learner.updates + 8)
+    again.close()
+
+
+def test_a_policy_published_just_before_a_kill_is_older_than_the_next_one(schema, tmp_path):
+    cell = Cell(schema, tmp_path / 'run')
+    cell.feed(*episode(schema, 'a'), *episode(schema, 'b'))
+    cell.wait(lambda: len(cell.published) > 2)
+    published = cell.published[-1][1]
+    shutil.copytree(tmp_path / 'run', tmp_path / 'killed')      # as it is at this moment
+    cell.close()
+    again = Cell(schema, tmp_path / 'killed')
+    assert again.published[0][1] > published
     again.close()
 
 
