@@ -6,9 +6,12 @@ from hilserl_learner import agent as agent_module
 from hilserl_learner.agent import Agent, random_shift
 from hilserl_learner.algorithm import agent_config, AgentConfig, ALGORITHMS
 from hilserl_learner.network_config import NetworkConfig
-from hilserl_learner.replay import Batch
+from hilserl_learner.policy import pack, Policy
+from hilserl_learner.replay import Batch, Replay
+import numpy as np
 import pytest
 from so101_description.errors import CellError
+from test_bags import record
 import torch
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -355,3 +358,51 @@ def test_half_precision_is_close_to_float32(schema):
     a, b = exact.update(batch, 0.1), half.update(batch, 0.1)
     for name in ('critic_loss', 'actor_loss', 'target_mean'):
         assert float(b[name]) == pytest.approx(float(a[name]), rel=0.02, abs=0.01), name
+
+
+@pytest.mark.parametrize('side', [32, 84, 256])
+@pytest.mark.parametrize('algorithm, stack', [('cell', 1), ('cell', 4), ('drqv2', 3)])
+def test_every_image_size_and_stack_learns_and_acts(schema, side, algorithm, stack):
+    camera = replace(schema.cameras[0], out_height=side, out_width=side)
+    schema = replace(schema, cameras=(camera,))
+    agent = Agent(schema, agent_config(algorithm, f'frame_stack={stack} hidden=32'))
+    image = torch.randint(0, 256, (2, side, side, 3 * stack), dtype=torch.uint8)
+    batch = replace(random_batch(schema, 2), images=(image,), next_images=(image.flip(0),))
+    before = parameters(agent)
+    agent.update(batch, 0.1)
+    after = parameters(agent)
+    assert [n for n in before if torch.equal(before[n], after[n])] == []
+    policy = Policy.from_bytes(
+        pack(schema, agent.config.network, agent.encoder, agent.actor, 1, 1, 0))
+    action = policy.act([np.zeros((side, side, 3), np.uint8)], np.zeros(19), 0.0, None)
+    assert action.shape == (4,) and np.abs(action).max() < 1.0
+
+
+def test_two_cameras_from_the_replay_to_the_policy(schema):
+    """Each keeps its own pixels all the way; with a stack, and of another size."""
+    one = schema.cameras[0]
+    schema = replace(schema, cameras=(one, replace(one, name='side', out_height=48)))
+    replay = Replay(schema, 60, frame_stack=2)
+    rng = np.random.default_rng(0)
+    for i in range(30):
+        images = tuple(
+            np.full(camera.shape, base + i, np.uint8)
+            for base, camera in zip((0, 100), schema.cameras))
+        step = record(schema, i, 'e', last=i == 29, images=images,
+                      cameras=('wrist_camera', 'side'), image_stamps=(0, 0),
+                      schema_hash=schema.hash)
+        assert replay.add(step) == ''
+    batch = replay.sample(16, False, rng)
+    wrist, side = (image.numpy() for image in batch.images)
+    assert wrist.shape == (16, 64, 64, 6) and side.shape == (16, 48, 64, 6)
+    assert (side[:, 0, 0] == wrist[:, 0, 0] + 100).all()
+    agent = Agent(schema, SMALL)
+    metrics = agent.update(batch, 0.1)
+    assert np.isfinite(float(metrics['critic_loss']))
+    policy = Policy.from_bytes(pack(
+        schema, SMALL.network, agent.encoder, agent.actor, 1, 1, 0, half=True), schema.hash)
+    frames = [rng.integers(0, 256, camera.shape, np.uint8) for camera in schema.cameras]
+    first = policy.act(frames, np.zeros(19), 0.0, None)
+    policy.reset()
+    darker = policy.act([frames[0], frames[1] // 2], np.zeros(19), 0.0, None)
+    assert not np.allclose(first, darker, atol=1e-6)    # the second camera is seen

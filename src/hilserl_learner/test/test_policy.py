@@ -1,5 +1,6 @@
 """Bundles are whole or refused; a policy sees what the replay would have shown it."""
 import dataclasses
+import hashlib
 
 from hilserl_learner.network_config import NetworkConfig
 from hilserl_learner.networks import Actor, Encoder
@@ -118,3 +119,45 @@ def test_an_older_policy_is_refused(schema):
     assert Policy.from_bytes(data, schema.hash, newer_than=2).version == 3
     with pytest.raises(CellError, match='version 3 is older than version 7, which drives now'):
         Policy.from_bytes(data, schema.hash, newer_than=7)
+
+
+def test_half_precision_halves_the_bundle_and_keeps_its_golden_action(schema):
+    whole, encoder, actor = make_bundle(schema)
+    half = pack(schema, NetworkConfig(hidden=32), encoder, actor, 3, 10, 20, half=True)
+    assert len(half) < 0.55 * len(whole)
+    a, b = Policy.from_bytes(whole), Policy.from_bytes(half, schema.hash)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        images, state = observation(rng, schema)
+        np.testing.assert_allclose(
+            a.act(images, state, 0.0, None), b.act(images, state, 0.0, None), atol=5e-3)
+    golden = [Bundle.from_bytes(data).tensors['golden.action'] for data in (whole, half)]
+    assert 0.0 < float((golden[0] - golden[1]).abs().max()) < 1e-3
+
+
+def test_weights_that_half_precision_would_change_too_much_stay_whole(schema):
+    _, encoder, actor = make_bundle(schema)
+    with torch.no_grad():
+        first, _, second, *_ = encoder.cameras[0]
+        first.weight *= 1e6         # past what half precision can say
+        second.weight *= 1e-6
+    data = pack(schema, NetworkConfig(hidden=32), encoder, actor, 3, 10, 20, half=True)
+    tensors = Bundle.from_bytes(data).tensors
+    assert {t.dtype for t in tensors.values()} == {torch.float32}
+    assert Policy.from_bytes(data).version == 3
+
+
+def test_half_of_a_half_is_the_same(schema):
+    """What was rounded once is not changed by going out again."""
+    _, encoder, actor = make_bundle(schema)
+    network = NetworkConfig(hidden=32)
+    data = pack(schema, network, encoder, actor, 1, 0, 0, half=True)
+    policy = Policy.from_bytes(data)
+    again = pack(schema, network, policy.encoder, policy.actor, 2, 0, 0, half=True)
+    first, second = (Bundle.from_bytes(d).tensors for d in (data, again))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_policy_knows_the_digest_of_its_bytes(schema):
+    data = make_bundle(schema)[0]
+    assert Policy.from_bytes(data).sha256 == hashlib.sha256(data).hexdigest()

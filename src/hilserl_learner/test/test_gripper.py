@@ -1,0 +1,166 @@
+"""A gripper that closes, holds or opens by Q, as in HIL-SERL, from the loss to the robot."""
+from dataclasses import replace
+
+from hilserl_learner.agent import Agent
+from hilserl_learner.checkpoints import agent_tensors, Checkpoints, restore, Snapshot
+from hilserl_learner.gripper import choice, gripper_loss, MARGIN
+from hilserl_learner.network_config import NetworkConfig
+from hilserl_learner.policy import Bundle, FORMAT, pack, Policy, tensors_digest
+from hilserl_learner.pretrained import adopt_policy
+import numpy as np
+import pytest
+import safetensors.torch
+from so101_description.errors import CellError
+from test_agent import parameters, random_batch, SMALL
+from test_policy import observation, repacked
+import torch
+
+CONFIG = replace(SMALL, network=replace(SMALL.network, gripper='discrete'))
+
+
+def packed(agent, version=1, **options):
+    return pack(agent.schema, agent.config.network, agent.encoder, agent.actor, version, 0, 0,
+                agent.gripper, **options)
+
+
+def rigged(schema, values):
+    """An agent whose gripper sees these Qs whatever it looks at."""
+    agent = Agent(schema, CONFIG)
+    with torch.no_grad():
+        for head in (agent.gripper.q, agent.gripper_target.q):
+            head[-1].weight.zero_()
+            head[-1].bias.copy_(torch.tensor(values))
+    return agent
+
+
+def test_choices_are_the_nearest_of_close_hold_and_open():
+    action = torch.tensor([[0.0, a] for a in (-1.0, -0.6, -0.4, 0.0, 0.4, 0.6, 1.0)])
+    assert choice(action)[:, 0].tolist() == [0, 0, 1, 1, 1, 2, 2]
+
+
+def test_the_loss_is_double_q_learning(schema):
+    """Transcribed: the online network chooses, the target network says what that is worth."""
+    agent, batch = Agent(schema, CONFIG, seed=2), random_batch(schema)
+    with torch.no_grad():
+        for p in agent.gripper_target.parameters():
+            p.mul_(1.2)
+    h, next_h = agent.encoder(batch.images), agent.encoder(batch.next_images)
+    loss = gripper_loss(agent.gripper, agent.gripper_target, batch, h, next_h, CONFIG, 0.0,
+                        torch.float32)
+    with torch.no_grad():
+        q, online, target = (
+            agent.gripper(h, batch.state), agent.gripper(next_h, batch.next_state),
+            agent.gripper_target(next_h, batch.next_state))
+        total = 0.0
+        for i in range(8):
+            taken = {-1: 0, 0: 1, 1: 2}[round(float(batch.action[i, 3]))]
+            best = int(online[i].argmax())
+            y = float(batch.reward[i] + batch.discount[i] * target[i, best])
+            total += (float(q[i, taken]) - min(max(y, 0.0), 1.0)) ** 2
+    assert loss.item() == pytest.approx(total / 8, abs=1e-6)
+
+
+def test_every_parameter_moves_and_actor_and_critics_do_without_the_gripper(schema):
+    agent = Agent(schema, CONFIG)
+    assert agent.actor.policy[-1].out_features == 3
+    assert agent.critic.q1[0].in_features == agent.critic.trunk.size + 3
+    before = parameters(agent)
+    metrics = agent.update(random_batch(schema), 0.1, 0.5, watch=True)
+    after = parameters(agent)
+    assert [n for n in before if torch.equal(before[n], after[n])] == []
+    assert float(metrics['gripper_loss']) > 0.0
+
+
+def test_it_learns_which_choice_pays(schema):
+    agent, batch = Agent(schema, CONFIG), random_batch(schema, 48)
+    action = batch.action.clone()
+    action[:, 3] = torch.arange(48) % 3 - 1.0
+    batch = replace(batch, action=action, reward=(action[:, 3] == -1.0).float(),
+                    discount=torch.zeros(48))
+    for _ in range(80):
+        agent.update(batch, 0.1)
+    with torch.no_grad():
+        q = agent.gripper(agent.encoder(batch.images), batch.state)
+    assert (q.argmax(1) == 0).float().mean() > 0.9
+
+
+def test_cloning_leads_humans_choices_by_a_margin(schema):
+    agent, batch = Agent(schema, CONFIG), random_batch(schema, 16)
+    action = batch.action.clone()
+    action[:, 3] = 1.0
+    batch = replace(batch, action=action, human=torch.arange(16) < 8, reward=torch.zeros(16),
+                    discount=torch.zeros(16))
+    for _ in range(80):
+        agent.update(batch, 0.1, bc=10.0)
+    with torch.no_grad():
+        q = agent.gripper(agent.encoder(batch.images), batch.state)[:8]
+    assert (q[:, 2] - q[:, :2].amax(1)).min() > 0.5 * MARGIN
+
+
+@pytest.mark.parametrize('values, expected', [
+    ((0.9, 0.1, 0.2), -1.0), ((0.1, 0.9, 0.2), 0.0), ((0.1, 0.2, 0.9), 1.0)])
+def test_the_bundle_makes_the_choice_with_the_highest_q(schema, values, expected):
+    policy = Policy.from_bytes(packed(rigged(schema, values)), schema.hash)
+    images, state = observation(np.random.default_rng(0), schema)
+    action = policy.act(images, state, 0.0, None)
+    assert action.shape == (4,) and action.dtype == np.float32 and action[3] == expected
+    assert not np.isin(action[:3], (-1.0, 0.0, 1.0)).any()
+
+
+def test_little_noise_leaves_the_choice_alone_and_much_tries_all(schema):
+    policy = Policy.from_bytes(packed(rigged(schema, (0.9, 0.1, 0.2))))
+    rng = np.random.default_rng(0)
+    images, state = observation(rng, schema)
+    chosen = {sigma: [float(policy.act(images, state, sigma, rng)[3]) for _ in range(100)]
+              for sigma in (0.1, 1.0)}
+    assert set(chosen[0.1]) == {-1.0} and set(chosen[1.0]) == {-1.0, 0.0, 1.0}
+
+
+def test_a_bundle_without_its_gripper_is_refused(schema):
+    data = packed(Agent(schema, CONFIG))
+    assert Policy.from_bytes(repacked(data, lambda t: None)).gripper is not None
+    with pytest.raises(CellError, match='gripper.q.0.weight is missing'):
+        Policy.from_bytes(repacked(data, lambda t: t.pop('gripper.q.0.weight')))
+    with pytest.raises(CellError, match='golden action is off'):
+        Policy.from_bytes(repacked(data, lambda t: t.update(
+            {'gripper.q.6.bias': t['gripper.q.6.bias'] + 0.1})))
+
+
+def test_bundles_from_before_there_was_a_choice_are_read(schema):
+    bundle = Bundle.from_bytes(packed(Agent(schema, SMALL)))
+    network = bundle.network.to_json().replace('"gripper": "continuous", ', '')
+    assert 'gripper' not in network
+    policy = Policy.from_bytes(safetensors.torch.save(bundle.tensors, metadata={
+        'format': FORMAT, 'schema': schema.canonical(), 'network': network, 'version': '3',
+        'updates': '1', 'env_steps': '1', 'digest': tensors_digest(bundle.tensors)}))
+    assert policy.network == SMALL.network and policy.gripper is None
+    with pytest.raises(CellError, match="gripper is 'vacuum'"):
+        NetworkConfig(gripper='vacuum')
+
+
+def test_resumed_training_is_bit_identical(schema, tmp_path):
+    def train(agent, first):
+        for number in range(first, first + 4):
+            agent.update(random_batch(schema, number=number), 0.1, 0.3)
+    straight, checkpoints = Agent(schema, CONFIG, seed=1), Checkpoints(tmp_path)
+    train(straight, 0)
+    checkpoints.save(Snapshot.of(straight), {'updates': 4, 'version': 1, 'env_steps': 0})
+    train(straight, 4)
+    checkpoint = checkpoints.newest()[0]
+    resumed = Agent(schema, checkpoint.config, seed=9)
+    restore(resumed, checkpoint)
+    train(resumed, 4)
+    ours, theirs = agent_tensors(resumed), agent_tensors(straight)
+    assert [n for n in theirs if not torch.equal(ours[n], theirs[n])] == []
+    assert any(n.startswith('gripper_target.') for n in theirs)
+    assert Policy.from_bytes(checkpoint.policy).network.gripper == 'discrete'
+
+
+def test_a_pretrained_policy_brings_its_gripper(schema, tmp_path):
+    (tmp_path / 'p').write_bytes(packed(rigged(schema, (0.1, 0.2, 0.9))))
+    agent = Agent(schema, CONFIG, seed=7)
+    adopt_policy(agent, tmp_path / 'p')
+    for module in (agent.gripper, agent.gripper_target):
+        assert module.q[-1].bias.tolist() == pytest.approx([0.1, 0.2, 0.9])
+    with pytest.raises(CellError, match="gripper='discrete'"):
+        adopt_policy(Agent(schema, SMALL), tmp_path / 'p')
