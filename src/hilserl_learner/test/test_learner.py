@@ -7,7 +7,9 @@ import time
 from hilserl_learner.agent import Agent
 from hilserl_learner.algorithm import ALGORITHMS
 from hilserl_learner.bags import EpisodeBag, open_bags
-from hilserl_learner.checkpoints import Checkpoints
+from hilserl_learner.batches import Batches
+from hilserl_learner.checkpoints import Checkpoints, restore
+from hilserl_learner.curves import BrokenDown
 from hilserl_learner.learner import Learner
 from hilserl_learner.learner_options import LearnerOptions
 from hilserl_learner.pacing import Pacer
@@ -18,6 +20,8 @@ import numpy as np
 import pytest
 from so101_description.errors import CellError
 from test_bags import record
+from test_losses import mounted
+import torch
 
 OPTIONS = LearnerOptions(
     start='scratch', batch_size=8, min_steps=10, publish_period=0.1, memory_gb=0.02)
@@ -344,33 +348,108 @@ def test_an_encoder_is_taken_over_and_stays(schema, tmp_path):
             OPTIONS, encoder=str(bundle), agent_options='frame_stack=2'))
 
 
-def test_a_full_disk_ends_learning_with_its_reason(schema, tmp_path):
+def test_a_full_disk_ends_learning_with_its_reason_and_the_checkpoint_before(schema, tmp_path):
+    """The checkpoints' disk alone: bags go on, and nothing half-written takes its room."""
+    disk = tmp_path / 'run' / 'checkpoints'
+    disk.mkdir(parents=True)
+    options = replace(OPTIONS, agent_options='hidden=32 channels=8')
+    with mounted(disk, '8m'):
+        cell = Cell(schema, tmp_path / 'run', options)
+        cell.feed(*episode(schema, 'a', 20))
+        cell.wait(lambda: cell.learner.updates > 3)
+        name = cell.learner.save()
+        with pytest.raises(OSError), open(disk / 'filler', 'wb', buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+        cell.feed(*episode(schema, 'b', 20))
+        assert cell.learner.save(timeout=1.0) == ''
+        cell.wait(lambda: cell.errors)
+        assert 'No space left' in str(cell.errors[0])
+        assert 'the one before it is whole' in str(cell.errors[0])
+        cell.close()
+        assert not list(disk.glob('.new-*'))
+        assert len(open_bags(tmp_path / 'run' / 'bags')) == 2
+        (disk / 'filler').unlink()
+        again = Cell(schema, tmp_path / 'run', options)
+        assert any(f'from checkpoints/{name} and 2 bags' in s for s in again.said)
+        again.close()
+
+
+def test_memory_that_runs_out_is_said_and_what_was_learned_is_saved(
+        schema, tmp_path, monkeypatch):
     cell = Cell(schema, tmp_path / 'run')
     cell.feed(*episode(schema, 'a', 20))
-    cell.wait(lambda: cell.learner.updates > 3)
-    name = cell.learner.save()
-    # a file where the next checkpoint's directory must go: the disk does not take it
-    directory = tmp_path / 'run' / 'checkpoints'
-    directory.rename(tmp_path / 'away')
-    directory.write_bytes(b'')
-    assert cell.learner.save(timeout=1.0) == ''
-    cell.wait(lambda: cell.errors)
-    assert 'cannot be written' in str(cell.errors[0])
-    assert 'the one before it is whole' in str(cell.errors[0])
-    assert (tmp_path / 'away' / name / 'state.json').exists()
-    cell.close()
-
-
-def test_memory_that_runs_out_is_said(schema, tmp_path, monkeypatch):
-    cell = Cell(schema, tmp_path / 'run')
+    cell.wait(lambda: cell.learner.updates == cell.learner.pacer.credited > 3)
 
     def update(*_, **__):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
     monkeypatch.setattr(cell.learner.agent, 'update', update)
-    cell.feed(*episode(schema, 'a', 20))
+    made = cell.learner.updates
+    cell.feed(*episode(schema, 'b', 20))
     cell.wait(lambda: cell.errors)
-    assert 'memory ran out after 0 updates' in str(cell.errors[0])
+    assert f'memory ran out after {made} updates' in str(cell.errors[0])
     cell.close()
+    assert cell.learner.state == 'FAILED'
+    again = Cell(schema, tmp_path / 'run')
+    assert any(f'from checkpoints/{made} and 2 bags' in s for s in again.said)
+    again.close()
+
+
+def test_a_thread_that_draws_and_dies_ends_learning_with_its_reason_and_a_saved_state(
+        schema, tmp_path, monkeypatch):
+    cell = Cell(schema, tmp_path / 'run')
+    learner = cell.learner
+    learner._batches = Batches(
+        learner.replay, np.random.default_rng(0), 8, learner.agent.device, ahead=True)
+    cell.feed(*episode(schema, 'a', 20))
+    cell.wait(lambda: learner.updates == learner.pacer.credited > 3)
+    monkeypatch.setattr(learner.replay, 'gather', lambda *_: 1 // 0)
+    cell.feed(*episode(schema, 'b', 20))
+    cell.wait(lambda: cell.errors)
+    assert isinstance(cell.errors[0], ZeroDivisionError)
+    cell.close()
+    assert list((tmp_path / 'run' / 'checkpoints').glob(str(learner.updates)))
+
+
+def test_a_break_down_names_the_input_of_the_update_that_broke(schema, tmp_path):
+    """Weights are not finite after it, though later batches are."""
+    cell = Cell(schema, tmp_path / 'run', replace(OPTIONS, min_steps=10**6))
+    learner = cell.learner
+    cell.feed(*episode(schema, 'a', 20))
+    cell.wait(lambda: len(learner.replay) == 20)
+    good = learner.replay.sample_half(8, np.random.default_rng(0))
+    bad = replace(good, reward=good.reward * float('nan'))
+    for batch in (good, good, bad, good, good):
+        learner.curves.add(learner.agent.update(batch, 0.1), batch)
+    with pytest.raises(BrokenDown, match='after 13 updates; not finite in the batch: reward'):
+        learner.curves.look(15, learner.replay, 'the last good policy is version 1')
+    cell.close()
+
+
+@pytest.mark.parametrize('ratio', [0.5, 2.5])
+def test_updates_keep_to_the_ratio_within_5_percent(schema, tmp_path, ratio):
+    cell = Cell(schema, tmp_path / 'run', replace(
+        OPTIONS, update_ratio=ratio, agent_options='hidden=16'))
+    learner = cell.learner
+    for i in range(5):
+        cell.feed(*episode(schema, f'e{i}', 10))
+    cell.wait(lambda: learner.env_steps == 50
+              and learner.updates == int(ratio * learner.pacer.credited))
+    assert learner.pacer.achieved == pytest.approx(ratio, rel=0.05)
+    cell.close()
+
+
+def test_a_checkpoint_of_another_device_begins_its_random_numbers_anew(schema, tmp_path):
+    cell = Cell(schema, tmp_path / 'run')
+    cell.feed(*episode(schema, 'a', 20))
+    cell.wait(lambda: cell.learner.updates == cell.learner.pacer.credited > 3)
+    cell.close()
+    checkpoint = Checkpoints(tmp_path / 'run' / 'checkpoints').newest()[0]
+    tensors = {**checkpoint.tensors, 'generator': torch.zeros(16, dtype=torch.uint8)}
+    agent = Agent(schema, checkpoint.config)
+    assert 'another kind of device' in restore(agent, replace(checkpoint, tensors=tensors))
+    assert torch.equal(agent.actor.policy[0].weight, cell.learner.agent.actor.policy[0].weight)
+    assert restore(agent, checkpoint) == ''
 
 
 def test_a_checkpoint_holds_training_up_for_less_than_100_ms(schema, tmp_path):

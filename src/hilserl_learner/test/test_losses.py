@@ -1,4 +1,5 @@
 """What is on disk after kills, on a full disk, and in bags that somebody changed."""
+from contextlib import contextmanager
 from dataclasses import replace
 import os
 from pathlib import Path
@@ -84,18 +85,27 @@ def test_twenty_kills_lose_no_step_older_than_two_seconds(schema, tmp_path):
     assert after > before / 3
 
 
+@contextmanager
+def mounted(disk, size):
+    """A file system of that size there, with what it takes; skips where none can be mounted."""
+    made = subprocess.run(
+        ['mount', '-t', 'tmpfs', '-o', f'size={size}', 'tmpfs', str(disk)], capture_output=True,
+        text=True) if shutil.which('mount') else None
+    if made is None or made.returncode:
+        pytest.skip('a small tmpfs cannot be mounted here: '
+                    + (made.stderr.strip() if made else 'no mount'))
+    try:
+        yield
+    finally:
+        subprocess.run(['umount', '-l', str(disk)], check=True)
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     disk = tmp_path / 'disk'
     disk.mkdir()
-    mounted = subprocess.run(
-        ['mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', str(disk)], capture_output=True,
-        text=True) if shutil.which('mount') else None
-    if mounted is None or mounted.returncode:
-        pytest.skip('a small tmpfs cannot be mounted here: '
-                    + (mounted.stderr.strip() if mounted else 'no mount'))
-    yield disk
-    subprocess.run(['umount', '-l', str(disk)], check=True)
+    with mounted(disk, '1m'):
+        yield disk
 
 
 def test_a_full_disk_is_said_and_nothing_earlier_is_lost(schema, small_disk, tmp_path):
