@@ -108,10 +108,11 @@ class Bench:
         assert codes == dict.fromkeys(NODES, 0)
 
 
-def wait(condition, what, timeout=40.0):
+def wait(heard, condition, what, timeout=40.0):
     end = time.monotonic() + timeout
     while not condition():
-        assert time.monotonic() < end, f'not within {timeout} s: {what}'
+        said = heard.actor[-1].message if heard.actor else 'nothing'
+        assert time.monotonic() < end, f'not within {timeout} s: {what}; the actor says: {said}'
         time.sleep(0.01)
 
 
@@ -149,14 +150,14 @@ def matrix(tmp_path_factory):
             return acts_again() and heard.actor[-1].mode == 'POLICY' and heard.actor[-1].step > 2
         try:
             for name in chance.sample(sorted(NODES) * KILLS, 4 * KILLS):
-                wait(acts_again, f'the arm moves again, before {name} is killed')
+                wait(heard, acts_again, f'the arm moves again, before {name} is killed')
                 if chance.random() < 0.5:
-                    wait(in_episode, f'an episode, before {name} is killed')
+                    wait(heard, in_episode, f'an episode, before {name} is killed')
                 time.sleep(chance.uniform(0.0, 0.7))
                 bench.kill(name, chance.uniform(HOLDS[name] + SLACK, HOLDS[name] + SLACK + 0.2))
                 acting = len(heard.commands)
             since = time.monotonic()
-            wait(lambda: in_episode() and time.monotonic() > since + 1.0,
+            wait(heard, lambda: in_episode() and time.monotonic() > since + 1.0,
                  'an episode after the last kill')
             rows = np.array(arm.log)
         finally:

@@ -1,5 +1,4 @@
 """The actor node: parameters and messages in, one `ControlLoop.tick` a period, messages out."""
-from math import nan
 from pathlib import Path
 import threading
 import time
@@ -7,7 +6,6 @@ import time
 from hilserl_learner.schedules import PRESETS, sigma_schedule
 from hilserl_learner.step_messages import step_to_message, task_to_message
 from hilserl_learner.task_parameters import task_of, TASK_PARAMETERS
-import numpy as np
 from so101_description import names, qos
 from so101_description.errors import CellError
 from so101_description.ros_node import CellNode, Parameter
@@ -24,6 +22,7 @@ from .policy_intake import PolicyIntake
 from .preflight import Check, Preflight, table
 from .ros_ports import ServiceKinematics, TopicArms
 from .senses import Senses
+from .status_message import actor_status
 from .tally import Pace
 from .ticker import Ticker
 
@@ -214,26 +213,12 @@ class ActorNode(CellNode):
         self._steps.clear()
 
     def _publish_status(self, stamp) -> None:
-        loop, tally, episode = self.loop, self.loop.tally, self.loop.episode
-        learner = self._learner.sentence(time.monotonic(), loop.env_steps)
+        loop, now = self.loop, time.monotonic()
+        learner = self._learner.sentence(now, loop.env_steps)
         message = '; '.join(filter(None, (learner, self._last_episode.news, loop.message)))
-        status = ActorStatus(
-            mode=loop.machine.mode.value, episode_id=episode.id if episode else '',
-            episode=len(tally.results) + 1, step=episode.index if episode else 0,
-            episode_s=time.monotonic() - episode.started if episode else 0.0,
-            env_steps=loop.env_steps, episodes=len(tally.results), successes=tally.successes,
-            success_rate=tally.success_rate, interventions=tally.interventions,
-            intervention_share=tally.intervention_share, sigma=loop.sigma_now,
-            streak=tally.streak, hint=tally.hint if self.role == 'train' else '',
-            policy_version=loop.policy.version if loop.policy else 0,
-            policy_sha256=loop.policy_sha256, policies_applied=loop.policies_applied,
-            weights_latency_ms=(float(np.percentile(loop.weights_latencies, 99)) * 1e3
-                                if loop.weights_latencies else nan),
-            tick_ms=self._tick_ms,
-            period_ms_p50=self.pace.percentile_ms(50), period_ms_p99=self.pace.percentile_ms(99),
-            missed_ticks=self.pace.missed, observation_age_ms=self.senses.image_age * 1e3,
-            dropped_steps=loop.dropped + (episode.dropped if episode else 0),
-            saturation=tally.recent(lambda r: r.saturated), message=message)
+        status = actor_status(loop, self.pace, now, message)
+        status.observation_age_ms = self.senses.image_age * 1e3
+        status.tick_ms = self._tick_ms
         status.header.stamp = stamp
         self._status_publisher.publish(status)
 
