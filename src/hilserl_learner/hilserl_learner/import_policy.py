@@ -21,7 +21,7 @@ from .network_config import NetworkConfig
 from .networks import Actor, Encoder
 from .policy import pack
 from .task import TaskSchema
-from .tasks import make_task, TASKS
+from .tasks import FRAME_SIZE, make_task, TASKS
 
 # theirs -> ours
 KEYS = {
@@ -112,10 +112,13 @@ def main() -> int:
     parser.add_argument('--task', choices=tuple(TASKS), default='grasp_lift')
     parser.add_argument('--image-width', type=int, default=160, help='of the camera, pixels')
     parser.add_argument('--image-height', type=int, default=120)
+    parser.add_argument('--frame-size', type=int, default=FRAME_SIZE,
+                        help='of the frames that the policy sees, pixels')
     options = parser.parse_args()
     try:
         schema = make_task(
-            options.task, model_hash(), options.image_width, options.image_height)
+            options.task, model_hash(), options.image_width, options.image_height,
+            frame_size=options.frame_size)
         data, lines = convert(read_weights(options.file), schema)
         with open(options.out, 'xb') as file:
             file.write(data)

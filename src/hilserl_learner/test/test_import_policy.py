@@ -76,3 +76,6 @@ def test_the_command_writes_a_bundle_once(published, tmp_path):
     again = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert again.returncode == 1 and 'cannot be written' in again.stderr
     assert 'Traceback' not in again.stderr
+    other = subprocess.run([*command[:-1], str(tmp_path / 'other'), '--frame-size', '84'],
+                           capture_output=True, text=True, timeout=60)
+    assert other.returncode == 1 and '(50, 39200)' in other.stderr
