@@ -1,11 +1,11 @@
-"""A follower arm that outlives every process: emulated servos on a real port, and what they did."""
+"""A follower arm that outlives every process: emulated servos on a port, and what they did."""
 import threading
 import time
 
 import numpy as np
 from so101_sim.servo_arm import ServoArm
 
-SPEED = 4.0         # rad/s that a joint follows its goal with: as a real one, faster than the limit
+SPEED = 4.0         # rad/s that a joint follows its goal with, faster than the driver's limit
 PERIOD = 0.004      # s
 
 

@@ -30,12 +30,12 @@ class Watcher:
         rclpy.init(context=self._context)
         node = rclpy.create_node('watcher', context=self._context)
         for kind, topic, profile, store in (
-                (ActorStatus, names.ACTOR_STATUS, qos.STATUS, self.actor.append),
+                (ActorStatus, names.ACTOR_STATUS, qos.STEPS, self.actor.append),
                 (LearnerStatus, names.LEARNER_STATUS, qos.STATUS, self.learner.append),
                 (Step, names.STEP, qos.STEPS, self.steps.append),
                 (Weights, names.WEIGHTS, qos.LATCHED,
                  lambda m: self.versions.append(m.version)),
-                (JointState, names.JOINT_COMMANDS.format(arm='follower'), qos.STATUS,
+                (JointState, names.JOINT_COMMANDS.format(arm='follower'), qos.STEPS,
                  self.commands.append),
                 (Task, names.TASK, qos.LATCHED, lambda m: setattr(self, 'task', m)),
                 (Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_SUB, None),

@@ -132,7 +132,7 @@ def matrix(tmp_path_factory):
     """Every part killed KILLS times, in random order: (bench, what was heard, the servos' log)."""
     chance = random.Random(5)
     directory = tmp_path_factory.mktemp('bench')
-    # Fast DDS's shared memory: after some tens of killed processes a new one hears not all of them.
+    # Over Fast DDS's shared memory, a process that follows tens of killed ones may stay deaf.
     os.environ['FASTDDS_BUILTIN_TRANSPORTS'] = 'UDPv4'
     urgent()        # servos answer in time
     with own_domain(), Watcher() as heard, BenchFollower(directory / 'follower', REST) as arm:

@@ -9,7 +9,6 @@ from hilserl_learner.policy import Policy
 from hilserl_learner.step_messages import to_ns
 from so101_description import names, qos
 from so101_description.errors import CellError
-from so101_description.ros_node import not_urgent
 from so101_interfaces.msg import Weights
 import torch
 
@@ -30,7 +29,7 @@ class PolicyIntake:
         self._arrived.set()
 
     def _load(self) -> None:
-        not_urgent()
+        # As urgent as the loop: a thread that waits for a core keeps Python's lock meanwhile.
         torch.set_num_threads(1)
         while True:
             self._arrived.wait()

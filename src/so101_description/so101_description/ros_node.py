@@ -150,7 +150,7 @@ def urgent() -> None:
 
 
 def not_urgent() -> None:
-    """Make this thread an ordinary one again: it computes for longer than others may wait."""
+    """Make this thread an ordinary one again."""
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
