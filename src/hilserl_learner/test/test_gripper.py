@@ -41,22 +41,23 @@ def test_choices_are_the_nearest_of_close_hold_and_open():
 def test_the_loss_is_double_q_learning(schema):
     """Transcribed: the online network chooses, the target network says what that is worth."""
     agent, batch = Agent(schema, CONFIG, seed=2), random_batch(schema)
-    with torch.no_grad():
-        for p in agent.gripper_target.parameters():
-            p.mul_(1.2)
+    other, unbounded = Agent(schema, CONFIG, seed=3), replace(
+        CONFIG, target_low=-1e9, target_high=1e9)
+    agent.gripper_target.load_state_dict(other.gripper.state_dict())
     h, next_h = agent.encoder(batch.images), agent.encoder(batch.next_images)
-    loss = gripper_loss(agent.gripper, agent.gripper_target, batch, h, next_h, CONFIG, 0.0,
+    loss = gripper_loss(agent.gripper, agent.gripper_target, batch, h, next_h, unbounded, 0.0,
                         torch.float32)
     with torch.no_grad():
         q, online, target = (
             agent.gripper(h, batch.state), agent.gripper(next_h, batch.next_state),
             agent.gripper_target(next_h, batch.next_state))
+        assert (online.argmax(1) != target.argmax(1)).any()
         total = 0.0
         for i in range(8):
             taken = {-1: 0, 0: 1, 1: 2}[round(float(batch.action[i, 3]))]
             best = int(online[i].argmax())
             y = float(batch.reward[i] + batch.discount[i] * target[i, best])
-            total += (float(q[i, taken]) - min(max(y, 0.0), 1.0)) ** 2
+            total += (float(q[i, taken]) - y) ** 2
     assert loss.item() == pytest.approx(total / 8, abs=1e-6)
 
 
