@@ -29,7 +29,7 @@ class AgentConfig:
     head_dtype: str = 'float32'     # hidden layers; at 256 units bfloat16 gains nothing
     bc: str = '0'                   # weight of cloning humans, over steps; runs fell as it fell
     freeze_encoder: bool = False    # of a pretrained encoder: half the cost, if it sees enough
-    graph: bool = True              # on a GPU, one CUDA graph an update: launches cost more than it
+    graph: bool = True              # on a GPU, one CUDA graph an update: launches cost more
 
     def __post_init__(self):
         schedule('bc', self.bc, 0.0, 1000.0)

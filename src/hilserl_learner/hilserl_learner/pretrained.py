@@ -28,9 +28,9 @@ def adopt_encoder(agent: Agent, path: Path) -> str:
     """Put the encoder of a policy bundle into an agent, strictly; returns a sentence on it."""
     bundle = _read(path, 'encoder')
     lines = [
-        f'{name}: {getattr(agent.config.network, name)} here, {getattr(bundle.network, name)} there'
-        for name in SHAPING
-        if getattr(agent.config.network, name) != getattr(bundle.network, name)]
+        f'{name}: {ours} here, {theirs} there' for name in SHAPING
+        if (ours := getattr(agent.config.network, name)) != (
+            theirs := getattr(bundle.network, name))]
     if agent.schema.cameras != bundle.schema.cameras:
         lines.append(f'cameras: {agent.schema.cameras} here, {bundle.schema.cameras} there')
     if lines:
