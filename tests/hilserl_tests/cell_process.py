@@ -14,7 +14,7 @@ import time
 from domain_coordinator import domain_id
 
 
-_started: list['CellProcess'] = []      # in the present domain
+_started: list['CellProcess'] = []      # in the domains that are open
 
 
 class CellProcess:
@@ -85,10 +85,11 @@ def own_domain():
     with domain_id() as number:
         os.environ['ROS_DOMAIN_ID'] = str(number)
         os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+        before = len(_started)
         try:
             yield dict(os.environ)
         finally:
-            while _started:
+            while len(_started) > before:
                 cell = _started.pop()
                 if cell.process.poll() is None:
                     cell.interrupt()
