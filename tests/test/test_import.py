@@ -17,7 +17,8 @@ def steps_by_episode(out):
     found = {}
     for bag in bags_by_time(out):
         steps = [step for step in Bag(bag).steps() if not step.last]
-        found[steps[0].episode_id] = steps
+        if steps:       # an episode that was broken off at once has none
+            found[steps[0].episode_id] = steps
     return found
 
 
