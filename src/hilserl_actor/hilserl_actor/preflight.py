@@ -2,6 +2,7 @@
 to mend it. Runs in IDLE at each start, and alone by `./cell preflight`.
 """
 from dataclasses import dataclass
+import time
 
 import numpy as np
 from so101_description import names
@@ -10,6 +11,7 @@ from so101_description.errors import CellError
 from .reset_path import ABOVE
 
 TWO = 1.3           # of the rate of one driver's joint states: there are two, on a busy machine
+GHOST = 25.0        # s for which a driver that is no more may still be announced
 DARK, BRIGHT = 8, 247       # mean grey levels beyond which a picture shows nothing
 
 
@@ -27,6 +29,7 @@ class Preflight:
     def __init__(self, node):
         self._node = node
         self._rate = 0.0        # of joint states, the most of one driver
+        self._one_at = time.monotonic()     # when there was last one
 
     def run(self) -> list[Check]:
         """Look at everything once, a few ms. In the loop's thread."""
@@ -65,13 +68,14 @@ class Preflight:
     def alone(self) -> str:
         """Whether another cell talks on our topics; '' if not. Looked at while running, too.
 
-        A driver that was killed stays announced for 20 s: two are two when both speak.
+        A driver that was killed stays announced for 20 s: two are two when both speak, or when
+        they are announced for longer.
         """
-        topic = names.JOINT_STATES.format(arm='follower')
+        topic, now = names.JOINT_STATES.format(arm='follower'), time.monotonic()
         count, rate = self._node.count_publishers(topic), self._node.senses.follower_rate()
-        if count == 1:
-            self._rate = max(self._rate, rate)
-        elif rate > TWO * self._rate:
+        if count < 2:
+            self._rate, self._one_at = max(self._rate, rate), now
+        elif rate > TWO * self._rate or now - self._one_at > GHOST:
             return (f'{count} drivers publish {topic}; end the other cell, or start one of them '
                     'with namespace:=')
         return ''

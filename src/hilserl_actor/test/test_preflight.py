@@ -1,8 +1,9 @@
 """Each preflight check, by breaking what it looks at."""
+import time
 from types import SimpleNamespace
 
 from bench_top import BenchTop, make_policy, SCHEMA
-from hilserl_actor.preflight import Preflight, table
+from hilserl_actor.preflight import GHOST, Preflight, table
 import numpy as np
 import pytest
 from so101_description.errors import CellError
@@ -81,6 +82,17 @@ def test_a_driver_that_died_is_no_second_one():
     cell.publishers, cell.rate = 2, 100.0       # the dead one is still announced
     assert look.alone() == ''
     cell.rate = 170.0
+    assert '2 drivers' in look.alone()
+
+
+def test_two_drivers_that_stay_announced_are_two_however_slow_they_are(monkeypatch):
+    cell = Cell()
+    look = Preflight(cell)
+    assert look.alone() == ''
+    cell.publishers, cell.rate = 2, 100.0
+    assert look.alone() == ''
+    now = time.monotonic()
+    monkeypatch.setattr('hilserl_actor.preflight.time.monotonic', lambda: now + GHOST + 1.0)
     assert '2 drivers' in look.alone()
 
 
