@@ -67,4 +67,5 @@ def test_a_raw_recording_of_the_cell_imports_to_the_executed_actions(tmp_path, m
     assert import_and_compare(tmp_path / 'recording', executed, tmp_path / 'out') < 0.05
     bare = without(
         tmp_path / 'recording', JOINT_COMMANDS.format(arm='follower'), tmp_path / 'no_commands')
-    assert import_and_compare(bare, executed, tmp_path / 'out-bare') < 0.05
+    # where the leader does not explain an episode, the follower's motion has to: 10 to 20 % off
+    assert import_and_compare(bare, executed, tmp_path / 'out-bare') < 0.3
