@@ -1,6 +1,5 @@
 """The evaluations of one start, one policy after another; what each episode leaves behind."""
 from collections.abc import Callable
-import hashlib
 from pathlib import Path
 
 from hilserl_learner.policy import Policy
@@ -39,9 +38,9 @@ class Series:
         self._begin()
 
     def _begin(self) -> None:
-        # of the policy that is evaluated now: `policy`, its `digest`, `tally`
-        (self.policy, self.digest), path, self._directory = self._waiting.pop(0)
-        self._evaluated = {'policy': str(path), 'policy_sha256': self.digest, **self._about}
+        # of the policy that is evaluated now: `policy`, `tally`
+        self.policy, path, self._directory = self._waiting.pop(0)
+        self._evaluated = {'policy': str(path), 'policy_sha256': self.policy.sha256, **self._about}
         self.tally: Tally = resumed(self._directory)
         self._written = len(self.tally.results)
         self._kept = {bag.name for bag in (self._directory / BAGS).glob('*/')}
@@ -106,9 +105,9 @@ class Series:
                       f'{data["summary"]}; the same command goes on from there')
 
 
-def _load(path: Path, schema: TaskSchema) -> tuple[Policy, str]:
+def _load(path: Path, schema: TaskSchema) -> Policy:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise CellError(f'policy {path} cannot be read: {error.strerror}') from error
-    return Policy.from_bytes(data, schema.hash), hashlib.sha256(data).hexdigest()
+    return Policy.from_bytes(data, schema.hash)

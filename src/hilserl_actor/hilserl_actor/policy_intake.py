@@ -2,7 +2,6 @@
 
 Loading them takes its time in a thread of its own; the loop takes a policy between two ticks.
 """
-import hashlib
 import threading
 
 from hilserl_learner.policy import Policy
@@ -35,15 +34,14 @@ class PolicyIntake:
             self._arrived.wait()
             self._arrived.clear()
             message, driving = self._message, self._loop.policy
-            data = bytes(message.data)
             try:
                 policy = Policy.from_bytes(
-                    data, self._schema.hash, driving.version if driving else -1)
+                    bytes(message.data), self._schema.hash, driving.version if driving else -1)
             except CellError as error:
                 self._node.get_logger().error(
                     f'weights version {message.version} refused: {error}')
                 continue
             self._loop.env_steps = max(self._loop.env_steps, message.env_steps)
             published = to_ns(message.header.stamp)
-            self._loop.offer(policy, hashlib.sha256(data).hexdigest(),
-                             published if published > self._since else 0)
+            self._loop.offer(
+                policy, policy.sha256, published if published > self._since else 0)

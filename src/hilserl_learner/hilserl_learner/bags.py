@@ -23,6 +23,7 @@ from .bag_types import (
     definition_hash, STEP_TYPE, step_from_cdr, step_to_cdr, task_from_cdr, TASK_TYPE, task_to_cdr,
     typestore)
 from .mcap_stream import Channel, DamagedFile, Message, Schema
+from .on_disk import sync
 from .steps import StepRecord
 from .task import TaskSchema
 
@@ -65,23 +66,15 @@ class EpisodeBag:
         os.fsync(storage.bio.fileno())
         if not self._on_disk:       # a file that no directory on disk names is lost with the power
             self._on_disk = True
-            _sync(self.directory)
-            _sync(self.directory.parent)
+            sync(self.directory)
+            sync(self.directory.parent)
 
     def close(self) -> None:
         """Complete the bag."""
         self.flush()
         self._writer.close()
         for path in (*self.directory.iterdir(), self.directory):
-            _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            sync(path)
 
 
 def bag_name(episode_id: str) -> str:

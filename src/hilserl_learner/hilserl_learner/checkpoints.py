@@ -25,6 +25,7 @@ import torch
 from .agent import Agent
 from .algorithm import AgentConfig
 from .networks import Actor, Encoder, Gripper
+from .on_disk import sync
 from .policy import pack
 from .task import TaskSchema
 
@@ -113,13 +114,13 @@ class Checkpoints:
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
-            sync_directory(beside)
+            sync(beside)
             os.rename(beside, self.directory / name)
             self._link(LATEST, name)
             best = self.best()
             if best:
                 self._link(BEST, best)
-            sync_directory(self.directory)
+            sync(self.directory)
         except OSError as error:
             shutil.rmtree(beside, ignore_errors=True)   # a bag may need the room
             raise CellError(
@@ -264,12 +265,3 @@ def restore(agent: Agent, checkpoint: Checkpoint) -> str:
     except (KeyError, IndexError, RuntimeError, ValueError) as error:
         raise CellError(
             f'checkpoint {checkpoint.directory} does not fit this agent: {error}') from error
-
-
-def sync_directory(directory: Path) -> None:
-    """Put a directory's entries on disk."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -6,11 +6,11 @@ An episode that nobody labelled stays unlabelled.
 from dataclasses import dataclass, replace
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from so101_description.errors import CellError
 
+from .on_disk import replace_text
 from .steps import Outcome, StepRecord
 
 FORMAT = 'hilserl-labels-1'
@@ -71,12 +71,7 @@ def add_label(bag: Path, label: Label) -> list[Label]:
         'format': FORMAT, 'bag': bag.name, 'sha256': content_hash(bag),
         'labels': [{'time_ns': known.time, 'outcome': known.outcome.name.lower()}
                    for known in labels]}, indent=1)
-    beside = sidecar(bag).with_suffix('.json.new')
-    with open(beside, 'w', encoding='utf-8') as file:
-        file.write(text + '\n')
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, sidecar(bag))
+    replace_text(sidecar(bag), text + '\n')
     return labels
 
 

@@ -7,7 +7,7 @@ import re
 
 from so101_description.errors import CellError
 
-from .bags import Bag, bag_name, bags_by_time, RECOVERED
+from .bags import Bag, bag_name, find_bags, RECOVERED
 from .labels import add_label, apply, Label, read_labels
 from .replay import Replay
 from .steps import Outcome
@@ -46,5 +46,7 @@ def relabel(directory: Path, replay: Replay, episode_id: str, outcome: Outcome,
 def _bags_of(directory: Path, episode_id: str) -> list[Path]:
     """The complete bags of one episode, by time: more than one if its writing was interrupted."""
     name = re.compile(re.escape(bag_name(episode_id)) + rf'(-\d+)?({RECOVERED})?')
-    return [bag for bag in bags_by_time(directory) if name.fullmatch(bag.name)
-            and next((step.episode_id for step in Bag(bag).steps()), None) == episode_id]
+    # by name first: a run has hundreds of bags, and training waits
+    named = [Bag(bag) for bag in find_bags(directory) if name.fullmatch(bag.name)]
+    return [bag.directory for bag in sorted(named, key=lambda bag: bag.start)
+            if next((step.episode_id for step in bag.steps()), None) == episode_id]

@@ -9,6 +9,7 @@ from pathlib import Path
 from so101_description.errors import CellError
 import yaml
 
+from .on_disk import replace_text
 from .task import TaskSchema
 
 
@@ -76,12 +77,7 @@ class RunDirectory:
         text = yaml.safe_dump({
             'name': self.name, 'task': schema.name, 'schema_hash': schema.hash,
             'settings': self.settings, 'schema': schema.canonical()}, sort_keys=False)
-        beside = self._file.with_suffix('.yaml.new')
-        with open(beside, 'w', encoding='utf-8') as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, self._file)
+        replace_text(self._file, text)
         self.exists = True
 
     @property
