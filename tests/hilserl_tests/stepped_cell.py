@@ -92,6 +92,10 @@ class SteppedCell:
         """Take a joint target (6,) rad for an arm."""
         self._arms[arm].command(target)
 
+    def taken(self) -> bool:
+        """Whether the last command moves the follower: it does at once."""
+        return True
+
     def set_torque(self, arm: str, on: bool) -> None:
         """Switch an arm's servos."""
         self._arms[arm].set_torque(on)

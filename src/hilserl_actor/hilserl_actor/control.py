@@ -224,6 +224,9 @@ class ControlLoop:
 
     def _episode_tick(self, sensed: Sensed, verdict: Verdict) -> None:
         episode = self.episode
+        taken = self.arms.taken()
+        if not taken:
+            episode.drop()
         state = episode.observe(sensed, self.reference)
         with self._lock:
             requests, self._requests = list(self._requests), deque()
@@ -239,6 +242,10 @@ class ControlLoop:
         for event, cause in requests:
             if self.machine.fire(event, cause):
                 self._on_entry(sensed, cause)
+        if not taken:
+            self.arms.command('follower', self.reference)
+            raise CellError('the driver did not take the last command within a period; it is sent '
+                            'again, and its step is not recorded')
         self._act(sensed, state)
 
     def _act(self, sensed: Sensed, state: np.ndarray) -> None:

@@ -24,6 +24,9 @@ class Arms(Protocol):
     def command(self, arm: str, target: np.ndarray) -> None: ...
     def set_torque(self, arm: str, on: bool) -> None: ...
 
+    def taken(self) -> bool:
+        """Whether the driver says that the follower's last command moves it."""
+
 
 @dataclass(frozen=True)
 class Verdict:

@@ -111,6 +111,16 @@ class TopicArms:
             JointState, names.JOINT_COMMANDS.format(arm=arm), qos.COMMAND) for arm in names.ARMS}
         self._torque = {arm: node.create_client(
             SetBool, names.SET_TORQUE.format(arm=arm)) for arm in names.ARMS}
+        self._taken = 0     # stamp of the command that moves the follower
+        node.create_subscription(
+            JointState, names.JOINT_TARGETS.format(arm='follower'), self._on_target, qos.COMMAND)
+
+    def _on_target(self, message: JointState) -> None:
+        self._taken = to_ns(message.header.stamp)
+
+    def taken(self) -> bool:
+        """Whether the driver says that the follower's last command moves it."""
+        return self._taken == self.sent
 
     def command(self, arm: str, target) -> None:
         """Publish a joint target (6,) rad."""

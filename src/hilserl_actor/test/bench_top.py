@@ -32,6 +32,7 @@ class BenchTop:
         self.commands = []
         self.steps, self.log = [], []
         self.broken = ''
+        self.deaf = False       # the driver
         self.now = 0
         self.loop = ControlLoop(schema, role, self, self, lambda n: sigma, self.steps.append,
                                 self.log.append, 0, ready_time)
@@ -60,8 +61,11 @@ class BenchTop:
     # control.Arms
     def command(self, arm, target):
         self.commands.append((arm, np.array(target)))
-        if self.torque[arm]:
+        if self.torque[arm] and not self.deaf:
             self.position[arm] = np.array(target)
+
+    def taken(self):
+        return not self.deaf
 
     def set_torque(self, arm, on):
         self.torque[arm] = on

@@ -65,6 +65,7 @@ class StandInCell:
     def __init__(self, namespace=''):
         self.namespace = namespace
         self.sees = self.feels = self.judges = True     # camera, joint states, reward
+        self.obeys = True       # commands
         self.status: list[ActorStatus] = []
         self.steps: list[Step] = []
         self.commands: list[tuple[float, np.ndarray]] = []     # to the follower: (when, rad)
@@ -85,6 +86,8 @@ class StandInCell:
         node = self.node
         self._states = {arm: node.create_publisher(
             JointState, names.JOINT_STATES.format(arm=arm), qos.SENSOR_PUB) for arm in names.ARMS}
+        self._targets = {arm: node.create_publisher(
+            JointState, names.JOINT_TARGETS.format(arm=arm), qos.COMMAND) for arm in names.ARMS}
         self._images = node.create_publisher(
             Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_PUB)
         self._reward = node.create_publisher(Reward, names.REWARD, qos.SENSOR_PUB)
@@ -107,7 +110,10 @@ class StandInCell:
             names.START, names.ESTOP, names.ESTOP_RESET)}
 
     def _command(self, arm, message):
+        if not self.obeys:
+            return
         self._target[arm] = pack(message.name, message.position)
+        self._targets[arm].publish(message)
         if arm == 'follower':
             self.commands.append((time.monotonic(), self._target[arm]))
 

@@ -143,6 +143,15 @@ def test_a_moment_without_camera_drops_steps_but_not_the_episode(cell):
     assert cell.status[-1].dropped_steps >= 1
 
 
+def test_a_driver_that_takes_no_command_gives_no_steps(cell):
+    cell.obeys = False
+    wait_for(lambda: cell.said('the driver did not take the last command'), 'the cause')
+    cell.wait_for_mode('RESET')
+    assert sum(not step.last for step in cell.steps[1:]) <= 1       # the one under way
+    cell.obeys = True
+    goes_on_by_itself(cell)
+
+
 def test_a_second_driver_makes_the_arm_hold_as_long_as_it_is_there(cell):
     topic = names.JOINT_STATES.format(arm='follower')
     with spinning(StandInCell().node):

@@ -152,6 +152,37 @@ def test_without_kinematics_nothing_is_executed_and_nothing_stored():
     assert len(bench.steps) == stored + 2
 
 
+def test_a_command_that_the_driver_did_not_take_is_no_step_and_is_sent_again():
+    bench = BenchTop()
+    bench.start()
+    bench.tick(2)
+    stored = len(bench.steps)
+    bench.deaf = True
+    bench.tick(2)
+    assert len(bench.steps) == stored and 'did not take' in bench.loop.message
+    first, second = (q for arm, q in bench.commands[-2:])
+    assert np.array_equal(first, second)
+    bench.deaf = False
+    bench.tick(3)
+    # one command was not taken: one step is missing, and nobody takes the next for its successor
+    assert [s.index for s in bench.steps[stored - 1:]] == [stored - 1, stored + 1, stored + 2]
+
+
+def test_a_driver_that_takes_no_command_ends_the_episode_and_an_emergency_stop_does_not_wait():
+    bench = BenchTop()
+    bench.start()
+    bench.tick(2)
+    bench.deaf = True
+    bench.tick(5)
+    assert bench.mode == 'RESET' and any('did not take' in line for line in bench.log)
+    bench = BenchTop()
+    bench.start()
+    bench.deaf = True
+    bench.loop.request('estop', 'the operator')
+    bench.tick()
+    assert bench.mode == 'ESTOP'
+
+
 def test_a_blind_tick_drops_the_pending_step_and_leaves_a_gap():
     bench = BenchTop()
     bench.start()

@@ -123,18 +123,19 @@ def _actions(recording, ticks, schema, kinematics, period):
     """References (T, 6), unclipped actions (T, 4; NaN: unknown), and where both come from."""
     positions = [t.position for t in ticks]
     leader = _leader_poses(recording, ticks, period)
-    human = leader is not None and all(
-        pose is not None for pose in (*leader, *positions)) and all(
-        source_at(recording, t.stamp, period) == Source.HUMAN for t in ticks[:-1])
+    sources = {source_at(recording, t.stamp, period) for t in ticks[:-1]}
+    human = (leader is not None and leader[0] is not None and positions[0] is not None
+             and sources <= {Source.HUMAN, Source.NONE})
     if recording.commands is not None:
         commands = [_command(recording, tick) for tick in ticks]
         references, unclipped = _between(commands, positions, kinematics)
         if human:
             shown = _shown(leader, references, kinematics)
             apart = np.abs(np.clip(shown, -1, 1) - np.clip(unclipped, -1, 1))[:-1, :3]
-            if np.median(apart) < AGREES:
+            if np.nanmedian(apart) < AGREES:
                 # the command stops at the gripper's bounds where the hand went on squeezing
-                unclipped[:-1, 3] = shown[:-1, 3]
+                known = np.isfinite(shown[:-1, 3])
+                unclipped[:-1, 3][known] = shown[:-1, 3][known]
                 return references, unclipped, COMMANDS, LEADER
         return references, unclipped, COMMANDS, COMMANDS
     if human:
@@ -150,8 +151,9 @@ def _actions(recording, ticks, schema, kinematics, period):
 
 
 def _shown(leader, references, kinematics) -> np.ndarray:
-    """Unclipped actions (T, 4) of a leader clutched at the first tick, as live."""
+    """Unclipped actions (T, 4; NaN: unknown) of a leader clutched at the first tick, as live."""
     return np.array([
+        np.full(4, np.nan) if shown is None or reference is None else
         kinematics.action_between(shown, reference, leader[0], references[0]).unclipped
         for shown, reference in zip(leader, references)])
 
@@ -190,6 +192,8 @@ def _clutched(leader, positions, schema, kinematics):
     references, unclipped, apart = [], np.full((len(leader), 4), np.nan), []
     for i, (shown, measured) in enumerate(zip(leader, positions)):
         references.append(reference)
+        if shown is None or measured is None:
+            continue    # what the hand did meanwhile shows in the next that is known
         result = kinematics.action_between(shown, reference, leader[0], positions[0])
         unclipped[i] = result.unclipped
         apart.append(np.linalg.norm(

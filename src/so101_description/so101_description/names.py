@@ -5,6 +5,7 @@ ARMS = ('follower', 'leader')
 # driver (ARM is 'follower' or 'leader')
 JOINT_STATES = '{arm}/joint_states'          # sensor_msgs/JointState
 JOINT_COMMANDS = '{arm}/joint_commands'      # sensor_msgs/JointState, position, rad
+JOINT_TARGETS = '{arm}/joint_targets'        # the command that was taken, as limited; its stamp
 SET_TORQUE = '{arm}/set_torque'              # std_srvs/SetBool
 CLEAR_FAULTS = '{arm}/clear_faults'          # std_srvs/Trigger
 DIAGNOSTICS = '/diagnostics'                 # diagnostic_msgs/DiagnosticArray

@@ -38,10 +38,11 @@ REST_TOLERANCE = 0.1     # rad
 
 class Arm:
     """The arm `name`. `publish(stamp_ns, position, velocity, load)` gets arrays (6,): rad, rad/s,
-    share of full drive, and the time of the oldest of them; `log(text)` gets what to tell."""
+    share of full drive, and the time of the oldest of them; `taken(stamp_ns, target)` the command
+    that moves the arm from now on, within its limits; `log(text)` gets what to tell."""
 
     def __init__(self, name: str, bus: Bus, calibration: Calibration, limits: Limits, *,
-                 rate: float, publish, log):
+                 rate: float, publish, taken, log):
         self.name, self.bus, self.calibration = name, bus, calibration
         self.rate, self.limits = rate, limits
         self.servos = Servos(name, bus, calibration, log)
@@ -52,8 +53,9 @@ class Arm:
         self.cycles = self.late_cycles = self.refused = self.reconnects = 0
         self.starts = deque(maxlen=int(5 * rate))     # monotonic s of the last cycles
         self._restore = False                         # torque on at the next fresh command
-        self._publish, self._log = publish, log
+        self._publish, self._taken, self._log = publish, taken, log
         self._command: deque = deque(maxlen=1)        # the latest wins
+        self._new: tuple[int, np.ndarray] | None = None        # taken, not yet told
         self._requests: queue.SimpleQueue = queue.SimpleQueue()
         self._closing, self._closed = threading.Event(), threading.Event()
 
@@ -76,7 +78,7 @@ class Arm:
         except CellError as error:
             self.refused += 1
             raise CellError(f'{self.name}: command refused: {error}') from error
-        self._command.append((target, time.monotonic() - max(age, 0.0)))
+        self._command.append((target, time.monotonic() - max(age, 0.0), stamp_ns))
 
     def set_torque(self, on: bool) -> list[str]:
         """Switch all servos; what went wrong, a line a servo (none: all obeyed)."""
@@ -150,6 +152,9 @@ class Arm:
             now = time.monotonic()
             self.servos.begin_read(self._prepare(now) if goals is None else goals)
             goals = None
+            if self._new:       # on the wire
+                self._taken(*self._new)
+                self._new = None
             if behind:          # the wire is busy now: time to tell of the last cycle
                 self._tell()
                 unsent_from = self.goal.position
@@ -175,7 +180,7 @@ class Arm:
     def _prepare(self, now: float) -> bytes:
         """Take the latest command, if any; the packet of a cycle's goals, empty without torque."""
         if self._command:
-            target, at = self._command.popleft()
+            target, at, stamp = self._command.popleft()
             if self._restore:
                 self._restore = False
                 for line in self._set_torque(True) or [
@@ -183,6 +188,7 @@ class Arm:
                     self._log(line)
             if self.torque_on and not self.servos.faults.sentence():
                 self.goal.command(target, at)
+                self._new = (stamp, self.goal.target)
         if not self.torque_on:
             return b''
         return self.servos.goal_packet(self.goal.advance(now, self.servos.measured()))

@@ -148,8 +148,9 @@ class DriverNode(CellNode):
         limits = Limits(
             self.param('max_speed'), self.param('align_speed'), self.param('command_timeout'),
             self.param('rest_after'), self._locked, REST if arm == 'follower' else None)
-        return Arm(arm, bus, calibration, limits, rate=self.param('rate'),
-                   publish=self._states[arm].publish, log=self.get_logger().info)
+        states = self._states[arm]
+        return Arm(arm, bus, calibration, limits, rate=self.param('rate'), publish=states.publish,
+                   taken=states.taken, log=self.get_logger().info)
 
     def _command(self, arm: str, message: JointState) -> None:
         if arm not in self._arms:

@@ -1,4 +1,4 @@
-"""Publishes the joint states of one arm, from the arm's own thread; the message is reused."""
+"""Publishes what one arm measures and what it was told, from the arm's own thread."""
 from array import array
 
 from sensor_msgs.msg import JointState
@@ -8,11 +8,13 @@ from so101_description.joints import JOINTS
 
 
 class JointStates:
-    """`{arm}/joint_states`."""
+    """`{arm}/joint_states`, the message reused, and `{arm}/joint_targets`."""
 
     def __init__(self, node, arm: str):
         self._publisher = node.create_publisher(
             JointState, names.JOINT_STATES.format(arm=arm), qos.SENSOR_PUB)
+        self._targets = node.create_publisher(
+            JointState, names.JOINT_TARGETS.format(arm=arm), qos.COMMAND)
         self._message = JointState(name=list(JOINTS))
         self._message.header.frame_id = arm
 
@@ -24,3 +26,10 @@ class JointStates:
         message.velocity = array('d', velocity.tobytes())
         message.effort = array('d', load.tobytes())
         self._publisher.publish(message)
+
+    def taken(self, stamp_ns: int, target) -> None:
+        """The command of that stamp moves the arm from now on, to (6,) rad."""
+        message = JointState(name=list(JOINTS), position=array('d', target.tobytes()))
+        message.header.frame_id = self._message.header.frame_id
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
+        self._targets.publish(message)

@@ -35,12 +35,13 @@ class Running:
 
     def __init__(self, emulated, rest=REST, locked=FREE, max_speed=2.0, rate=100.0,
                  name='follower', align_speed=None):
-        self.states, self.lines, self.error, self.told_at = [], [], None, []
+        self.states, self.lines, self.error, self.told_at, self.taken = [], [], None, [], []
         self.bus = Bus(emulated.port, IDS, answer_timeout=0.01)  # a busy machine answers late
         self.arm = Arm(
             name, self.bus, load_calibration(calibration_path(name)),
             Limits(max_speed, align_speed or max_speed, 0.25, 60.0, locked, rest), rate=rate,
-            publish=self.tell, log=self.lines.append)
+            publish=self.tell, taken=lambda *new: self.taken.append(new),
+            log=self.lines.append)
         self.steps = []                # rad, of each goal over the one before
         advance = self.arm.goal.advance
 

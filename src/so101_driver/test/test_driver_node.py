@@ -50,9 +50,11 @@ class Bench:
         self.node = rclpy.create_node('bench')
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
-        self.states, self.diagnostics = [], []
+        self.states, self.targets, self.diagnostics = [], [], []
         self.node.create_subscription(
             JointState, names.JOINT_STATES.format(arm=arm), self.states.append, qos.SENSOR_SUB)
+        self.node.create_subscription(
+            JointState, names.JOINT_TARGETS.format(arm=arm), self.targets.append, qos.COMMAND)
         self.node.create_subscription(
             DiagnosticArray, names.DIAGNOSTICS, self.diagnostics.append, qos.STATUS)
         self._commands = self.node.create_publisher(
@@ -86,6 +88,7 @@ class Bench:
         message = JointState(name=list(joints), position=[float(p) for p in position])
         message.header.stamp = self.node.get_clock().now().to_msg()
         self._commands.publish(message)
+        return message
 
     @property
     def position(self):
@@ -129,8 +132,15 @@ def test_the_driver_from_joint_states_to_exit(cell, bench):
     assert tuple(state.name) == JOINTS and state.header.frame_id == 'follower'
     assert len(state.velocity) == len(state.effort) == 6
     assert abs(time.time() - (state.header.stamp.sec + state.header.stamp.nanosec * 1e-9)) < 0.5
-    # torque and commands
+    # torque and commands: the taken ones are said, as limited
+    bench.command([0.0] * 6)
+    bench.spin_for(0.2)
+    assert bench.targets == []
     assert bench.torque(True).success
+    command = bench.command([2.5, 0, 0, 0, 0, 0.5])
+    bench.spin_until(lambda: bench.targets)
+    assert bench.targets[-1].header.stamp == command.header.stamp
+    assert 1.0 < bench.targets[-1].position[0] < 2.4 and bench.targets[-1].position[5] == 0.5
     assert all(servo.torque_on for servo in follower.servos)
     assert not any(servo.torque_on for servo in leader.servos)
     target = np.array([0.3, -0.2, 0.1, 0.2, -0.1, 0.6])
@@ -148,6 +158,7 @@ def test_the_driver_from_joint_states_to_exit(cell, bench):
     assert np.allclose(bench.position, held, atol=0.003)
     assert held[0] > -1.0
     # bad commands are refused, counted and named; diagnostics tell
+    bench.targets.clear()
     bench.command([0.0] * 6, JOINTS[:5] + ('grip',))
     bench.spin_for(0.1)
     bench.command([float('nan')] * 6)
@@ -159,7 +170,7 @@ def test_the_driver_from_joint_states_to_exit(cell, bench):
         return found.get('driver: follower', {}).get('commands_refused', '') >= '2' and found
     bench.spin_until(refused)
     found = refused()
-    assert len(found) == 14
+    assert len(found) == 14 and bench.targets == []
     assert int(found['driver: follower']['commands_stale']) >= 1
     assert float(found['driver: leader']['rate_hz']) > 50
     assert found['driver: leader: gripper']['voltage_v'] == '7.4'
