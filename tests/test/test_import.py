@@ -40,8 +40,8 @@ def import_and_compare(bag, executed, out):
     differences, magnitudes, alone = [], [], 0
     for name, steps in steps_by_episode(out).items():
         for step in steps:
-            live = min(executed[name], key=lambda s: abs(s.stamp - step.stamp))
-            if abs(live.stamp - step.stamp) > 5e7:
+            live = min(executed.get(name, ()), key=lambda s: abs(s.stamp - step.stamp), default=None)
+            if live is None or abs(live.stamp - step.stamp) > 5e7:
                 alone += 1      # executed, but what followed was seen too late to be stored
                 continue
             differences.append(np.linalg.norm(live.action - step.action))
@@ -67,5 +67,4 @@ def test_a_raw_recording_of_the_cell_imports_to_the_executed_actions(tmp_path, m
     assert import_and_compare(tmp_path / 'recording', executed, tmp_path / 'out') < 0.05
     bare = without(
         tmp_path / 'recording', JOINT_COMMANDS.format(arm='follower'), tmp_path / 'no_commands')
-    # where the leader does not explain an episode, the follower's motion has to: 10 to 20 % off
-    assert import_and_compare(bare, executed, tmp_path / 'out-bare') < 0.3
+    assert import_and_compare(bare, executed, tmp_path / 'out-bare') < 0.05

@@ -53,6 +53,11 @@ class Stream:
                    key=lambda i: abs(int(self.stamps[i]) - stamp))
         return near if abs(int(self.stamps[near]) - stamp) <= tolerance else None
 
+    def latest(self, stamp: int, age: int) -> int | None:
+        """Index of the newest sample at `stamp`, None if there is none of at most that age (ns)."""
+        index = int(np.searchsorted(self.stamps, stamp, 'right')) - 1
+        return index if index >= 0 and stamp - int(self.stamps[index]) <= age else None
+
     def before(self, stamp: int) -> int | None:
         """Index of the last sample before `stamp`, or None."""
         index = int(np.searchsorted(self.stamps, stamp)) - 1

@@ -11,7 +11,7 @@ from so101_description.kinematics import Kinematics
 
 from .labels import labelled
 from .observe import crop_resize, state_vector
-from .raw_bag import RawRecording, read_frames
+from .raw_bag import RawRecording, read_frames, Stream
 from .raw_episodes import source_at, Span
 from .steps import Outcome, Source, StepRecord
 from .task import TaskSchema
@@ -21,6 +21,7 @@ AGREES = 0.1        # median by which a leader that drove differs from the comma
 STALE = 10**9       # ns; a command as old, from which the arm is ...
 AWAY = 0.3          # rad ... so far away, is not what the arm was doing
 REWARD_AGE = 5 * 10**8      # ns, as live
+LOOK = 10**8        # ns; a loop acts on the newest that it has, if it is no older
 
 COMMANDS = 'follower/joint_commands'
 LEADER = 'the leader, clutched as live'
@@ -44,6 +45,7 @@ class Imported:
 class _Tick:
     stamp: int
     position: np.ndarray | None
+    leader: np.ndarray | None
     frames: tuple[int | None, ...]      # index in the camera's stream
 
 
@@ -99,30 +101,30 @@ def steps_of(recording: RawRecording, span: Span, schema: TaskSchema, kinematics
 
 def _ticks(recording, span, period, schema) -> list[_Tick]:
     """The episode's control ticks, and one more, at which what followed was seen."""
-    # a loop at this rate commands, and says how it stands, once a tick
-    for stream in (recording.commands, recording.marks):
+    # a loop at this rate says how it stands at the beginning of each tick, and then commands
+    for stream in (recording.marks, recording.commands):
         if stream is not None:
             a, b = np.searchsorted(stream.stamps, [span.start, span.end - period // 2])
-            stamps = stream.stamps[a:b].tolist()
+            stamps = np.unique(stream.stamps[a:b]).tolist()
             if len(stamps) > 2 and 0.8 < np.median(np.diff(stamps)) / period < 1.25:
+                see, tolerance = Stream.latest, max(period, LOOK)
                 break
     else:
         stamps = list(range(span.start, span.end - period, period))
-    stamps = [*stamps, stamps[-1] + period] if stamps else []
-    tolerance = period // 2
-    ticks = []
-    for stamp in stamps:
-        near = recording.follower.nearest(stamp, tolerance)
-        ticks.append(_Tick(
-            stamp, None if near is None else recording.follower.values[near],
-            tuple(recording.frames[c.name].nearest(stamp, tolerance) for c in schema.cameras)))
-    return ticks
+        see, tolerance = Stream.nearest, period // 2
+
+    def value(stream, stamp):
+        index = None if stream is None else see(stream, stamp, tolerance)
+        return None if index is None else stream.values[index]
+    return [_Tick(stamp, value(recording.follower, stamp), value(recording.leader, stamp),
+                  tuple(see(recording.frames[c.name], stamp, tolerance) for c in schema.cameras))
+            for stamp in ([*stamps, stamps[-1] + period] if stamps else [])]
 
 
 def _actions(recording, ticks, schema, kinematics, period):
     """References (T, 6), unclipped actions (T, 4; NaN: unknown), and where both come from."""
     positions = [t.position for t in ticks]
-    leader = _leader_poses(recording, ticks, period)
+    leader = None if recording.leader is None else [t.leader for t in ticks]
     sources = {source_at(recording, t.stamp, period) for t in ticks[:-1]}
     human = (leader is not None and leader[0] is not None and positions[0] is not None
              and sources <= {Source.HUMAN, Source.NONE})
@@ -167,13 +169,6 @@ def _command(recording, tick) -> np.ndarray | None:
     old = tick.stamp - recording.commands.stamps[index] > STALE
     away = np.abs(command - tick.position)[:5].max() > AWAY
     return tick.position if old and away else command
-
-
-def _leader_poses(recording, ticks, period) -> list | None:
-    if recording.leader is None:
-        return None
-    near = [recording.leader.nearest(tick.stamp, period // 2) for tick in ticks]
-    return [None if n is None else recording.leader.values[n] for n in near]
 
 
 def _between(poses, positions, kinematics) -> tuple[np.ndarray, np.ndarray]:
