@@ -80,19 +80,19 @@ def step_from_cdr(data) -> StepRecord:
 
 def _read_step(cdr: '_Cdr') -> StepRecord:
     stamp, _ = cdr.stamp(), cdr.text()
-    schema_hash, episode_id, index = cdr.text(), cdr.text(), cdr.number('I', 4)
+    schema_hash, episode_id = cdr.text(), cdr.text()
+    index, count = cdr.take(_TWO, 4)
     cameras, image_stamps, images = [], [], []
-    for _ in range(cdr.number('I', 4)):
+    for _ in range(count):
         image_stamps.append(cdr.stamp())
         cameras.append(cdr.text())
-        height, width = cdr.number('I', 4), cdr.number('I', 4)
-        encoding, _, _ = cdr.text(), cdr.number('B', 1), cdr.number('I', 4)
+        height, width = cdr.take(_TWO, 4)
+        encoding = cdr.text()
+        cdr.take(_ENDIAN, 1), cdr.take(_ONE, 4)     # no pixel has more than a byte; no padding
         images.append(whole(cameras[-1], encoding, height, width, cdr.numbers(np.uint8)))
     state, action = cdr.numbers(np.float32), cdr.numbers(np.float32)
-    source, reward = cdr.number('B', 1), cdr.number('f', 4)
-    has_reward, terminated, truncated, last = (bool(cdr.number('B', 1)) for _ in range(4))
-    outcome, policy_version, sigma = (
-        cdr.number('B', 1), cdr.number('I', 4), cdr.number('f', 4))
+    (source, reward, has_reward, terminated, truncated, last, outcome, policy_version,
+     sigma) = cdr.take(_AFTER, 4)
     return StepRecord(
         stamp=stamp, schema_hash=schema_hash, episode_id=episode_id, index=index,
         cameras=tuple(cameras), image_stamps=tuple(image_stamps), images=tuple(images),
@@ -109,28 +109,30 @@ class _Cdr:
         if self._data[1] != 1:
             raise ValueError(f'their encoding is {self._data[1]}, not little-endian CDR')
 
-    def number(self, kind: str, size: int):
-        at = self._at + (-self._at % size)
-        self._at = at + size
-        return _NUMBERS[kind](self._data, at)[0]
+    def take(self, fields: struct.Struct, align: int) -> tuple:
+        at = self._at + (-self._at % align)
+        self._at = at + fields.size
+        return fields.unpack_from(self._data, at)
 
     def stamp(self) -> int:
-        return self.number('i', 4) * 10**9 + self.number('I', 4)
+        seconds, ns = self.take(_STAMP, 4)
+        return seconds * 10**9 + ns
 
     def text(self) -> str:
-        length = self.number('I', 4)
+        length, = self.take(_ONE, 4)
         start, self._at = self._at, self._at + length
         if self._at > len(self._data):
             raise ValueError('they end too early')
         return str(self._data[start:self._at - 1], 'utf-8')
 
     def numbers(self, kind) -> np.ndarray:
-        count = self.number('I', 4)
+        count, = self.take(_ONE, 4)
         start, self._at = self._at, self._at + count * np.dtype(kind).itemsize
         return np.frombuffer(self._data, kind, count, start)
 
 
-_NUMBERS = {kind: struct.Struct(f'<{kind}').unpack_from for kind in 'BiIf'}
+_ONE, _TWO, _STAMP, _ENDIAN, _AFTER = map(
+    struct.Struct, ('<I', '<II', '<iI', '<B', '<B3xf4?B3xIf'))
 
 
 def task_to_cdr(schema: TaskSchema) -> memoryview:

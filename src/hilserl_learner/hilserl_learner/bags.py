@@ -119,15 +119,15 @@ class Bag:
 def contents(directories: list[Path]) -> Iterator[tuple[Path, int, TaskSchema | StepRecord]]:
     """Bag, stamp (ns), and task or step, as recorded; CellError where a bag is not whole."""
     files = [file for directory in directories for file in _files(directory)]
-    here, decoders, types = Path(), {}, {}
+    here, directory, decoders, types = Path(), Path(), {}, {}
     try:
         for file, record in mcap_stream.read(files):
-            if file != here:
-                here, decoders, types = file, {}, {}
+            if file is not here:
+                here, directory, decoders, types = file, file.parent, {}, {}
             if isinstance(record, Message):
                 decode = decoders.get(record.channel_id)
                 if decode:
-                    yield file.parent, record.log_time, decode(record.data)
+                    yield directory, record.log_time, decode(record.data)
             elif isinstance(record, Schema):
                 types[record.id] = record
             elif isinstance(record, Channel):

@@ -133,7 +133,7 @@ def _fill(bags: list[Path], replay: Replay, demonstration: bool, loaded: Loaded,
     said, here = time.monotonic(), None
     labels = {bag: found for bag in bags if (found := read_labels(bag))}
     for bag, content in _labelled(bags, labels):
-        if bag != here:
+        if bag is not here:
             here = bag
             loaded.bags += 1
             if time.monotonic() - said > PROGRESS:
@@ -170,7 +170,7 @@ def _labelled(bags: list[Path], labels: dict[Path, list[Label]]):
     """Bag and content, one by one; the steps of labelled bags with what their labels say."""
     waiting: dict[tuple[Path, str], list[StepRecord]] = {}
     for bag, _, content in contents(bags):
-        if bag in labels and isinstance(content, StepRecord):
+        if labels and bag in labels and isinstance(content, StepRecord):
             waiting.setdefault((bag, content.episode_id), []).append(content)
             if not content.last:
                 continue
