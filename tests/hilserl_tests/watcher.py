@@ -28,7 +28,7 @@ class Watcher:
     def __enter__(self):
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
-        node = rclpy.create_node('watcher', context=self._context)
+        self.node = node = rclpy.create_node('watcher', context=self._context)
         for kind, topic, profile, store in (
                 (ActorStatus, names.ACTOR_STATUS, qos.STEPS, self.actor.append),
                 (LearnerStatus, names.LEARNER_STATUS, qos.STATUS, self.learner.append),

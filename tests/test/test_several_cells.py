@@ -1,6 +1,7 @@
 """Two cells side by side, one learner: both feed it, both are driven by what it learns."""
 import time
 
+from diagnostic_msgs.msg import DiagnosticArray
 from hilserl_learner.bags import open_bags
 from hilserl_tests.cell_process import CellProcess, own_domain
 import rclpy
@@ -14,7 +15,10 @@ def test_two_cells_feed_one_learner_and_do_not_hear_each_other(tmp_path):
         context = rclpy.Context()
         rclpy.init(context=context)
         node = rclpy.create_node('watcher', context=context)
-        episodes, status = {'a': set(), 'b': set()}, {}
+        episodes, status, diagnosed = {'a': set(), 'b': set()}, {}, set()
+        node.create_subscription(
+            DiagnosticArray, names.DIAGNOSTICS,
+            lambda m: diagnosed.update(s.name for s in m.status), qos.STATUS)
         for cell in episodes:
             node.create_subscription(
                 Step, f'/{cell}/{names.STEP}',
@@ -38,6 +42,8 @@ def test_two_cells_feed_one_learner_and_do_not_hear_each_other(tmp_path):
         other.interrupt()
         one.interrupt()
         rclpy.shutdown(context=context)
+    assert {'a/driver: follower', 'b/driver: follower', 'a/learner: learning'} <= diagnosed
+    assert all(name.startswith(('a/', 'b/')) for name in diagnosed)
     for cell in (one, other):
         assert cell.process.returncode == 0, cell.text[-3000:]
         assert 'Traceback' not in cell.text

@@ -96,8 +96,7 @@ class ActorNode(CellNode):
 
     def _make_topics(self) -> None:
         self.create_subscription(LearnerStatus, names.LEARNER_STATUS, self._on_learner, qos.STATUS)
-        if self.role != 'eval':
-            PolicyIntake(self)
+        self._intake = PolicyIntake(self) if self.role != 'eval' else None
         self._step_publisher = self.create_publisher(Step, names.STEP, qos.STEPS)
         self._status_publisher = self.create_publisher(
             ActorStatus, names.ACTOR_STATUS, qos.STATUS)
@@ -157,6 +156,8 @@ class ActorNode(CellNode):
             self._tick_ms = (time.monotonic() - now) * 1e3
             self._publish_steps()
             self._publish_status(stamp)
+            if self._intake:
+                self._intake.acted.set()
             if self._is_done():
                 self.stop_event.set()
                 return

@@ -86,7 +86,7 @@ def plan(command: str, values: dict) -> Plan:
         nodes.append(NodeSpec('hilserl_actor', 'operator', {
             'screen': values['screen'], 'hand': sim and operator == 'person'}, interactive=True))
     return Plan(tuple(nodes), values['namespace'], run_dir, values['run_for'],
-                {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()},
+                {name: os.environ.get(name) or value for name, value in ENVIRONMENT.items()},
                 values['screen'] != 'plain' and command != 'preflight', note)
 
 

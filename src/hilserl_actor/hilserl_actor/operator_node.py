@@ -91,14 +91,18 @@ class OperatorNode(CellNode):
         self.screen.note_learner(message, time.monotonic())
 
     def _on_log(self, message: Log) -> None:
-        if message.name != self.get_logger().name:
+        cell = self.get_namespace().strip('/').replace('/', '.')
+        if message.name != self.get_logger().name and message.name.rpartition('.')[0] == cell:
             style = {30: 'yellow', 40: 'red', 50: 'bold red'}.get(message.level, '')
             self.screen.lines.append((style, f'{message.name}: {message.msg}'))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
+            name = names.of_cell(self.get_namespace(), status.name)
+            if not name:
+                continue
             self.screen.note_diagnostic(
-                status.name, ord(status.level), status.message,
+                name, ord(status.level), status.message,
                 {pair.key: pair.value for pair in status.values})
 
     def _draw(self) -> None:

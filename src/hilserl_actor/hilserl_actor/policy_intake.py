@@ -1,6 +1,7 @@
 """The learner's weights on their way to the loop.
 
-Loading them takes its time in a thread of its own; the loop takes a policy between two ticks.
+Loading them takes its time in a thread of its own, which begins when the loop has just acted: it
+has Python's lock for some ms. The loop takes a policy between two ticks.
 """
 import threading
 
@@ -20,6 +21,7 @@ class PolicyIntake:
         self._since = node.get_clock().now().nanoseconds     # what is latched may be older
         self._message: Weights | None = None
         self._arrived = threading.Event()
+        self.acted = threading.Event()      # the loop's next tick is as far away as can be
         node.create_subscription(Weights, names.WEIGHTS, self._on_weights, qos.LATCHED)
         node.guard(self._load)
 
@@ -33,6 +35,8 @@ class PolicyIntake:
         while True:
             self._arrived.wait()
             self._arrived.clear()
+            self.acted.clear()
+            self.acted.wait()
             message, driving = self._message, self._loop.policy
             try:
                 policy = Policy.from_bytes(

@@ -3,7 +3,7 @@ from array import array
 import hashlib
 import time
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from so101_description import names, qos
 from so101_description.errors import CellError
 from so101_description.ros_node import CellNode, Parameter
@@ -82,8 +82,6 @@ class LearnerNode(CellNode):
             self.create_publisher(Weights, actor + names.WEIGHTS, qos.LATCHED) for actor in actors]
         self._status = [self.create_publisher(
             LearnerStatus, actor + names.LEARNER_STATUS, qos.STATUS) for actor in actors]
-        self._diagnostics = self.create_publisher(
-            DiagnosticArray, names.DIAGNOSTICS, qos.STATUS)
         # before the bags are read: steps that arrive meanwhile wait in the subscription
         for actor in actors:
             self.create_subscription(Step, actor + names.STEP, self._on_step, qos.STEPS)
@@ -142,12 +140,12 @@ class LearnerNode(CellNode):
         for publisher in self._status:
             publisher.publish(message)
         warnings = learner.health.warnings
-        self._diagnostics.publish(DiagnosticArray(header=message.header, status=[DiagnosticStatus(
+        self.diagnose(DiagnosticStatus(
             level=DiagnosticStatus.WARN if warnings else DiagnosticStatus.OK,
-            name=f'{self.get_fully_qualified_name()}: learning',
-            message='; '.join(warnings) or learner.state.lower(), hardware_id='learner',
-            values=[KeyValue(key=name, value=f'{value:.6g}')
-                    for name, value in sorted(metrics.items())])]))
+            name='learner: learning', message='; '.join(warnings) or learner.state.lower(),
+            hardware_id='learner', values=[
+                KeyValue(key=name, value=f'{value:.6g}')
+                for name, value in sorted(metrics.items())]))
 
     def _on_pause(self, request, response):
         self._learner.pause(request.data)

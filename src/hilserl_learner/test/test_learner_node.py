@@ -118,7 +118,7 @@ def test_steps_become_bags_weights_status_and_a_run_that_resumes(environment, ac
         assert rolled_back.success and rolled_back.message == saved.message
         actor.wait(lambda: actor.diagnostics)
         status, = actor.diagnostics[-1].status
-        assert status.name == '/learner: learning' and status.level == DiagnosticStatus.OK
+        assert status.name == 'learner: learning' and status.level == DiagnosticStatus.OK
         assert {'critic_loss', 'q_mean', 'q_bound', 'sigma', 'update_ratio', 'human_share',
                 'critic_gradient_norm', 'action_saturation', 'rejected_steps'} <= {
                     pair.key for pair in status.values}

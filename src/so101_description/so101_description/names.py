@@ -52,3 +52,15 @@ SIM_PLACE_CUBE = 'sim/place_cube'            # Trigger
 # frames
 BASE_FRAME = 'base_link'
 TOOL_FRAME = 'tool'
+
+
+def in_cell(namespace: str, name: str) -> str:
+    """A diagnostic's name in the cell of that namespace: 'left/driver: follower' in '/left'."""
+    return '/'.join(filter(None, (namespace.strip('/'), name)))
+
+
+def of_cell(namespace: str, name: str) -> str:
+    """A diagnostic's name without its cell's namespace; '' if it is of another cell."""
+    node, colon, rest = name.partition(':')
+    cell, _, own = node.rpartition('/')
+    return own + colon + rest if cell == namespace.strip('/') else ''

@@ -6,12 +6,14 @@ own thread; the main thread waits for SIGINT, SIGTERM, a fatal error or the deat
 once, with the executor still spinning, and the process exits with 0, or 1 after an error.
 """
 from dataclasses import dataclass
+from functools import cached_property
 import os
 import signal
 import sys
 import threading
 import traceback
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import (
     FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult)
 import rclpy
@@ -19,6 +21,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from . import names, qos
 from .errors import CellError
 
 try:  # Kilted and later: half the CPU of the wait-set executors
@@ -113,6 +116,18 @@ class CellNode(Node):
     def param(self, name: str):
         """Value of a declared parameter."""
         return self.get_parameter(name).value
+
+    @cached_property
+    def _diagnostics(self):
+        return self.create_publisher(DiagnosticArray, names.DIAGNOSTICS, qos.STATUS)
+
+    def diagnose(self, *statuses: DiagnosticStatus) -> None:
+        """Publish statuses; those of a cell in a namespace are named so."""
+        for status in statuses:
+            status.name = names.in_cell(self.get_namespace(), status.name)
+        message = DiagnosticArray(status=list(statuses))
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
 
     def fatal(self, sentence: str) -> None:
         """End the process with 1 and this sentence; callable from any thread."""

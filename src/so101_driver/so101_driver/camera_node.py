@@ -5,7 +5,7 @@ Each frame is stamped when it has been read and published at once; nothing queue
 from array import array
 import time
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import CameraInfo, Image
 
 from so101_description import names, qos
@@ -46,8 +46,6 @@ class CameraNode(CellNode):
                               self._publish, self.get_logger().warning)
         self._camera.open()
         self._thread = self.guard(self._camera.run)
-        self._diagnostics = self.create_publisher(
-            DiagnosticArray, names.DIAGNOSTICS, qos.STATUS)
         self._before = time.monotonic(), self._camera.frames
         self.create_timer(1.0, self._diagnose)
 
@@ -66,12 +64,10 @@ class CameraNode(CellNode):
             level, message = DiagnosticStatus.WARN, f'{rate:.1f} Hz of {camera.rate:.1f}'
         if age > LATE / camera.rate:
             level, message = DiagnosticStatus.STALE, f'no frame for {age:.1f} s'
-        report = DiagnosticArray(status=[make_status(
+        self.diagnose(make_status(
             level, f'camera: {names.WRIST_CAMERA}', message, camera.device, [
                 ('rate_hz', f'{rate:.1f}'), ('age_s', f'{age:.3f}'), ('frames', camera.frames),
-                ('reopened', camera.reopened)])])
-        report.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(report)
+                ('reopened', camera.reopened)]))
 
     def _publish(self, stamp_ns: int, image) -> None:
         stamp = self._image.header.stamp

@@ -8,7 +8,6 @@ import os
 import threading
 import time
 
-from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 from sensor_msgs.msg import JointState
 from so101_interfaces.msg import ActorStatus
@@ -71,8 +70,6 @@ class DriverNode(CellNode):
             if arm in self._ports or self.param(f'{arm}_calibration')}
         if len(calibrations) == 2:
             check_spans(calibrations['leader'], calibrations['follower'])
-        self._diagnostics = self.create_publisher(
-            DiagnosticArray, names.DIAGNOSTICS, qos.STATUS)
         self._states = {}
         for arm in self._ports:
             self._states[arm] = JointStates(self, arm)
@@ -183,10 +180,7 @@ class DriverNode(CellNode):
         return response
 
     def _publish_diagnostics(self) -> None:
-        message = DiagnosticArray(
-            status=[s for arm in self._diagnosed.values() for s in arm.statuses()])
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(message)
+        self.diagnose(*(s for arm in self._diagnosed.values() for s in arm.statuses()))
 
     def close(self) -> None:
         """Both arms at once: to rest, torque off, ports closed."""
