@@ -14,17 +14,26 @@ from hilserl_learner.learner_options import LearnerOptions
 from hilserl_learner.memory import keep_freed_memory
 from hilserl_learner.steps import Source, StepRecord
 from hilserl_learner.tasks import make_task
+import numpy as np
 from so101_description.errors import CellError
 from so101_description.model import model_hash
 from so101_sim.worlds import WORLDS
 
 DEMOS, FINAL = 20, 50
+SCHEMA = make_task('grasp_lift', model_hash())
 SIGMAS = (1.0, 0.4, 0.2, 0.1, 0.0)
 
 
 def without_action(step: StepRecord) -> StepRecord:
     """What a recorder stores that has no kinematics: a dummy."""
     return step if step.last else replace(step, action=0.0 * step.action)
+
+
+def joints_alone(step: StepRecord) -> StepRecord:
+    """... and that did not record what the joints were told either."""
+    step = without_action(step)
+    told = [name.endswith('.following_error') for name in SCHEMA.state_names]
+    return replace(step, state=np.where(told, np.float32(0.0), step.state))
 
 
 def timeout_as_terminal(step: StepRecord) -> StepRecord:
@@ -52,8 +61,10 @@ ROWS = {
     'ordinary': Row('nothing wrong'),
     'zero-actions': Row('demonstrations with zero actions, used as they are',
                         demonstrations=without_action, unchecked=True),
-    'zero-actions-checked': Row('demonstrations with zero actions, as the suite takes them: '
-                                'rebuilt by FK, or refused', demonstrations=without_action),
+    'zero-actions-command': Row('... rebuilt by FK, the gripper from its command',
+                                demonstrations=without_action),
+    'zero-actions-joint': Row('... rebuilt by FK, the gripper from its own joint',
+                              demonstrations=joints_alone),
     'frame-stack': Row('three stacked frames, checkpoints on', 'frame_stack=3'),
     'timeout-terminal': Row('timeouts treated as terminals', steps=timeout_as_terminal),
     'no-interventions': Row('interventions kept out of the prior half', steps=nobody_helped),
@@ -63,7 +74,7 @@ ROWS = {
 
 def learn(name: str, options, directory: Path) -> dict:
     """Run one row; returns its figures."""
-    row, schema = ROWS[name], make_task('grasp_lift', model_hash())
+    row, schema = ROWS[name], SCHEMA
     demos = directory / 'demos'
     stepped.record_demonstrations(
         schema, demos, DEMOS, options.seed, options.world, row.demonstrations)
@@ -88,10 +99,9 @@ def learn(name: str, options, directory: Path) -> dict:
 
 def noise(policy: Path, world: str) -> dict:
     """Success of a trained policy under several sigmas."""
-    schema, bundle = make_task('grasp_lift', model_hash()), policy.read_bytes()
-    found = {}
+    bundle, found = policy.read_bytes(), {}
     for sigma in SIGMAS:
-        measured = stepped.evaluate(schema, bundle, world, FINAL, sigma=sigma)
+        measured = stepped.evaluate(SCHEMA, bundle, world, FINAL, sigma=sigma)
         found[str(sigma)] = {'success': measured.success, 'interval': measured.interval}
         print(f'sigma {sigma:g}: {measured.successes} of {FINAL}')
     return {'noise': found, 'episodes': FINAL}

@@ -150,7 +150,7 @@ class ActorNode(CellNode):
         torch.set_num_threads(1)
         ticker = Ticker(1.0 / self.schema.rate)
         while not self._done.is_set():
-            now, stamp = ticker.wait(), self.get_clock().now().to_msg()
+            now, stamp = ticker.wait(self.senses.ask), self.get_clock().now().to_msg()
             self.pace.tick(now)
             self._tick()
             self._tick_ms = (time.monotonic() - now) * 1e3

@@ -4,6 +4,7 @@ The loop's thread waits for the FK service with a deadline while the executor's 
 the answer; the arms are only ever published to.
 """
 import threading
+import time
 
 import numpy as np
 from geometry_msgs.msg import Point
@@ -48,29 +49,39 @@ class ServiceKinematics:
         """Whether all services are there."""
         return all(client.service_is_ready() for client in self._clients.values())
 
-    def _call(self, name: str, request):
-        done = threading.Event()
+    def _ask(self, name: str, request):
+        """Send a request; returns the function that waits for its answer."""
+        done, deadline = threading.Event(), time.monotonic() + self._timeout
         client = self._clients[name]
         future = client.call_async(request)
         future.add_done_callback(lambda _: done.set())
-        if not done.wait(self._timeout):
-            client.remove_pending_request(future)
-            raise KinematicsLost(f'{name} did not answer within {self._timeout * 1e3:.0f} ms; '
-                                 'the arm holds and nothing is recorded')
-        answer = future.result()
-        if not answer.ok:
-            raise CellError(f'{name}: {answer.message}')
+
+        def answer():
+            if not done.wait(max(0.0, deadline - time.monotonic())):
+                client.remove_pending_request(future)
+                raise KinematicsLost(f'{name} did not answer within {self._timeout * 1e3:.0f} ms; '
+                                     'the arm holds and nothing is recorded')
+            if not future.result().ok:
+                raise CellError(f'{name}: {future.result().message}')
+            return future.result()
         return answer
+
+    def _call(self, name: str, request):
+        return self._ask(name, request)()
 
     def _states(self, *positions):
         return [JointState() if p is None else joint_state(self._node, p) for p in positions]
 
-    def tool(self, position) -> tuple[np.ndarray, str]:
-        """Tool position (3,) m in base_link, and the hash of the service's model."""
+    def ask_tool(self, position):
+        """Ask where the tool is; returns the function that waits for the answer: tool position
+        (3,) m in base_link, and the hash of the service's model."""
         joints, = self._states(position)
-        answer = self._call(names.GET_TOOL_POSE, GetToolPose.Request(joints=joints))
-        p = answer.pose.pose.position
-        return np.array([p.x, p.y, p.z]), answer.model_hash
+        answer = self._ask(names.GET_TOOL_POSE, GetToolPose.Request(joints=joints))
+
+        def tool() -> tuple[np.ndarray, str]:
+            p = answer().pose.pose.position
+            return np.array([p.x, p.y, p.z]), answer().model_hash
+        return tool
 
     def action(self, leader, reference, leader_start, reference_start) -> np.ndarray:
         """Action (4,) that takes the reference to where the leader shows."""

@@ -7,6 +7,7 @@ import time
 
 from hilserl_learner.observe import crop_resize
 from hilserl_learner.step_messages import to_ns
+import numpy as np
 from sensor_msgs.msg import Image, JointState
 from so101_description import names, qos
 from so101_description.errors import CellError
@@ -34,6 +35,7 @@ class Senses:
         self.joints: dict[str, JointState] = {}
         self.reward: Reward | None = None
         self._heard: deque[float] = deque(maxlen=1000)      # s, when the follower reported
+        self._asked = None          # follower's joint state, position, and who waits for its tool
         self.image_age = 0.0        # s, oldest frame of the last sense()
         for camera in schema.cameras:
             node.create_subscription(
@@ -58,33 +60,50 @@ class Senses:
     def _on_reward(self, message: Reward) -> None:
         self.reward = message
 
+    def ask(self) -> None:
+        """Ask the FK service of the newest joint state, ahead of the `sense` that needs it."""
+        try:
+            message = self.joints.get('follower')
+            if message is None:
+                raise CellError('no follower joint state yet')
+            position = pack(message.name, message.position)
+            self._asked = message, position, self._kinematics.ask_tool(position)
+        except CellError as error:
+            self._asked = error
+
     def sense(self) -> Sensed:
         """Return the newest of everything; CellError names what is missing or too old."""
-        now = self._node.get_clock().now().nanoseconds
-        images, stamps = [], []
-        for camera in self._schema.cameras:
-            message = self._images.get(camera.name)
-            self._check_age(f'{camera.name} image', message, now, self._max_image_age)
-            images.append(crop_resize(image_array(message), camera))
-            stamps.append(to_ns(message.header.stamp))
-        self.image_age = (now - min(stamps)) * 1e-9
-        follower = self._joint_state('follower', now)
-        self._check_obeyed()
-        leader = self._joint_state('leader', now) if 'leader' in self.joints else None
-        tool, service_hash = self._kinematics.tool(follower)
+        if self._asked is None:
+            self.ask()
+        asked, self._asked = self._asked, None
+        if isinstance(asked, CellError):
+            raise asked
+        message, follower, where = asked
+        tool, service_hash = where()
         if service_hash != self._schema.model_hash:
             raise CellError(f'the FK service has model {service_hash[:8]}, the task '
                             f'{self._schema.model_hash[:8]}; start both from one build')
+        now = self._node.get_clock().now().nanoseconds
+        self._check_age('follower joint state', message, now, self._max_state_age)
+        self._check_obeyed(message)
+        leader = self._leader(now) if 'leader' in self.joints else None
+        images, stamps = [], []
+        for camera in self._schema.cameras:
+            frame = self._images.get(camera.name)
+            self._check_age(f'{camera.name} image', frame, now, self._max_image_age)
+            images.append(crop_resize(image_array(frame), camera))
+            stamps.append(to_ns(frame.header.stamp))
+        self.image_age = (now - min(stamps)) * 1e-9
         return Sensed(now, tuple(images), tuple(stamps), follower, tool, leader)
 
-    def _joint_state(self, arm: str, now: int):
-        message = self.joints.get(arm)
-        self._check_age(f'{arm} joint state', message, now, self._max_state_age)
+    def _leader(self, now: int) -> np.ndarray:
+        message = self.joints['leader']
+        self._check_age('leader joint state', message, now, self._max_state_age)
         return pack(message.name, message.position)
 
-    def _check_obeyed(self) -> None:
+    def _check_obeyed(self, message: JointState) -> None:
         """A driver that died on the last command has not executed the action: no step of that."""
-        late = (self._arms.sent - to_ns(self.joints['follower'].header.stamp)) * 1e-9
+        late = (self._arms.sent - to_ns(message.header.stamp)) * 1e-9
         if late > -OBEYED:
             raise CellError(f'follower joint state is {late * 1e3:.0f} ms older than the last '
                             'command: it may not have been carried out; the arm holds')

@@ -3,6 +3,7 @@ import gc
 import time
 
 SOONEST = 0.9           # of a period: no observation follows the one before any sooner
+AHEAD = 0.003           # s before a tick: time for what it needs to be asked for
 SPIN = 0.0003           # s before a deadline that a sleep may overshoot: waited for awake
 
 
@@ -16,8 +17,10 @@ class Ticker:
         gc.disable()
         self._last = self._grid = time.monotonic()
 
-    def wait(self) -> float:
+    def wait(self, ask=lambda: None) -> float:
         """Sleep until the next tick is due; returns its time, s of the monotonic clock.
+
+        `ask` is called AHEAD s before, or at once if there is less time than that.
 
         A loop that was late catches up by SOONEST, not by hurrying; whole periods are lost.
         """
@@ -27,7 +30,10 @@ class Ticker:
         if now >= self._grid + self.period:
             self._grid = now
         due = max(self._grid, self._last + SOONEST * self.period)
-        if now < due - SPIN:
+        if now < due - AHEAD:
+            time.sleep(due - AHEAD - now)
+        ask()
+        if (now := time.monotonic()) < due - SPIN:
             time.sleep(due - SPIN - now)
         while (now := time.monotonic()) < due:
             pass

@@ -1,7 +1,7 @@
 """The beat: absolute, never hurried, garbage collected between the ticks."""
 import gc
 
-from hilserl_actor.ticker import SOONEST, Ticker
+from hilserl_actor.ticker import AHEAD, SOONEST, Ticker
 import numpy as np
 import pytest
 
@@ -41,6 +41,18 @@ def test_ticks_stand_on_a_grid_whatever_the_work_between_them_takes(ticker, cloc
         times.append(ticker.wait())
         clock.sleep(PERIOD * (count % 4) / 5)
     assert np.diff(times) == pytest.approx(PERIOD, abs=1e-5)
+
+
+def test_what_a_tick_needs_is_asked_for_ahead_of_it_and_does_not_move_it(ticker, clock):
+    asked, times = [], []
+    for count in range(12):
+        times.append(ticker.wait(lambda: (asked.append(clock.now), clock.sleep(0.001))))
+        clock.sleep(PERIOD * (count % 4) / 5)
+    assert np.diff(times) == pytest.approx(PERIOD, abs=1e-5)
+    assert np.array(times) - asked == pytest.approx(AHEAD, abs=1e-4)
+    clock.sleep(1.6 * PERIOD)       # no time left: asked at once
+    late = clock.now
+    assert ticker.wait(lambda: asked.append(clock.now)) >= asked[-1] == pytest.approx(late, abs=1e-4)
 
 
 def test_a_late_loop_catches_up_without_hurrying(ticker, clock):
