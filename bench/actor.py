@@ -98,7 +98,7 @@ def main():
     for name, values in found.items():
         table.add_row(name, *(f'{np.percentile(values, p):.2f}' for p in (1, 50, 90, 99, 100)))
     Console().print(table)
-    take_over, release = hand_overs(heard.steps, heard.commands)
+    take_over, release = hand_overs(heard)
     first, last = heard.learner[0], heard.learner[-1]
     between = seconds(last.header.stamp) - seconds(first.header.stamp)
     print(json.dumps({

@@ -1,14 +1,17 @@
 """How far the follower's command jumps when human and policy take over from each other.
 
-A step's command is the first one stamped after it. What the new commander asks for between two
-of its own ticks is no jump: the 95th percentile of that is taken off at a release. A take-over
-begins with the human at rest (the clutch), so nothing is taken off there.
+A step's command is the first one stamped after it. What the policy's own action asks for is no
+jump: at a release the motion of that action from the command before is taken off, computed anew.
+A take-over begins with the human at rest (the clutch), so nothing is taken off there.
 """
 from dataclasses import dataclass
 
+from hilserl_learner.importing import kinematics_of
+from hilserl_learner.task import TaskSchema
 import numpy as np
 from so101_description.joints import pack
-from so101_description.kinematics import Kinematics
+
+from .watcher import Watcher
 
 HUMAN = 2
 
@@ -39,24 +42,21 @@ def commands_of(steps, commands) -> list[np.ndarray | None]:
     return found
 
 
-def hand_overs(steps, commands) -> tuple[Jumps, Jumps]:
-    """Of take-overs and releases, from steps (so101_interfaces/Step) and follower commands."""
-    steps = [s for s in steps if not s.last]
-    kinematics, targets = Kinematics(), commands_of(steps, commands)
-    moved = {True: [], False: []}       # whether the human commands -> (deg, mm) of each tick
-    jumps = {True: [], False: []}
+def hand_overs(heard: Watcher) -> tuple[Jumps, Jumps]:
+    """Of take-overs and releases, from what a cell said."""
+    schema = TaskSchema.from_json(heard.task.schema)
+    steps = [s for s in heard.steps if not s.last]
+    kinematics, targets = kinematics_of(schema), commands_of(steps, heard.commands)
+    jumps = {True: [], False: []}       # whether the human commands now -> (deg, mm) of each
     for (a, before), (b, after) in zip(zip(steps, targets), zip(steps[1:], targets[1:])):
         if (a.episode_id != b.episode_id or b.index != a.index + 1
-                or before is None or after is None):
+                or a.source == b.source or before is None or after is None):
             continue
-        by = (np.rad2deg(np.abs(after - before)[:5].max()), 1e3 * np.linalg.norm(
-            kinematics.tool_pose(after)[0] - kinematics.tool_pose(before)[0]))
-        (moved if a.source == b.source else jumps)[b.source == HUMAN].append(by)
-    found = []
-    for human in (True, False):
-        usual = np.zeros(2) if human or not moved[human] else np.percentile(
-            moved[human], 95, axis=0)
-        worst = (np.maximum(np.array(jumps[human]) - usual, 0.0).max(0)
-                 if jumps[human] else (np.nan, np.nan))
-        found.append(Jumps(len(jumps[human]), float(worst[0]), float(worst[1])))
-    return found[0], found[1]
+        human = b.source == HUMAN
+        due = before if human else kinematics.joint_target(
+            np.array(b.state[:6], np.float64), before, np.array(b.action), schema.pitch,
+            schema.wrist_roll).q
+        jumps[human].append((np.rad2deg(np.abs(after - due)[:5].max()), 1e3 * np.linalg.norm(
+            kinematics.tool_pose(after)[0] - kinematics.tool_pose(due)[0])))
+    return tuple(Jumps(len(found), *(np.max(found, axis=0).tolist() if found else (np.nan,) * 2))
+                 for found in jumps.values())

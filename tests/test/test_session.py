@@ -150,7 +150,7 @@ def test_each_way_in_gives_the_human_the_arm_and_the_policy_gets_it_back(session
 
 
 def test_nothing_jumps_at_a_take_over_or_a_release(session):
-    take_overs, releases = hand_overs(session[0].steps, session[0].commands)
+    take_overs, releases = hand_overs(session[0])
     print(take_overs, releases)
     for jumps in (take_overs, releases):
         assert jumps.count == 3

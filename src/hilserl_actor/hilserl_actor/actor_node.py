@@ -142,7 +142,7 @@ class ActorNode(CellNode):
     def _turn_to(self, series: Series) -> None:
         if self.loop.tally is not series.tally:
             self.loop.tally = series.tally
-            self.loop.offer(series.policy, series.policy.sha256)
+            self.loop.offer(series.policy)
 
     # -- the loop ------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from . import reset_path
 from .episode import Episode, Sensed
 from .grab import Grab
 from .modes import Mode, ModeMachine
+from .policy_seat import PolicySeat
 from .ports import Arms, Kinematics, KinematicsLost, Verdict
 from .tally import Tally
 
@@ -52,7 +53,7 @@ class ControlLoop:
         self.kinematics, self.arms, self.sigma = kinematics, arms, sigma
         self.machine = ModeMachine(log)
         self.tally = Tally()
-        self.policy: Policy | None = None
+        self.seat = PolicySeat()
         self.env_steps = 0              # of the run, known to the learner or made here
         self.dropped = 0
         self._message, self._message_at = '', 0.0
@@ -73,10 +74,6 @@ class ControlLoop:
         self._requests: deque[tuple[str, str]] = deque()
         self._lock = threading.Lock()
         self._torque: dict[str, bool] = {}
-        self._offered: deque[tuple[Policy, str, int]] = deque(maxlen=1)
-        self.policies_applied = 0
-        self.policy_sha256 = ''
-        self.weights_latencies: deque[float] = deque(maxlen=100)    # s
 
     @property
     def message(self) -> str:
@@ -87,12 +84,14 @@ class ControlLoop:
     def message(self, sentence: str) -> None:
         self._message, self._message_at = sentence, self._clock()
 
-    def offer(self, policy: Policy, sha256: str = '', published: int = 0) -> None:
-        """Hand over a loaded policy; it drives from the next tick on. Any thread.
+    @property
+    def policy(self) -> Policy | None:
+        """The one that drives."""
+        return self.seat.policy
 
-        sha256: of its bundle; published: when, ns of the ROS clock, 0: before the loop was there.
-        """
-        self._offered.append((policy, sha256, published))
+    def offer(self, policy: Policy, published: int = 0) -> None:
+        """Hand over a loaded policy, as `PolicySeat.offer`; it drives from the next tick on."""
+        self.seat.offer(policy, published)
 
     # -- requests from outside -----------------------------------------------------------------
 
@@ -131,7 +130,7 @@ class ControlLoop:
         """Run one control period on fresh observations."""
         if self.reference is None:
             self.reference = sensed.position.copy()
-        self._take_policy(sensed.stamp)
+        self.seat.change(sensed.stamp)
         try:
             if self.machine.mode in IN_EPISODE:
                 self._feel(sensed)
@@ -160,17 +159,6 @@ class ControlLoop:
                 self._path = None
                 self.machine.fire('fault', str(error))
         self._apply_torque()
-
-    def _take_policy(self, now: int) -> None:
-        if not self._offered:
-            return
-        policy, self.policy_sha256, published = self._offered.popleft()
-        if self.policy is not None:
-            policy.continue_from(self.policy)
-        self.policy = policy
-        self.policies_applied += 1
-        if published:
-            self.weights_latencies.append((now - published) * 1e-9)
 
     def _hold(self, reason: str) -> None:
         """Command nothing, record nothing; give the episode up if it lasts."""

@@ -47,5 +47,4 @@ class PolicyIntake:
                 continue
             self._loop.env_steps = max(self._loop.env_steps, message.env_steps)
             published = to_ns(message.header.stamp)
-            self._loop.offer(
-                policy, policy.sha256, published if published > self._since else 0)
+            self._loop.offer(policy, published if published > self._since else 0)

@@ -8,7 +8,7 @@ from so101_interfaces.msg import ActorStatus
 def actor_status(loop, pace, now: float, message: str) -> ActorStatus:
     """Status of a ControlLoop and its Pace at `now` (s, monotonic); what the node adds is left."""
     tally, episode = loop.tally, loop.episode
-    latencies = loop.weights_latencies
+    latencies = loop.seat.latencies
     return ActorStatus(
         mode=loop.machine.mode.value, episode_id=episode.id if episode else '',
         episode=len(tally.results) + 1, step=episode.index if episode else 0,
@@ -18,7 +18,7 @@ def actor_status(loop, pace, now: float, message: str) -> ActorStatus:
         intervention_share=tally.intervention_share, sigma=loop.sigma_now,
         streak=tally.streak, hint=tally.hint if loop.role == 'train' else '',
         policy_version=loop.policy.version if loop.policy else 0,
-        policy_sha256=loop.policy_sha256, policies_applied=loop.policies_applied,
+        policy_sha256=loop.seat.sha256, policies_applied=loop.seat.applied,
         weights_latency_ms=float(np.percentile(latencies, 99)) * 1e3 if latencies else nan,
         period_ms_p50=pace.percentile_ms(50), period_ms_p99=pace.percentile_ms(99),
         missed_ticks=pace.missed,

@@ -31,7 +31,7 @@ from .task import TaskSchema
 
 FORMAT = 'hilserl-checkpoint-2'
 KEEP = 5                # newest ones
-KEEP_EVERY = 10_000     # updates; the first checkpoint of each such stretch is kept
+KEEP_EVERY = 3_000      # updates; the first checkpoint of each such stretch is kept
 JUDGED = 10             # episodes that a success rate needs to be compared with others
 AGENT, POLICY, STATE = 'agent.safetensors', 'policy.safetensors', 'state.json'
 LATEST, BEST = 'latest', 'best'

@@ -60,7 +60,7 @@ class LearnerNode(CellNode):
         Parameter('checkpoint_period', DEFAULTS.checkpoint_period, 's between checkpoints',
                   1.0, 86400.0),
         Parameter('publish_period', DEFAULTS.publish_period, 's between published policies',
-                  0.1, 3600.0),
+                  1.0, 3600.0),
         Parameter('device', DEFAULTS.device, 'where networks are trained',
                   choices=('cpu', 'cuda')),
         # on two cores, batch 64: one thread 50 ms; two threads 34 ms alone, but 0.9 s beside a

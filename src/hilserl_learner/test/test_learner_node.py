@@ -22,7 +22,7 @@ from std_srvs.srv import SetBool, Trigger
 from test_learner import episode
 
 ARGUMENTS = (
-    'batch_size:=8', 'min_steps:=10', 'publish_period:=0.2', 'memory_gb:=0.02')
+    'batch_size:=8', 'min_steps:=10', 'publish_period:=1.0', 'memory_gb:=0.02')
 
 
 @pytest.fixture(scope='module')

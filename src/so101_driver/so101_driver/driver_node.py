@@ -35,6 +35,8 @@ CLOSE_TIME = 3.4         # s; an arm needs at most 2.6 to rest and some tenths t
 class DriverNode(CellNode):
     """Parameters, topics and services around one or two `Arm`s."""
 
+    URGENT = True       # a learner at work must not delay the arms
+
     PARAMETERS = (
         Parameter('follower_port', '', 'serial port of the follower; empty: no follower'),
         Parameter('leader_port', '', 'serial port of the leader; empty: no leader'),
