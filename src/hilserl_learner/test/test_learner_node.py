@@ -116,7 +116,7 @@ def test_steps_become_bags_weights_status_and_a_run_that_resumes(environment, ac
         assert saved.success and (run / saved.message).is_dir()
         rolled_back = actor.call(Trigger, names.LEARNER_ROLL_BACK, Trigger.Request())
         assert rolled_back.success and rolled_back.message == saved.message
-        actor.wait(lambda: actor.diagnostics)
+        actor.wait(lambda: actor.diagnostics and actor.diagnostics[-1].status[0].values)
         status, = actor.diagnostics[-1].status
         assert status.name == 'learner: learning' and status.level == DiagnosticStatus.OK
         assert {'critic_loss', 'q_mean', 'q_bound', 'sigma', 'update_ratio', 'human_share',
