@@ -65,6 +65,7 @@ class ControlLoop:
         self._seed, self._rng = seed, np.random.default_rng(seed)
         self._path: reset_path.ResetPath | None = None
         self._path_since = 0.0
+        self._untaken = 0               # commands in a row on the way, of a reset
         self._clutch: tuple[np.ndarray, np.ndarray] | None = None   # leader, reference at entry
         self._grab = Grab(schema.rate)
         self._held_by_grab = False
@@ -286,6 +287,10 @@ class ControlLoop:
             self._path_since = self._clock()
         if not self._torque.get('follower'):
             return      # switched on at the end of this tick; its goal is then where it is
+        self._untaken = 0 if self.arms.taken() else self._untaken + 1
+        if self._untaken > self.schema.rate:
+            self.message = ('the driver takes no commands; its log and /diagnostics say why, and '
+                            'follower/clear_faults clears a fault')
         self.reference = self._path.next(sensed.position)
         self.arms.command('follower', self.reference)
         if self._path.arrived:

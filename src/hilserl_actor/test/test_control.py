@@ -183,6 +183,16 @@ def test_a_driver_that_takes_no_command_ends_the_episode_and_an_emergency_stop_d
     assert bench.mode == 'ESTOP'
 
 
+def test_a_reset_whose_commands_are_not_taken_says_where_the_reason_stands():
+    bench = BenchTop()
+    bench.deaf = True
+    bench.loop.request('preflight', 'everything is there')
+    bench.tick(9)
+    assert bench.loop.message == ''
+    bench.tick(6)
+    assert bench.mode == 'RESET' and 'follower/clear_faults' in bench.loop.message
+
+
 def test_a_blind_tick_drops_the_pending_step_and_leaves_a_gap():
     bench = BenchTop()
     bench.start()
