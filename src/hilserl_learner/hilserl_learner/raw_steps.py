@@ -21,7 +21,8 @@ AGREES = 0.1        # median by which a leader that drove differs from the comma
 STALE = 10**9       # ns; a command as old, from which the arm is ...
 AWAY = 0.3          # rad ... so far away, is not what the arm was doing
 REWARD_AGE = 5 * 10**8      # ns, as live
-LOOK = 10**8        # ns; a loop acts on the newest that it has, if it is no older
+LOOK = 10**8        # ns; a loop acts on the newest that it has, if it is no older ...
+HEARD = 5 * 10**6   # ns; ... and it has not heard yet what is newer
 
 COMMANDS = 'follower/joint_commands'
 LEADER = 'the leader, clutched as live'
@@ -107,7 +108,10 @@ def _ticks(recording, span, period, schema) -> list[_Tick]:
             a, b = np.searchsorted(stream.stamps, [span.start, span.end - period // 2])
             stamps = np.unique(stream.stamps[a:b]).tolist()
             if len(stamps) > 2 and 0.8 < np.median(np.diff(stamps)) / period < 1.25:
-                see, tolerance = Stream.latest, max(period, LOOK)
+                tolerance = max(period, LOOK)
+
+                def see(stream, stamp, age):
+                    return stream.latest(stamp - HEARD, age)
                 break
     else:
         stamps = list(range(span.start, span.end - period, period))
