@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 from so101_description.joints import JOINTS, REST, SERVO_IDS
 from so101_driver.calibration import load_calibration
-from so101_driver.configure import GRIPPER_TORQUE
+from so101_driver.configure import ARM_TORQUE, GRIPPER_TORQUE
 from so101_driver.driver_node import DriverNode
 from so101_driver.goal import Goal, Limits
 from so101_driver.grip import Grip
@@ -33,10 +33,11 @@ class SteppedArm:
             locked=np.zeros(len(JOINTS), bool), rest=REST if arm == 'follower' else None), RATE)
         self.torque_on = False
         self._now = 0.0
-        for servo in self._servos:
+        for index, servo in enumerate(self._servos):
             # these measure time by the wall's clock, which means nothing here
             servo.memory[OVERLOAD_TORQUE] = NEVER
-        self._write(5, sts3215.TORQUE_LIMIT, GRIPPER_TORQUE)
+            self._write(index, sts3215.TORQUE_LIMIT,
+                        GRIPPER_TORQUE if JOINTS[index] == 'gripper' else ARM_TORQUE)
         self._measure()
         self._grip = Grip(self, self.goal, lambda text: None)
 

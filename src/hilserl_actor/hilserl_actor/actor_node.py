@@ -3,6 +3,7 @@ from pathlib import Path
 import threading
 import time
 
+from diagnostic_msgs.msg import DiagnosticArray
 from hilserl_learner.schedules import PRESETS, sigma_schedule
 from hilserl_learner.step_messages import step_to_message, task_to_message
 from hilserl_learner.task_parameters import task_of, TASK_PARAMETERS
@@ -96,6 +97,8 @@ class ActorNode(CellNode):
 
     def _make_topics(self) -> None:
         self.create_subscription(LearnerStatus, names.LEARNER_STATUS, self._on_learner, qos.STATUS)
+        self.create_subscription(
+            DiagnosticArray, names.DIAGNOSTICS, self.preflight.note, qos.STATUS)
         self._intake = PolicyIntake(self) if self.role != 'eval' else None
         self._step_publisher = self.create_publisher(Step, names.STEP, qos.STEPS)
         self._status_publisher = self.create_publisher(

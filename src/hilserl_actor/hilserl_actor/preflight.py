@@ -4,6 +4,7 @@ to mend it. Runs in IDLE at each start, and alone by `./cell preflight`.
 from dataclasses import dataclass
 import time
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 from so101_description import names
 from so101_description.errors import CellError
@@ -12,6 +13,7 @@ from .reset_path import ABOVE
 
 TWO = 1.3           # of the rate of one driver's joint states: there are two, on a busy machine
 GHOST = 25.0        # s for which a driver that is no more may still be announced
+_DRIVERS = [f'driver: {arm}' for arm in names.ARMS]      # names of their statuses
 DARK, BRIGHT = 8, 247       # mean grey levels beyond which a picture shows nothing
 
 
@@ -30,11 +32,20 @@ class Preflight:
         self._node = node
         self._rate = 0.0        # of joint states, the most of one driver
         self._one_at = time.monotonic()     # when there was last one
+        self._said: dict[str, tuple[bytes, str]] = {}       # by a driver of an arm in /diagnostics
+
+    def note(self, message: DiagnosticArray) -> None:
+        """Take in what the drivers say of their arms."""
+        for status in message.status:
+            name = names.of_cell(self._node.get_namespace(), status.name)
+            if name in _DRIVERS:
+                self._said[name] = status.level, status.message
 
     def run(self) -> list[Check]:
         """Look at everything once, a few ms. In the loop's thread."""
         node, role = self._node, self._node.role
         checks = [('arms, camera and FK service', self._senses),
+                  ('no fault in a servo', self._faults),
                   ('one cell only', self.alone),
                   ('start pose', self._start_pose)]
         if node.param('leader'):
@@ -64,6 +75,11 @@ class Preflight:
                 return (f'{camera.name} shows a mean grey of {grey:.0f} (between {DARK} and '
                         f'{BRIGHT} is a picture); uncover it or mend its exposure')
         return ''
+
+    def _faults(self) -> str:
+        return '; '.join(f'{name.removeprefix("driver: ")}: {said}'
+                         for name, (level, said) in sorted(self._said.items())
+                         if level == DiagnosticStatus.ERROR)
 
     def alone(self) -> str:
         """Whether another cell talks on our topics; '' if not. Looked at while running, too.

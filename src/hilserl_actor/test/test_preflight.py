@@ -3,6 +3,7 @@ import time
 from types import SimpleNamespace
 
 from bench_top import BenchTop, make_policy, SCHEMA
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from hilserl_actor.preflight import GHOST, Preflight, table
 import numpy as np
 import pytest
@@ -24,6 +25,8 @@ class Cell:
         self.loop = SimpleNamespace(policy=make_policy())
         self.publishers = self.subscribers = 1
         self.rate = 100.0
+        self.said = [('left/driver: follower', b'\x00', 'holding'),
+                     ('right/driver: follower', b'\x02', 'overload of gripper')]
 
     def sense(self):
         if self.fault:
@@ -39,8 +42,17 @@ class Cell:
     def count_subscribers(self, _):
         return self.subscribers
 
+    def get_namespace(self):
+        return '/left'
+
+    def checks(self):
+        look = Preflight(self)
+        look.note(DiagnosticArray(status=[DiagnosticStatus(
+            level=level, name=name, message=said) for name, level, said in self.said]))
+        return look.run()
+
     def problems(self):
-        return [c.problem for c in Preflight(self).run() if c.problem]
+        return [c.problem for c in self.checks() if c.problem]
 
 
 @pytest.mark.parametrize('role', ['train', 'record', 'eval', 'preflight'])
@@ -59,6 +71,8 @@ def broken_policy(cell):
     (lambda c: setattr(c, 'grey', 255), 'mean grey of 255'),
     (lambda c: setattr(c, 'publishers', 2), '2 drivers publish follower/joint_states'),
     (lambda c: setattr(c.bench, 'broken', 'solve_pose: out of reach'), 'out of reach'),
+    (lambda c: c.said.append(('left/driver: follower', b'\x02', 'overload of elbow_flex; clear '
+                              'with follower/clear_faults')), 'follower: overload of elbow_flex'),
     (lambda c: c.senses.joints.pop('leader'), 'no leader joint state'),
     (lambda c: setattr(c.loop, 'policy', None), 'no policy yet'),
     (broken_policy, 'take another one'),
@@ -70,7 +84,7 @@ def test_what_is_broken_is_one_line(break_it, sentence):
     break_it(cell)
     problem, = cell.problems()
     assert sentence in problem and '\n' not in problem
-    assert 'FAIL' in table(Preflight(cell).run())
+    assert 'FAIL' in table(cell.checks())
 
 
 def test_a_driver_that_died_is_no_second_one():

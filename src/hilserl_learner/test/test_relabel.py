@@ -23,14 +23,16 @@ def cell(schema, tmp_path):
     cell.close()
 
 
-def wait_for(cell, steps):
-    cell.wait(lambda: cell.learner.env_steps == steps)
+def wait_for(cell, steps, *complete):
+    """Wait until so many steps are in the replay and the bags of those episodes are complete."""
+    bags = cell.learner.run.bags
+    cell.wait(lambda: cell.learner.env_steps == steps
+              and all((bags / name / 'metadata.yaml').exists() for name in complete))
 
 
 def test_a_label_changes_what_is_learned_at_once_and_at_the_next_start(schema, tmp_path, cell):
     cell.feed(*episode(schema, 'a', outcome=Outcome.TIMEOUT), *episode(schema, 'b'))
-    wait_for(cell, 16)
-    assert cell.learner.recorder.wait(5.0)
+    wait_for(cell, 16, 'a', 'b')
     before = content_hash(tmp_path / 'run' / 'bags' / 'b')
     assert sorted(rewards(cell.learner.replay))[-2:] == [1.0, 1.0]
     said = cell.learner.label('', Outcome.FAILURE, None)
@@ -47,7 +49,7 @@ def test_a_label_changes_what_is_learned_at_once_and_at_the_next_start(schema, t
 def test_a_label_at_a_time_ends_the_episode_there(schema, cell):
     steps = episode(schema, 'a', outcome=Outcome.TIMEOUT)
     cell.feed(*steps)
-    wait_for(cell, 8)
+    wait_for(cell, 8, 'a')
     said = cell.learner.label('a', Outcome.SUCCESS, steps[5].stamp)
     assert said == 'episode a is a success: 6 steps learned from as that'
     assert rewards(cell.learner.replay) == [0.0] * 5 + [1.0]
@@ -55,7 +57,7 @@ def test_a_label_at_a_time_ends_the_episode_there(schema, cell):
 
 def test_a_discarded_episode_is_forgotten_and_stays_on_disk(schema, tmp_path, cell):
     cell.feed(*episode(schema, 'a'), *episode(schema, 'b'))
-    wait_for(cell, 16)
+    wait_for(cell, 16, 'a', 'b')
     cell.learner.label('a', Outcome.DISCARDED, None)
     assert len(cell.learner.replay) == 8
     assert len(open_bags(tmp_path / 'run' / 'bags')) == 2
@@ -67,7 +69,7 @@ def test_a_discarded_episode_is_forgotten_and_stays_on_disk(schema, tmp_path, ce
 
 def test_an_episode_s_namesake_is_not_labelled(schema, cell):
     cell.feed(*episode(schema, 'a'), *episode(schema, 'a-2'))
-    wait_for(cell, 16)
+    wait_for(cell, 16, 'a', 'a-2')
     assert cell.learner.label('a', Outcome.FAILURE, None).startswith('episode a is')
     assert sorted(rewards(cell.learner.replay))[-2:] == [0.0, 1.0]
 
@@ -75,7 +77,7 @@ def test_an_episode_s_namesake_is_not_labelled(schema, cell):
 def test_labels_that_cannot_be_are_refused_with_the_reason(schema, cell):
     steps = episode(schema, 'a')
     cell.feed(*steps, *episode(schema, 'open')[:3])
-    wait_for(cell, 11)
+    wait_for(cell, 11, 'a')
     for name in ('open', 'nobody', '../../etc'):
         with pytest.raises(CellError, match='there is no complete bag of episode'):
             cell.learner.label(name, Outcome.SUCCESS, None)

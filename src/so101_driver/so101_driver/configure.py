@@ -14,6 +14,9 @@ SETTINGS = {servo.RETURN_DELAY: 0, servo.P_GAIN: 16, servo.I_GAIN: 0, servo.D_GA
             servo.OPERATING_MODE: 0}
 # The gripper holds objects for minutes against its stop: half torque, early protection.
 GRIPPER_TORQUE = 500     # 0.1 %
+# Below the servos' Overload_Torque (80 %): a policy that pushes on the table, or a hand that holds
+# the leader, is not a fault that stops a session. Holding the arm stretched out takes 30 %.
+ARM_TORQUE = 700         # 0.1 %, of the other joints
 GRIPPER_SETTINGS = {
     servo.MAX_TORQUE_LIMIT: GRIPPER_TORQUE, servo.PROTECTION_CURRENT: 250,
     servo.OVERLOAD_TORQUE: 25}
@@ -60,7 +63,8 @@ def _configure(bus: Bus, calibration: Calibration, joint: int) -> str:
     if table[servo.ACCELERATION] != MAX_ACCELERATION:
         bus.write(number, servo.ACCELERATION, 1, MAX_ACCELERATION)
     wanted = wanted_registers(calibration, joint)
-    limit = wanted.get(servo.MAX_TORQUE_LIMIT, _word(table, servo.MAX_TORQUE_LIMIT))
+    limit = wanted.get(
+        servo.MAX_TORQUE_LIMIT, min(_word(table, servo.MAX_TORQUE_LIMIT), ARM_TORQUE))
     present = _word(table, servo.TORQUE_LIMIT)
     eased = name == 'gripper' and table[servo.TORQUE_ENABLE] and present < limit    # see `grip`
     if present != limit and not eased:

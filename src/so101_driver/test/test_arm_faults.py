@@ -167,10 +167,30 @@ def test_a_gripper_that_holds_hard_is_eased_before_the_servo_takes_it_for_overlo
         run.command_until(np.array([0, 0, 0, 0, 0, 1.0]), lambda: gripper.torque_limit == 0.5)
 
 
-def test_the_grippers_full_torque_is_halved_from_the_first_start_on(emulated):
-    assert emulated.servos[5].torque_limit == 1.0
+def test_torque_is_limited_from_the_first_start_on(emulated):
+    assert [servo.torque_limit for servo in emulated.servos] == [1.0] * 6
     with running(emulated):
-        assert [servo.torque_limit for servo in emulated.servos] == [1.0] * 5 + [0.5]
+        assert [servo.torque_limit for servo in emulated.servos] == [0.7] * 5 + [0.5]
+
+
+@pytest.mark.parametrize('torque, overloads', [(None, False), (1000, True)])
+def test_an_arm_that_pushes_against_the_table_is_not_overloaded(
+        emulated, monkeypatch, torque, overloads):
+    if torque:
+        monkeypatch.setattr('so101_driver.configure.ARM_TORQUE', torque)
+    lift = emulated.servos[1]
+    lift.memory[PROTECTION_TIME] = 50                          # 0.5 s instead of 2
+    with running(emulated) as run:
+        run.arm.set_torque(True)
+        emulated.hold = {2}
+        end = time.monotonic() + 1.0
+        target = run.position + [0, 0.3, 0, 0, 0, 0]
+        try:
+            run.command_until(target, lambda: lift.error or time.monotonic() > end)
+        except CellError as error:
+            assert overloads and 'overload of shoulder_lift' in str(error)
+        assert bool(lift.error) == overloads
+        assert overloads or abs(lift.sensed.load) == pytest.approx(0.7)      # it still pushes
 
 
 def test_commands_not_of_now_are_refused_counted_and_named(emulated):

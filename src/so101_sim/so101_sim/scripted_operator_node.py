@@ -5,6 +5,7 @@ leader in its hand, and the cube that it lays on the table.
 """
 import time
 
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 import numpy as np
 from sensor_msgs.msg import JointState
@@ -26,6 +27,7 @@ KEYS = {
     'failure': (names.FAILURE, None),
     'intervene': (names.INTERVENE, True),
     'release': (names.INTERVENE, False),
+    'clear faults': (names.CLEAR_FAULTS.format(arm='follower'), None),
 }
 
 
@@ -57,6 +59,8 @@ class ScriptedOperatorNode(CellNode):
         self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_status, qos.STATUS)
         self.create_subscription(
             PoseStamped, names.SIM_CUBE_POSE, self._on_cube, qos.SENSOR_SUB)
+        self.create_subscription(
+            DiagnosticArray, names.DIAGNOSTICS, self._on_diagnostics, qos.STATUS)
         for arm in names.ARMS:
             self.create_subscription(
                 JointState, names.JOINT_STATES.format(arm=arm),
@@ -68,6 +72,13 @@ class ScriptedOperatorNode(CellNode):
 
     def _on_cube(self, message: PoseStamped) -> None:
         self._cube = message
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        """Once a second: who reads that a servo has had enough clears it."""
+        for status in message.status:
+            if (names.of_cell(self.get_namespace(), status.name) == 'driver: follower'
+                    and status.message.endswith('clear_faults')):
+                self._press('clear faults')
 
     def _look(self) -> None:
         if self._status is None or self._cube is None or 'follower' not in self._joints:

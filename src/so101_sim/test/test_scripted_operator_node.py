@@ -1,0 +1,48 @@
+"""The stand-in human, as a node: what it reads of the driver's trouble."""
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+import domain_coordinator
+import pytest
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from so101_description import names, qos
+from so101_sim.scripted_operator_node import ScriptedOperatorNode
+from std_srvs.srv import Trigger
+
+FAULT = 'overload of shoulder_lift; clear with follower/clear_faults'
+
+
+@pytest.fixture(autouse=True)
+def domain(monkeypatch):
+    with domain_coordinator.domain_id() as number:
+        monkeypatch.setenv('ROS_DOMAIN_ID', str(number))
+        monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+        rclpy.init()
+        yield
+        rclpy.shutdown()
+
+
+@pytest.mark.parametrize('name, level, said, clears', [
+    ('driver: follower', DiagnosticStatus.ERROR, FAULT, True),
+    ('driver: follower', DiagnosticStatus.OK, 'following', False),
+    ('driver: follower', DiagnosticStatus.ERROR, 'reconnecting: no port', False),
+    ('other/driver: follower', DiagnosticStatus.ERROR, FAULT, False)])
+def test_it_clears_what_a_servo_had_enough_of_in_its_own_cell(name, level, said, clears):
+    calls = []
+    node, operator = rclpy.create_node('bench'), ScriptedOperatorNode()
+    node.create_service(Trigger, names.CLEAR_FAULTS.format(arm='follower'),
+                        lambda _, response: calls.append(1) or response)
+    diagnostics = node.create_publisher(DiagnosticArray, names.DIAGNOSTICS, qos.STATUS)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    executor.add_node(operator)
+    status = DiagnosticStatus(name=name, level=level, message=said)
+    end = time.monotonic() + (10.0 if clears else 1.5)
+    while not calls and time.monotonic() < end:
+        diagnostics.publish(DiagnosticArray(status=[status]))
+        executor.spin_once(timeout_sec=0.05)
+    assert bool(calls) == clears
+    executor.shutdown()
+    operator.destroy_node()
+    node.destroy_node()
