@@ -1,5 +1,5 @@
 """What went wrong elsewhere, replayed one at a time in the loop without ROS; --list names them."""
-import hilserl_tests.stepped_training as stepped     # first: it chooses MuJoCo's renderer
+from learn import Screen        # first: it chooses MuJoCo's renderer
 
 import argparse
 from collections.abc import Callable
@@ -14,7 +14,9 @@ from hilserl_learner.learner_options import LearnerOptions
 from hilserl_learner.memory import keep_freed_memory
 from hilserl_learner.steps import Source, StepRecord
 from hilserl_learner.tasks import make_task
+import hilserl_tests.stepped_training as stepped
 import numpy as np
+from rich.console import Console
 from so101_description.errors import CellError
 from so101_description.model import model_hash
 from so101_sim.worlds import WORLDS
@@ -34,6 +36,13 @@ def joints_alone(step: StepRecord) -> StepRecord:
     step = without_action(step)
     told = [name.endswith('.following_error') for name in SCHEMA.state_names]
     return replace(step, state=np.where(told, np.float32(0.0), step.state))
+
+
+def no_joints(step: StepRecord) -> StepRecord:
+    """... nor where the joints were."""
+    step = joints_alone(step)
+    measured = [name.endswith('.position') for name in SCHEMA.state_names]
+    return replace(step, state=np.where(measured, np.float32(0.0), step.state))
 
 
 def timeout_as_terminal(step: StepRecord) -> StepRecord:
@@ -59,8 +68,10 @@ class Row:
 
 ROWS = {
     'ordinary': Row('nothing wrong'),
-    'zero-actions': Row('demonstrations with zero actions, used as they are',
+    'zero-actions': Row('demonstrations with zero actions, used all the same',
                         demonstrations=without_action, unchecked=True),
+    'zero-actions-no-joints': Row('... whose joint states do not help either',
+                                  demonstrations=no_joints),
     'zero-actions-command': Row('... rebuilt by FK, the gripper from its command',
                                 demonstrations=without_action),
     'zero-actions-joint': Row('... rebuilt by FK, the gripper from its own joint',
@@ -82,12 +93,18 @@ def learn(name: str, options, directory: Path) -> dict:
         loading.ActionCheck.problem = lambda check: ''
     settings = LearnerOptions(start='demos', demos=(str(demos),), seed=options.seed,
                               agent_options=row.agent_options, world=options.world)
+    console = Console()
+    screen = Screen(console, options.minutes)
     try:
-        progress = stepped.train(
-            schema, directory / 'run', settings, options.world, options.minutes,
-            options.minutes / 4, 20, change=row.steps, log=print)
+        with screen.bar:
+            progress = stepped.train(
+                schema, directory / 'run', settings, options.world, options.minutes,
+                options.minutes / 4, 20, screen.show, console.print,
+                change=row.steps)
     except CellError as error:
         return {'refused': str(error)}
+    if progress.interrupted:
+        raise KeyboardInterrupt
     final = stepped.evaluate(schema, progress.bundle, options.world, FINAL, options.minutes)
     if options.policy_out:
         options.policy_out.write_bytes(progress.bundle)
@@ -140,3 +157,5 @@ if __name__ == '__main__':
         main()
     except CellError as error:
         sys.exit(f'cell bench failures: {error}')
+    except KeyboardInterrupt:
+        sys.exit('cell bench failures: interrupted; nothing of this experiment is kept')

@@ -1,28 +1,56 @@
-"""The table and the picture of all results in docs/results; with --add RUN, one more of them."""
+"""Tables and pictures of all results in docs/results; with --add RUN, one more of them."""
+import failures         # first: it chooses MuJoCo's renderer
+
 import argparse
 from pathlib import Path
 import sys
 
-from hilserl_learner import results
+from hilserl_learner import failure_results, results
 from hilserl_learner.results_of_run import result_of_run
 from so101_description.errors import CellError
 
-DIRECTORY = Path(__file__).parents[1] / 'docs' / 'results'
+DOCS = Path(__file__).parents[1] / 'docs'
+PAGE = DOCS / 'training.md'        # its tables stand between <!-- NAME --> and <!-- end -->
+
+
+def put(page: str, name: str, table: str) -> str:
+    """The page with this table in its place."""
+    begin = f'<!-- {name} -->\n'
+    before, found, rest = page.partition(begin)
+    _, end, after = rest.partition('<!-- end -->')
+    if not (found and end):
+        raise CellError(f'{PAGE} has no place for the table {name}: {begin.strip()}')
+    return before + begin + table + '\n' + end + after
 
 
 def main():
-    """Print the tables, draw the pictures."""
+    """Make the tables, draw the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--add', type=Path, help='directory of an evaluated run of the ROS graph')
+    parser.add_argument('--check', action='store_true',
+                        help='write nothing; fail if the tables are not those of the data')
     options = parser.parse_args()
+    directory = DOCS / 'results'
     if options.add:
         found = result_of_run(options.add.resolve())
-        results.add(DIRECTORY / f'{found["task"]}.json', found)
-    for file in sorted(DIRECTORY.glob('*.json')):
+        results.add(directory / f'{found["task"]}.json', found)
+    old = page = PAGE.read_text(encoding='utf-8')
+    for file in sorted(directory.glob('*.json')):
         runs = results.read(file)
-        results.draw(runs, file.with_suffix('.png'))
-        file.with_suffix('.md').write_text(results.markdown(runs) + '\n', encoding='utf-8')
-        print(results.markdown(runs), f'\n{file.with_suffix(".png")}\n')
+        page = put(page, file.stem, results.markdown(runs))
+        if not options.check:
+            results.draw(runs, file.with_suffix('.png'))
+    says = {name: row.says for name, row in failures.ROWS.items()}
+    for file in sorted(directory.glob('*.jsonl')):
+        rows = failure_results.read(file)
+        page = put(page, file.stem, failure_results.markdown(rows, says))
+        if not options.check:
+            failure_results.draw(rows, says, file.with_suffix('.png'))
+    if not options.check:
+        PAGE.write_text(page, encoding='utf-8')
+    elif page != old:
+        raise CellError(f'the tables in {PAGE} are not those of {directory}; run '
+                        './cell bench results')
 
 
 if __name__ == '__main__':

@@ -73,14 +73,14 @@ class ActorNode(CellNode):
         self.role = self.param('role')
         sigma = sigma_schedule(self.param('start'), self.param('sigma'))
         self.kinematics = ServiceKinematics(self, self.schema, self.param('kinematics_timeout'))
-        arms = TopicArms(self)
+        self.arms = TopicArms(self)
         self.senses = Senses(
-            self, self.schema, self.kinematics, arms, self.param('max_image_age'),
+            self, self.schema, self.kinematics, self.arms, self.param('max_image_age'),
             self.param('max_state_age'), self.param('reward') == 'topic')
         self._steps: list = []      # of this tick: they go out when its command is on its way
         self._tick_ms = 0.0
         self.loop = ControlLoop(
-            self.schema, self.role, self.kinematics, arms, sigma, self._steps.append,
+            self.schema, self.role, self.kinematics, self.arms, sigma, self._steps.append,
             self.get_logger().info, self.param('seed'), self.param('ready_time'))
         self.preflight = Preflight(self)
         self._problems = [Check('preflight', 'the first look is still under way')]
@@ -153,7 +153,8 @@ class ActorNode(CellNode):
         torch.set_num_threads(1)
         ticker = Ticker(1.0 / self.schema.rate)
         while not self._done.is_set():
-            now, stamp = ticker.wait(self.senses.ask), self.get_clock().now().to_msg()
+            now = ticker.wait(self.senses.ask, self.arms.sent_at)
+            stamp = self.get_clock().now().to_msg()
             self.pace.tick(now)
             self._tick()
             self._tick_ms = (time.monotonic() - now) * 1e3

@@ -118,6 +118,7 @@ class TopicArms:
     def __init__(self, node):
         self._node = node
         self.sent = 0       # when the follower was last commanded, ns of the ROS clock
+        self.sent_at = 0.0  # the same, s of the monotonic clock
         self._publishers = {arm: node.create_publisher(
             JointState, names.JOINT_COMMANDS.format(arm=arm), qos.COMMAND) for arm in names.ARMS}
         self._torque = {arm: node.create_client(
@@ -138,7 +139,7 @@ class TopicArms:
         message = joint_state(self._node, target)
         self._publishers[arm].publish(message)
         if arm == 'follower':
-            self.sent = to_ns(message.header.stamp)
+            self.sent, self.sent_at = to_ns(message.header.stamp), time.monotonic()
 
     def set_torque(self, arm: str, on: bool) -> None:
         """Ask for torque on or off; a refusal is logged when it comes."""

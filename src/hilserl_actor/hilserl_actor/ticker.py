@@ -2,7 +2,8 @@
 import gc
 import time
 
-SOONEST = 0.9           # of a period: no observation follows the one before any sooner
+SOONEST = 0.9           # of a period: no observation follows the one before any sooner ...
+LATEST = 0.1            # ... nor an action, which may cost so much of a period
 AHEAD = 0.003           # s before a tick: time for what it needs to be asked for
 SPIN = 0.0003           # s before a deadline that a sleep may overshoot: waited for awake
 
@@ -17,19 +18,20 @@ class Ticker:
         gc.disable()
         self._last = self._grid = time.monotonic()
 
-    def wait(self, ask=lambda: None) -> float:
+    def wait(self, ask=lambda: None, acted: float = 0.0) -> float:
         """Sleep until the next tick is due; returns its time, s of the monotonic clock.
 
-        `ask` is called AHEAD s before, or at once if there is less time than that.
-
-        A loop that was late catches up by SOONEST, not by hurrying; whole periods are lost.
+        `ask` is called AHEAD s before, or at once if there is less time than that. acted: when
+        the last action went out. A loop that was late catches up by SOONEST, not by hurrying;
+        whole periods are lost.
         """
         gc.collect()
         self._grid += self.period
         now = time.monotonic()
         if now >= self._grid + self.period:
             self._grid = now
-        due = max(self._grid, self._last + SOONEST * self.period)
+        due = max(self._grid, self._last + SOONEST * self.period,
+                  min(acted + SOONEST * self.period, self._grid + LATEST * self.period))
         if now < due - AHEAD:
             time.sleep(due - AHEAD - now)
         ask()

@@ -1,7 +1,7 @@
 """The beat: absolute, never hurried, garbage collected between the ticks."""
 import gc
 
-from hilserl_actor.ticker import AHEAD, SOONEST, Ticker
+from hilserl_actor.ticker import AHEAD, LATEST, SOONEST, Ticker
 import numpy as np
 import pytest
 
@@ -61,6 +61,28 @@ def test_a_late_loop_catches_up_without_hurrying(ticker, clock):
     times = [ticker.wait() for _ in range(12)]
     assert np.diff(times).min() > SOONEST * PERIOD - 1e-5
     assert times[-1] - start == pytest.approx(12 * PERIOD, abs=1e-4)
+
+
+@pytest.mark.parametrize('cost', [0.05, 0.1, 0.15])
+def test_an_observation_follows_an_action_by_its_time_however_late_that_went_out(
+        ticker, clock, cost):
+    ticker.wait()
+    start = acted = ticker.wait()
+    for count in range(1, 10):
+        now = ticker.wait(acted=acted)
+        assert now - acted > SOONEST * PERIOD - 1e-5
+        assert -1e-5 < now - start - count * PERIOD < LATEST * PERIOD + 1e-4
+        clock.sleep(PERIOD * (cost if count % 2 else 0.05))
+        acted = clock.now
+
+
+def test_actions_that_always_take_long_lose_no_tick(ticker, clock):
+    times, acted = [], 0.0
+    for _ in range(100):
+        times.append(ticker.wait(acted=acted))
+        clock.sleep(0.4 * PERIOD)
+        acted = clock.now
+    assert np.diff(times)[2:] == pytest.approx(PERIOD, abs=1e-4)
 
 
 def test_whole_periods_that_were_missed_are_lost(ticker, clock):
