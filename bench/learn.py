@@ -30,6 +30,8 @@ def parse():
     parser.add_argument('--minutes', type=float, default=12.0, help='of the robot, to learn for')
     parser.add_argument('--seed', type=int, default=0, help='of everything that is random')
     parser.add_argument('--demos', type=int, default=20, help='demonstrations before (0: scratch)')
+    parser.add_argument('--pretrained', type=Path, help='policy bundle or checkpoint to start from')
+    parser.add_argument('--critic-first', type=int, default=-1, help='updates of the critic alone')
     parser.add_argument('--algorithm', default='cell', help='cell or drqv2')
     parser.add_argument('--agent-options', default='', help='"discount=0.99 frame_stack=3"')
     parser.add_argument('--sigma', default='', help='linear(from,to,steps) or a number')
@@ -80,7 +82,8 @@ def learn(options, directory: Path, console: Console) -> dict:
                 schema, demos, options.demos, options.seed, options.world)
         settings = LearnerOptions(
             algorithm=options.algorithm, agent_options=options.agent_options,
-            start='demos' if options.demos else 'scratch',
+            start='pretrained' if options.pretrained else 'demos' if options.demos else 'scratch',
+            pretrained=str(options.pretrained or ''), critic_first=options.critic_first,
             demos=(str(demos),) if options.demos else (), sigma=options.sigma,
             update_ratio=options.update_ratio, threads=options.threads, seed=options.seed,
             world=options.world)
@@ -101,8 +104,8 @@ def learn(options, directory: Path, console: Console) -> dict:
         'interval': [round(edge, 3) for edge in final.interval], 'episodes': final.episodes,
         'robot_minutes': round(final.minutes, 2), 'graph': 'inprocess',
         'config': results.config_hash(schema, settings, options.demos), 'curve': curve,
-        'options': {name: value for name, value in vars(options).items()
-                    if name not in ('run', 'out')},
+        'options': {name: str(value) if isinstance(value, Path) else value
+                    for name, value in vars(options).items() if name not in ('run', 'out')},
         'updates': progress.updates, 'seconds_to_success': round(final.seconds, 2),
         'training_episodes': progress.episodes, 'demo_minutes': round(demo_minutes, 2),
         'interrupted': progress.interrupted, 'wall_s': round(time.monotonic() - began)}

@@ -60,8 +60,8 @@ ARGUMENTS = (
              'names this cell in its actors:=', bool, _BOOL, ('train',)),
     Argument('actors', '', 'namespaces of the cells that this one\'s learner serves, separated by '
              'commas, this one\'s among them (default: this one)', str, (), ('train',)),
-    Argument('pretrained', '', 'a policy bundle to start from (start:=pretrained)', str, (),
-             ('train',)),
+    Argument('pretrained', '', 'a checkpoint (directory) or policy bundle (file) to start from '
+             '(start:=pretrained)', str, (), ('train',)),
     Argument('algorithm', 'cell', 'cell: what learns best in the simulated cell; drqv2: as '
              'published', str, ('cell', 'drqv2'), ('train',)),
     Argument('agent_options', '', 'numbers of the algorithm to change, "discount=0.99 '

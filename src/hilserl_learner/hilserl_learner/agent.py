@@ -57,9 +57,10 @@ class Agent:
         self.conv_dtype, self.head_dtype = (
             torch.bfloat16 if half and name == 'bfloat16' else torch.float32
             for name in (config.conv_dtype, config.head_dtype))
+        self._head_parameters = [
+            p for _, module in self._averages for p in module.parameters()]
         self._critic_parameters = [
-            *(() if config.freeze_encoder else self.encoder.parameters()),
-            *(p for _, module in self._averages for p in module.parameters())]
+            *(() if config.freeze_encoder else self.encoder.parameters()), *self._head_parameters]
         self._actor_parameters = list(self.actor.parameters())
         # one optimiser for encoder and critics: they share a loss, a rate and their steps
         self.critic_optimizer, self.actor_optimizer = (
@@ -79,18 +80,22 @@ class Agent:
                 self._update, lambda body: cuda_graph(body, self.generator), self.device,
                 self._log)
 
-    def update(self, batch: Batch, sigma: float, bc: float = 0.0,
-               watch: bool = False) -> dict[str, torch.Tensor]:
+    def update(self, batch: Batch, sigma: float, bc: float = 0.0, watch: bool = False,
+               heads_only: bool = False) -> dict[str, torch.Tensor]:
         """One step of critic, encoder, actor and target. Returns detached scalars by name.
 
-        `bc` weighs the cloning of human actions. `watch` adds what costs time to know. Nothing
-        here waits for the device.
+        `bc` weighs the cloning of human actions. `watch` adds what costs time to know.
+        heads_only: critics learn, encoder and actor stay as they are. Nothing here waits for the
+        device.
         """
-        if self._recorded:
+        if self._recorded and not heads_only:
             return self._recorded(batch, sigma, bc)
-        return self._update(on_device(batch, self.device), sigma, bc, watch)
+        return self._update(on_device(batch, self.device), sigma, bc, watch, heads_only)
 
-    def _update(self, batch: Batch, sigma, bc, watch: bool) -> dict[str, torch.Tensor]:
+    def _update(self, batch: Batch, sigma, bc, watch: bool,
+                heads_only: bool = False) -> dict[str, torch.Tensor]:
+        see = not (self.config.freeze_encoder or heads_only)
+        learning = self._critic_parameters if see else self._head_parameters
         images = tuple(self._shift(image) for image in batch.images)
         next_images = tuple(self._shift(image) for image in batch.next_images)
         batch = replace(batch, images=images, next_images=next_images)
@@ -98,7 +103,7 @@ class Agent:
         self.critic_optimizer.zero_grad(set_to_none=True)
         losses, features, values, targets, gripper_losses = [], [], [], [], []
         for part, part_noise in self._parts(batch, noise):
-            with torch.set_grad_enabled(not self.config.freeze_encoder):
+            with torch.set_grad_enabled(see):
                 encoded = self.encoder(part.images, self.conv_dtype)
             with torch.no_grad():
                 next_encoded = self.encoder(part.next_images, self.conv_dtype)
@@ -111,7 +116,7 @@ class Agent:
                     bc, self.head_dtype)
                 gripper_losses.append(gripping.detach() * share)
                 loss = loss + gripping
-            (loss * share).backward(inputs=self._critic_parameters)
+            (loss * share).backward(inputs=learning)
             features.append(encoded.detach())
             values.append(q.detach())
             targets.append(target)
@@ -121,8 +126,9 @@ class Agent:
         self.actor_optimizer.zero_grad(set_to_none=True)
         actor_loss, action, cloning = self.actor_loss(
             batch, torch.cat(features), self._noise(noise, sigma), bc)
-        actor_loss.backward(inputs=self._actor_parameters)
-        self.actor_optimizer.step()
+        if not heads_only:
+            actor_loss.backward(inputs=self._actor_parameters)
+            self.actor_optimizer.step()
 
         with torch.no_grad():
             torch._foreach_lerp_(*self._averaged, self.config.tau)
@@ -134,9 +140,9 @@ class Agent:
                 'reward_mean': batch.reward.mean(), 'human_share': batch.human.float().mean()}
             if self.gripper:
                 metrics['gripper_loss'] = sum(gripper_losses)
-            if watch:
+            if watch and not heads_only:
                 metrics |= {
-                    'critic_gradient_norm': _norm(self._critic_parameters),
+                    'critic_gradient_norm': _norm(learning),
                     'actor_gradient_norm': _norm(self._actor_parameters),
                     'action_norm': action.norm(dim=1).mean(),
                     'action_saturation': (action.abs() > 0.99).float().mean()}

@@ -219,7 +219,8 @@ class Learner:
         with self._batches.next() as batch:
             self.curves.add(self.agent.update(
                 batch, self.sigma(self.env_steps), self._bc(self.env_steps),
-                watch=self.updates % WATCH_EVERY == 0), batch)
+                watch=self.updates % WATCH_EVERY == 0,
+                heads_only=self.updates < self.options.critic_alone()), batch)
         self.updates += 1
         if not self._warm_up_left:
             self.pacer.updates += 1

@@ -39,7 +39,10 @@ class LearnerNode(CellNode):
         Parameter('demos', '', 'directories of demonstration bags, separated by commas'),
         Parameter('unlabelled', DEFAULTS.unlabelled, 'demonstrations of which nobody said how they '
                   'came out: a reason not to start, or left out', choices=('refuse', 'exclude')),
-        Parameter('pretrained', '', 'policy bundle (policy.safetensors) to start from'),
+        Parameter('pretrained', '', 'checkpoint (a directory) to start from, or a policy bundle '
+                  '(policy.safetensors), whose critic is yet to be learned'),
+        Parameter('critic_first', DEFAULTS.critic_first, 'updates of the critic alone, so that it '
+                  'does not unteach the policy; -1: the preset of start', -1, 1_000_000),
         Parameter('algorithm', DEFAULTS.algorithm, 'cell: what learns best in the simulated cell; '
                   'drqv2: as published', choices=tuple(ALGORITHMS)),
         Parameter('agent_options', '', 'numbers of the algorithm to change: "discount=0.99 '

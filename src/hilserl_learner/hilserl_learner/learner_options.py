@@ -9,6 +9,8 @@ from .schedules import linear, refuse_high_sigma, sigma_schedule
 # Updates on demonstrations before the first step of a run: enough for a policy that goes
 # towards what it saw, in seconds rather than minutes.
 PRETRAIN = {'scratch': 0, 'demos': 200, 'pretrained': 0}
+# Updates of the critic alone: one that knows nothing yet would unteach a pretrained policy.
+CRITIC_FIRST = {'scratch': 0, 'demos': 0, 'pretrained': 1000}
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class LearnerOptions:
     sigma: str = ''
     allow_high_sigma: bool = False
     pretrain_updates: int = -1
+    critic_first: int = -1
     update_ratio: float = 1.0
     batch_size: int = 64
     min_steps: int = 200
@@ -60,6 +63,10 @@ class LearnerOptions:
                 f'pretrain_updates is {count}, and there are no demonstrations to learn from; '
                 'give demos, or set it to 0')
         return count
+
+    def critic_alone(self) -> int:
+        """Updates in which encoder and actor stay as they are."""
+        return CRITIC_FIRST[self.start] if self.critic_first < 0 else self.critic_first
 
     def require_sources(self) -> None:
         """CellError unless demonstrations and policy are those that `start` asks for."""

@@ -1,22 +1,27 @@
-"""What a policy bundle gives a new agent: all of its policy, or the encoder alone."""
+"""What earlier training gives a new agent: all of it, the policy, or the encoder alone."""
 from pathlib import Path
 
 from so101_description.errors import CellError
 
 from .agent import Agent
+from .checkpoints import load, POLICY, restore
 from .policy import Bundle, Policy
 
 SHAPING = ('frame_stack', 'channels', 'strides')
 
 
 def adopt_policy(agent: Agent, path: Path) -> str:
-    """Start an agent from a policy bundle, strictly; returns a sentence on what it was."""
-    bundle = _read(path, 'pretrained policy')
+    """Start an agent from a policy bundle, or from a checkpoint (a directory), which has the
+    critics too; strictly. Returns a sentence on what it was."""
+    bundle = _read(path / POLICY if path.is_dir() else path, 'pretrained policy')
     lines = agent.schema.differences(bundle.schema)
     if bundle.network != agent.config.network:
         lines.append(f'network: {agent.config.network} here, {bundle.network} there')
     if lines:
         raise CellError(f'pretrained policy {path} is of another task; ' + '; '.join(lines))
+    if path.is_dir():
+        restore(agent, load(path))
+        return f'started from checkpoint {path}: {bundle.updates:,} updates, critics included'
     for part, module in Policy(bundle).modules().items():
         agent.modules()[part].load_state_dict(module.state_dict())
     if agent.gripper:

@@ -21,7 +21,7 @@ FIELDS = {
 GRAPHS = ('ros', 'inprocess')
 GOOD, ENOUGH = 0.9, 20              # success, measured over at least so many episodes
 # what makes two runs of the same seed the same run
-ALGORITHM = ('start', 'pretrain_updates', 'update_ratio', 'batch_size', 'min_steps')
+ALGORITHM = ('start', 'pretrain_updates', 'critic_first', 'update_ratio', 'batch_size', 'min_steps')
 
 
 def config_hash(schema: TaskSchema, options: LearnerOptions, demos: int) -> str:

@@ -317,6 +317,19 @@ def test_a_frozen_encoder_stays_and_the_rest_learns(schema):
     assert still == {n for n in before if n.startswith('encoder.')}
 
 
+def test_with_the_heads_alone_encoder_and_actor_stay(schema):
+    agent = Agent(schema, SMALL)
+    agent.update(random_batch(schema), 0.1)
+    before = parameters(agent)
+    agent.update(random_batch(schema, number=1), 0.1, watch=True, heads_only=True)
+    after = parameters(agent)
+    assert {name.partition('.')[0] for name in before
+            if not torch.equal(before[name], after[name])} == {'critic', 'critic_target'}
+    agent.update(random_batch(schema), 0.1)
+    assert not torch.equal(parameters(agent)['encoder.cameras.0.0.weight'],
+                           before['encoder.cameras.0.0.weight'])
+
+
 def test_each_camera_has_its_own_convolutions(schema):
     one = schema.cameras[0]
     two = replace(schema, cameras=(one, replace(one, name='side', out_height=48)))

@@ -8,7 +8,7 @@ from hilserl_learner.agent import Agent
 from hilserl_learner.algorithm import ALGORITHMS
 from hilserl_learner.bags import EpisodeBag, open_bags
 from hilserl_learner.batches import Batches
-from hilserl_learner.checkpoints import Checkpoints, restore
+from hilserl_learner.checkpoints import agent_tensors, Checkpoints, restore
 from hilserl_learner.curves import BrokenDown
 from hilserl_learner.learner import Learner
 from hilserl_learner.learner_options import LearnerOptions
@@ -259,6 +259,47 @@ def test_pretrained_starts_from_a_bundle_and_refuses_what_does_not_fit(schema, t
         Cell(replace(schema, rate=20.0), tmp_path / 'c', options)
     with pytest.raises(CellError, match='start:=pretrained needs one'):
         Cell(schema, tmp_path / 'd', replace(options, pretrained=''))
+
+
+def test_a_pretrained_policy_stays_as_it_is_until_its_critic_knows_something(schema, tmp_path):
+    cell = Cell(schema, tmp_path / 'a').close()
+    bundle = tmp_path / 'policy.safetensors'
+    bundle.write_bytes(cell.published[0][0])
+    options = replace(
+        OPTIONS, start='pretrained', pretrained=str(bundle), critic_first=50, min_steps=5)
+    assert replace(options, critic_first=-1).critic_alone() == 1000
+    images, state = [np.zeros((64, 64, 3), np.uint8)], np.zeros(19, np.float32)
+
+    def said(data):
+        return Policy.from_bytes(data).act(images, state, 0.0, None)
+    other = Cell(schema, tmp_path / 'b', options)
+    critic = other.learner.agent.critic.state_dict()['q1.0.weight'].clone()
+    other.feed(*episode(schema, 'x', 9))
+    other.wait(lambda: other.learner.updates > 3)
+    other.close()
+    assert not torch.equal(other.learner.agent.critic.state_dict()['q1.0.weight'], critic)
+    assert np.array_equal(said(other.published[-1][0]), said(bundle.read_bytes()))
+    again = Cell(schema, tmp_path / 'b', replace(options, critic_first=other.learner.updates))
+    again.feed(*episode(schema, 'y', 9))
+    again.wait(lambda: again.learner.updates > other.learner.updates + 3)
+    again.close()
+    assert not np.array_equal(said(again.published[-1][0]), said(bundle.read_bytes()))
+
+
+def test_a_checkpoint_brings_its_critics(schema, tmp_path):
+    cell = Cell(schema, tmp_path / 'a', replace(OPTIONS, min_steps=5))
+    cell.feed(*episode(schema, 'x', 9))
+    cell.wait(lambda: cell.learner.updates > 3)
+    cell.close()
+    options = replace(OPTIONS, start='pretrained', seed=5,
+                      pretrained=str(tmp_path / 'a' / 'checkpoints' / 'latest'))
+    other = Cell(schema, tmp_path / 'b', options).close()
+    assert 'critics included' in ' '.join(other.said)
+    ours, theirs = (agent_tensors(c.learner.agent) for c in (other, cell))
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[n], theirs[n]) for n in ours)
+    assert other.learner.updates == other.learner.env_steps == 0
+    with pytest.raises(CellError, match='cannot be read'):
+        Cell(schema, tmp_path / 'c', replace(options, pretrained=str(tmp_path / 'a')))
 
 
 def test_the_published_algorithm_trains_and_a_run_keeps_its_algorithm(schema, tmp_path):
