@@ -68,6 +68,8 @@ def begin(schema: TaskSchema, options: LearnerOptions, config: AgentConfig, run:
     else:
         if options.pretrained:
             log(adopt_policy(agent, Path(options.pretrained)))
+            if options.critic_alone():
+                log(f'its critics learn alone for {options.critic_alone():,} updates')
         if options.encoder:
             log(adopt_encoder(agent, Path(options.encoder)))
     # policies published after the last checkpoint

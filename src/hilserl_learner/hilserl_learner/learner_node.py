@@ -41,8 +41,8 @@ class LearnerNode(CellNode):
                   'came out: a reason not to start, or left out', choices=('refuse', 'exclude')),
         Parameter('pretrained', '', 'checkpoint (a directory) to start from, or a policy bundle '
                   '(policy.safetensors), whose critic is yet to be learned'),
-        Parameter('critic_first', DEFAULTS.critic_first, 'updates of the critic alone, so that it '
-                  'does not unteach the policy; -1: the preset of start', -1, 1_000_000),
+        Parameter('critic_first', DEFAULTS.critic_first, 'updates of the critics alone, so that '
+                  'they do not unteach the policy; -1: 1000 for a policy bundle, else 0', -1, 1_000_000),
         Parameter('algorithm', DEFAULTS.algorithm, 'cell: what learns best in the simulated cell; '
                   'drqv2: as published', choices=tuple(ALGORITHMS)),
         Parameter('agent_options', '', 'numbers of the algorithm to change: "discount=0.99 '

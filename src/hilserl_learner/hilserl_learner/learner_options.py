@@ -1,5 +1,6 @@
 """What a person sets of a run's learning, and whether it fits together."""
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from so101_description.errors import CellError
 
@@ -9,8 +10,9 @@ from .schedules import linear, refuse_high_sigma, sigma_schedule
 # Updates on demonstrations before the first step of a run: enough for a policy that goes
 # towards what it saw, in seconds rather than minutes.
 PRETRAIN = {'scratch': 0, 'demos': 200, 'pretrained': 0}
-# Updates of the critic alone: one that knows nothing yet would unteach a pretrained policy.
-CRITIC_FIRST = {'scratch': 0, 'demos': 0, 'pretrained': 1000}
+# Updates of the critics alone where a pretrained policy comes without any: new ones would unteach
+# it. A checkpoint brings its own.
+CRITIC_FIRST = 1000
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ class LearnerOptions:
 
     def critic_alone(self) -> int:
         """Updates in which encoder and actor stay as they are."""
-        return CRITIC_FIRST[self.start] if self.critic_first < 0 else self.critic_first
+        if self.critic_first >= 0:
+            return self.critic_first
+        return CRITIC_FIRST if self.pretrained and not Path(self.pretrained).is_dir() else 0
 
     def require_sources(self) -> None:
         """CellError unless demonstrations and policy are those that `start` asks for."""
