@@ -6,6 +6,7 @@ shifts of both observations. What may differ from the published configuration is
 A discrete gripper has a critic of its own (`gripper.py`), and actor and critics go without it.
 """
 from collections.abc import Callable
+import copy
 from dataclasses import fields, replace
 
 from so101_description.errors import CellError
@@ -25,7 +26,8 @@ MICRO_BATCH = 64
 
 
 class Agent:
-    """Networks, targets and optimisers on one device."""
+    """Networks, targets and optimisers on one device. `acting`: the policy's networks, by name,
+    the learned ones or their average (`acting_tau`)."""
 
     def __init__(
             self, schema: TaskSchema, config: AgentConfig = AgentConfig(), device: str = 'cpu',
@@ -45,6 +47,12 @@ class Agent:
             if config.network.gripper == 'discrete':
                 self.gripper, self.gripper_target = (
                     Gripper(features, schema, config.network).to(self.device) for _ in range(2))
+        self.acting = {name: module for name, module in (
+            ('encoder', self.encoder), ('actor', self.actor), ('gripper', self.gripper)) if module}
+        self._learning = dict(self.acting)
+        if config.acting_tau:
+            self.acting = {name: copy.deepcopy(module).requires_grad_(False)
+                           for name, module in self.acting.items()}
         self._averages = [(self.critic_target, self.critic)]
         if self.gripper:
             self._averages.append((self.gripper_target, self.gripper))
@@ -69,6 +77,9 @@ class Agent:
             for parameters in (self._critic_parameters, self._actor_parameters))
         self._averaged = tuple(
             [p for pair in self._averages for p in pair[which].parameters()] for which in (0, 1))
+        self._acting, self._learned = (
+            [p for module in modules.values() for p in module.parameters()]
+            for modules in (self.acting, self._learning))
         self._arm = slice(continuous(schema, config.network))
         self.restart()
 
@@ -132,6 +143,8 @@ class Agent:
 
         with torch.no_grad():
             torch._foreach_lerp_(*self._averaged, self.config.tau)
+            if self.config.acting_tau:
+                torch._foreach_lerp_(self._acting, self._learned, self.config.acting_tau)
             q, target = torch.cat(values), torch.cat(targets)
             metrics = {
                 'critic_loss': sum(losses), 'actor_loss': actor_loss.detach(),
@@ -207,7 +220,14 @@ class Agent:
             'critic_target': self.critic_target}
         if self.gripper:
             found |= {'gripper': self.gripper, 'gripper_target': self.gripper_target}
+        if self.config.acting_tau:
+            found |= {f'acting_{name}': module for name, module in self.acting.items()}
         return found
+
+    def act_as_learned(self) -> None:
+        """After weights were put in from elsewhere: the policy that acts is the one that learns."""
+        for name, module in self.acting.items():
+            module.load_state_dict(self._learning[name].state_dict())
 
     def optimizers(self) -> dict[str, torch.optim.Adam]:
         """What a checkpoint holds, by name."""

@@ -19,6 +19,7 @@ class AgentConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     learning_rate: float = 3e-4     # published 1e-4, for runs a hundred times as long
     tau: float = 0.01               # published
+    acting_tau: float = 0.0         # of the policy that acts, an average; 0: the learned one acts
     discount: float = 0.97          # HIL-SERL's; a success 100 steps away is still worth 0.05
     n_step: int = 3                 # published
     noise_clip: float = 0.3         # published
@@ -37,7 +38,7 @@ class AgentConfig:
             if getattr(self, name) not in ('bfloat16', 'float32'):
                 raise CellError(f'{name} is {getattr(self, name)!r}; it is bfloat16 or float32')
         for name, low, high in (
-                ('discount', 0.0, 1.0), ('tau', 0.0, 1.0), ('n_step', 1, 20), ('shift', 0, 16),
+                ('discount', 0.0, 1.0), ('tau', 0.0, 1.0), ('acting_tau', 0.0, 1.0), ('n_step', 1, 20), ('shift', 0, 16),
                 ('learning_rate', 0.0, 1.0), ('noise_clip', 0.0, 2.0)):
             if not low <= getattr(self, name) <= high:
                 raise CellError(

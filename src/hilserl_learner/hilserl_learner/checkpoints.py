@@ -24,7 +24,6 @@ import torch
 
 from .agent import Agent
 from .algorithm import AgentConfig
-from .networks import Actor, Encoder, Gripper
 from .on_disk import sync
 from .policy import pack
 from .task import TaskSchema
@@ -45,9 +44,7 @@ class Snapshot:
     schema: TaskSchema
     config: AgentConfig
     tensors: dict[str, torch.Tensor]
-    encoder: Encoder
-    actor: Actor
-    gripper: Gripper | None
+    acting: dict[str, torch.nn.Module]
 
     @classmethod
     def of(cls, agent: Agent) -> 'Snapshot':
@@ -55,8 +52,7 @@ class Snapshot:
         return cls(
             agent.schema, agent.config,
             {name: value.to('cpu', copy=True) for name, value in agent_tensors(agent).items()},
-            *(module and copy.deepcopy(module).cpu()
-              for module in (agent.encoder, agent.actor, agent.gripper)))
+            {name: copy.deepcopy(module).cpu() for name, module in agent.acting.items()})
 
 
 @dataclass(frozen=True)
@@ -95,8 +91,8 @@ class Checkpoints:
         `state['judged']`.
         """
         policy = pack(
-            snapshot.schema, snapshot.config.network, snapshot.encoder, snapshot.actor,
-            state['version'], state['updates'], state['env_steps'], snapshot.gripper)
+            snapshot.schema, snapshot.config.network, version=state['version'],
+            updates=state['updates'], env_steps=state['env_steps'], **snapshot.acting)
         files = {AGENT: safetensors.torch.save(snapshot.tensors), POLICY: policy}
         complete = {
             'format': FORMAT, **state, 'agent_config': snapshot.config.to_json(),

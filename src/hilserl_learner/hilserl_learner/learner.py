@@ -274,8 +274,8 @@ class Learner:
         self._published_updates = self.updates
         agent = self.agent
         self._publish(
-            pack(self.schema, agent.config.network, agent.encoder, agent.actor, self.version,
-                 self.updates, self.env_steps, agent.gripper, half=True),
+            pack(self.schema, agent.config.network, version=self.version, updates=self.updates,
+                 env_steps=self.env_steps, half=True, **agent.acting),
             self.version, self.updates, self.env_steps)
 
     def _save_checkpoint(self, answer: Future | None = None) -> None:

@@ -26,6 +26,7 @@ def adopt_policy(agent: Agent, path: Path) -> str:
         agent.modules()[part].load_state_dict(module.state_dict())
     if agent.gripper:
         agent.gripper_target.load_state_dict(agent.gripper.state_dict())
+    agent.act_as_learned()
     return f'started from policy {path}: version {bundle.version}, {bundle.updates:,} updates'
 
 
@@ -41,6 +42,7 @@ def adopt_encoder(agent: Agent, path: Path) -> str:
     if lines:
         raise CellError(f'encoder {path} sees other images; ' + '; '.join(lines))
     agent.encoder.load_state_dict(Policy(bundle).encoder.state_dict())
+    agent.act_as_learned()
     return (f'encoder of {path}, frozen: version {bundle.version}, '
             f'{bundle.updates:,} updates')
 

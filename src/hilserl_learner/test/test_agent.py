@@ -5,8 +5,11 @@ from dataclasses import replace
 from hilserl_learner import agent as agent_module
 from hilserl_learner.agent import Agent, random_shift
 from hilserl_learner.algorithm import agent_config, AgentConfig, ALGORITHMS
+from hilserl_learner.checkpoints import (
+    agent_tensors, Checkpoints, load, restore, Snapshot)
 from hilserl_learner.network_config import NetworkConfig
 from hilserl_learner.policy import pack, Policy
+from hilserl_learner.pretrained import adopt_policy
 from hilserl_learner.replay import Batch, Replay
 import numpy as np
 import pytest
@@ -328,6 +331,33 @@ def test_with_the_heads_alone_encoder_and_actor_stay(schema):
     agent.update(random_batch(schema), 0.1)
     assert not torch.equal(parameters(agent)['encoder.cameras.0.0.weight'],
                            before['encoder.cameras.0.0.weight'])
+
+
+def test_the_policy_that_acts_is_an_average_of_what_was_learned(schema, tmp_path):
+    agent = Agent(schema, replace(SMALL, acting_tau=0.25))
+    name = 'policy.0.weight'
+    expected = agent.actor.state_dict()[name].clone()
+    for number in range(3):
+        agent.update(random_batch(schema, number=number), 0.1)
+        expected.lerp_(agent.actor.state_dict()[name], 0.25)
+    torch.testing.assert_close(agent.acting['actor'].state_dict()[name], expected)
+    assert not torch.equal(agent.actor.state_dict()[name], expected)
+    checkpoint = load(Checkpoints(tmp_path).save(
+        Snapshot.of(agent), {'updates': 3, 'version': 1, 'env_steps': 9}))
+    assert torch.equal(
+        Policy.from_bytes(checkpoint.policy).actor.state_dict()[name],
+        agent.acting['actor'].state_dict()[name])
+    resumed = Agent(schema, checkpoint.config, seed=9)
+    restore(resumed, checkpoint)
+    for one in (agent, resumed):
+        one.update(random_batch(schema, number=4), 0.1)
+    ours, theirs = agent_tensors(resumed), agent_tensors(agent)
+    assert [n for n in theirs if not torch.equal(ours[n], theirs[n])] == []
+    assert 'acting_encoder.cameras.0.0.weight' in theirs
+    (tmp_path / 'p').write_bytes(checkpoint.policy)
+    other = Agent(schema, checkpoint.config, seed=5)
+    adopt_policy(other, tmp_path / 'p')
+    assert torch.equal(other.acting['actor'].state_dict()[name], other.actor.state_dict()[name])
 
 
 def test_each_camera_has_its_own_convolutions(schema):
