@@ -153,7 +153,7 @@ class ActorNode(CellNode):
         torch.set_num_threads(1)
         ticker = Ticker(1.0 / self.schema.rate)
         while not self._done.is_set():
-            now = ticker.wait(self.senses.ask, self.arms.sent_at)
+            now = ticker.wait(self._look_ahead, self.arms.sent_at)
             stamp = self.get_clock().now().to_msg()
             self.pace.tick(now)
             self._tick()
@@ -165,6 +165,15 @@ class ActorNode(CellNode):
             if self._is_done():
                 self.stop_event.set()
                 return
+
+    def _look_ahead(self) -> None:
+        """Just before a tick: what it needs and what takes time is begun."""
+        now = self.get_clock().now().nanoseconds
+        self.senses.ask()
+        try:
+            self.loop.look(now, self.senses.pictures(), self.senses.leader(now))
+        except CellError:
+            pass        # the tick will say so
 
     def _is_done(self) -> bool:
         if self._series:

@@ -67,6 +67,7 @@ class ControlLoop:
         self._path_since = 0.0
         self._untaken = 0               # commands in a row on the way, of a reset
         self._clutch: tuple[np.ndarray, np.ndarray] | None = None   # leader, reference at entry
+        self._guided = None             # waits for the action that the leader showed
         self._grab = Grab(schema.rate)
         self._held_by_grab = False
         self._blind_ticks, self._blind_limit = 0, round(BLIND_TIME * schema.rate)
@@ -114,10 +115,21 @@ class ControlLoop:
                 self._requests.append((event, cause))
             return refusal
 
+    def look(self, now: int, images, leader) -> None:
+        """Begin what takes time of the tick that is about to come; now: ns; leader: (6,) rad or
+        None. It may still get other images, of which it then makes what it needs."""
+        self.seat.change(now)
+        self._guided = None
+        if self.machine.mode in (Mode.POLICY, Mode.EVAL) and self.policy is not None:
+            self.policy.look(images)
+        elif self.machine.mode is Mode.HUMAN and leader is not None:
+            self._guided = self.kinematics.ask_action(leader, self.reference, *self._clutch)
+
     # -- the tick ------------------------------------------------------------------------------
 
     def blind_tick(self, reason: str) -> None:
         """Stand in for `tick` when nothing fresh was seen: command nothing, record nothing."""
+        self._guided = None
         self._hold(reason)
         with self._lock:    # an emergency stop does not wait for a camera
             stop = [r for r in self._requests if r[0] == 'estop']
@@ -195,7 +207,7 @@ class ControlLoop:
                 self._on_entry(sensed, cause)
 
     def _on_entry(self, sensed: Sensed, cause: str) -> None:
-        self._path = None
+        self._path = self._guided = None
         self._grab.rest()
         self._held_by_grab = cause == GRABBED
         if self.machine.mode is Mode.HUMAN:
@@ -250,7 +262,9 @@ class ControlLoop:
         if self.machine.mode is Mode.HUMAN:
             if sensed.leader is None:
                 raise CellError('the leader arm stopped reporting; the follower holds')
-            action = self.kinematics.action(sensed.leader, self.reference, *self._clutch)
+            guided, self._guided = self._guided, None
+            action = guided() if guided else self.kinematics.action(
+                sensed.leader, self.reference, *self._clutch)
             return Decision(np.clip(action, -1.0, 1.0).astype(np.float32), Source.HUMAN)
         self.sigma_now = 0.0 if self.machine.mode is Mode.EVAL else self.sigma(self.env_steps)
         action = self.policy.act(list(sensed.images), state, self.sigma_now, self._rng)

@@ -14,6 +14,10 @@ class Kinematics(Protocol):
     """The FK service as the loop sees it. Joints (6,) rad; KinematicsLost if it is silent."""
 
     def action(self, leader, reference, leader_start, reference_start) -> np.ndarray: ...
+
+    def ask_action(self, leader, reference, leader_start, reference_start):
+        """Ask for `action`; returns the function that waits for it."""
+
     def joint_target(self, measured, reference, action) -> np.ndarray: ...
     def solve(self, position, seed) -> np.ndarray: ...
 

@@ -83,16 +83,24 @@ class ServiceKinematics:
             return np.array([p.x, p.y, p.z]), answer().model_hash
         return tool
 
+    def ask_action(self, leader, reference, leader_start, reference_start):
+        """Ask for `action`; returns the function that waits for it."""
+        a, b, c, d = self._states(leader, reference, leader_start, reference_start)
+        answer = self._ask(names.GET_ACTION, GetAction.Request(
+            leader=a, reference=b, leader_start=c, reference_start=d))
+
+        def action() -> np.ndarray:
+            found = answer()
+            if abs(found.action_scale - self._schema.action_scale) > 1e-9:
+                raise CellError(
+                    f'the FK service has action_scale {found.action_scale} m, the task '
+                    f'{self._schema.action_scale} m; start both with the same')
+            return np.asarray(found.action, np.float32)
+        return action
+
     def action(self, leader, reference, leader_start, reference_start) -> np.ndarray:
         """Action (4,) that takes the reference to where the leader shows."""
-        a, b, c, d = self._states(leader, reference, leader_start, reference_start)
-        answer = self._call(names.GET_ACTION, GetAction.Request(
-            leader=a, reference=b, leader_start=c, reference_start=d))
-        if abs(answer.action_scale - self._schema.action_scale) > 1e-9:
-            raise CellError(
-                f'the FK service has action_scale {answer.action_scale} m, the task '
-                f'{self._schema.action_scale} m; start both with the same')
-        return np.asarray(answer.action, np.float32)
+        return self.ask_action(leader, reference, leader_start, reference_start)()
 
     def joint_target(self, measured, reference, action) -> np.ndarray:
         """Joint target (6,) rad of an action."""

@@ -32,6 +32,7 @@ class Senses:
         self._max_image_age, self._max_state_age = max_image_age, max_state_age
         self._reward_topic = reward_topic
         self._images: dict[str, Image] = {}
+        self._pictures: dict[str, tuple[Image, np.ndarray]] = {}    # frame, and what is made of it
         self.joints: dict[str, JointState] = {}
         self.reward: Reward | None = None
         self._heard: deque[float] = deque(maxlen=1000)      # s, when the follower reported
@@ -71,6 +72,18 @@ class Senses:
         except CellError as error:
             self._asked = error
 
+    def pictures(self) -> list[np.ndarray]:
+        """The newest frames as the task sees them; CellError if one is missing or unknown."""
+        return [self._picture(camera) for camera in self._schema.cameras]
+
+    def _picture(self, camera) -> np.ndarray:
+        frame = self._images.get(camera.name)
+        if frame is None:
+            raise CellError(f'no {camera.name} image yet')
+        if camera.name not in self._pictures or self._pictures[camera.name][0] is not frame:
+            self._pictures[camera.name] = frame, crop_resize(image_array(frame), camera)
+        return self._pictures[camera.name][1]
+
     def sense(self) -> Sensed:
         """Return the newest of everything; CellError names what is missing or too old."""
         if self._asked is None:
@@ -86,18 +99,21 @@ class Senses:
         now = self._node.get_clock().now().nanoseconds
         self._check_age('follower joint state', message, now, self._max_state_age)
         self._check_obeyed(message)
-        leader = self._leader(now) if 'leader' in self.joints else None
+        leader = self.leader(now)
         images, stamps = [], []
         for camera in self._schema.cameras:
             frame = self._images.get(camera.name)
             self._check_age(f'{camera.name} image', frame, now, self._max_image_age)
-            images.append(crop_resize(image_array(frame), camera))
-            stamps.append(to_ns(frame.header.stamp))
+            images.append(self._picture(camera))
+            stamps.append(to_ns(self._pictures[camera.name][0].header.stamp))
         self.image_age = (now - min(stamps)) * 1e-9
         return Sensed(now, tuple(images), tuple(stamps), follower, tool, leader)
 
-    def _leader(self, now: int) -> np.ndarray:
-        message = self.joints['leader']
+    def leader(self, now: int) -> np.ndarray | None:
+        """The leader's joints (6,) rad; None: there is none. CellError if they are too old."""
+        message = self.joints.get('leader')
+        if message is None:
+            return None
         self._check_age('leader joint state', message, now, self._max_state_age)
         return pack(message.name, message.position)
 

@@ -33,6 +33,7 @@ class BenchTop:
         self.steps, self.log = [], []
         self.broken = ''
         self.deaf = False       # the driver
+        self.looks = False      # ahead of each tick
         self.now = 0
         self.loop = ControlLoop(schema, role, self, self, lambda n: sigma, self.steps.append,
                                 self.log.append, 0, ready_time)
@@ -47,6 +48,9 @@ class BenchTop:
     def action(self, *joints):
         self._alive()
         return self.kinematics_core.action_between(*joints).action
+
+    def ask_action(self, *joints):
+        return lambda: self.action(*joints)
 
     def joint_target(self, measured, reference, action):
         self._alive()
@@ -81,7 +85,10 @@ class BenchTop:
 
     def tick(self, count=1, reward=0.0, success=False):
         for _ in range(count):
-            self.loop.tick(self.sensed(), Verdict(reward, success))
+            sensed = self.sensed()
+            if self.looks:
+                self.loop.look(sensed.stamp, sensed.images, sensed.leader)
+            self.loop.tick(sensed, Verdict(reward, success))
 
     def ready(self):
         """Bring the arm to READY."""

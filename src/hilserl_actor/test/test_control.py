@@ -45,6 +45,37 @@ def test_a_step_is_stored_with_the_action_that_was_executed():
     assert all(s.sigma == pytest.approx(0.3) for s in bench.steps)
 
 
+def test_what_is_begun_ahead_of_a_tick_changes_nothing_of_it():
+    benches = BenchTop(), BenchTop()
+    benches[1].looks = True
+    for bench in benches:
+        bench.start()
+        bench.tick(4)
+        bench.loop.request('intervene', 'test')
+        for move in (0.0, 0.02, -0.03, 0.01):
+            bench.position['leader'] = bench.position['leader'] + move
+            bench.tick()
+        bench.loop.request('release', 'test')
+        bench.tick(3)
+    actions = [np.array([s.action for s in bench.steps if not s.last]) for bench in benches]
+    assert len(actions[0]) == 11 and np.array_equal(*actions)
+    assert [s.source for s in benches[1].steps].count(Source.HUMAN) == 4
+
+
+def test_what_was_begun_for_a_tick_that_saw_nothing_is_forgotten():
+    bench = BenchTop()
+    bench.start()
+    bench.loop.request('intervene', 'test')
+    bench.tick(2)
+    sensed = bench.sensed()
+    bench.loop.look(sensed.stamp, sensed.images, sensed.leader)
+    bench.loop.blind_tick('no image')
+    bench.position['leader'] = bench.position['leader'] + 0.02
+    bench.tick()
+    bench.tick()
+    assert np.abs(bench.steps[-1].action).max() > 0.05
+
+
 def test_each_steps_successor_is_the_next_observation():
     bench = BenchTop()
     bench.start()

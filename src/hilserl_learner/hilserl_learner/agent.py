@@ -50,7 +50,7 @@ class Agent:
         self.acting = {name: module for name, module in (
             ('encoder', self.encoder), ('actor', self.actor), ('gripper', self.gripper)) if module}
         self._learning = dict(self.acting)
-        if config.acting_tau:
+        if config.acting_tau != '1':
             self.acting = {name: copy.deepcopy(module).requires_grad_(False)
                            for name, module in self.acting.items()}
         self._averages = [(self.critic_target, self.critic)]
@@ -77,6 +77,7 @@ class Agent:
             for parameters in (self._critic_parameters, self._actor_parameters))
         self._averaged = tuple(
             [p for pair in self._averages for p in pair[which].parameters()] for which in (0, 1))
+        self._averaging = self.acting['actor'] is not self.actor
         self._acting, self._learned = (
             [p for module in modules.values() for p in module.parameters()]
             for modules in (self.acting, self._learning))
@@ -143,8 +144,6 @@ class Agent:
 
         with torch.no_grad():
             torch._foreach_lerp_(*self._averaged, self.config.tau)
-            if self.config.acting_tau:
-                torch._foreach_lerp_(self._acting, self._learned, self.config.acting_tau)
             q, target = torch.cat(values), torch.cat(targets)
             metrics = {
                 'critic_loss': sum(losses), 'actor_loss': actor_loss.detach(),
@@ -220,9 +219,15 @@ class Agent:
             'critic_target': self.critic_target}
         if self.gripper:
             found |= {'gripper': self.gripper, 'gripper_target': self.gripper_target}
-        if self.config.acting_tau:
+        if self._averaging:
             found |= {f'acting_{name}': module for name, module in self.acting.items()}
         return found
+
+    @torch.no_grad()
+    def average(self, tau: float) -> None:
+        """Move the policy that acts by a share `tau` towards the learned one."""
+        if self._averaging:
+            torch._foreach_lerp_(self._acting, self._learned, tau)
 
     def act_as_learned(self) -> None:
         """After weights were put in from elsewhere: the policy that acts is the one that learns."""

@@ -70,6 +70,7 @@ class Learner:
         if begun.checkpoint or begun.env_steps:
             self._warm_up_left = 0
         self._bc = schedule('bc', self.agent.config.bc, 0.0, 1000.0)
+        self._acting_tau = schedule('acting_tau', self.agent.config.acting_tau, 0.0, 1.0)
         self.health = Health(schema, self.agent.config)
         self.curves = Curves(self.run.tensorboard, self.health)
         self._published_updates = -1
@@ -221,6 +222,7 @@ class Learner:
                 batch, self.sigma(self.env_steps), self._bc(self.env_steps),
                 watch=self.updates % WATCH_EVERY == 0,
                 heads_only=self.updates < self.options.critic_alone()), batch)
+            self.agent.average(self._acting_tau(self.env_steps))
         self.updates += 1
         if not self._warm_up_left:
             self.pacer.updates += 1

@@ -74,13 +74,14 @@ class Policy:
         self._load(bundle.tensors)
         for module in self.modules().values():
             module.requires_grad_(False).eval()
-        golden, said = golden_inputs(self.schema, self.network), bundle.tensors['golden.action']
-        error = float((heads(self.modules(), *golden) - said).abs().max())
+        said = bundle.tensors['golden.action']
+        error = float((_golden(self.modules(), self.schema, self.network) - said).abs().max())
         if not error <= GOLDEN_TOLERANCE:
             raise CellError(
                 f'policy version {self.version}: its golden action is off by {error:.3g} (limit '
                 f'{GOLDEN_TOLERANCE:g}); weights and code do not belong together')
         self._history = deque(maxlen=self.network.frame_stack)
+        self._seen: tuple[list[np.ndarray], torch.Tensor] | None = None     # images, features
 
     @classmethod
     def from_bytes(cls, data: bytes, schema_hash: str | None = None,
@@ -128,10 +129,22 @@ class Policy:
     def reset(self) -> None:
         """Forget the frames: a new episode begins."""
         self._history.clear()
+        self._seen = None
 
     def continue_from(self, previous: 'Policy') -> None:
         """Take over in mid-episode: the frames that `previous` has seen count."""
         self._history.extend(previous._history)
+
+    def look(self, images: list[np.ndarray]) -> None:
+        """Encode images that `act` is about to be given, the same arrays: it has less to do then."""
+        self._seen = images, self._encode([*self._history, images][-self.network.frame_stack:])
+
+    def _encode(self, frames: list[list[np.ndarray]]) -> torch.Tensor:
+        frames = [frames[0]] * (self.network.frame_stack - len(frames)) + frames
+        with torch.no_grad():
+            return self.encoder([
+                torch.from_numpy(np.concatenate([frame[camera] for frame in frames], axis=2)[None])
+                for camera in range(len(self.schema.cameras))])
 
     def act(self, images: list[np.ndarray], state: np.ndarray, sigma: float,
             rng: np.random.Generator) -> np.ndarray:
@@ -141,14 +154,12 @@ class Policy:
         the mean; otherwise Gaussian noise of that size is added and the sum clipped. A discrete
         gripper's sum is rounded: little noise, which a trained policy has, never moves it.
         """
-        self._history.append([np.ascontiguousarray(image) for image in images])
-        frames = [self._history[0]] * (self.network.frame_stack - len(self._history))
-        frames += self._history
-        stacked = [
-            torch.from_numpy(np.concatenate([frame[camera] for frame in frames], axis=2)[None])
-            for camera in range(len(self.schema.cameras))]
+        if self._seen is None or any(a is not b for a, b in zip(images, self._seen[0])):
+            self.look(images)
+        features, self._seen = self._seen[1], None
+        self._history.append(images)
         state = torch.from_numpy(np.asarray(state, np.float32)[None])
-        action = heads(self.modules(), stacked, state)[0].numpy()
+        action = heads(self.modules(), features, state)[0].numpy()
         if self.gripper:
             action = np.append(action[:-3], action[-3:].argmax() - 1.0)
         if sigma > 0.0:
@@ -158,10 +169,9 @@ class Policy:
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
 
-def heads(modules: dict[str, torch.nn.Module], images, state) -> torch.Tensor:
+def heads(modules: dict[str, torch.nn.Module], features, state) -> torch.Tensor:
     """Mean action (B, A); of a discrete gripper, the Q of each choice instead of its number."""
     with torch.no_grad():
-        features = modules['encoder'](images)
         return torch.cat([
             modules[part](features, state) for part in ('actor', 'gripper') if part in modules], 1)
 
@@ -178,13 +188,12 @@ def pack(schema: TaskSchema, network: NetworkConfig, encoder: Encoder, actor: Ac
         part: copy.deepcopy(module).cpu()
         for part, module in (('encoder', encoder), ('actor', actor), ('gripper', gripper))
         if module is not None}
-    golden, dtype = golden_inputs(schema, network), torch.float32
-    said = heads(modules, *golden)
+    dtype, said = torch.float32, _golden(modules, schema, network)
     if half:
         rounded = copy.deepcopy(modules)
         for weight in (p for module in rounded.values() for p in module.parameters()):
             weight.data = weight.data.half().float()
-        action = heads(rounded, *golden)
+        action = _golden(rounded, schema, network)
         if float((action - said).abs().max()) < GOLDEN_TOLERANCE:
             modules, said, dtype = rounded, action, torch.float16
     tensors = {
@@ -195,6 +204,12 @@ def pack(schema: TaskSchema, network: NetworkConfig, encoder: Encoder, actor: Ac
         'format': FORMAT, 'schema': schema.canonical(), 'network': network.to_json(),
         'version': str(version), 'updates': str(updates), 'env_steps': str(env_steps),
         'digest': tensors_digest(tensors)})
+
+
+def _golden(modules: dict[str, torch.nn.Module], schema, network) -> torch.Tensor:
+    images, state = golden_inputs(schema, network)
+    with torch.no_grad():
+        return heads(modules, modules['encoder'](images), state)
 
 
 def golden_inputs(schema: TaskSchema, network: NetworkConfig):

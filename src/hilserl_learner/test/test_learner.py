@@ -275,13 +275,13 @@ def test_a_pretrained_policy_stays_as_it_is_until_its_critic_knows_something(sch
     other = Cell(schema, tmp_path / 'b', options)
     critic = other.learner.agent.critic.state_dict()['q1.0.weight'].clone()
     other.feed(*episode(schema, 'x', 9))
-    other.wait(lambda: other.learner.updates > 3)
+    other.wait(lambda: other.published[-1][2] > 3)      # of a policy of so many updates
     other.close()
     assert not torch.equal(other.learner.agent.critic.state_dict()['q1.0.weight'], critic)
     assert np.array_equal(said(other.published[-1][0]), said(bundle.read_bytes()))
     again = Cell(schema, tmp_path / 'b', replace(options, critic_first=other.learner.updates))
     again.feed(*episode(schema, 'y', 9))
-    again.wait(lambda: again.learner.updates > other.learner.updates + 3)
+    again.wait(lambda: again.published[-1][2] > other.learner.updates + 3)
     again.close()
     assert not np.array_equal(said(again.published[-1][0]), said(bundle.read_bytes()))
 

@@ -63,6 +63,27 @@ def test_history_starts_with_the_episodes_own_first_frame(schema):
     np.testing.assert_array_equal(after, policy.act(third, state, 0.0, None))
 
 
+@pytest.mark.parametrize('stack', [1, 3])
+def test_looking_ahead_changes_no_action(schema, stack):
+    data = make_bundle(schema, stack=stack)[0]
+    plain, ahead = Policy.from_bytes(data), Policy.from_bytes(data)
+    rng = np.random.default_rng(0)
+    encoded = []
+    ahead.encoder.register_forward_hook(lambda *_: encoded.append(1))
+    for number in range(8):
+        images, state = observation(rng, schema)
+        if number in (2, 5):        # the frame that came after all; an episode that began meanwhile
+            ahead.look(observation(rng, schema)[0] if number == 2 else images)
+        if number == 5:
+            plain.reset()
+            ahead.reset()
+        elif number != 2:
+            ahead.look(images)
+        np.testing.assert_array_equal(
+            plain.act(images, state, 0.0, None), ahead.act(images, state, 0.0, None))
+    assert len(encoded) == 8 + 2
+
+
 def test_another_schema_is_refused(schema):
     data = make_bundle(schema)[0]
     other = dataclasses.replace(schema, rate=20.0)
