@@ -11,6 +11,7 @@ from pathlib import Path
 
 from so101_description.errors import CellError
 
+from .algorithm import AgentConfig
 from .learner_options import LearnerOptions
 from .task import TaskSchema
 
@@ -24,10 +25,12 @@ GOOD, ENOUGH = 0.9, 20              # success, measured over at least so many ep
 ALGORITHM = ('start', 'pretrain_updates', 'critic_first', 'update_ratio', 'batch_size', 'min_steps')
 
 
-def config_hash(schema: TaskSchema, options: LearnerOptions, demos: int) -> str:
-    """Twelve hex digits of all that decides how a run learns. demos: episodes."""
+def config_hash(schema: TaskSchema, options: LearnerOptions, demos: int,
+                agent: AgentConfig | None = None) -> str:
+    """Twelve hex digits of all that decides how a run learns. demos: episodes; agent: what a
+    checkpoint says, where defaults may have changed since."""
     data = {name: getattr(options, name) for name in ALGORITHM}
-    data |= {'task': schema.hash, 'agent': options.config().to_json(),
+    data |= {'task': schema.hash, 'agent': (agent or options.config()).to_json(),
              'sigma': str(options.schedule()), 'demos': demos}
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -108,7 +111,7 @@ def draw(runs: list[dict], file: Path) -> None:
         for run in runs:
             if (run['world'], run['graph'], run['config']) != kind or not run.get('curve'):
                 continue
-            points = [(0.0, 0.0), *((m, s) for m, s, _ in run['curve'])]
+            points = [(m, s) for m, s, _ in run['curve']]
             axes.plot(*zip(*points), f'C{number}o-', markersize=3, linewidth=1, label=label)
             axes.plot([run['robot_minutes']], [run['success']], f'C{number}D', markersize=6)
             label = None

@@ -5,6 +5,7 @@ import re
 import sys
 
 from hilserl_learner import report, results
+from hilserl_learner.algorithm import AgentConfig
 from hilserl_learner.bags import new_bag
 from hilserl_learner.learner_options import LearnerOptions
 from hilserl_learner.report_run import read_run
@@ -112,6 +113,15 @@ def test_a_runs_result_comes_from_the_evaluations_in_its_own_world(run):
     assert found['success'] == 0.95 and found['episodes'] == 20
     assert found['minutes_to_90'] == found['robot_minutes'] == round(read_run(run).minutes_of(60), 1)
     assert [share for _, share, _ in found['curve']] == [0.6, 0.95]
+
+
+def test_a_result_is_of_the_configuration_that_was_trained_whatever_the_default_is_now(run):
+    now = result_of_run(run)['config']
+    for name, config in (('60', AgentConfig()), ('61', AgentConfig(acting_tau='0.5'))):
+        checkpoint = run / 'checkpoints' / name
+        checkpoint.mkdir(parents=True)
+        (checkpoint / 'state.json').write_text(json.dumps({'agent_config': config.to_json()}))
+        assert (result_of_run(run)['config'] == now) == (name == '60')
 
 
 def test_results_are_kept_and_a_run_measured_again_takes_its_own_place(run, tmp_path):
