@@ -23,6 +23,7 @@ MINUTES = 10.0                     # of the robot; a sound suite needs half of t
 # Small frames and short episodes: a third of the time, and nothing that could break is left out.
 SCHEMA = replace(make_task('reach', model_hash(), frame_size=32), max_steps=40)
 N_STEP, DISCOUNT = 3, 0.97
+FLOOR = 0.02                       # m; lower, the workspace's box keeps the tool where it is
 
 
 def learn_to_reach(directory, seed=0):
@@ -91,10 +92,11 @@ def test_the_arm_goes_where_its_actions_say(progress, directory):
         for step, after in zip(steps, steps[1:]):
             assert np.array_equal(after.state[before], step.action)
         for step, later in zip(steps, steps[2:]):       # it starts late, and goes on after
-            actions.append(step.action[:3])
-            ways.append(later.state[tool] - step.state[tool])
+            if step.state[tool[2]] > FLOOR:
+                actions.append(step.action[:3])
+                ways.append(later.state[tool] - step.state[tool])
     for axis in range(3):
-        assert np.corrcoef(np.array(actions)[:, axis], np.array(ways)[:, axis])[0, 1] > 0.5
+        assert np.corrcoef(np.array(actions)[:, axis], np.array(ways)[:, axis])[0, 1] > 0.6
 
 
 def test_the_same_seed_gives_the_same_steps():
