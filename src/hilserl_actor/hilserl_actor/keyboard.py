@@ -20,8 +20,7 @@ KEYS = {
     'p': ('pause, and go on', names.PAUSE, True),
     'x': ('EMERGENCY STOP: the arm holds', names.ESTOP, None),
     'c': ('clear the emergency stop', names.ESTOP_RESET, None),
-    'e': ('clear the follower\'s faults (overload, ...)',
-          names.CLEAR_FAULTS.format(arm='follower'), None),
+    'e': ('clear the follower\'s faults', names.CLEAR_FAULTS.format(arm='follower'), None),
     'l': ('pause the learner', names.LEARNER_PAUSE, True),
     'k': ('let the learner go on', names.LEARNER_PAUSE, False),
 }
