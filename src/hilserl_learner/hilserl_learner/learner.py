@@ -46,7 +46,7 @@ class Learner:
         torch.set_num_threads(options.threads)
         self.sigma, config = options.schedule(), options.config()
         options.require_sources()
-        self._warm_up_left = options.warm_up()
+        self._warm_up_left, self._critic_alone = options.warm_up(), options.critic_alone()
         self.run = RunDirectory(directory, schema)
         self.recorder = Recorder(self.run.bags, schema, log)
         self.message = ''
@@ -221,7 +221,7 @@ class Learner:
             self.curves.add(self.agent.update(
                 batch, self.sigma(self.env_steps), self._bc(self.env_steps),
                 watch=self.updates % WATCH_EVERY == 0,
-                heads_only=self.updates < self.options.critic_alone()), batch)
+                heads_only=self.updates < self._critic_alone), batch)
             self.agent.average(self._acting_tau(self.env_steps))
         self.updates += 1
         if not self._warm_up_left:
