@@ -219,12 +219,12 @@ class ActorNode(CellNode):
     # -- messages out --------------------------------------------------------------------------
 
     def _publish_steps(self) -> None:
-        for record in self._steps:
+        while self._steps:
+            record = self._steps.pop(0)
             self._step_publisher.publish(step_to_message(record))
             self._last_episode.take(record)
             if self._series:
                 self._series.take(record)
-        self._steps.clear()
 
     def _publish_status(self, stamp) -> None:
         loop, now = self.loop, time.monotonic()

@@ -46,8 +46,11 @@ class LastEpisode:
         if warnings:
             sentence += '. POOR: ' + '; '.join(warnings) + ' (r discards it)'
         self._tell(sentence)
-        log = self._node.get_logger()
-        (log.warning if warnings else log.info)(sentence)
+        # One line each: rclpy refuses another severity from a line that has logged before.
+        if warnings:
+            self._node.get_logger().warning(sentence)
+        else:
+            self._node.get_logger().info(sentence)
 
     def _count(self) -> str:
         count, wanted = len(self._node.loop.tally.results), self._node.param('episodes')
