@@ -15,11 +15,17 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from so101_description import names, qos
 from so101_description.model import model_hash
 from so101_interfaces.msg import Step
+from std_srvs.srv import Trigger
 import torch
+
+ENOUGH = 10         # steps
 
 
 class Situations:
-    """Where cube and tool were at the first step of each episode, in order."""
+    """Where cube and tool were at the first step of each episode, in order.
+
+    Who watches has seen enough after a second, and says that it failed.
+    """
 
     def __enter__(self):
         self.found, self._cube = [], None
@@ -30,6 +36,7 @@ class Situations:
             PoseStamped, names.SIM_CUBE_POSE,
             lambda m: setattr(self, '_cube', m.pose.position), qos.SENSOR_SUB)
         node.create_subscription(Step, names.STEP, self._on_step, qos.STEPS)
+        self._failure = node.create_client(Trigger, names.FAILURE)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(node)
         self._thread = threading.Thread(target=self._spin)
@@ -46,6 +53,8 @@ class Situations:
     def _on_step(self, step):
         if step.index == 0:
             self.found.append([self._cube.x, self._cube.y, *step.state[12:15]])
+        elif step.index == ENOUGH:
+            self._failure.call_async(Trigger.Request())
 
     def __exit__(self, *_):
         rclpy.shutdown(context=self._context)
@@ -63,7 +72,7 @@ def test_two_evaluations_see_the_same_situations_though_one_is_interrupted(tmp_p
     with own_domain() as environment:
         with Situations() as cut:
             first = CellProcess(words, environment)
-            first.wait_for('EVAL -> RESET: 100 steps', 90)
+            first.wait_for('EVAL -> RESET: the operator', 90)
             first.interrupt()
             assert 'interrupted after 1 of 2 episodes' in first.text
             second = CellProcess(words, environment)
