@@ -10,13 +10,16 @@ import sys
 import tempfile
 
 from hilserl_learner import loading, results
+from hilserl_learner.importing import import_bag
 from hilserl_learner.learner_options import LearnerOptions
 from hilserl_learner.memory import keep_freed_memory
 from hilserl_learner.steps import Source, StepRecord
 from hilserl_learner.tasks import make_task
+from hilserl_tests.raw_recorder import without
 import hilserl_tests.stepped_training as stepped
 import numpy as np
 from rich.console import Console
+from so101_description import names
 from so101_description.errors import CellError
 from so101_description.model import model_hash
 from so101_sim.worlds import WORLDS
@@ -64,6 +67,7 @@ class Row:
     demonstrations: Callable[[StepRecord], StepRecord] = stepped.same
     steps: Callable[[StepRecord], StepRecord] = stepped.same
     unchecked: bool = False         # demonstrations are taken as they are
+    not_recorded: tuple[str, ...] = ()      # topics; the demonstrations are then --recording's
 
 
 ROWS = {
@@ -76,6 +80,9 @@ ROWS = {
                                 demonstrations=without_action),
     'zero-actions-joint': Row('... rebuilt by FK, the gripper from its own joint',
                               demonstrations=joints_alone),
+    'zero-actions-leader': Row(
+        '... rebuilt by FK from a recording without commands, the gripper from the leader',
+        not_recorded=(names.STEP, names.JOINT_COMMANDS.format(arm='follower'))),
     'frame-stack': Row('three stacked frames, checkpoints on', 'frame_stack=3'),
     'timeout-terminal': Row('timeouts treated as terminals', steps=timeout_as_terminal),
     'no-interventions': Row('interventions kept out of the prior half', steps=nobody_helped),
@@ -87,8 +94,13 @@ def learn(name: str, options, directory: Path) -> dict:
     """Run one row; returns its figures."""
     row, schema = ROWS[name], SCHEMA
     demos = directory / 'demos'
-    stepped.record_demonstrations(
-        schema, demos, DEMOS, options.seed, options.world, row.demonstrations)
+    if row.not_recorded:
+        bag = without(options.recording, row.not_recorded, directory / 'recording')
+        report = import_bag(bag, schema, demos, 'exclude')
+        print(json.dumps(report.data()))
+    else:
+        stepped.record_demonstrations(
+            schema, demos, DEMOS, options.seed, options.world, row.demonstrations)
     if row.unchecked:
         loading.ActionCheck.problem = lambda check: ''
     settings = LearnerOptions(start='demos', demos=(str(demos),), seed=options.seed,
@@ -129,6 +141,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--row', choices=tuple(ROWS), default='ordinary')
     parser.add_argument('--list', action='store_true', help='say what the rows are')
+    parser.add_argument('--recording', type=Path, help='bag of 20 demonstrations, recorded from the '
+                        'graph by hilserl_tests.raw_recorder (zero-actions-leader)')
     parser.add_argument('--noise', type=Path, help='a policy bundle to measure under noise')
     parser.add_argument('--minutes', type=float, default=12.0)
     parser.add_argument('--seed', type=int, default=0)
@@ -140,6 +154,8 @@ def main():
         for name, row in ROWS.items():
             print(f'{name:22} {row.says}')
         return
+    if ROWS[options.row].not_recorded and not options.recording:
+        parser.error(f'--row {options.row} needs --recording')
     keep_freed_memory()
     about = {'row': 'noise' if options.noise else options.row, 'seed': options.seed,
              'world': options.world}

@@ -11,7 +11,7 @@ from hilserl_learner.bag_types import typestore
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 from sensor_msgs.msg import Image, JointState
 from so101_description import names
 from so101_interfaces.msg import ActorStatus, Reward, Step
@@ -54,6 +54,19 @@ def record(directory: Path, seconds: float) -> dict[str, int]:
         except ExternalShutdownException:
             pass        # the time is over
     return counts
+
+
+def without(bag: Path, topics, out: Path) -> Path:
+    """A copy of a recording as if these topics had not been recorded; returns it."""
+    left_out = {f'/{topic}' for topic in topics}
+    with Reader(bag) as reader, Writer(out, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        kept = {c.id: writer.add_connection(
+            c.topic, c.msgtype, msgdef=c.msgdef.data, rihs01=c.digest)
+            for c in reader.connections if c.topic not in left_out}
+        for connection, stamp, data in reader.messages():
+            if connection.id in kept:
+                writer.write(kept[connection.id], stamp, data)
+    return out
 
 
 if __name__ == '__main__':

@@ -5,7 +5,6 @@ from hilserl_learner.tasks import make_task
 from hilserl_tests import raw_recorder
 from hilserl_tests.cell_process import CellProcess, own_domain
 import numpy as np
-from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from so101_description.model import model_hash
 from so101_description.names import JOINT_COMMANDS, STEP
 
@@ -20,18 +19,6 @@ def steps_by_episode(out):
         if steps:       # an episode that was broken off at once has none
             found[steps[0].episode_id] = steps
     return found
-
-
-def without(bag, topic, out):
-    """A copy of a bag as if a topic had not been recorded."""
-    with Reader(bag) as reader, Writer(out, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        kept = {c.id: writer.add_connection(
-            c.topic, c.msgtype, msgdef=c.msgdef.data, rihs01=c.digest)
-            for c in reader.connections if c.topic != f'/{topic}'}
-        for connection, stamp, data in reader.messages():
-            if connection.id in kept:
-                writer.write(kept[connection.id], stamp, data)
-    return out
 
 
 def import_and_compare(bag, executed, out):
@@ -65,6 +52,6 @@ def test_a_raw_recording_of_the_cell_imports_to_the_executed_actions(tmp_path, m
     assert min(counts.values()) > 0, counts
     executed = steps_by_episode(tmp_path / 'raw' / 'bags')
     assert import_and_compare(tmp_path / 'recording', executed, tmp_path / 'out') < 0.05
-    bare = without(
-        tmp_path / 'recording', JOINT_COMMANDS.format(arm='follower'), tmp_path / 'no_commands')
+    bare = raw_recorder.without(tmp_path / 'recording', [JOINT_COMMANDS.format(arm='follower')],
+                                tmp_path / 'no_commands')
     assert import_and_compare(bare, executed, tmp_path / 'out-bare') < 0.05

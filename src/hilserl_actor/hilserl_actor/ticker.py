@@ -3,7 +3,7 @@ import gc
 import time
 
 SOONEST = 0.9           # of a period: no observation follows the one before any sooner ...
-LATEST = 0.1            # ... nor an action, which may cost so much of a period
+LATEST = 0.25           # ... nor an action, which may cost so much of a period
 AHEAD = 0.003           # s before a tick: time for what it needs to be asked for
 SPIN = 0.0003           # s before a deadline that a sleep may overshoot: waited for awake
 
