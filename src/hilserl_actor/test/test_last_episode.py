@@ -7,16 +7,17 @@ from test_quality import records, SCHEMA
 
 
 def test_a_good_demonstration_after_a_poor_one_is_said_too(capfd):
-    rclpy.init()
+    context = rclpy.Context()       # one that nobody has used
+    rclpy.init(context=context)
     try:
-        node = rclpy.create_node('last_episode')
+        node = rclpy.create_node('last_episode', context=context)
         node.schema, node.role, node.param = SCHEMA, 'record', lambda name: 0
         node.loop = SimpleNamespace(tally=SimpleNamespace(results=[]))
         last = LastEpisode(node)
         for step in (*records(action=-1.0), *records(), *records(action=-1.0)):
             last.take(step)
     finally:
-        rclpy.shutdown()
+        rclpy.shutdown(context=context)
     said = [line.split(']')[0].lstrip('[') for line in capfd.readouterr().err.splitlines()]
     assert said == ['WARN', 'INFO', 'WARN']
     assert 'POOR: most actions at their limit' in last.news
