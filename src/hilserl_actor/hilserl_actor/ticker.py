@@ -2,8 +2,8 @@
 import gc
 import time
 
-SOONEST = 0.9           # of a period: no observation follows the one before any sooner ...
-LATEST = 0.25           # ... nor an action, which may cost so much of a period
+SOONEST = 0.9           # of a period: no observation follows the one before any sooner, nor an action
+LATEST = 1.15           # ... of which the latter makes no period longer than this
 AHEAD = 0.003           # s before a tick: time for what it needs to be asked for
 SPIN = 0.0003           # s before a deadline that a sleep may overshoot: waited for awake
 
@@ -31,7 +31,7 @@ class Ticker:
         if now >= self._grid + self.period:
             self._grid = now
         due = max(self._grid, self._last + SOONEST * self.period,
-                  min(acted + SOONEST * self.period, self._grid + LATEST * self.period))
+                  min(acted + SOONEST * self.period, self._last + LATEST * self.period))
         if now < due - AHEAD:
             time.sleep(due - AHEAD - now)
         ask()

@@ -155,8 +155,10 @@ def _recorded(directory, schema, kinematics, report) -> Iterator:
             gripper = 'the commanded joint' if commanded else OWN_JOINT
             mended += acting
             if still := _wrong(steps, schema):
+                still = 'the same' if still == wrong else still
                 raise CellError(f'bag {directory}, episode {steps[0].episode_id}: {wrong}; '
-                                f'recomputed from its joint states: {still}')
+                                f'recomputed from its joint states: {still}; record it again, or '
+                                'take this bag away')
         report.actions_from[source] += 1
         report.gripper_from[gripper] += 1
         yield steps, sum(

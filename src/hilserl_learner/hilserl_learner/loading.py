@@ -97,7 +97,8 @@ def _usable(bag: Path, schema: TaskSchema, log, unlabelled: str) -> list[Path]:
     try:
         return bags_by_time(derived(bag, schema, log, unlabelled))
     except CellError as error:
-        raise CellError(f'demonstration {bag}: {why}; importing it failed: {error}') from error
+        about = '' if why in str(error) else f'{why}; '
+        raise CellError(f'demonstration {bag.name} cannot be learned from: {about}{error}') from error
 
 
 def _unsound(directory: Path, schema: TaskSchema) -> str:
