@@ -98,7 +98,7 @@ def _usable(bag: Path, schema: TaskSchema, log, unlabelled: str) -> list[Path]:
         return bags_by_time(derived(bag, schema, log, unlabelled))
     except CellError as error:
         about = '' if why in str(error) else f'{why}; '
-        raise CellError(f'demonstration {bag.name} cannot be learned from: {about}{error}') from error
+        raise CellError(f'demonstration {bag} cannot be learned from: {about}{error}') from error
 
 
 def _unsound(directory: Path, schema: TaskSchema) -> str:

@@ -284,13 +284,14 @@ def test_fuzzed_recordings_are_a_sentence_or_whole(recording, task, tmp_path):
 
 # recorded steps
 
-def zeroed(task, recording, tmp_path, change):
-    """A bag of the recording's steps with other actions."""
+def zeroed(task, recording, tmp_path, change, states=lambda state: state):
+    """A bag of the recording's steps with other actions (and states)."""
     raw_cell.write(tmp_path / 'raw', recording)
     import_bag(tmp_path / 'raw', task, tmp_path / 'good')
     for steps in episodes(tmp_path / 'good'):
         bag = EpisodeBag(tmp_path / 'bags' / steps[0].episode_id, task, steps[0].stamp)
         for step in steps:
+            step = replace(step, state=states(step.state))
             bag.write(step if step.last else replace(step, action=change(step.action)))
         bag.close()
     return tmp_path / 'bags'
@@ -312,6 +313,16 @@ def test_zero_and_constant_actions_are_recomputed_and_it_is_said(
         executed = recording.executed[steps[0].episode_id]
         error = np.abs(actions(steps)[:-1, :3] - executed[:-1, :3])
         assert np.median(error) < 0.05 * np.median(np.abs(executed[:, :3]))
+
+
+def test_actions_that_nothing_recorded_gives_are_refused_with_one_reason(
+        recording, task, tmp_path):
+    joints = np.array(['.position' in name or '.following' in name for name in task.state_names])
+    bags = zeroed(task, recording, tmp_path, np.zeros_like,
+                  lambda state: np.where(joints, np.float32(0.0), state))
+    with pytest.raises(CellError, match='cannot be learned from: bag .*: the same; record it') as e:
+        load_demonstrations([bags], Replay(task, 1000), print)
+    assert str(e.value).count('add up to') == 1
 
 
 def test_demos_at_launch_takes_raw_and_zeroed_bags_once(recording, task, tmp_path):
