@@ -104,7 +104,7 @@ def main() -> int:
     except (CellError, OSError) as error:
         print(f'cell report: {error}', file=sys.stderr)
         return 1
-    print(f'{out}: {len(run.episodes):,} episodes, {len(run.evaluations)} evaluations')
+    print(f'{out}: {len(run.episodes):,} episodes, evaluations: {len(run.evaluations)}')
     return 0
 
 
