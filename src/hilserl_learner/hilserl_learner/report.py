@@ -104,7 +104,8 @@ def main() -> int:
     except (CellError, OSError) as error:
         print(f'cell report: {error}', file=sys.stderr)
         return 1
-    print(f'{out}: {len(run.episodes):,} episodes, evaluations: {len(run.evaluations)}')
+    count = len(run.evaluations)
+    print(f'{out}: {len(run.episodes):,} episodes, {count} evaluation{"s" * (count != 1)}')
     return 0
 
 
