@@ -87,7 +87,9 @@ def draw(rows: list[dict], says: dict[str, str], file: Path) -> None:
     grid.imshow(shown, cmap='RdYlGn', vmin=0.0, vmax=1.0, aspect='auto', alpha=0.8)
     for y, x in np.argwhere(np.isfinite(shown)):
         grid.text(x, y, f'{100 * shown[y, x]:.0f} %', ha='center', va='center', fontsize=8)
-    grid.set_yticks(range(len(experiments)), [text for text, _ in experiments], fontsize=8)
+    grid.set_yticks(range(len(experiments)),
+                    [f'{text} ({row["seed"]})' for text, row in experiments], fontsize=8)
+    grid.set_title('success without help (seed)', fontsize=8)
     grid.set_xticks(range(len(times) + 1), [*(f'minute {m}' for m in times), 'end'], fontsize=8)
     for number, (_, _, measured) in enumerate(noise):
         low, high = measured['interval']
