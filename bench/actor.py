@@ -1,29 +1,39 @@
 """The control loop with the learner at full load: its beat, its delays, its hand-overs."""
+
 import argparse
 import json
 import os
 import tempfile
 import time
 
-from hilserl_tests.cell_process import CellProcess, own_domain
-from hilserl_tests.hand_over import commands_of, hand_overs, seconds
-from hilserl_tests.watcher import Watcher
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from so101_description import names
 from std_srvs.srv import SetBool
 
-FULL_LOAD = 50      # updates a step: more than any machine this is for has time for
+from hilserl_tests.cell_process import CellProcess, own_domain
+from hilserl_tests.hand_over import commands_of, hand_overs, seconds
+from hilserl_tests.watcher import Watcher
+from so101_node import names
+
+FULL_LOAD = 50  # updates a step: more than any machine this is for has time for
 CAMERA_HZ = 30
-GUIDED = 1.0        # s
+GUIDED = 1.0  # s
 
 
 def measure(rate: float, length: float) -> tuple[Watcher, float]:
     """Run a cell; what was said in `length` s of it, and the system's load meanwhile."""
     with tempfile.TemporaryDirectory() as runs, own_domain() as environment:
-        cell = CellProcess(['train', f'runs_dir:={runs}', f'rate:={rate:g}', 'screen:=plain',
-                            f'update_ratio:={FULL_LOAD}'], environment)
+        cell = CellProcess(
+            [
+                'train',
+                f'runs_dir:={runs}',
+                f'rate:={rate:g}',
+                'screen:=plain',
+                f'update_ratio:={FULL_LOAD}',
+            ],
+            environment,
+        )
         try:
             cell.wait_for('READY -> POLICY', 60)
             with Watcher() as heard:
@@ -61,7 +71,7 @@ def distributions(heard: Watcher, rate: float) -> dict[str, np.ndarray]:
     steps = [s for s in heard.steps if not s.last]
     sent = {seconds(c.header.stamp) for c in heard.commands}
     times = np.array(sorted(sent))
-    after = []      # from an action's command to the next observation
+    after = []  # from an action's command to the next observation
     for a, b in zip(heard.steps, heard.steps[1:]):
         if a.episode_id == b.episode_id and b.index == a.index + 1:
             at = int(np.searchsorted(times, seconds(a.header.stamp)))
@@ -74,12 +84,16 @@ def distributions(heard: Watcher, rate: float) -> dict[str, np.ndarray]:
         'observation age': np.array([s.observation_age_ms for s in acting]),
         'action to next observation': np.array(after),
         'observation to observation': np.array(
-            [(seconds(b.header.stamp) - seconds(a.header.stamp)) * 1e3
-             for a, b in zip(steps, steps[1:])
-             if a.episode_id == b.episode_id and b.index == a.index + 1]),
+            [
+                (seconds(b.header.stamp) - seconds(a.header.stamp)) * 1e3
+                for a, b in zip(steps, steps[1:])
+                if a.episode_id == b.episode_id and b.index == a.index + 1
+            ]
+        ),
     }
-    assert all(target is not None for target in commands_of(steps, heard.commands)[1:-1]), \
+    assert all(target is not None for target in commands_of(steps, heard.commands)[1:-1]), (
         'a step whose command was not heard'
+    )
     return found
 
 
@@ -91,8 +105,10 @@ def main():
     options = parser.parse_args()
     heard, load = measure(options.rate, options.seconds)
     found = distributions(heard, options.rate)
-    table = Table(title=f'{options.rate:g} Hz over {options.seconds:g} s, the camera at '
-                  f'{CAMERA_HZ} Hz ({1e3 / CAMERA_HZ:.0f} ms), load {load:.1f}; ms')
+    table = Table(
+        title=f'{options.rate:g} Hz over {options.seconds:g} s, the camera at '
+        f'{CAMERA_HZ} Hz ({1e3 / CAMERA_HZ:.0f} ms), load {load:.1f}; ms'
+    )
     for heading in ('', 'p1', 'p50', 'p90', 'p99', 'largest'):
         table.add_column(heading, justify='right' if heading else 'left')
     for name, values in found.items():
@@ -101,24 +117,32 @@ def main():
     take_over, release = hand_overs(heard)
     first, last = heard.learner[0], heard.learner[-1]
     between = seconds(last.header.stamp) - seconds(first.header.stamp)
-    print(json.dumps({
-        'period_ms_p50': round(float(np.median(found['period'])), 2),
-        'period_ms_p99': round(float(np.percentile(found['period'], 99)), 2),
-        'missed': heard.missed,
-        'obs_age_ms_p99': round(float(np.percentile(found['observation age'], 99)), 1),
-        'takeover_jump_deg': round(take_over.deg, 3),
-        'release_jump_deg': round(release.deg, 3),
-        'takeover_jump_mm': round(take_over.mm, 3),
-        'release_jump_mm': round(release.mm, 3),
-        'takeovers': take_over.count, 'releases': release.count,
-        'jitter_ms_p99': round(float(np.percentile(found['jitter'], 99)), 2),
-        'tick_ms_p99': round(float(np.percentile(found['tick'], 99)), 2),
-        'weights_latency_ms': round(heard.actor[-1].weights_latency_ms, 1),
-        'dropped_steps': heard.actor[-1].dropped_steps - heard.actor[0].dropped_steps,
-        'steps': sum(not s.last for s in heard.steps),
-        'updates_per_s': round((last.updates - first.updates) / between, 1),
-        'follower_hz': round(heard.rate(names.JOINT_STATES.format(arm='follower')), 1),
-        'rate': options.rate, 'seconds': options.seconds, 'load': round(load, 1)}))
+    print(
+        json.dumps(
+            {
+                'period_ms_p50': round(float(np.median(found['period'])), 2),
+                'period_ms_p99': round(float(np.percentile(found['period'], 99)), 2),
+                'missed': heard.missed,
+                'obs_age_ms_p99': round(float(np.percentile(found['observation age'], 99)), 1),
+                'takeover_jump_deg': round(take_over.deg, 3),
+                'release_jump_deg': round(release.deg, 3),
+                'takeover_jump_mm': round(take_over.mm, 3),
+                'release_jump_mm': round(release.mm, 3),
+                'takeovers': take_over.count,
+                'releases': release.count,
+                'jitter_ms_p99': round(float(np.percentile(found['jitter'], 99)), 2),
+                'tick_ms_p99': round(float(np.percentile(found['tick'], 99)), 2),
+                'weights_latency_ms': round(heard.actor[-1].weights_latency_ms, 1),
+                'dropped_steps': heard.actor[-1].dropped_steps - heard.actor[0].dropped_steps,
+                'steps': sum(not s.last for s in heard.steps),
+                'updates_per_s': round((last.updates - first.updates) / between, 1),
+                'follower_hz': round(heard.rate(names.JOINT_STATES.format(arm='follower')), 1),
+                'rate': options.rate,
+                'seconds': options.seconds,
+                'load': round(load, 1),
+            }
+        )
+    )
 
 
 if __name__ == '__main__':

@@ -1,4 +1,5 @@
 """The servo bus: rate against the wire's limit, jitter, CPU share, cost of a lost packet."""
+
 import argparse
 import contextlib
 import json
@@ -12,17 +13,18 @@ import tempfile
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
-from hilserl_tests.cell_process import own_domain
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rich.console import Console
 from rich.table import Table
-from so101_description import names, qos
-from so101_driver.bus import Bus, BYTE
+from std_srvs.srv import SetBool
+
+from hilserl_tests.cell_process import own_domain
+from so101_driver.bus import BYTE, Bus
 from so101_driver.servo import BLOCK, BLOCK_LENGTH
 from so101_driver.servos import IDS
+from so101_node import names, qos
 from so101_sim import calibration_path
-from std_srvs.srv import SetBool
 
 TICKS = os.sysconf('SC_CLK_TCK')
 # request and answers of one sync read of the block, and one goal write
@@ -57,8 +59,9 @@ def process(words, **options):
 @contextlib.contextmanager
 def servos(arm, port):
     """The emulated servos of one arm on `port`."""
-    with process([sys.executable, '-c', SERVE, arm, port], stdin=subprocess.PIPE,
-                 stdout=subprocess.PIPE) as child:
+    with process(
+        [sys.executable, '-c', SERVE, arm, port], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
         child.stdout.readline()
         yield child
 
@@ -76,8 +79,12 @@ class Driver:
         parameters = {'rate': rate, 'rest_after': 3600.0}
         for arm, port in zip(names.ARMS, ports):
             parameters |= {f'{arm}_port': port, f'{arm}_calibration': calibration_path(arm)}
-        self.words = [sys.executable, '-c',
-                      'from so101_driver.entry_points import driver; driver()', '--ros-args']
+        self.words = [
+            sys.executable,
+            '-c',
+            'from so101_driver.entry_points import driver; driver()',
+            '--ros-args',
+        ]
         for name, value in parameters.items():
             self.words += ['-p', f'{name}:={value}']
         self.environment = environment
@@ -90,8 +97,9 @@ class Driver:
         executor.add_node(node)
         heard = []
         node.create_subscription(DiagnosticArray, names.DIAGNOSTICS, heard.append, qos.STATUS)
-        with process(self.words, env=self.environment, stdout=subprocess.DEVNULL,
-                     stderr=subprocess.DEVNULL) as driver:
+        with process(
+            self.words, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as driver:
             for arm in names.ARMS:
                 client = node.create_client(SetBool, names.SET_TORQUE.format(arm=arm))
                 while True:
@@ -100,7 +108,7 @@ class Driver:
                     executor.spin_until_future_complete(answer, 5.0)
                     if answer.result() and answer.result().success:
                         break
-            end = time.monotonic() + 6.0       # the driver's figures are of its last 5 s
+            end = time.monotonic() + 6.0  # the driver's figures are of its last 5 s
             while time.monotonic() < end:
                 executor.spin_once(0.1)
             heard.clear()
@@ -111,9 +119,12 @@ class Driver:
         executor.shutdown()
         node.destroy_node()
         rclpy.shutdown()
-        rows = [{v.key: float(v.value) for v in status.values if v.key != 'torque'}
-                for message in heard for status in message.status
-                if status.name == 'driver: follower']
+        rows = [
+            {v.key: float(v.value) for v in status.values if v.key != 'torque'}
+            for message in heard
+            for status in message.status
+            if status.name == 'driver: follower'
+        ]
         return {key: [row[key] for row in rows] for key in rows[0]} | {'cpu': [cpu]}
 
 
@@ -124,6 +135,7 @@ def lost_packet_ms(port: str, child) -> list[float]:
     def timed():
         began = time.perf_counter()
         return len(bus.sync_read(BLOCK, BLOCK_LENGTH)), time.perf_counter() - began
+
     normal = statistics.median(timed()[1] for _ in range(200))
     for number in range(60):
         print(IDS[number % 6], file=child.stdin, flush=True)
@@ -141,8 +153,11 @@ def main():
     parser.add_argument('--seconds', type=float, default=10.0, help='how long each part takes')
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory, own_domain() as environment:
-        os.environ |= {key: environment[key] for key in (
-            'ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE') if key in environment}
+        os.environ |= {
+            key: environment[key]
+            for key in ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE')
+            if key in environment
+        }
         ports = [f'{directory}/{arm}' for arm in names.ARMS]
         with servos('follower', ports[0]) as child, servos('leader', ports[1]):
             costs = lost_packet_ms(ports[0], child)
@@ -150,16 +165,22 @@ def main():
             fast = Driver(ports, 1000.0, environment).measure(options.seconds)
     rate = statistics.median(fast['rate_hz'])
     result = {
-        'rate_hz': round(rate, 1), 'limit_hz': round(LIMIT, 1), 'ratio': round(rate / LIMIT, 3),
+        'rate_hz': round(rate, 1),
+        'limit_hz': round(LIMIT, 1),
+        'ratio': round(rate / LIMIT, 3),
         'jitter_ms_p99': statistics.median(calm['jitter_ms_p99']),
         'cpu_percent_at_100hz': round(calm['cpu'][0], 1),
-        'lost_packet_ms': round(statistics.median(costs), 2)}
+        'lost_packet_ms': round(statistics.median(costs), 2),
+    }
     table = Table(title='both arms on emulated buses at 1 Mbaud, torque on')
     for heading in ('figure', 'least', 'median', 'most'):
         table.add_column(heading, justify='left' if heading == 'figure' else 'right')
     for title, values in (
-            ('rate at 100 Hz, Hz', calm['rate_hz']), ('jitter p99, ms', calm['jitter_ms_p99']),
-            ('highest rate, Hz', fast['rate_hz']), ('lost packet costs, ms', costs)):
+        ('rate at 100 Hz, Hz', calm['rate_hz']),
+        ('jitter p99, ms', calm['jitter_ms_p99']),
+        ('highest rate, Hz', fast['rate_hz']),
+        ('lost packet costs, ms', costs),
+    ):
         table.add_row(title, *(f'{f(values):.2f}' for f in (min, statistics.median, max)))
     Console().print(table)
     print(f'load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores')

@@ -1,4 +1,5 @@
 """The whole simulated cell for a minute: loop period, rates, updates, CPU share a process."""
+
 import argparse
 import json
 import os
@@ -6,12 +7,13 @@ from pathlib import Path
 import tempfile
 import time
 
-from hilserl_tests.cell_process import CellProcess, own_domain
-from hilserl_tests.watcher import Watcher
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from so101_description import names
+
+from hilserl_tests.cell_process import CellProcess, own_domain
+from hilserl_tests.watcher import Watcher
+from so101_node import names
 
 TICKS = os.sysconf('SC_CLK_TCK')
 
@@ -54,12 +56,14 @@ def main():
     periods = np.diff([s.header.stamp.sec + s.header.stamp.nanosec * 1e-9 for s in heard.actor])
     a, b = heard.learner[0], heard.learner[-1]
     result = {
-        'first_step_s': round(first_step, 2), 'stop_s': round(stop, 2),
+        'first_step_s': round(first_step, 2),
+        'stop_s': round(stop, 2),
         'period_ms_p50': round(float(np.median(periods)) * 1e3, 2),
         'period_ms_p99': round(float(np.percentile(periods, 99)) * 1e3, 2),
         'missed_ticks': heard.actor[-1].missed_ticks - heard.actor[0].missed_ticks,
-        'observation_age_ms_p99': round(float(np.percentile(
-            [s.observation_age_ms for s in heard.actor], 99)), 1),
+        'observation_age_ms_p99': round(
+            float(np.percentile([s.observation_age_ms for s in heard.actor], 99)), 1
+        ),
         'follower_hz': round(heard.rate(names.JOINT_STATES.format(arm='follower')), 1),
         'leader_hz': round(heard.rate(names.JOINT_STATES.format(arm='leader')), 1),
         'camera_hz': round(heard.rate(names.IMAGE.format(camera=names.WRIST_CAMERA)), 1),

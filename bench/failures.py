@@ -1,5 +1,4 @@
 """What went wrong elsewhere, replayed one at a time in the loop without ROS; --list names them."""
-from learn import Screen        # first: it chooses MuJoCo's renderer
 
 import argparse
 from collections.abc import Callable
@@ -9,19 +8,22 @@ from pathlib import Path
 import sys
 import tempfile
 
-from hilserl_learner import loading, results
-from hilserl_learner.importing import import_bag
-from hilserl_learner.learner_options import LearnerOptions
-from hilserl_learner.memory import keep_freed_memory
-from hilserl_learner.steps import Source, StepRecord
-from hilserl_learner.tasks import make_task
-from hilserl_tests.raw_recorder import without
-import hilserl_tests.stepped_training as stepped
+from learn import Screen  # first: it chooses MuJoCo's renderer
 import numpy as np
 from rich.console import Console
-from so101_description import names
-from so101_description.errors import CellError
+
+from hilserl_core.contract.steps import Source, StepRecord
+from hilserl_core.contract.tasks import make_task
+from hilserl_learner.importing.importer import import_bag
+from hilserl_learner.training import fill_replay
+from hilserl_learner.training.malloc import keep_freed_memory
+from hilserl_learner.training.options import LearnerOptions
+import hilserl_sim.training as stepped
+from hilserl_tests.raw_recorder import without
+from published import run_results
 from so101_description.model import model_hash
+from so101_node import names
+from so101_node.errors import CellError
 from so101_sim.worlds import WORLDS
 
 DEMOS, FINAL = 20, 50
@@ -66,23 +68,30 @@ class Row:
     agent_options: str = ''
     demonstrations: Callable[[StepRecord], StepRecord] = stepped.same
     steps: Callable[[StepRecord], StepRecord] = stepped.same
-    unchecked: bool = False         # demonstrations are taken as they are
-    not_recorded: tuple[str, ...] = ()      # topics; the demonstrations are then --recording's
+    unchecked: bool = False  # demonstrations are taken as they are
+    not_recorded: tuple[str, ...] = ()  # topics; the demonstrations are then --recording's
 
 
 ROWS = {
     'ordinary': Row('nothing wrong'),
-    'zero-actions': Row('demonstrations with zero actions, used all the same',
-                        demonstrations=without_action, unchecked=True),
-    'zero-actions-no-joints': Row('... whose joint states do not help either',
-                                  demonstrations=no_joints),
-    'zero-actions-command': Row('... rebuilt by FK, the gripper from its command',
-                                demonstrations=without_action),
-    'zero-actions-joint': Row('... rebuilt by FK, the gripper from its own joint',
-                              demonstrations=joints_alone),
+    'zero-actions': Row(
+        'demonstrations with zero actions, used all the same',
+        demonstrations=without_action,
+        unchecked=True,
+    ),
+    'zero-actions-no-joints': Row(
+        '... whose joint states do not help either', demonstrations=no_joints
+    ),
+    'zero-actions-command': Row(
+        '... rebuilt by FK, the gripper from its command', demonstrations=without_action
+    ),
+    'zero-actions-joint': Row(
+        '... rebuilt by FK, the gripper from its own joint', demonstrations=joints_alone
+    ),
     'zero-actions-leader': Row(
         '... rebuilt by FK from a recording without commands, the gripper from the leader',
-        not_recorded=(names.STEP, names.JOINT_COMMANDS.format(arm='follower'))),
+        not_recorded=(names.STEP, names.JOINT_COMMANDS.format(arm='follower')),
+    ),
     'frame-stack': Row('three stacked frames, checkpoints on', 'frame_stack=3'),
     'timeout-terminal': Row('timeouts treated as terminals', steps=timeout_as_terminal),
     'no-interventions': Row('interventions kept out of the prior half', steps=nobody_helped),
@@ -100,19 +109,33 @@ def learn(name: str, options, directory: Path) -> dict:
         print(json.dumps(report.data()))
     else:
         stepped.record_demonstrations(
-            schema, demos, DEMOS, options.seed, options.world, row.demonstrations)
+            schema, demos, DEMOS, options.seed, options.world, row.demonstrations
+        )
     if row.unchecked:
-        loading.ActionCheck.problem = lambda check: ''
-    settings = LearnerOptions(start='demos', demos=(str(demos),), seed=options.seed,
-                              agent_options=row.agent_options, world=options.world)
+        fill_replay.ActionCheck.problem = lambda check: ''
+    settings = LearnerOptions(
+        start='demos',
+        demos=(str(demos),),
+        seed=options.seed,
+        agent_options=row.agent_options,
+        world=options.world,
+    )
     console = Console()
     screen = Screen(console, options.minutes)
     try:
         with screen.bar:
             progress = stepped.train(
-                schema, directory / 'run', settings, options.world, options.minutes,
-                options.minutes / 4, 20, screen.show, console.print,
-                change=row.steps)
+                schema,
+                directory / 'run',
+                settings,
+                options.world,
+                options.minutes,
+                options.minutes / 4,
+                20,
+                screen.show,
+                console.print,
+                change=row.steps,
+            )
     except CellError as error:
         return {'refused': str(error)}
     if progress.interrupted:
@@ -120,10 +143,15 @@ def learn(name: str, options, directory: Path) -> dict:
     final = stepped.evaluate(schema, progress.bundle, options.world, FINAL, options.minutes)
     if options.policy_out:
         options.policy_out.write_bytes(progress.bundle)
-    return {'success': final.success, 'interval': final.interval, 'episodes': FINAL,
-            'robot_minutes': progress.minutes, 'updates': progress.updates,
-            'curve': [[e.minutes, e.success] for e in progress.evaluations],
-            'config': results.config_hash(schema, settings, DEMOS)}
+    return {
+        'success': final.success,
+        'interval': final.interval,
+        'episodes': FINAL,
+        'robot_minutes': progress.minutes,
+        'updates': progress.updates,
+        'curve': [[e.minutes, e.success] for e in progress.evaluations],
+        'config': run_results.config_hash(schema, settings, DEMOS),
+    }
 
 
 def noise(policy: Path, world: str) -> dict:
@@ -141,8 +169,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--row', choices=tuple(ROWS), default='ordinary')
     parser.add_argument('--list', action='store_true', help='say what the rows are')
-    parser.add_argument('--recording', type=Path, help='bag of 20 demonstrations, recorded from the '
-                        'graph by hilserl_tests.raw_recorder (zero-actions-leader)')
+    parser.add_argument(
+        '--recording',
+        type=Path,
+        help='bag of 20 demonstrations, recorded from the '
+        'graph by hilserl_tests.raw_recorder (zero-actions-leader)',
+    )
     parser.add_argument('--noise', type=Path, help='a policy bundle to measure under noise')
     parser.add_argument('--minutes', type=float, default=12.0)
     parser.add_argument('--seed', type=int, default=0)
@@ -157,11 +189,17 @@ def main():
     if ROWS[options.row].not_recorded and not options.recording:
         parser.error(f'--row {options.row} needs --recording')
     keep_freed_memory()
-    about = {'row': 'noise' if options.noise else options.row, 'seed': options.seed,
-             'world': options.world}
+    about = {
+        'row': 'noise' if options.noise else options.row,
+        'seed': options.seed,
+        'world': options.world,
+    }
     with tempfile.TemporaryDirectory() as temporary:
-        found = about | (noise(options.noise, options.world) if options.noise
-                         else learn(options.row, options, Path(temporary)))
+        found = about | (
+            noise(options.noise, options.world)
+            if options.noise
+            else learn(options.row, options, Path(temporary))
+        )
     if options.out:
         with options.out.open('a', encoding='utf-8') as file:
             file.write(json.dumps(found) + '\n')

@@ -1,5 +1,4 @@
 """Learning in simulated time, without ROS: the graph's cores, as fast as they go."""
-import hilserl_tests.stepped_training as stepped     # first: it chooses MuJoCo's renderer
 
 import argparse
 import json
@@ -8,18 +7,20 @@ import sys
 import tempfile
 import time
 
-from hilserl_learner import results
-from hilserl_learner.learner_options import LearnerOptions
-from hilserl_learner.memory import keep_freed_memory
-from hilserl_learner.tasks import make_task, TASKS
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from so101_description.errors import CellError
+
+from hilserl_core.contract.tasks import TASKS, make_task
+from hilserl_learner.training.malloc import keep_freed_memory
+from hilserl_learner.training.options import LearnerOptions
+import hilserl_sim.training as stepped  # first: it chooses MuJoCo's renderer
+from published import run_results
 from so101_description.model import model_hash
+from so101_node.errors import CellError
 from so101_sim.worlds import WORLDS
 
-FINAL = 50                         # episodes of the last evaluation
+FINAL = 50  # episodes of the last evaluation
 
 
 def parse():
@@ -30,7 +31,9 @@ def parse():
     parser.add_argument('--minutes', type=float, default=12.0, help='of the robot, to learn for')
     parser.add_argument('--seed', type=int, default=0, help='of everything that is random')
     parser.add_argument('--demos', type=int, default=20, help='demonstrations before (0: scratch)')
-    parser.add_argument('--pretrained', type=Path, help='policy bundle or checkpoint to start from')
+    parser.add_argument(
+        '--pretrained', type=Path, help='policy bundle or checkpoint to start from'
+    )
     parser.add_argument('--critic-first', type=int, default=-1, help='updates of the critic alone')
     parser.add_argument('--algorithm', default='cell', help='cell or drqv2')
     parser.add_argument('--agent-options', default='', help='"discount=0.99 frame_stack=3"')
@@ -51,23 +54,31 @@ class Screen:
     def __init__(self, console: Console, minutes: float):
         self._console, self._shown = console, 0
         self.bar = Progress(
-            TextColumn('{task.description}'), BarColumn(), TextColumn('{task.fields[said]}'),
-            TimeElapsedColumn(), console=console)
+            TextColumn('{task.description}'),
+            BarColumn(),
+            TextColumn('{task.fields[said]}'),
+            TimeElapsedColumn(),
+            console=console,
+        )
         self._task = self.bar.add_task('demonstrations', total=minutes, said='')
 
     def show(self, progress: stepped.Progress) -> None:
         """Draw what is new."""
         self.bar.update(
-            self._task, completed=progress.minutes, description='learning',
+            self._task,
+            completed=progress.minutes,
+            description='learning',
             said=f'{progress.minutes:.1f} min, {progress.episodes} episodes, '
-                 f'{progress.updates:,} updates, human {100 * progress.human_share:.0f} %')
-        for found in progress.evaluations[self._shown:]:
+            f'{progress.updates:,} updates, human {100 * progress.human_share:.0f} %',
+        )
+        for found in progress.evaluations[self._shown :]:
             self._shown += 1
             low, high = found.interval
             self._console.print(
                 f'{found.minutes:5.1f} min  {found.updates:6,} updates  success '
                 f'{found.successes:2}/{found.episodes} ({100 * low:.0f} to {100 * high:.0f} %)  '
-                f'human {100 * progress.human_share:.0f} %')
+                f'human {100 * progress.human_share:.0f} %'
+            )
 
 
 def learn(options, directory: Path, console: Console) -> dict:
@@ -79,36 +90,64 @@ def learn(options, directory: Path, console: Console) -> dict:
         demo_minutes = 0.0
         if options.demos:
             demo_minutes = stepped.record_demonstrations(
-                schema, demos, options.demos, options.seed, options.world)
+                schema, demos, options.demos, options.seed, options.world
+            )
         settings = LearnerOptions(
-            algorithm=options.algorithm, agent_options=options.agent_options,
+            algorithm=options.algorithm,
+            agent_options=options.agent_options,
             start='pretrained' if options.pretrained else 'demos' if options.demos else 'scratch',
-            pretrained=str(options.pretrained or ''), critic_first=options.critic_first,
-            demos=(str(demos),) if options.demos else (), sigma=options.sigma,
-            update_ratio=options.update_ratio, threads=options.threads, seed=options.seed,
-            world=options.world)
+            pretrained=str(options.pretrained or ''),
+            critic_first=options.critic_first,
+            demos=(str(demos),) if options.demos else (),
+            sigma=options.sigma,
+            update_ratio=options.update_ratio,
+            threads=options.threads,
+            seed=options.seed,
+            world=options.world,
+        )
         progress = stepped.train(
-            schema, directory / 'run', settings, options.world, options.minutes, options.every,
-            options.episodes, screen.show)
+            schema,
+            directory / 'run',
+            settings,
+            options.world,
+            options.minutes,
+            options.every,
+            options.episodes,
+            screen.show,
+        )
         if not progress.interrupted:
             final = stepped.evaluate(
-                schema, progress.bundle, options.world, options.final, progress.minutes)
+                schema, progress.bundle, options.world, options.final, progress.minutes
+            )
         elif progress.evaluations:
             final = progress.evaluations[-1]
         else:
             raise KeyboardInterrupt
     curve = [[round(e.minutes, 1), e.success, e.episodes] for e in progress.evaluations]
     return {
-        'task': options.task, 'world': options.world, 'seed': options.seed,
-        'minutes_to_90': results.minutes_to(curve), 'success': final.success,
-        'interval': [round(edge, 3) for edge in final.interval], 'episodes': final.episodes,
-        'robot_minutes': round(final.minutes, 2), 'graph': 'inprocess',
-        'config': results.config_hash(schema, settings, options.demos), 'curve': curve,
-        'options': {name: str(value) if isinstance(value, Path) else value
-                    for name, value in vars(options).items() if name not in ('run', 'out')},
-        'updates': progress.updates, 'seconds_to_success': round(final.seconds, 2),
-        'training_episodes': progress.episodes, 'demo_minutes': round(demo_minutes, 2),
-        'interrupted': progress.interrupted, 'wall_s': round(time.monotonic() - began)}
+        'task': options.task,
+        'world': options.world,
+        'seed': options.seed,
+        'minutes_to_90': run_results.minutes_to(curve),
+        'success': final.success,
+        'interval': [round(edge, 3) for edge in final.interval],
+        'episodes': final.episodes,
+        'robot_minutes': round(final.minutes, 2),
+        'graph': 'inprocess',
+        'config': run_results.config_hash(schema, settings, options.demos),
+        'curve': curve,
+        'options': {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in vars(options).items()
+            if name not in ('run', 'out')
+        },
+        'updates': progress.updates,
+        'seconds_to_success': round(final.seconds, 2),
+        'training_episodes': progress.episodes,
+        'demo_minutes': round(demo_minutes, 2),
+        'interrupted': progress.interrupted,
+        'wall_s': round(time.monotonic() - began),
+    }
 
 
 def main():
@@ -123,11 +162,13 @@ def main():
         table.add_column(heading, justify='right')
     for minutes, success, _ in result['curve']:
         table.add_row(f'{minutes:.1f}', f'{100 * success:.0f} %')
-    table.add_row(f'{result["robot_minutes"]:.1f}',
-                  f'{100 * result["success"]:.0f} % of {result["episodes"]}')
+    table.add_row(
+        f'{result["robot_minutes"]:.1f}',
+        f'{100 * result["success"]:.0f} % of {result["episodes"]}',
+    )
     console.print(table)
     if options.out and not result['interrupted']:
-        results.add(options.out, result)
+        run_results.add(options.out, result)
     print(json.dumps(result))
 
 

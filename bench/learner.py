@@ -1,4 +1,5 @@
 """The learner's update beside the published reference update: rates, ratio, share of each part."""
+
 import argparse
 from dataclasses import replace
 import json
@@ -8,18 +9,19 @@ import time
 
 os.environ.setdefault('KINETO_LOG_LEVEL', '99')
 
-from hilserl_learner.agent import Agent
-from hilserl_learner.algorithm import ALGORITHMS
-from hilserl_learner.memory import keep_freed_memory
-from hilserl_learner.replay import Batch
-from hilserl_learner.tasks import make_task
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.profiler import profile, ProfilerActivity
+from torch.profiler import ProfilerActivity, profile
+
+from hilserl_core.contract.tasks import make_task
+from hilserl_learner.agent.config import ALGORITHMS
+from hilserl_learner.agent.drqv2 import Agent
+from hilserl_learner.replay.buffer import Batch
+from hilserl_learner.training.malloc import keep_freed_memory
 
 SIZE, STACK, HIDDEN, BOTTLENECK, ACTIONS, SIGMA = 84, 3, 1024, 50, 4, 0.2
 PARTS = {
@@ -45,22 +47,30 @@ class Reference:
 
         def trunk():
             return nn.Sequential(
-                nn.Linear(features, BOTTLENECK), nn.LayerNorm(BOTTLENECK), nn.Tanh())
+                nn.Linear(features, BOTTLENECK), nn.LayerNorm(BOTTLENECK), nn.Tanh()
+            )
 
         def mlp(inputs, outputs):
             return nn.Sequential(
-                nn.Linear(inputs, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(),
-                nn.Linear(HIDDEN, outputs))
+                nn.Linear(inputs, HIDDEN),
+                nn.ReLU(),
+                nn.Linear(HIDDEN, HIDDEN),
+                nn.ReLU(),
+                nn.Linear(HIDDEN, outputs),
+            )
 
         def critic():
             return nn.ModuleList(
-                [trunk(), mlp(BOTTLENECK + ACTIONS, 1), mlp(BOTTLENECK + ACTIONS, 1)])
+                [trunk(), mlp(BOTTLENECK + ACTIONS, 1), mlp(BOTTLENECK + ACTIONS, 1)]
+            )
+
         self.actor = nn.ModuleList([trunk(), mlp(BOTTLENECK, ACTIONS)])
         self.critic, self.target = critic(), critic()
         self.target.load_state_dict(self.critic.state_dict())
         self.optimizers = [
             torch.optim.Adam(m.parameters(), lr=1e-4)
-            for m in (self.encoder, self.critic, self.actor)]
+            for m in (self.encoder, self.critic, self.actor)
+        ]
 
     @staticmethod
     def shift(pixels, pad=4):
@@ -99,7 +109,8 @@ class Reference:
         with torch.no_grad():
             next_features = self.encode(self.shift(next_images.float()))
             next_value = torch.min(
-                *self.value(self.target, next_features, self.act(next_features)))
+                *self.value(self.target, next_features, self.act(next_features))
+            )
             target = reward + discount * next_value
         q1, q2 = self.value(self.critic, features, action)
         loss = F.mse_loss(q1, target) + F.mse_loss(q2, target)
@@ -121,17 +132,27 @@ class Reference:
 
 def inputs(count, schema):
     """One batch, as ours and as the reference takes it."""
+
     def images():
         return torch.randint(0, 256, (count, SIZE, SIZE, 3 * STACK), dtype=torch.uint8)
 
     def plain(pixels):
         return pixels.permute(0, 3, 1, 2).contiguous()
+
     state = torch.randn(2, count, len(schema.state_names))
     first, following = images(), images()
     action, reward = torch.rand(count, ACTIONS) * 2 - 1, torch.zeros(count)
     discount = torch.full((count,), 0.97)
-    batch = Batch((first,), state[0], action, reward, discount, (following,), state[1],
-                  torch.zeros(count, dtype=torch.bool))
+    batch = Batch(
+        (first,),
+        state[0],
+        action,
+        reward,
+        discount,
+        (following,),
+        state[1],
+        torch.zeros(count, dtype=torch.bool),
+    )
     return batch, (plain(first), plain(following), action, reward[:, None], discount[:, None])
 
 
@@ -149,8 +170,9 @@ def shares(function, repeats=3):
             function()
     spent = {event.key: event.self_cpu_time_total for event in recorded.key_averages()}
     whole = sum(spent.values())
-    found = [(part, sum(spent.get(key, 0.0) for key in keys) / whole)
-             for part, keys in PARTS.items()]
+    found = [
+        (part, sum(spent.get(key, 0.0) for key in keys) / whole) for part, keys in PARTS.items()
+    ]
     return [*found, ('the rest', 1.0 - sum(share for _, share in found))]
 
 
@@ -174,20 +196,28 @@ def main():
         ours, reference = Agent(schema, ALGORITHMS['drqv2']), Reference()
         batch, plain = inputs(count, schema)
         # bound now: the names change in the next round
-        updates = (lambda o=ours, b=batch: o.update(b, SIGMA),
-                   lambda r=reference, p=plain: r.update(*p))
+        updates = (
+            lambda o=ours, b=batch: o.update(b, SIGMA),
+            lambda r=reference, p=plain: r.update(*p),
+        )
         measured = []
         for number in range(options.rounds + 1):
             times = [timed(update) for update in updates]
-            if number:      # the first one warms up
+            if number:  # the first one warms up
                 measured.append(times)
         wall, used = np.median(measured, axis=0).T
         result |= {
             f'updates_per_s_{count}': round(1 / wall[0], 2),
             f'reference_per_s_{count}': round(1 / wall[1], 2),
-            f'ratio_{count}': round(wall[1] / wall[0], 2)}
-        rates.add_row(str(count), f'{1 / wall[0]:.2f}', f'{1 / wall[1]:.2f}',
-                      f'{wall[1] / wall[0]:.2f}', f'{used[1] / used[0]:.2f}')
+            f'ratio_{count}': round(wall[1] / wall[0], 2),
+        }
+        rates.add_row(
+            str(count),
+            f'{1 / wall[0]:.2f}',
+            f'{1 / wall[1]:.2f}',
+            f'{wall[1] / wall[0]:.2f}',
+            f'{used[1] / used[0]:.2f}',
+        )
     table = Table(title='share of each part of our update, batch 256')
     table.add_column('part')
     table.add_column('%', justify='right')
@@ -196,9 +226,23 @@ def main():
     console.print(rates)
     console.print(table)
     result['rss_mb'] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    print(json.dumps({k: result[k] for k in (
-        'updates_per_s_256', 'updates_per_s_64', 'reference_per_s_256', 'reference_per_s_64',
-        'ratio_256', 'ratio_64', 'rss_mb')} | {'load': round(os.getloadavg()[0], 1)}))
+    print(
+        json.dumps(
+            {
+                k: result[k]
+                for k in (
+                    'updates_per_s_256',
+                    'updates_per_s_64',
+                    'reference_per_s_256',
+                    'reference_per_s_64',
+                    'ratio_256',
+                    'ratio_64',
+                    'rss_mb',
+                )
+            }
+            | {'load': round(os.getloadavg()[0], 1)}
+        )
+    )
 
 
 if __name__ == '__main__':

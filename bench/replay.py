@@ -1,4 +1,5 @@
 """The replay: memory, sampling, adding, how soon a step counts, loading; LeRobot's beside it."""
+
 import argparse
 from dataclasses import replace
 import json
@@ -10,17 +11,18 @@ import tempfile
 import threading
 import time
 
-from hilserl_learner.agent import random_shift
-from hilserl_learner.bags import EpisodeBag
-from hilserl_learner.learner import Learner, LearnerOptions
-from hilserl_learner.loading import load_run
-from hilserl_learner.replay import Replay
-from hilserl_learner.steps import Outcome, Source, StepRecord
-from hilserl_learner.tasks import make_task
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 import torch
+
+from hilserl_core.bags.episode_bag import EpisodeBag
+from hilserl_core.contract.steps import Outcome, Source, StepRecord
+from hilserl_core.contract.tasks import make_task
+from hilserl_learner.agent.drqv2 import random_shift
+from hilserl_learner.replay.buffer import Replay
+from hilserl_learner.training.fill_replay import load_run
+from hilserl_learner.training.learner import Learner, LearnerOptions
 
 BATCH, STACK, N_STEP, SHIFT, EPISODE = 256, 3, 3, 4, 100
 HERE = Path(__file__).parent
@@ -28,7 +30,7 @@ START = 1_700_000_000 * 10**9
 
 # Runs in the other venv. Its buffer imports the data set class only to save and load, and that
 # class half of LeRobot's dependencies: a stand-in keeps the venv small and the sampling the same.
-LEROBOT = '''
+LEROBOT = """
 import json, sys, time, types
 stand_in = types.ModuleType('lerobot.datasets.lerobot_dataset')
 stand_in.LeRobotDataset = object
@@ -53,15 +55,16 @@ for _ in range(int(sys.argv[4]) + 2):
     buffer.sample(batch)
     times.append(time.perf_counter() - begin)
 print(json.dumps(times[2:]))
-'''
+"""
 
 
 def schema_of(size: int, cameras: int = 1):
     """The grasp task with other frames."""
     base = make_task('grasp_lift', 'bench')
     camera = replace(base.cameras[0], out_height=size, out_width=size)
-    return replace(base, cameras=tuple(
-        replace(camera, name=f'camera_{i}') for i in range(cameras)))
+    return replace(
+        base, cameras=tuple(replace(camera, name=f'camera_{i}') for i in range(cameras))
+    )
 
 
 def frames_of(size: int, count: int, rng) -> list[np.ndarray]:
@@ -70,10 +73,9 @@ def frames_of(size: int, count: int, rng) -> list[np.ndarray]:
     result = []
     for i in range(count):
         shade = 120 + 60 * x + 30 * y
-        thing = 60 * ((x - 0.5 - 0.3 * np.sin(i / 15))**2 + (y - 0.6)**2 < 0.02)
+        thing = 60 * ((x - 0.5 - 0.3 * np.sin(i / 15)) ** 2 + (y - 0.6) ** 2 < 0.02)
         image = np.stack([shade - thing, shade, shade + thing], -1)
-        result.append(np.clip(
-            image + rng.normal(0, 1.0, image.shape), 0, 255).astype(np.uint8))
+        result.append(np.clip(image + rng.normal(0, 1.0, image.shape), 0, 255).astype(np.uint8))
     return result
 
 
@@ -82,17 +84,26 @@ def episode(schema, name: str, number: int, frames, rng) -> list[StepRecord]:
     steps = []
     for i in range(EPISODE + 1):
         last, stamp = i == EPISODE, START + (number * (EPISODE + 20) + i) * 10**8
-        steps.append(StepRecord(
-            stamp=stamp, schema_hash=schema.hash, episode_id=name, index=i,
-            cameras=tuple(c.name for c in schema.cameras), image_stamps=(stamp,) * len(
-                schema.cameras),
-            images=tuple(frames[(number + i) % len(frames)] for _ in schema.cameras),
-            state=rng.normal(0, 0.1, len(schema.state_names)).astype(np.float32),
-            action=np.zeros(0, np.float32) if last
-            else rng.uniform(-1, 1, 4).astype(np.float32),
-            source=Source.NONE if last else Source.HUMAN, reward=None if last else 0.0,
-            truncated=i == EPISODE - 1, last=last,
-            outcome=Outcome.TIMEOUT if last else Outcome.NONE))
+        steps.append(
+            StepRecord(
+                stamp=stamp,
+                schema_hash=schema.hash,
+                episode_id=name,
+                index=i,
+                cameras=tuple(c.name for c in schema.cameras),
+                image_stamps=(stamp,) * len(schema.cameras),
+                images=tuple(frames[(number + i) % len(frames)] for _ in schema.cameras),
+                state=rng.normal(0, 0.1, len(schema.state_names)).astype(np.float32),
+                action=np.zeros(0, np.float32)
+                if last
+                else rng.uniform(-1, 1, 4).astype(np.float32),
+                source=Source.NONE if last else Source.HUMAN,
+                reward=None if last else 0.0,
+                truncated=i == EPISODE - 1,
+                last=last,
+                outcome=Outcome.TIMEOUT if last else Outcome.NONE,
+            )
+        )
     return steps
 
 
@@ -121,8 +132,10 @@ def visibility(frames, rng, directory: Path, count: int) -> list[float]:
     schema = schema_of(64)
     options = LearnerOptions(min_steps=50, memory_gb=0.1, checkpoint_period=3600.0)
     learner = Learner(schema, directory, options, lambda *_: None, lambda _: None)
-    threads = [threading.Thread(target=body, daemon=True)
-               for body in (learner.train, learner.recorder.run)]
+    threads = [
+        threading.Thread(target=body, daemon=True)
+        for body in (learner.train, learner.recorder.run)
+    ]
     for thread in threads:
         thread.start()
     times, number = [], 0
@@ -168,7 +181,10 @@ def lerobot(venv: Path, threads: int, repeats: int) -> list[float] | None:
     environment = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
     done = subprocess.run(
         [python, '-c', LEROBOT, str(threads), str(BATCH), str(STACK), str(repeats)],
-        capture_output=True, text=True, env=environment)
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
     if done.returncode:
         print(f'lerobot in {venv} does not run: {done.stderr.strip().splitlines()[-1]}')
         return None
@@ -182,15 +198,20 @@ def main():
     parser.add_argument('--repeats', type=int, default=20, help='batches')
     parser.add_argument('--visible', type=int, default=250, help='steps whose way is timed')
     parser.add_argument('--threads', type=int, default=2)
-    parser.add_argument('--lerobot', type=Path, default=HERE / '.venv-lerobot',
-                        help='venv with lerobot, torch, numpy, tqdm and huggingface_hub')
+    parser.add_argument(
+        '--lerobot',
+        type=Path,
+        default=HERE / '.venv-lerobot',
+        help='venv with lerobot, torch, numpy, tqdm and huggingface_hub',
+    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rng = np.random.default_rng(0)
     schema, frames = schema_of(84), frames_of(84, 200, rng)
     result = {
         'bytes_per_step_84': Replay.bytes_per_step(schema),
-        'bytes_per_step_2x128': Replay.bytes_per_step(schema_of(128, 2))}
+        'bytes_per_step_2x128': Replay.bytes_per_step(schema_of(128, 2)),
+    }
     times, adds = sampling(schema, frames, rng, options.repeats)
     result['sample_ms'] = round(float(np.median(times)) * 1e3, 2)
     result['add_us'] = round(float(np.median(adds)) * 1e6, 1)
@@ -204,13 +225,21 @@ def main():
     if theirs:
         result['lerobot_sample_ms'] = round(float(np.median(theirs)) * 1e3, 2)
         result['ratio'] = round(result['lerobot_sample_ms'] / result['sample_ms'], 2)
-    table = Table(title=f'replay: batch {BATCH}, 84x84, stack {STACK}, n-step {N_STEP}, '
-                        f'{options.threads} threads')
+    table = Table(
+        title=f'replay: batch {BATCH}, 84x84, stack {STACK}, n-step {N_STEP}, '
+        f'{options.threads} threads'
+    )
     table.add_column('what')
     table.add_column('value', justify='right')
     table.add_column('limit', justify='right')
-    limits = {'bytes_per_step_84': '21,600', 'bytes_per_step_2x128': '99,000', 'add_us': '100',
-              'visible_ms_p99': '200', 'load_steps_per_s': '7,200', 'ratio': '3'}
+    limits = {
+        'bytes_per_step_84': '21,600',
+        'bytes_per_step_2x128': '99,000',
+        'add_us': '100',
+        'visible_ms_p99': '200',
+        'load_steps_per_s': '7,200',
+        'ratio': '3',
+    }
     for name, value in result.items():
         table.add_row(name, f'{value:,}', limits.get(name, ''))
     table.add_row('36,000 steps load in, s', f'{36_000 / rate:.2f}', '5')

@@ -1,16 +1,17 @@
 """Tables and pictures of all results in docs/results; with --add RUN, one more of them."""
-import failures         # first: it chooses MuJoCo's renderer
 
 import argparse
 from pathlib import Path
 import sys
 
-from hilserl_learner import failure_results, results
-from hilserl_learner.results_of_run import result_of_run
-from so101_description.errors import CellError
+import failures  # first: it chooses MuJoCo's renderer
+
+from published import failure_results, run_results
+from published.from_ros_run import result_of_run
+from so101_node.errors import CellError
 
 DOCS = Path(__file__).parents[1] / 'docs'
-PAGE = DOCS / 'training.md'        # its tables stand between <!-- NAME --> and <!-- end -->
+PAGE = DOCS / 'training.md'  # its tables stand between <!-- NAME --> and <!-- end -->
 
 
 def put(page: str, name: str, table: str) -> str:
@@ -27,19 +28,22 @@ def main():
     """Make the tables, draw the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--add', type=Path, help='directory of an evaluated run of the ROS graph')
-    parser.add_argument('--check', action='store_true',
-                        help='write nothing; fail if the tables are not those of the data')
+    parser.add_argument(
+        '--check',
+        action='store_true',
+        help='write nothing; fail if the tables are not those of the data',
+    )
     options = parser.parse_args()
     directory = DOCS / 'results'
     if options.add:
         found = result_of_run(options.add.resolve())
-        results.add(directory / f'{found["task"]}.json', found)
+        run_results.add(directory / f'{found["task"]}.json', found)
     old = page = PAGE.read_text(encoding='utf-8')
     for file in sorted(directory.glob('*.json')):
-        runs = results.read(file)
-        page = put(page, file.stem, results.markdown(runs))
+        runs = run_results.read(file)
+        page = put(page, file.stem, run_results.markdown(runs))
         if not options.check:
-            results.draw(runs, file.with_suffix('.png'))
+            run_results.draw(runs, file.with_suffix('.png'))
     says = {name: row.says for name, row in failures.ROWS.items()}
     for file in sorted(directory.glob('*.jsonl')):
         rows = failure_results.read(file)
@@ -49,8 +53,9 @@ def main():
     if not options.check:
         PAGE.write_text(page, encoding='utf-8')
     elif page != old:
-        raise CellError(f'the tables in {PAGE} are not those of {directory}; run '
-                        './cell bench results')
+        raise CellError(
+            f'the tables in {PAGE} are not those of {directory}; run ./cell bench results'
+        )
 
 
 if __name__ == '__main__':

@@ -1,4 +1,5 @@
 """Render docs/cell.png: the simulated cell, the wrist camera's view, and what the policy sees."""
+
 from math import pi
 import os
 from pathlib import Path
@@ -6,9 +7,10 @@ from pathlib import Path
 os.environ.setdefault('MUJOCO_GL', 'egl')
 
 import cv2
-from hilserl_learner.observe import crop_resize
-from hilserl_learner.tasks import make_task
 import numpy as np
+
+from hilserl_core.contract.observation import crop_resize
+from hilserl_core.contract.tasks import make_task
 from so101_description.joints import REST
 from so101_description.kinematics import Kinematics
 from so101_description.model import model_hash
@@ -37,7 +39,7 @@ def main():
     wrist = cv2.resize(views[1], (side * 4 // 3, side), interpolation=cv2.INTER_AREA)
     policy = np.full((side, side * 4 // 3, 3), 255, np.uint8)
     left = (policy.shape[1] - side) // 2
-    policy[:, left:left + side] = cv2.resize(seen, (side, side), interpolation=cv2.INTER_NEAREST)
+    policy[:, left : left + side] = cv2.resize(seen, (side, side), interpolation=cv2.INTER_NEAREST)
     column = np.vstack([wrist, np.full((8, wrist.shape[1], 3), 255, np.uint8), policy])
     column = cv2.resize(column, (column.shape[1], HEIGHT), interpolation=cv2.INTER_AREA)
     picture = np.hstack([views[0], np.full((HEIGHT, 8, 3), 255, np.uint8), column])

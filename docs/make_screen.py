@@ -1,13 +1,15 @@
 """Makes docs/screen.svg: the operator's screen of a cell that runs (`./cell train`) meanwhile."""
+
 import io
 from pathlib import Path
 import re
 import sys
 import time
 
-from hilserl_actor.operator_node import OperatorNode
 import rclpy
 from rich.console import Console
+
+from hilserl_actor.operator_node import OperatorNode
 
 seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
 rclpy.init()

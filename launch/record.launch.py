@@ -1,5 +1,6 @@
 """Record demonstrations: the human drives every episode."""
-from hilserl_actor.launching import describe
+
+from hilserl_actor.bringup.ros_launch import describe
 
 
 def generate_launch_description():

@@ -3,10 +3,12 @@
 Starts robot_state_publisher and rviz2 beside a cell that runs already (train, record, eval, or a
 `ros2 bag play`). Arguments are those of so101_description's file.
 """
+
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
 from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+from launch import LaunchDescription
 
 
 def generate_launch_description():

@@ -4,11 +4,13 @@ A line has `row`, `seed` and `world`, and either `refused` (a sentence), or `suc
 `episodes` and `curve` ([[minutes, success], ...]), or, for the row 'noise', `noise`:
 {sigma: {success, interval}}.
 """
+
 import json
 from pathlib import Path
 
 import numpy as np
-from so101_description.errors import CellError
+
+from so101_node.errors import CellError
 
 NOISE = 'noise'
 
@@ -36,14 +38,24 @@ def _measured(row: dict) -> dict[str, dict]:
 
 def _in_order(rows: list[dict], says: dict[str, str]) -> list[tuple[str, dict]]:
     """(what was done, experiment), as `says` has them."""
-    return [(text, row) for name, text in says.items()
-            for row in sorted((r for r in rows if r['row'] == name), key=lambda r: r['seed'])]
+    return [
+        (text, row)
+        for name, text in says.items()
+        for row in sorted((r for r in rows if r['row'] == name), key=lambda r: r['seed'])
+    ]
 
 
 def _under_noise(rows: list[dict]) -> list[tuple[float, int, dict]]:
     """(sigma, seed, measured), the strongest noise first."""
-    return sorted(((float(sigma), row['seed'], measured) for row in rows if row['row'] == NOISE
-                   for sigma, measured in row['noise'].items()), key=lambda m: (-m[0], m[1]))
+    return sorted(
+        (
+            (float(sigma), row['seed'], measured)
+            for row in rows
+            if row['row'] == NOISE
+            for sigma, measured in row['noise'].items()
+        ),
+        key=lambda m: (-m[0], m[1]),
+    )
 
 
 def _final(measured: dict) -> str:
@@ -53,8 +65,10 @@ def _final(measured: dict) -> str:
 
 def markdown(rows: list[dict], says: dict[str, str]) -> str:
     """Tables for the documentation. says: what each row is, in the order of the table."""
-    lines = ['| what was done | seed | success on the way | at the end | 95 % interval |',
-             '|---|---|---|---|---|']
+    lines = [
+        '| what was done | seed | success on the way | at the end | 95 % interval |',
+        '|---|---|---|---|---|',
+    ]
     for text, row in _in_order(rows, says):
         if 'refused' in row:
             lines.append(f'| {text} | {row["seed"]} | refused before the start | | |')
@@ -62,10 +76,15 @@ def markdown(rows: list[dict], says: dict[str, str]) -> str:
         way = ', '.join(f'{100 * success:.0f}' for _, success in row['curve'])
         times = ', '.join(f'{minutes:.0f}' for minutes, _ in row['curve'])
         lines.append(f'| {text} | {row["seed"]} | {way} % at minute {times} | {_final(row)} |')
-    lines += ['', '| a trained policy under sigma | seed | success | 95 % interval |',
-              '|---|---|---|---|']
-    lines += [f'| {sigma:g} | {seed} | {_final(measured)} |'
-              for sigma, seed, measured in _under_noise(rows)]
+    lines += [
+        '',
+        '| a trained policy under sigma | seed | success | 95 % interval |',
+        '|---|---|---|---|',
+    ]
+    lines += [
+        f'| {sigma:g} | {seed} | {_final(measured)} |'
+        for sigma, seed, measured in _under_noise(rows)
+    ]
     return '\n'.join(lines)
 
 
@@ -73,6 +92,7 @@ def draw(rows: list[dict], says: dict[str, str], file: Path) -> None:
     """As a PNG: success on the way and at the end of each, and of a policy under noise."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
+
     experiments, noise = _in_order(rows, says), _under_noise(rows)
     times = sorted({round(m) for _, row in experiments for m, _ in row.get('curve', ())})
     figure = Figure(figsize=(8, 3.2 + 0.3 * len(experiments)), dpi=120, layout='constrained')
@@ -87,17 +107,25 @@ def draw(rows: list[dict], says: dict[str, str], file: Path) -> None:
     grid.imshow(shown, cmap='RdYlGn', vmin=0.0, vmax=1.0, aspect='auto', alpha=0.8)
     for y, x in np.argwhere(np.isfinite(shown)):
         grid.text(x, y, f'{100 * shown[y, x]:.0f} %', ha='center', va='center', fontsize=8)
-    grid.set_yticks(range(len(experiments)),
-                    [f'{text} ({row["seed"]})' for text, row in experiments], fontsize=8)
+    grid.set_yticks(
+        range(len(experiments)),
+        [f'{text} ({row["seed"]})' for text, row in experiments],
+        fontsize=8,
+    )
     grid.set_title('success without help (seed)', fontsize=8)
     grid.set_xticks(range(len(times) + 1), [*(f'minute {m}' for m in times), 'end'], fontsize=8)
     for number, (_, _, measured) in enumerate(noise):
         low, high = measured['interval']
-        dots.errorbar(number, measured['success'], fmt='o', color='C0', capsize=3,
-                      yerr=[[measured['success'] - low], [high - measured['success']]])
+        dots.errorbar(
+            number,
+            measured['success'],
+            fmt='o',
+            color='C0',
+            capsize=3,
+            yerr=[[measured['success'] - low], [high - measured['success']]],
+        )
     dots.set_xticks(range(len(noise)), [f'{sigma:g}' for sigma, _, _ in noise])
-    dots.set(xlabel='sigma of the noise on a trained policy', ylabel='success',
-             ylim=(-0.05, 1.05))
+    dots.set(xlabel='sigma of the noise on a trained policy', ylabel='success', ylim=(-0.05, 1.05))
     dots.yaxis.set_major_formatter(PercentFormatter(1.0))
     dots.grid(alpha=0.3)
     figure.savefig(file)

@@ -1,13 +1,13 @@
 """A ROS run's result, from its bags (robot time) and its evaluations (success)."""
+
 import json
 from pathlib import Path
 
-from so101_description.errors import CellError
-
-from .algorithm import AgentConfig
-from .bags import find_bags
-from .report_run import read_run
-from .results import config_hash, minutes_to, options_of
+from hilserl_core.bags.episode_bag import find_bags
+from hilserl_learner.agent.config import AgentConfig
+from hilserl_learner.report.run_record import read_run
+from published.run_results import config_hash, minutes_to, options_of
+from so101_node.errors import CellError
 
 
 def result_of_run(path: Path) -> dict:
@@ -20,18 +20,34 @@ def result_of_run(path: Path) -> dict:
     options, world = options_of(settings), settings.get('world', '')
     measured = [data for data in run.evaluations if data.get('world') == world]
     if not measured:
-        raise CellError(f'run {path.name}: no evaluation in its world {world!r}; run '
-                        f'./cell eval run:={path.name} checkpoint:=all world:={world}')
-    curve = [[round(run.minutes_of(data['policy_env_steps']), 1), data['success_rate'],
-              data['episodes']] for data in measured]
+        raise CellError(
+            f'run {path.name}: no evaluation in its world {world!r}; run '
+            f'./cell eval run:={path.name} checkpoint:=all world:={world}'
+        )
+    curve = [
+        [
+            round(run.minutes_of(data['policy_env_steps']), 1),
+            data['success_rate'],
+            data['episodes'],
+        ]
+        for data in measured
+    ]
     last = measured[-1]
     agent = AgentConfig.from_json(json.dumps(run.agent)) if run.agent else None
     demos = sum(len(find_bags(Path(directory))) for directory in options.demos)
     return {
-        'task': run.schema.name, 'world': world, 'seed': options.seed, 'run': path.name,
-        'minutes_to_90': minutes_to(curve), 'success': last['success_rate'],
+        'task': run.schema.name,
+        'world': world,
+        'seed': options.seed,
+        'run': path.name,
+        'minutes_to_90': minutes_to(curve),
+        'success': last['success_rate'],
         'interval': [round(edge, 3) for edge in last['interval']],
-        'episodes': last['episodes'], 'robot_minutes': curve[-1][0], 'graph': 'ros',
-        'config': config_hash(run.schema, options, demos, agent), 'curve': curve,
+        'episodes': last['episodes'],
+        'robot_minutes': curve[-1][0],
+        'graph': 'ros',
+        'config': config_hash(run.schema, options, demos, agent),
+        'curve': curve,
         'updates': last['policy_updates'],
-        'seconds_to_success': last['median_seconds_to_success']}
+        'seconds_to_success': last['median_seconds_to_success'],
+    }

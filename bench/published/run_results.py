@@ -2,6 +2,7 @@
 
 Only evaluations write here; tables and pictures in the documentation are made from it.
 """
+
 from collections.abc import Iterable
 from dataclasses import fields
 import hashlib
@@ -9,44 +10,72 @@ import json
 import os
 from pathlib import Path
 
-from so101_description.errors import CellError
-
-from .algorithm import AgentConfig
-from .learner_options import LearnerOptions
-from .task import TaskSchema
+from hilserl_core.contract.task import TaskSchema
+from hilserl_learner.agent.config import AgentConfig
+from hilserl_learner.training.options import LearnerOptions
+from so101_node.errors import CellError
 
 FIELDS = {
-    'task': str, 'world': str, 'seed': int, 'minutes_to_90': (int, float, type(None)),
-    'success': (int, float), 'episodes': int, 'robot_minutes': (int, float), 'graph': str,
-    'config': str}
+    'task': str,
+    'world': str,
+    'seed': int,
+    'minutes_to_90': (int, float, type(None)),
+    'success': (int, float),
+    'episodes': int,
+    'robot_minutes': (int, float),
+    'graph': str,
+    'config': str,
+}
 GRAPHS = ('ros', 'inprocess')
-GOOD, ENOUGH = 0.9, 20              # success, measured over at least so many episodes
+GOOD, ENOUGH = 0.9, 20  # success, measured over at least so many episodes
 # what makes two runs of the same seed the same run
-ALGORITHM = ('start', 'pretrain_updates', 'critic_first', 'update_ratio', 'batch_size', 'min_steps')
+ALGORITHM = (
+    'start',
+    'pretrain_updates',
+    'critic_first',
+    'update_ratio',
+    'batch_size',
+    'min_steps',
+)
 
 
-def config_hash(schema: TaskSchema, options: LearnerOptions, demos: int,
-                agent: AgentConfig | None = None) -> str:
+def config_hash(
+    schema: TaskSchema, options: LearnerOptions, demos: int, agent: AgentConfig | None = None
+) -> str:
     """Twelve hex digits of all that decides how a run learns. demos: episodes; agent: what a
     checkpoint says, where defaults may have changed since."""
     data = {name: getattr(options, name) for name in ALGORITHM}
-    data |= {'task': schema.hash, 'agent': (agent or options.config()).to_json(),
-             'sigma': str(options.schedule()), 'demos': demos}
+    data |= {
+        'task': schema.hash,
+        'agent': (agent or options.config()).to_json(),
+        'sigma': str(options.schedule()),
+        'demos': demos,
+    }
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def options_of(settings: dict) -> LearnerOptions:
     """The options in a run's run.yaml."""
     known = {f.name for f in fields(LearnerOptions)}
-    return LearnerOptions(**{
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in settings.items() if name in known})
+    return LearnerOptions(
+        **{
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in settings.items()
+            if name in known
+        }
+    )
 
 
 def minutes_to(curve: Iterable[tuple[float, float, int]], success: float = GOOD) -> float | None:
     """Robot minutes of the first measurement that is good; curve: minutes, success, episodes."""
-    return next((round(minutes, 1) for minutes, share, episodes in curve
-                 if share >= success and episodes >= ENOUGH), None)
+    return next(
+        (
+            round(minutes, 1)
+            for minutes, share, episodes in curve
+            if share >= success and episodes >= ENOUGH
+        ),
+        None,
+    )
 
 
 def read(file: Path) -> list[dict]:
@@ -73,29 +102,35 @@ def add(file: Path, run: dict) -> None:
 
 
 def _key(run: dict) -> tuple:
-    return tuple(run.get(name) for name in ('task', 'world', 'seed', 'graph', 'config', 'run',
-                                            'robot_minutes'))
+    return tuple(
+        run.get(name)
+        for name in ('task', 'world', 'seed', 'graph', 'config', 'run', 'robot_minutes')
+    )
 
 
 def _check(run: dict) -> None:
     for name, kind in FIELDS.items():
         if name not in run or not isinstance(run[name], kind):
-            raise CellError(f'a run\'s {name} is {run.get(name)!r}, which is none')
+            raise CellError(f"a run's {name} is {run.get(name)!r}, which is none")
     if run['graph'] not in GRAPHS:
-        raise CellError(f'a run\'s graph is {run["graph"]!r}; it is one of ' + ', '.join(GRAPHS))
+        raise CellError(f"a run's graph is {run['graph']!r}; it is one of " + ', '.join(GRAPHS))
 
 
 def markdown(runs: list[dict]) -> str:
     """A table for the documentation."""
-    lines = ['| task | world | graph | seed | config | minutes to 90 % | success | of | at minute |',
-             '|---|---|---|---|---|---|---|---|---|']
-    for run in sorted(runs, key=lambda r: (r['task'], r['world'], r['graph'], r['config'],
-                                           r['seed'])):
+    lines = [
+        '| task | world | graph | seed | config | minutes to 90 % | success | of | at minute |',
+        '|---|---|---|---|---|---|---|---|---|',
+    ]
+    for run in sorted(
+        runs, key=lambda r: (r['task'], r['world'], r['graph'], r['config'], r['seed'])
+    ):
         to_90 = 'not reached' if run['minutes_to_90'] is None else f'{run["minutes_to_90"]:g}'
         lines.append(
             f'| {run["task"]} | {run["world"]} | {run["graph"]} | {run["seed"]} | '
             f'`{run["config"]}` | {to_90} | {100 * run["success"]:.0f} % | {run["episodes"]} | '
-            f'{run["robot_minutes"]:.1f} |')
+            f'{run["robot_minutes"]:.1f} |'
+        )
     return '\n'.join(lines)
 
 
@@ -103,6 +138,7 @@ def draw(runs: list[dict], file: Path) -> None:
     """Success against robot minutes of all runs that have a curve, as a PNG."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
+
     figure = Figure(figsize=(8, 4.2), dpi=120, layout='constrained')
     axes = figure.add_subplot()
     kinds = sorted({(r['world'], r['graph'], r['config']) for r in runs})
@@ -115,8 +151,11 @@ def draw(runs: list[dict], file: Path) -> None:
             axes.plot(*zip(*points), f'C{number}o-', markersize=3, linewidth=1, label=label)
             axes.plot([run['robot_minutes']], [run['success']], f'C{number}D', markersize=6)
             label = None
-    axes.set(xlabel='robot time, minutes', ylabel='success of deterministic episodes',
-             ylim=(-0.03, 1.03))
+    axes.set(
+        xlabel='robot time, minutes',
+        ylabel='success of deterministic episodes',
+        ylim=(-0.03, 1.03),
+    )
     axes.axhline(GOOD, color='grey', linestyle='--', linewidth=1)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.grid(alpha=0.3)

@@ -1,12 +1,14 @@
 """A follower arm that outlives every process: emulated servos on a port, and what they did."""
+
 import threading
 import time
 
 import numpy as np
+
 from so101_sim.servo_arm import ServoArm
 
-SPEED = 4.0         # rad/s that a joint follows its goal with, faster than the driver's limit
-PERIOD = 0.004      # s
+SPEED = 4.0  # rad/s that a joint follows its goal with, faster than the driver's limit
+PERIOD = 0.004  # s
 
 
 class BenchFollower:

@@ -1,4 +1,5 @@
 """A cell started as a user starts it, watched from outside, in a ROS domain of its own."""
+
 from contextlib import contextmanager
 import fcntl
 import os
@@ -13,8 +14,7 @@ import time
 
 from domain_coordinator import domain_id
 
-
-_started: list['CellProcess'] = []      # in the domains that are open
+_started: list['CellProcess'] = []  # in the domains that are open
 
 
 class CellProcess:
@@ -29,10 +29,15 @@ class CellProcess:
         self.started = time.monotonic()
         self._keys, keys = pty.openpty() if terminal else (None, subprocess.DEVNULL)
         self.process = subprocess.Popen(
-            [sys.executable, '-m', 'hilserl_actor.supervise', *words], env=environment,
-            stdin=keys, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            [sys.executable, '-m', 'hilserl_actor.bringup.supervisor', *words],
+            env=environment,
+            stdin=keys,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
             start_new_session=terminal,
-            preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if terminal else None)
+            preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if terminal else None,
+        )
         if terminal:
             os.close(keys)
         _started.append(self)

@@ -4,11 +4,13 @@ A step's command is the first one stamped after it. What the policy's own action
 jump: at a release the motion of that action from the command before is taken off, computed anew.
 A take-over begins with the human at rest (the clutch), so nothing is taken off there.
 """
+
 from dataclasses import dataclass
 
-from hilserl_learner.importing import kinematics_of
-from hilserl_learner.task import TaskSchema
 import numpy as np
+
+from hilserl_core.contract.task import TaskSchema
+from hilserl_learner.importing.importer import kinematics_of
 from so101_description.joints import pack
 
 from .watcher import Watcher
@@ -37,8 +39,11 @@ def commands_of(steps, commands) -> list[np.ndarray | None]:
     for step in steps:
         since = seconds(step.header.stamp)
         at = int(np.searchsorted(times, since))
-        found.append(pack(commands[at].name, commands[at].position)
-                     if at < len(times) and times[at] - since < 0.09 else None)
+        found.append(
+            pack(commands[at].name, commands[at].position)
+            if at < len(times) and times[at] - since < 0.09
+            else None
+        )
     return found
 
 
@@ -47,16 +52,36 @@ def hand_overs(heard: Watcher) -> tuple[Jumps, Jumps]:
     schema = TaskSchema.from_json(heard.task.schema)
     steps = [s for s in heard.steps if not s.last]
     kinematics, targets = kinematics_of(schema), commands_of(steps, heard.commands)
-    jumps = {True: [], False: []}       # whether the human commands now -> (deg, mm) of each
+    jumps = {True: [], False: []}  # whether the human commands now -> (deg, mm) of each
     for (a, before), (b, after) in zip(zip(steps, targets), zip(steps[1:], targets[1:])):
-        if (a.episode_id != b.episode_id or b.index != a.index + 1
-                or a.source == b.source or before is None or after is None):
+        if (
+            a.episode_id != b.episode_id
+            or b.index != a.index + 1
+            or a.source == b.source
+            or before is None
+            or after is None
+        ):
             continue
         human = b.source == HUMAN
-        due = before if human else kinematics.joint_target(
-            np.array(b.state[:6], np.float64), before, np.array(b.action), schema.pitch,
-            schema.wrist_roll).q
-        jumps[human].append((np.rad2deg(np.abs(after - due)[:5].max()), 1e3 * np.linalg.norm(
-            kinematics.tool_pose(after)[0] - kinematics.tool_pose(due)[0])))
-    return tuple(Jumps(len(found), *(np.max(found, axis=0).tolist() if found else (np.nan,) * 2))
-                 for found in jumps.values())
+        due = (
+            before
+            if human
+            else kinematics.joint_target(
+                np.array(b.state[:6], np.float64),
+                before,
+                np.array(b.action),
+                schema.pitch,
+                schema.wrist_roll,
+            ).q
+        )
+        jumps[human].append(
+            (
+                np.rad2deg(np.abs(after - due)[:5].max()),
+                1e3
+                * np.linalg.norm(kinematics.tool_pose(after)[0] - kinematics.tool_pose(due)[0]),
+            )
+        )
+    return tuple(
+        Jumps(len(found), *(np.max(found, axis=0).tolist() if found else (np.nan,) * 2))
+        for found in jumps.values()
+    )

@@ -2,19 +2,21 @@
 
 `python -m hilserl_tests.raw_recorder DIRECTORY SECONDS`; messages are stored as they came.
 """
+
 from pathlib import Path
 import sys
 import threading
 import time
 
-from hilserl_learner.bag_types import typestore
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 from sensor_msgs.msg import Image, JointState
-from so101_description import names
+
+from hilserl_core.bags.cdr import typestore
 from so101_interfaces.msg import ActorStatus, Reward, Step
+from so101_node import names
 
 TOPICS = (
     (names.JOINT_STATES.format(arm='follower'), JointState, 'sensor_msgs/msg/JointState'),
@@ -23,7 +25,8 @@ TOPICS = (
     (names.IMAGE.format(camera=names.WRIST_CAMERA), Image, 'sensor_msgs/msg/Image'),
     (names.ACTOR_STATUS, ActorStatus, 'so101_interfaces/msg/ActorStatus'),
     (names.REWARD, Reward, 'so101_interfaces/msg/Reward'),
-    (names.STEP, Step, 'so101_interfaces/msg/Step'))
+    (names.STEP, Step, 'so101_interfaces/msg/Step'),
+)
 
 
 def record(directory: Path, seconds: float) -> dict[str, int]:
@@ -52,17 +55,22 @@ def record(directory: Path, seconds: float) -> dict[str, int]:
             while context.ok():
                 executor.spin_once(timeout_sec=0.1)
         except ExternalShutdownException:
-            pass        # the time is over
+            pass  # the time is over
     return counts
 
 
 def without(bag: Path, topics, out: Path) -> Path:
     """A copy of a recording as if these topics had not been recorded; returns it."""
     left_out = {f'/{topic}' for topic in topics}
-    with Reader(bag) as reader, Writer(out, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        kept = {c.id: writer.add_connection(
-            c.topic, c.msgtype, msgdef=c.msgdef.data, rihs01=c.digest)
-            for c in reader.connections if c.topic not in left_out}
+    with (
+        Reader(bag) as reader,
+        Writer(out, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
+    ):
+        kept = {
+            c.id: writer.add_connection(c.topic, c.msgtype, msgdef=c.msgdef.data, rihs01=c.digest)
+            for c in reader.connections
+            if c.topic not in left_out
+        }
         for connection, stamp, data in reader.messages():
             if connection.id in kept:
                 writer.write(kept[connection.id], stamp, data)

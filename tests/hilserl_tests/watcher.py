@@ -1,4 +1,5 @@
 """A ROS node that listens to a running cell and keeps what a test asks about."""
+
 from collections import Counter
 import threading
 import time
@@ -6,8 +7,9 @@ import time
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from sensor_msgs.msg import Image, JointState
-from so101_description import names, qos
+
 from so101_interfaces.msg import ActorStatus, LearnerStatus, Step, Task, Weights
+from so101_node import names, qos
 
 
 class Watcher:
@@ -19,7 +21,7 @@ class Watcher:
         self.steps: list[Step] = []
         self.task: Task | None = None
         self.versions: list[int] = []
-        self.commands: list[JointState] = []     # to the follower
+        self.commands: list[JointState] = []  # to the follower
         self.states: dict[str, list[JointState]] = {arm: [] for arm in names.ARMS}
         self.counts: Counter = Counter()
         self.first: dict[str, float] = {}
@@ -30,19 +32,26 @@ class Watcher:
         rclpy.init(context=self._context)
         self.node = node = rclpy.create_node('watcher', context=self._context)
         for kind, topic, profile, store in (
-                (ActorStatus, names.ACTOR_STATUS, qos.STEPS, self.actor.append),
-                (LearnerStatus, names.LEARNER_STATUS, qos.STATUS, self.learner.append),
-                (Step, names.STEP, qos.STEPS, self.steps.append),
-                (Weights, names.WEIGHTS, qos.LATCHED,
-                 lambda m: self.versions.append(m.version)),
-                (JointState, names.JOINT_COMMANDS.format(arm='follower'), qos.STEPS,
-                 self.commands.append),
-                (Task, names.TASK, qos.LATCHED, lambda m: setattr(self, 'task', m)),
-                (Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_SUB, None),
-                *((JointState, names.JOINT_STATES.format(arm=arm), qos.SENSOR_PUB, states.append)
-                  for arm, states in self.states.items())):
+            (ActorStatus, names.ACTOR_STATUS, qos.STEPS, self.actor.append),
+            (LearnerStatus, names.LEARNER_STATUS, qos.STATUS, self.learner.append),
+            (Step, names.STEP, qos.STEPS, self.steps.append),
+            (Weights, names.WEIGHTS, qos.LATCHED, lambda m: self.versions.append(m.version)),
+            (
+                JointState,
+                names.JOINT_COMMANDS.format(arm='follower'),
+                qos.STEPS,
+                self.commands.append,
+            ),
+            (Task, names.TASK, qos.LATCHED, lambda m: setattr(self, 'task', m)),
+            (Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_SUB, None),
+            *(
+                (JointState, names.JOINT_STATES.format(arm=arm), qos.SENSOR_PUB, states.append)
+                for arm, states in self.states.items()
+            ),
+        ):
             node.create_subscription(
-                kind, topic, lambda m, t=topic, s=store: self._note(t, m, s), profile)
+                kind, topic, lambda m, t=topic, s=store: self._note(t, m, s), profile
+            )
         executor = SingleThreadedExecutor(context=self._context)
         executor.add_node(node)
         self._thread = threading.Thread(target=self._spin, args=(executor,), daemon=True)
@@ -54,7 +63,7 @@ class Watcher:
             while self._context.ok():
                 executor.spin_once(timeout_sec=0.1)
         except ExternalShutdownException:
-            pass        # the block ended
+            pass  # the block ended
 
     def _note(self, topic, message, store):
         now = time.monotonic()

@@ -1,8 +1,10 @@
 """What takes long and disturbs nobody begins before the first test."""
+
 import subprocess
 import sys
 
 import pytest
+
 import so101_sim  # noqa: F401  it chooses MuJoCo's renderer, before MuJoCo is imported
 
 
@@ -15,7 +17,8 @@ def guard(request, tmp_path_factory):
     directory = tmp_path_factory.mktemp('guard')
     with open(directory / 'log', 'w') as log:
         process = subprocess.Popen(
-            [sys.executable, '-m', 'hilserl_tests.guard', directory], stdout=log, stderr=log)
+            [sys.executable, '-m', 'hilserl_tests.guard', directory], stdout=log, stderr=log
+        )
         try:
             yield process, directory
         finally:

@@ -1,18 +1,20 @@
 """The whole cell as a user starts it: the real graph, and then what came out of it."""
+
 from pathlib import Path
 import signal
 import time
 
-from hilserl_learner.policy import Policy
-from hilserl_learner.task import TaskSchema
-from hilserl_tests.cell_process import CellProcess, own_domain, processes_with
-from hilserl_tests.watcher import Watcher
 import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
-from so101_description import names
+
+from hilserl_core.contract.task import TaskSchema
+from hilserl_core.policy.bundle import Policy
+from hilserl_tests.cell_process import CellProcess, own_domain, processes_with
+from hilserl_tests.watcher import Watcher
 from so101_description.joints import pack
 from so101_description.kinematics import Kinematics
+from so101_node import names
 
 RUN_FOR = 75
 
@@ -27,7 +29,8 @@ def trained(runs):
     """One run of about a minute: (process, what was heard, run directory)."""
     with own_domain() as environment, Watcher() as heard:
         cell = CellProcess(
-            ['train', 'run:=whole', f'runs_dir:={runs}', f'run_for:={RUN_FOR}'], environment)
+            ['train', 'run:=whole', f'runs_dir:={runs}', f'run_for:={RUN_FOR}'], environment
+        )
         code = cell.wait(RUN_FOR + 20)
     assert code == 0, cell.text[-3000:]
     return cell, heard, runs / 'whole'
@@ -71,8 +74,8 @@ def test_no_zero_action_while_the_arm_moved(trained):
         if before.episode_id != b.episode_id or b.index != before.index + 2:
             continue
         if a.source != before.source:
-            continue    # a take-over starts from rest: the arm still catches up with its reference
-        if np.abs(np.subtract(b.state[12:15], a.state[12:15])).max() > 0.008:   # tool, m
+            continue  # a take-over starts from rest: the arm still catches up with its reference
+        if np.abs(np.subtract(b.state[12:15], a.state[12:15])).max() > 0.008:  # tool, m
             moved += 1
             zeros += bool(np.abs(a.action).max() < 1e-3)
     assert moved > 50
@@ -94,8 +97,10 @@ def test_executed_equals_stored(trained):
     """Whoever decided it, the stored action alone gives the command that was sent."""
     heard, kinematics = trained[1], Kinematics()
     schema = TaskSchema.from_json(heard.task.schema)
-    commands = [(c.header.stamp.sec + c.header.stamp.nanosec * 1e-9,
-                 pack(c.name, c.position)) for c in heard.commands]
+    commands = [
+        (c.header.stamp.sec + c.header.stamp.nanosec * 1e-9, pack(c.name, c.position))
+        for c in heard.commands
+    ]
     times = np.array([t for t, _ in commands])
     errors = {1: [], 2: []}
     for step in acted(heard):
@@ -103,7 +108,8 @@ def test_executed_equals_stored(trained):
         if step.index == 0 or at == len(commands) or times[at] - times[at - 1] > 0.15:
             continue
         again = kinematics.joint_target(
-            step.state[:6], commands[at - 1][1], step.action, schema.pitch, schema.wrist_roll)
+            step.state[:6], commands[at - 1][1], step.action, schema.pitch, schema.wrist_roll
+        )
         errors[step.source].append(np.abs(again.q - commands[at][1]).max())
     for source, found in errors.items():
         assert len(found) > 50
@@ -181,7 +187,7 @@ def test_a_second_cell_is_refused_and_a_dead_supervisor_leaves_nothing_behind(ru
         third = CellProcess(['train', 'run:=other', f'runs_dir:={runs}'], environment)
         third.wait_for('2 drivers publish follower/joint_states', 40)
         third.interrupt()
-        assert 'IDLE -> RESET' not in third.text    # two cells on the same topics: nothing moves
+        assert 'IDLE -> RESET' not in third.text  # two cells on the same topics: nothing moves
         first.process.send_signal(signal.SIGKILL)
         deadline = time.monotonic() + 10
         while processes_with(str(Path(runs) / 'busy')) and time.monotonic() < deadline:

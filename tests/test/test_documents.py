@@ -1,4 +1,5 @@
 """The figures in the documentation are those that were measured."""
+
 from pathlib import Path
 import subprocess
 import sys

@@ -1,24 +1,26 @@
 """Evaluations in the whole cell: the same situations, interrupted or not; failures are kept."""
+
 import threading
 
 from geometry_msgs.msg import PoseStamped
-from hilserl_actor.evaluation import read
-from hilserl_learner.bags import open_bags
-from hilserl_learner.network_config import NetworkConfig
-from hilserl_learner.networks import Actor, Encoder
-from hilserl_learner.policy import pack
-from hilserl_learner.tasks import make_task
-from hilserl_tests.cell_process import CellProcess, own_domain
 import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from so101_description import names, qos
-from so101_description.model import model_hash
-from so101_interfaces.msg import Step
 from std_srvs.srv import Trigger
 import torch
 
-ENOUGH = 10         # steps
+from hilserl_actor.evaluation.report import read
+from hilserl_core.bags.episode_bag import open_bags
+from hilserl_core.contract.tasks import make_task
+from hilserl_core.policy.bundle import pack
+from hilserl_core.policy.network_config import NetworkConfig
+from hilserl_core.policy.networks import Actor, Encoder
+from hilserl_tests.cell_process import CellProcess, own_domain
+from so101_description.model import model_hash
+from so101_interfaces.msg import Step
+from so101_node import names, qos
+
+ENOUGH = 10  # steps
 
 
 class Situations:
@@ -33,8 +35,11 @@ class Situations:
         rclpy.init(context=self._context)
         node = rclpy.create_node('situations', context=self._context)
         node.create_subscription(
-            PoseStamped, names.SIM_CUBE_POSE,
-            lambda m: setattr(self, '_cube', m.pose.position), qos.SENSOR_SUB)
+            PoseStamped,
+            names.SIM_CUBE_POSE,
+            lambda m: setattr(self, '_cube', m.pose.position),
+            qos.SENSOR_SUB,
+        )
         node.create_subscription(Step, names.STEP, self._on_step, qos.STEPS)
         self._failure = node.create_client(Trigger, names.FAILURE)
         self._executor = SingleThreadedExecutor(context=self._context)
@@ -48,7 +53,7 @@ class Situations:
             while self._context.ok():
                 self._executor.spin_once(timeout_sec=0.1)
         except ExternalShutdownException:
-            pass        # the block ended
+            pass  # the block ended
 
     def _on_step(self, step):
         if step.index == 0:
@@ -84,8 +89,8 @@ def test_two_evaluations_see_the_same_situations_though_one_is_interrupted(tmp_p
     # an episode that was broken off (a late camera, the interrupt) saw its situation again
     firsts, lasts = (np.array([cell.found[i] for cell in (cut, whole)]) for i in (0, -1))
     for first, other in (firsts, lasts):
-        assert np.allclose(first[:2], other[:2], atol=0.002)        # cube, m
-        assert np.allclose(first[2:], other[2:], atol=0.02)         # tool, m: where the arm stops
+        assert np.allclose(first[:2], other[:2], atol=0.002)  # cube, m
+        assert np.allclose(first[2:], other[2:], atol=0.02)  # tool, m: where the arm stops
     assert np.abs(firsts[0] - lasts[0])[:2].max() > 0.005
     one, again = sorted((tmp_path / 'lift' / 'eval').glob('*-seed0-2*'), key=lambda d: d.name)
     assert again.name == one.name + '-2'
@@ -94,5 +99,6 @@ def test_two_evaluations_see_the_same_situations_though_one_is_interrupted(tmp_p
         assert data['complete'] and data['world'] == 'plain' and data['seed'] == 0
         failed = [row for row in data['results'] if row['outcome'] != 'success']
         assert {bag.directory.name for bag in open_bags(directory / 'bags')} == {
-            row['episode_id'] for row in failed}
+            row['episode_id'] for row in failed
+        }
     assert (tmp_path / 'lift' / 'eval' / 'success.png').is_file()

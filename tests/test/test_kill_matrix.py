@@ -4,6 +4,7 @@ The emulated servos and the learner's part are this process's and outlive all of
 is killed twice; the environment variable HILSERL_KILLS says another number (20: the whole
 matrix, six minutes). What is asserted here stands as a table in docs/architecture.md.
 """
+
 from array import array
 import os
 import random
@@ -13,39 +14,42 @@ import sys
 import time
 
 import cv2
-from hilserl_learner.networks import Actor, Encoder, NetworkConfig
-from hilserl_learner.policy import pack as pack_policy
-from hilserl_learner.tasks import make_task
+import numpy as np
+import pytest
+import rclpy
+import torch
+
+from hilserl_core.contract.tasks import make_task
+from hilserl_core.policy.bundle import pack as pack_policy
+from hilserl_core.policy.networks import Actor, Encoder, NetworkConfig
 from hilserl_tests.bench_follower import BenchFollower
 from hilserl_tests.cell_process import own_domain
 from hilserl_tests.hand_over import seconds
 from hilserl_tests.watcher import Watcher
-import numpy as np
-import pytest
-import rclpy
-from so101_description import names, qos
-from so101_description.joints import pack, REST
+from so101_description.joints import REST, pack
 from so101_description.kinematics import Kinematics
 from so101_description.model import model_hash
-from so101_description.ros_node import not_urgent, urgent
 from so101_interfaces.msg import Weights
+from so101_node import names, qos
+from so101_node.ros_node import not_urgent, urgent
 from so101_sim import calibration_path
-import torch
 
 KILLS = int(os.environ.get('HILSERL_KILLS', '2'))
 SCHEMA = make_task('grasp_lift', model_hash())
-NODES = {'actor': 'hilserl_actor.actor_node ActorNode',
-         'kinematics': 'so101_description.kinematics_node KinematicsNode',
-         'camera': 'so101_driver.camera_node CameraNode',
-         'driver': 'so101_driver.driver_node DriverNode'}
-MAX_SPEED = 2.0     # rad/s, the driver's limit
-SOFT_SPEED = 0.3    # rad/s, at which the driver eases to the measured pose
-TICK = 0.0016       # rad, of a servo
+NODES = {
+    'actor': 'hilserl_actor.actor_node ActorNode',
+    'kinematics': 'so101_description.kinematics_node KinematicsNode',
+    'camera': 'so101_driver.camera_node CameraNode',
+    'driver': 'so101_driver.driver_node DriverNode',
+}
+MAX_SPEED = 2.0  # rad/s, the driver's limit
+SOFT_SPEED = 0.3  # rad/s, at which the driver eases to the measured pose
+TICK = 0.0016  # rad, of a servo
 # s from the death of each until nothing but that easing moves the arm: what the actor takes to see
 # it (a frame's or joint state's age, a late answer, a tick), and the driver's 0.25 s
 HOLDS = {'actor': 0.35, 'kinematics': 0.5, 'camera': 0.65, 'driver': 0.05}
-TAKEN = 0.25        # s within which a driver that is alive takes a command, or refuses it
-SLACK = 0.15        # s, for a machine that has other things to do
+TAKEN = 0.25  # s within which a driver that is alive takes a command, or refuses it
+SLACK = 0.15  # s, for a machine that has other things to do
 
 
 class Bench:
@@ -58,12 +62,21 @@ class Bench:
             writer.write(np.full((120, 160, 3), level, np.uint8))
         writer.release()
         self.parameters = {
-            'actor': {'leader': 'false', 'auto_start': 'true', 'ready_time': 0.3,
-                      'reward': 'operator', 'sigma': '0.3'},
+            'actor': {
+                'leader': 'false',
+                'auto_start': 'true',
+                'ready_time': 0.3,
+                'reward': 'operator',
+                'sigma': '0.3',
+            },
             'kinematics': {},
             'camera': {'device': video, 'width': 160, 'height': 120},
-            'driver': {'follower_port': directory / 'follower', 'answer_timeout': 0.01,
-                       'follower_calibration': calibration_path('follower')}}
+            'driver': {
+                'follower_port': directory / 'follower',
+                'answer_timeout': 0.01,
+                'follower_calibration': calibration_path('follower'),
+            },
+        }
         self.processes: dict[str, subprocess.Popen] = {}
         self.killed: list[tuple[str, float, float]] = []
         self.log = directory / 'log.txt'
@@ -74,11 +87,16 @@ class Bench:
     def _prepare(self, name: str) -> subprocess.Popen:
         """A process that has all imported and waits for a word."""
         module, node = NODES[name].split()
-        words = [sys.executable, '-c', 'import os, sys\n'    # what is urgent here is not so there
-                 'os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))\n'
-                 f'from {module} import {node}\n'
-                 'from so101_description.ros_node import run\n'
-                 f'sys.stdin.readline() and run({node})', '--ros-args']
+        words = [
+            sys.executable,
+            '-c',
+            'import os, sys\n'  # what is urgent here is not so there
+            'os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))\n'
+            f'from {module} import {node}\n'
+            'from so101_description.ros_node import run\n'
+            f'sys.stdin.readline() and run({node})',
+            '--ros-args',
+        ]
         for parameter, value in self.parameters[name].items():
             words += ['-p', f'{parameter}:={value}']
         return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=self._log, stderr=self._log)
@@ -135,7 +153,7 @@ def matrix(tmp_path_factory):
     directory = tmp_path_factory.mktemp('bench')
     # Over Fast DDS's shared memory, a process that follows tens of killed ones may stay deaf.
     os.environ['FASTDDS_BUILTIN_TRANSPORTS'] = 'UDPv4'
-    urgent()        # servos answer in time
+    urgent()  # servos answer in time
     with own_domain(), Watcher() as heard, BenchFollower(directory / 'follower', REST) as arm:
         bench = Bench(directory)
         context = rclpy.Context()
@@ -151,6 +169,7 @@ def matrix(tmp_path_factory):
 
         def in_episode():
             return acts_again() and heard.actor[-1].mode == 'POLICY' and heard.actor[-1].step > 2
+
         try:
             for name in chance.sample(sorted(NODES) * KILLS, 4 * KILLS):
                 wait(heard, acts_again, f'the arm moves again, before {name} is killed')
@@ -160,8 +179,11 @@ def matrix(tmp_path_factory):
                 bench.kill(name, chance.uniform(HOLDS[name] + SLACK, HOLDS[name] + SLACK + 0.2))
                 acting = len(heard.commands)
             since = time.monotonic()
-            wait(heard, lambda: in_episode() and time.monotonic() > since + 1.0,
-                 'an episode after the last kill')
+            wait(
+                heard,
+                lambda: in_episode() and time.monotonic() > since + 1.0,
+                'an episode after the last kill',
+            )
             rows = np.array(arm.log)
         finally:
             bench.end()
@@ -184,13 +206,13 @@ def test_each_part_was_killed_and_the_cell_went_on_by_itself(matrix):
 def test_the_servos_never_let_go_nor_move_faster_than_the_limit(matrix):
     rows = matrix[2]
     on = np.flatnonzero(rows[:, 13:].all(1))
-    assert rows[on[0]:, 13:].all(), 'a servo was let go'
-    rows = rows[on[0]:]
+    assert rows[on[0] :, 13:].all(), 'a servo was let go'
+    rows = rows[on[0] :]
     # over 50 ms: the bus brings goals every 10 ms, not evenly
     later = np.searchsorted(rows[:, 0], rows[:, 0] + 0.05)
     later = later[later < len(rows)]
-    span = (rows[later, 0] - rows[:len(later), 0])[:, None]
-    goals = np.abs(rows[later, 1:7] - rows[:len(later), 1:7])
+    span = (rows[later, 0] - rows[: len(later), 0])[:, None]
+    goals = np.abs(rows[later, 1:7] - rows[: len(later), 1:7])
     over = goals - MAX_SPEED * (span + 0.02) - TICK
     assert over.max() <= 0.0, f'{over.max()} rad at {rows[over.max(1).argmax(), 0]}'
 
@@ -229,15 +251,23 @@ def test_nothing_is_recorded_that_was_not_executed(matrix):
     for step in steps:
         since = seconds(step.header.stamp)
         at = int(np.searchsorted(times, since))
-        near = [(name, round(at + clock - since, 2)) for name, at, _ in bench.killed
-                if abs(at + clock - since) < 3.0]
+        near = [
+            (name, round(at + clock - since, 2))
+            for name, at, _ in bench.killed
+            if abs(at + clock - since) < 3.0
+        ]
         assert times[at] - since < 0.1, f'step {step.index} has no command; kills: {near}'
         after = np.searchsorted(goals_changed, times[at])
         moved = after < len(goals_changed) and goals_changed[after] - times[at] < TAKEN
         still = np.abs(commands[at] - commands[at - 1]).max() < 2 * TICK
         assert moved or still, f'no servo was told of step {step.index}; kills: {near}'
         if times[at] - times[at - 1] < 0.15:
-            again = kinematics.joint_target(np.array(step.state[:6], np.float64), commands[at - 1],
-                                            step.action, SCHEMA.pitch, SCHEMA.wrist_roll)
+            again = kinematics.joint_target(
+                np.array(step.state[:6], np.float64),
+                commands[at - 1],
+                step.action,
+                SCHEMA.pitch,
+                SCHEMA.wrist_roll,
+            )
             off.append(np.abs(again.q - commands[at]).max())
-    assert np.mean(np.array(off) < 1e-5) > 0.99     # states are float32
+    assert np.mean(np.array(off) < 1e-5) > 0.99  # states are float32

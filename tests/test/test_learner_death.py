@@ -1,4 +1,5 @@
 """The learner of a running cell is killed, and later finds no room on the disk: the cell goes on."""
+
 import os
 from pathlib import Path
 import signal
@@ -7,7 +8,7 @@ import time
 from hilserl_tests.cell_process import CellProcess, own_domain
 from hilserl_tests.watcher import Watcher
 
-SOON = 5.0      # s from a publication to driving by it
+SOON = 5.0  # s from a publication to driving by it
 
 
 def learner_of(run: Path) -> int:
@@ -43,8 +44,14 @@ def test_a_dead_learner_is_started_again_and_goes_on_where_it_was(tmp_path):
     with own_domain() as environment, Watcher() as heard:
         cell = CellProcess(['train', 'run:=dead', f'runs_dir:={tmp_path}'], environment)
         cell.wait_for('READY -> POLICY', 60)
-        wait(lambda: heard.learner and heard.learner[-1].updates > 5
-             and heard.actor[-1].policy_version > 2, 60)
+        wait(
+            lambda: (
+                heard.learner
+                and heard.learner[-1].updates > 5
+                and heard.actor[-1].policy_version > 2
+            ),
+            60,
+        )
 
         count, steps = len(heard.versions), heard.actor[-1].env_steps
         os.kill(learner_of(run), signal.SIGKILL)
@@ -55,11 +62,11 @@ def test_a_dead_learner_is_started_again_and_goes_on_where_it_was(tmp_path):
         print(f'applied {took:.1f} s after it was published; {line}')
         assert heard.versions[count] >= max(heard.versions[:count])
         wait(lambda: heard.actor[-1].message.startswith('the learner is back'), 10)
-        assert heard.actor[-1].env_steps > steps        # it drove on meanwhile
+        assert heard.actor[-1].env_steps > steps  # it drove on meanwhile
 
         # a directory that takes no more bags, as a full disk does not
         count = len(heard.versions)
-        time.sleep(10.0)        # it has been up: this is no wrong argument
+        time.sleep(10.0)  # it has been up: this is no wrong argument
         (run / 'bags').rename(run / 'bags.away')
         (run / 'bags').touch()
         cell.wait_for('bags cannot be written to', 40)

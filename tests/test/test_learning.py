@@ -4,18 +4,20 @@ A broken learner, replay or way of an action makes it fail: a learner that climb
 and actions that are not executed reach nothing; a shifted successor, which the shortest task
 forgives, is found by comparing what is learned from with what happened.
 """
+
 import json
 
-from hilserl_learner.bags import open_bags
-from hilserl_learner.loading import load_run
-from hilserl_learner.replay import Replay
-from hilserl_tests.guard import ENOUGH, EPISODES, SCHEMA
-from hilserl_tests.stepped_cell import SteppedCell
 import numpy as np
 import pytest
 
+from hilserl_core.bags.episode_bag import open_bags
+from hilserl_learner.replay.buffer import Replay
+from hilserl_learner.training.fill_replay import load_run
+from hilserl_sim.cell import SteppedCell
+from hilserl_tests.guard import ENOUGH, EPISODES, SCHEMA
+
 N_STEP, DISCOUNT = 3, 0.97
-FLOOR = 0.02                       # m; lower, the workspace's box keeps the tool where it is
+FLOOR = 0.02  # m; lower, the workspace's box keeps the tool where it is
 
 
 @pytest.fixture(scope='module')
@@ -35,7 +37,7 @@ def test_it_learns_to_reach_the_cube_from_the_image(directory):
 def test_what_is_learned_from_is_what_happened(directory):
     """Each transition of the replay against a walk through the steps of its bag."""
     bags = directory / 'run' / 'bags'
-    follows = {}        # state -> what was executed from it, what came of it
+    follows = {}  # state -> what was executed from it, what came of it
     for bag in open_bags(bags):
         steps = list(bag.steps())
         for step, after in zip(steps, steps[1:]):
@@ -71,7 +73,7 @@ def test_the_arm_goes_where_its_actions_say(directory):
         steps = list(bag.steps())
         for step, after in zip(steps, steps[1:]):
             assert np.array_equal(after.state[before], step.action)
-        for step, later in zip(steps, steps[2:]):       # it starts late, and goes on after
+        for step, later in zip(steps, steps[2:]):  # it starts late, and goes on after
             if step.state[tool[2]] > FLOOR:
                 actions.append(step.action[:3])
                 ways.append(later.state[tool] - step.state[tool])
@@ -86,6 +88,7 @@ def test_the_same_seed_gives_the_same_steps():
         cell.run_episodes(2)
         cell.close()
         return found
+
     one, other = steps(), steps()
     assert len(one) == len(other) > 10
     for a, b in zip(one, other):

@@ -1,6 +1,7 @@
 """A person at the simulated cell, on a real terminal (pty): drives the leader by keys, records,
 takes a demonstration back.
 """
+
 import fcntl
 import os
 import pty
@@ -10,12 +11,13 @@ import termios
 import threading
 import time
 
-from hilserl_learner.bags import open_bags
-from hilserl_learner.labels import read_labels
-from hilserl_learner.steps import Outcome, Source
+import numpy as np
+
+from hilserl_core.bags.episode_bag import open_bags
+from hilserl_core.bags.labels import read_labels
+from hilserl_core.contract.steps import Outcome, Source
 from hilserl_tests.cell_process import own_domain
 from hilserl_tests.watcher import Watcher
-import numpy as np
 
 
 class Terminal:
@@ -24,9 +26,14 @@ class Terminal:
     def __init__(self, words, environment):
         self._master, slave = pty.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, '-m', 'hilserl_actor.supervise', *words], env=environment,
-            stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            [sys.executable, '-m', 'hilserl_actor.bringup.supervisor', *words],
+            env=environment,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
         os.close(slave)
         self.text = ''
         threading.Thread(target=self._read, daemon=True).start()
@@ -36,7 +43,7 @@ class Terminal:
             try:
                 piece = os.read(self._master, 4096).decode(errors='replace')
             except OSError:
-                return      # the cell has ended
+                return  # the cell has ended
             self.text += piece
             print(piece, end='', flush=True)
 
@@ -64,12 +71,23 @@ class Terminal:
 
 def test_keys_drive_record_and_take_back(tmp_path):
     with own_domain() as environment, Watcher() as heard:
-        terminal = Terminal(['record', 'run:=demos', f'runs_dir:={tmp_path}', 'operator:=person',
-                             'screen:=plain', 'episodes:=2'], environment)
+        terminal = Terminal(
+            [
+                'record',
+                'run:=demos',
+                f'runs_dir:={tmp_path}',
+                'operator:=person',
+                'screen:=plain',
+                'episodes:=2',
+            ],
+            environment,
+        )
         terminal.wait_for('RESET -> READY', 60, key=b' ')
-        for key, said in ((b'\x1b[A', 'demonstration 1 of 2: success'),        # away
-                          (b'\x1b[B', 'demonstration 1 of 2: success'),        # back
-                          (b'\x1b[D', 'demonstration 2 of 2: success')):       # left
+        for key, said in (
+            (b'\x1b[A', 'demonstration 1 of 2: success'),  # away
+            (b'\x1b[B', 'demonstration 1 of 2: success'),  # back
+            (b'\x1b[D', 'demonstration 2 of 2: success'),
+        ):  # left
             terminal.wait_for('READY -> HUMAN', key=b' ')
             terminal.hold(key, 1.5)
             terminal.press(b's')
@@ -80,7 +98,10 @@ def test_keys_drive_record_and_take_back(tmp_path):
     assert 'Traceback' not in terminal.text
     bags = open_bags(tmp_path / 'demos' / 'bags')
     assert [[label.outcome for label in read_labels(bag.directory)] for bag in bags] == [
-        [Outcome.DISCARDED], [], []]
+        [Outcome.DISCARDED],
+        [],
+        [],
+    ]
     means = []
     for bag in bags:
         steps = [step for step in bag.steps() if not step.last]

@@ -3,24 +3,26 @@
 The whole simulated cell; the person is this test: keys at the operator's terminal, services, and
 a hand on the simulated leader.
 """
+
 import time
 
-from hilserl_actor.keyboard import KEYS
-from hilserl_learner.task import TaskSchema
-from hilserl_tests.cell_process import CellProcess, own_domain
-from hilserl_tests.hand_over import HUMAN, hand_overs, seconds
-from hilserl_tests.watcher import Watcher
 import numpy as np
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import JointState
-from so101_description import names, qos
-from so101_description.joints import JOINTS, pack
-from so101_description.kinematics import Kinematics
 from std_srvs.srv import SetBool
 
-DRIVE = 2.0         # s of an intervention
+from hilserl_actor.operator.keyboard import KEYS
+from hilserl_core.contract.task import TaskSchema
+from hilserl_tests.cell_process import CellProcess, own_domain
+from hilserl_tests.hand_over import HUMAN, hand_overs, seconds
+from hilserl_tests.watcher import Watcher
+from so101_description.joints import JOINTS, pack
+from so101_description.kinematics import Kinematics
+from so101_node import names, qos
+
+DRIVE = 2.0  # s of an intervention
 PUSH = np.array([0.3, 0, 0, 0, 0, 0])
 
 
@@ -58,10 +60,12 @@ class Person:
 
     def wait_for_policy(self):
         """See the policy drive for some steps; press START where it waits for it."""
+
         def start():
             if self.mode in ('IDLE', 'READY') and time.monotonic() > self.again:
                 self.cell.type(key_of(names.START))
                 self.again = time.monotonic() + 1.0
+
         self.again = 0.0
         self.wait(lambda: self.mode == 'POLICY' and self.heard.actor[-1].step > 5, 60, start)
 
@@ -115,14 +119,16 @@ def session(tmp_path_factory):
     runs = tmp_path_factory.mktemp('runs')
     episodes = {}
     with own_domain() as environment, Watcher() as heard:
-        cell = CellProcess(['train', 'operator:=person', 'screen:=plain', f'runs_dir:={runs}'],
-                           environment, terminal=True)
+        cell = CellProcess(
+            ['train', 'operator:=person', 'screen:=plain', f'runs_dir:={runs}'],
+            environment,
+            terminal=True,
+        )
         person = Person(cell, heard)
         for way in ('key', 'service', 'grab'):
             person.wait_for_policy()
             episodes[way] = heard.actor[-1].episode_id
-            {'key': person.by_key, 'service': person.by_service,
-             'grab': person.by_grabbing}[way]()
+            {'key': person.by_key, 'service': person.by_service, 'grab': person.by_grabbing}[way]()
             person.wait(lambda: person.mode == 'POLICY')
             released = heard.actor[-1].step
             person.wait(lambda: heard.actor[-1].step > released + 5)
@@ -162,8 +168,10 @@ def test_what_was_executed_is_what_is_stored_over_the_whole_session(session):
     schema = TaskSchema.from_json(heard.task.schema)
     commands = [pack(c.name, c.position) for c in heard.commands]
     times = np.array([seconds(c.header.stamp) for c in heard.commands])
-    measured = {q.astype(np.float32).tobytes(): q
-                for q in (pack(m.name, m.position) for m in heard.states['follower'])}
+    measured = {
+        q.astype(np.float32).tobytes(): q
+        for q in (pack(m.name, m.position) for m in heard.states['follower'])
+    }
     steps = [s for s in heard.steps if not s.last]
     errors = []
     for step in steps:
@@ -171,8 +179,12 @@ def test_what_was_executed_is_what_is_stored_over_the_whole_session(session):
         at = int(np.searchsorted(times, seconds(step.header.stamp)))
         if state.tobytes() in measured and times[at] - times[at - 1] < 0.15:
             again = kinematics.joint_target(
-                measured[state.tobytes()], commands[at - 1], step.action, schema.pitch,
-                schema.wrist_roll)
+                measured[state.tobytes()],
+                commands[at - 1],
+                step.action,
+                schema.pitch,
+                schema.wrist_roll,
+            )
             errors.append(np.abs(again.q - commands[at]).max())
     assert len(errors) > 0.9 * len(steps) > 80
     assert max(errors) < 1e-6

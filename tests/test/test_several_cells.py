@@ -1,13 +1,15 @@
 """Two cells side by side, one learner: both feed it, both are driven by what it learns."""
+
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
-from hilserl_learner.bags import open_bags
-from hilserl_tests.cell_process import CellProcess, own_domain
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from so101_description import names, qos
+
+from hilserl_core.bags.episode_bag import open_bags
+from hilserl_tests.cell_process import CellProcess, own_domain
 from so101_interfaces.msg import ActorStatus, Step
+from so101_node import names, qos
 
 
 def test_two_cells_feed_one_learner_and_do_not_hear_each_other(tmp_path):
@@ -17,25 +19,47 @@ def test_two_cells_feed_one_learner_and_do_not_hear_each_other(tmp_path):
         node = rclpy.create_node('watcher', context=context)
         episodes, status, diagnosed = {'a': set(), 'b': set()}, {}, set()
         node.create_subscription(
-            DiagnosticArray, names.DIAGNOSTICS,
-            lambda m: diagnosed.update(s.name for s in m.status), qos.STATUS)
+            DiagnosticArray,
+            names.DIAGNOSTICS,
+            lambda m: diagnosed.update(s.name for s in m.status),
+            qos.STATUS,
+        )
         for cell in episodes:
             node.create_subscription(
-                Step, f'/{cell}/{names.STEP}',
-                lambda m, cell=cell: episodes[cell].add(m.episode_id), qos.STEPS)
+                Step,
+                f'/{cell}/{names.STEP}',
+                lambda m, cell=cell: episodes[cell].add(m.episode_id),
+                qos.STEPS,
+            )
             node.create_subscription(
-                ActorStatus, f'/{cell}/{names.ACTOR_STATUS}',
-                lambda m, cell=cell: status.__setitem__(cell, m), qos.STATUS)
+                ActorStatus,
+                f'/{cell}/{names.ACTOR_STATUS}',
+                lambda m, cell=cell: status.__setitem__(cell, m),
+                qos.STATUS,
+            )
         executor = SingleThreadedExecutor(context=context)
         executor.add_node(node)
-        one = CellProcess(['train', f'runs_dir:={tmp_path}', 'run:=both', 'namespace:=a',
-                           'actors:=a,b'], environment)
-        one.wait_for('READY -> POLICY', 60)     # two that start at once starve each other's buses
-        other = CellProcess(['train', f'runs_dir:={tmp_path}', 'run:=other', 'namespace:=b',
-                             'learner:=false', 'seed:=1'], environment)
+        one = CellProcess(
+            ['train', f'runs_dir:={tmp_path}', 'run:=both', 'namespace:=a', 'actors:=a,b'],
+            environment,
+        )
+        one.wait_for('READY -> POLICY', 60)  # two that start at once starve each other's buses
+        other = CellProcess(
+            [
+                'train',
+                f'runs_dir:={tmp_path}',
+                'run:=other',
+                'namespace:=b',
+                'learner:=false',
+                'seed:=1',
+            ],
+            environment,
+        )
         deadline = time.monotonic() + 120
-        while not (len(status) == 2 and all(
-                s.episodes >= 1 and s.policy_version > 1 for s in status.values())):
+        while not (
+            len(status) == 2
+            and all(s.episodes >= 1 and s.policy_version > 1 for s in status.values())
+        ):
             assert time.monotonic() < deadline, status
             assert other.process.poll() is None and one.process.poll() is None
             executor.spin_once(timeout_sec=0.1)
@@ -47,8 +71,9 @@ def test_two_cells_feed_one_learner_and_do_not_hear_each_other(tmp_path):
     for cell in (one, other):
         assert cell.process.returncode == 0, cell.text[-3000:]
         assert 'Traceback' not in cell.text
-    recorded = {step.episode_id for bag in open_bags(tmp_path / 'both' / 'bags')
-                for step in bag.steps()}
+    recorded = {
+        step.episode_id for bag in open_bags(tmp_path / 'both' / 'bags') for step in bag.steps()
+    }
     assert all(episodes.values()) and not episodes['a'] & episodes['b']
     assert episodes['a'] | episodes['b'] <= recorded
     assert not (tmp_path / 'other' / 'bags').exists()

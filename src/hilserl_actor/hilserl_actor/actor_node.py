@@ -1,35 +1,37 @@
 """The actor node: parameters and messages in, one `ControlLoop.tick` a period, messages out."""
+
 from pathlib import Path
 import threading
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
-from hilserl_learner.schedules import PRESETS, sigma_schedule
-from hilserl_learner.step_messages import step_to_message, task_to_message
-from hilserl_learner.task_parameters import task_of, TASK_PARAMETERS
-from so101_description import names, qos
-from so101_description.errors import CellError
-from so101_description.ros_node import CellNode, Parameter
-from so101_interfaces.msg import ActorStatus, LearnerStatus, Step, Task
 from std_srvs.srv import SetBool, Trigger
 import torch
 
-from .control import ControlLoop
-from .evaluation_series import Series
-from .last_episode import LastEpisode
-from .learner_watch import LearnerWatch
-from .modes import Mode
-from .policy_intake import PolicyIntake
-from .preflight import Check, Preflight, table
-from .ros_ports import ServiceKinematics, TopicArms
-from .senses import Senses
-from .status_message import actor_status
-from .tally import Pace
-from .ticker import Ticker
+from hilserl_core.bags.messages import step_to_message, task_to_message
+from hilserl_core.contract.task_parameters import TASK_PARAMETERS, task_of
+from hilserl_core.policy.exploration import PRESETS, sigma_schedule
+from so101_interfaces.msg import ActorStatus, LearnerStatus, Step, Task
+from so101_node import names, qos
+from so101_node.errors import CellError
+from so101_node.ros_node import CellNode, Parameter
 
-LOOK_PERIOD = 0.5           # s between two preflights in IDLE ...
-GOOD_LOOKS = 3              # ... so many of which have to be good in a row
-PREFLIGHT_TIME = 15.0       # s that `./cell preflight` gives a cell to come up
+from .evaluation.runner import Series
+from .loop.control import ControlLoop
+from .loop.episode_stats import Pace
+from .loop.modes import Mode
+from .loop.periodic_timer import Ticker
+from .ros.clients import ServiceKinematics, TopicArms
+from .ros.last_episode import LastEpisode
+from .ros.learner_liveness import LearnerWatch
+from .ros.preflight import Check, Preflight, table
+from .ros.sensors import Senses
+from .ros.status_message import actor_status
+from .ros.weights_subscriber import PolicyIntake
+
+LOOK_PERIOD = 0.5  # s between two preflights in IDLE ...
+GOOD_LOOKS = 3  # ... so many of which have to be good in a row
+PREFLIGHT_TIME = 15.0  # s that `./cell preflight` gives a cell to come up
 
 
 class ActorNode(CellNode):
@@ -39,30 +41,50 @@ class ActorNode(CellNode):
 
     PARAMETERS = (
         *TASK_PARAMETERS,
-        Parameter('role', 'train', 'train: the policy drives and may be taken over; record: the '
-                  'human drives; eval: deterministic, leader ignored; preflight: check and end',
-                  choices=('train', 'record', 'eval', 'preflight')),
+        Parameter(
+            'role',
+            'train',
+            'train: the policy drives and may be taken over; record: the '
+            'human drives; eval: deterministic, leader ignored; preflight: check and end',
+            choices=('train', 'record', 'eval', 'preflight'),
+        ),
         Parameter('leader', True, 'a leader arm belongs to this cell'),
-        Parameter('start', 'scratch', 'start mode, sets the sigma schedule',
-                  choices=tuple(PRESETS)),
-        Parameter('sigma', '', 'exploration noise instead of the start mode\'s: a number or '
-                  'linear(from,to,steps)'),
-        Parameter('reward', 'topic', 'who judges: topic (hilserl/reward), or the operator alone '
-                  '(no mark yet: reward 0)', choices=('topic', 'operator')),
+        Parameter(
+            'start', 'scratch', 'start mode, sets the sigma schedule', choices=tuple(PRESETS)
+        ),
+        Parameter(
+            'sigma',
+            '',
+            "exploration noise instead of the start mode's: a number or linear(from,to,steps)",
+        ),
+        Parameter(
+            'reward',
+            'topic',
+            'who judges: topic (hilserl/reward), or the operator alone (no mark yet: reward 0)',
+            choices=('topic', 'operator'),
+        ),
         Parameter('policy', '', 'policy bundles (files) to evaluate, separated by commas'),
         Parameter('episodes', 0, 'end after so many finished episodes; 0: no limit', 0, 1000000),
-        Parameter('results', '', 'directories for the results, one for each policy, separated by '
-                  'commas'),
-        Parameter('keep', 'failures', 'which evaluated episodes get a bag',
-                  choices=('failures', 'all')),
+        Parameter(
+            'results', '', 'directories for the results, one for each policy, separated by commas'
+        ),
+        Parameter(
+            'keep', 'failures', 'which evaluated episodes get a bag', choices=('failures', 'all')
+        ),
         Parameter('world', '', 'name of the simulated world, or real: stands in the results'),
         Parameter('auto_start', False, 'leave IDLE as soon as everything is there, without START'),
         Parameter('max_image_age', 0.2, 'older frames are not decided on, s', 0.01, 5.0),
         Parameter('max_state_age', 0.1, 'older joint states are not decided on, s', 0.01, 5.0),
-        Parameter('kinematics_timeout', 0.02, 'an FK service that answers later is lost, s',
-                  0.001, 1.0),
-        Parameter('ready_time', 0.0, 'time in READY after which the episode starts by itself, s; '
-                  '0: it waits for START', 0.0, 3600.0),
+        Parameter(
+            'kinematics_timeout', 0.02, 'an FK service that answers later is lost, s', 0.001, 1.0
+        ),
+        Parameter(
+            'ready_time',
+            0.0,
+            'time in READY after which the episode starts by itself, s; 0: it waits for START',
+            0.0,
+            3600.0,
+        ),
         Parameter('seed', 0, 'of exploration noise and start poses', 0, 2**31 - 1),
     )
 
@@ -75,13 +97,27 @@ class ActorNode(CellNode):
         self.kinematics = ServiceKinematics(self, self.schema, self.param('kinematics_timeout'))
         self.arms = TopicArms(self)
         self.senses = Senses(
-            self, self.schema, self.kinematics, self.arms, self.param('max_image_age'),
-            self.param('max_state_age'), self.param('reward') == 'topic')
-        self._steps: list = []      # of this tick: they go out when its command is on its way
+            self,
+            self.schema,
+            self.kinematics,
+            self.arms,
+            self.param('max_image_age'),
+            self.param('max_state_age'),
+            self.param('reward') == 'topic',
+        )
+        self._steps: list = []  # of this tick: they go out when its command is on its way
         self._tick_ms = 0.0
         self.loop = ControlLoop(
-            self.schema, self.role, self.kinematics, self.arms, sigma, self._steps.append,
-            self.get_logger().info, self.param('seed'), self.param('ready_time'))
+            self.schema,
+            self.role,
+            self.kinematics,
+            self.arms,
+            sigma,
+            self._steps.append,
+            self.get_logger().info,
+            self.param('seed'),
+            self.param('ready_time'),
+        )
         self.preflight = Preflight(self)
         self._problems = [Check('preflight', 'the first look is still under way')]
         self._look_due, self._good_looks, self._intruder = 0.0, 0, ''
@@ -98,21 +134,30 @@ class ActorNode(CellNode):
     def _make_topics(self) -> None:
         self.create_subscription(LearnerStatus, names.LEARNER_STATUS, self._on_learner, qos.STATUS)
         self.create_subscription(
-            DiagnosticArray, names.DIAGNOSTICS, self.preflight.note, qos.STATUS)
+            DiagnosticArray, names.DIAGNOSTICS, self.preflight.note, qos.STATUS
+        )
         self._intake = PolicyIntake(self) if self.role != 'eval' else None
         self._step_publisher = self.create_publisher(Step, names.STEP, qos.STEPS)
-        self._status_publisher = self.create_publisher(
-            ActorStatus, names.ACTOR_STATUS, qos.STATUS)
+        self._status_publisher = self.create_publisher(ActorStatus, names.ACTOR_STATUS, qos.STATUS)
         self._task_publisher = self.create_publisher(Task, names.TASK, qos.LATCHED)
         self._task_publisher.publish(task_to_message(self.schema))
-        for name, event in ((names.START, 'start'), (names.SUCCESS, 'success'),
-                            (names.FAILURE, 'failure'), (names.DISCARD, 'discard'),
-                            (names.ESTOP, 'estop'), (names.ESTOP_RESET, 'estop_reset')):
+        for name, event in (
+            (names.START, 'start'),
+            (names.SUCCESS, 'success'),
+            (names.FAILURE, 'failure'),
+            (names.DISCARD, 'discard'),
+            (names.ESTOP, 'estop'),
+            (names.ESTOP_RESET, 'estop_reset'),
+        ):
             self.create_service(Trigger, name, lambda _, r, e=event: self._answer(r, e))
-        self.create_service(SetBool, names.INTERVENE, lambda q, r: self._answer(
-            r, 'intervene' if q.data else 'release'))
-        self.create_service(SetBool, names.PAUSE, lambda q, r: self._answer(
-            r, 'pause' if q.data else 'resume'))
+        self.create_service(
+            SetBool,
+            names.INTERVENE,
+            lambda q, r: self._answer(r, 'intervene' if q.data else 'release'),
+        )
+        self.create_service(
+            SetBool, names.PAUSE, lambda q, r: self._answer(r, 'pause' if q.data else 'resume')
+        )
 
     # -- messages in ---------------------------------------------------------------------------
 
@@ -123,8 +168,11 @@ class ActorNode(CellNode):
         if self.role == 'preflight':
             refusal = 'this is a preflight: nothing moves'
         elif event == 'start' and self.loop.machine.mode is Mode.IDLE:
-            refusal = ('not ready: ' + '; '.join(c.problem for c in self._problems)
-                       if self._problems else self.loop.request('preflight', 'the operator'))
+            refusal = (
+                'not ready: ' + '; '.join(c.problem for c in self._problems)
+                if self._problems
+                else self.loop.request('preflight', 'the operator')
+            )
         else:
             refusal = self.loop.request(event, 'the operator', 'leader' in self.senses.joints)
         response.success, response.message = not refusal, refusal
@@ -133,12 +181,20 @@ class ActorNode(CellNode):
     # -- evaluation ----------------------------------------------------------------------------
 
     def _evaluations(self) -> Series:
-        files, directories = ([Path(name) for name in self.param(which).split(',')]
-                              for which in ('policy', 'results'))
+        files, directories = (
+            [Path(name) for name in self.param(which).split(',')]
+            for which in ('policy', 'results')
+        )
         series = Series(
-            files, directories, self.schema, self.param('episodes'), self.param('keep'),
-            {'world': self.param('world'), 'seed': self.param('seed')}, self.get_logger().info,
-            self.guard)
+            files,
+            directories,
+            self.schema,
+            self.param('episodes'),
+            self.param('keep'),
+            {'world': self.param('world'), 'seed': self.param('seed')},
+            self.get_logger().info,
+            self.guard,
+        )
         self._turn_to(series)
         return series
 
@@ -173,7 +229,7 @@ class ActorNode(CellNode):
         try:
             self.loop.look(now, self.senses.pictures(), self.senses.leader(now))
         except CellError:
-            pass        # the tick will say so
+            pass  # the tick will say so
 
     def _is_done(self) -> bool:
         if self._series:

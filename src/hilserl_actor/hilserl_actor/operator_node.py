@@ -3,6 +3,7 @@
 No global hooks: keys count only while this terminal has the focus. Without a terminal, or with
 screen:=plain (a log), it prints a status line now and then; screen:=spoken says only what changes.
 """
+
 import os
 import select
 import sys
@@ -15,20 +16,21 @@ from rcl_interfaces.msg import Log
 from rich.console import Console
 from rich.live import Live
 from sensor_msgs.msg import JointState
-from so101_description import names, qos
-from so101_description.joints import JOINTS, pack
-from so101_description.ros_node import CellNode, Parameter
-from so101_interfaces.msg import ActorStatus, LearnerStatus
 from std_srvs.srv import SetBool, Trigger
 
-from .key_hand import KeyHand
-from .keyboard import key_table, Keyboard, KEYS, PAUSED, SIMULATED_KEYS
-from .screen import Screen
-from .spoken import spoken
-from .status_line import status_line
+from so101_description.joints import JOINTS, pack
+from so101_interfaces.msg import ActorStatus, LearnerStatus
+from so101_node import names, qos
+from so101_node.ros_node import CellNode, Parameter
 
-SCREEN_PERIOD = 0.5     # s
-HAND_PERIOD = 0.05      # s
+from .operator.announcements import spoken
+from .operator.keyboard import KEYS, PAUSED, SIMULATED_KEYS, Keyboard, key_table
+from .operator.keyboard_teleop import KeyHand
+from .operator.screen import Screen
+from .operator.status_line import status_line
+
+SCREEN_PERIOD = 0.5  # s
+HAND_PERIOD = 0.05  # s
 
 
 class OperatorNode(CellNode):
@@ -36,8 +38,13 @@ class OperatorNode(CellNode):
 
     PARAMETERS = (
         Parameter('status_period', 2.0, 'a status line every so many seconds', 0.1, 600.0),
-        Parameter('screen', 'auto', 'auto: one screen on a terminal; plain: status lines; spoken: '
-                  'sentences on what changes', choices=('auto', 'plain', 'spoken')),
+        Parameter(
+            'screen',
+            'auto',
+            'auto: one screen on a terminal; plain: status lines; spoken: '
+            'sentences on what changes',
+            choices=('auto', 'plain', 'spoken'),
+        ),
         Parameter('hand', False, 'keys drive the simulated leader, too'),
     )
 
@@ -52,11 +59,11 @@ class OperatorNode(CellNode):
         if self._style == 'auto' and not sys.stdout.isatty():
             self._style = 'plain'
         self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_actor, qos.STATUS)
-        self.create_subscription(
-            LearnerStatus, names.LEARNER_STATUS, self._on_learner, qos.STATUS)
+        self.create_subscription(LearnerStatus, names.LEARNER_STATUS, self._on_learner, qos.STATUS)
         self.create_subscription(Log, '/rosout', self._on_log, qos.STATUS)
         self.create_subscription(
-            DiagnosticArray, names.DIAGNOSTICS, self._on_diagnostics, qos.STATUS)
+            DiagnosticArray, names.DIAGNOSTICS, self._on_diagnostics, qos.STATUS
+        )
         if self._style == 'auto':
             self._live = Live(console=Console(), auto_refresh=False, screen=True)
             self._live.start()
@@ -65,7 +72,8 @@ class OperatorNode(CellNode):
             self.create_timer(self.param('status_period'), self._print)
         self._key_clients = {
             (name, value is None): self.create_client(Trigger if value is None else SetBool, name)
-            for _, name, value in self._keys.values()}
+            for _, name, value in self._keys.values()
+        }
         self._hand = KeyHand() if simulated else None
         if simulated:
             self._take_the_leader()
@@ -102,12 +110,16 @@ class OperatorNode(CellNode):
             if not name:
                 continue
             self.screen.note_diagnostic(
-                name, ord(status.level), status.message,
-                {pair.key: pair.value for pair in status.values})
+                name,
+                ord(status.level),
+                status.message,
+                {pair.key: pair.value for pair in status.values},
+            )
 
     def _draw(self) -> None:
-        self._live.update(self.screen.picture(
-            time.monotonic(), self._live.console.height), refresh=True)
+        self._live.update(
+            self.screen.picture(time.monotonic(), self._live.console.height), refresh=True
+        )
 
     def _print(self) -> None:
         now = time.monotonic()
@@ -147,8 +159,11 @@ class OperatorNode(CellNode):
             self._say(f'{text}: nobody offers {name} now')
             return
         request = Trigger.Request() if value is None else SetBool.Request(data=value)
-        client.call_async(request).add_done_callback(lambda future: self._say(
-            f'{text}: {"ok" if future.result().success else future.result().message}'))
+        client.call_async(request).add_done_callback(
+            lambda future: self._say(
+                f'{text}: {"ok" if future.result().success else future.result().message}'
+            )
+        )
 
     # -- the simulated leader ------------------------------------------------------------------
 
@@ -157,19 +172,23 @@ class OperatorNode(CellNode):
         self._pulling = False
         self._pulls = self.create_publisher(JointState, names.SIM_HAND, qos.COMMAND)
         self.create_subscription(
-            JointState, names.JOINT_STATES.format(arm='leader'),
-            lambda message: setattr(self, '_leader', message), qos.SENSOR_SUB)
+            JointState,
+            names.JOINT_STATES.format(arm='leader'),
+            lambda message: setattr(self, '_leader', message),
+            qos.SENSOR_SUB,
+        )
         self.create_timer(HAND_PERIOD, self._pull)
 
     def _pull(self) -> None:
         if self._leader is None:
             return
         target = self._hand.pull(
-            time.monotonic(), HAND_PERIOD, pack(self._leader.name, self._leader.position))
+            time.monotonic(), HAND_PERIOD, pack(self._leader.name, self._leader.position)
+        )
         if target is not None:
             self._pulls.publish(JointState(name=list(JOINTS), position=target.tolist()))
         elif self._pulling:
-            self._pulls.publish(JointState())       # it lets go
+            self._pulls.publish(JointState())  # it lets go
         self._pulling = target is not None
 
     def close(self) -> None:

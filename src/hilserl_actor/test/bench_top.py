@@ -1,15 +1,17 @@
 """A bench without hardware for the loop's core: real kinematics, arms that lag by one tick."""
-from hilserl_actor.control import ControlLoop
-from hilserl_actor.episode import Sensed
-from hilserl_actor.ports import KinematicsLost, Verdict
-from hilserl_learner.networks import Actor, Encoder, NetworkConfig
-from hilserl_learner.policy import pack, Policy
-from hilserl_learner.tasks import make_task
+
 import numpy as np
+import torch
+
+from hilserl_actor.loop.control import ControlLoop
+from hilserl_actor.loop.episode import Sensed
+from hilserl_actor.loop.interfaces import KinematicsLost, Verdict
+from hilserl_core.contract.tasks import make_task
+from hilserl_core.policy.bundle import Policy, pack
+from hilserl_core.policy.networks import Actor, Encoder, NetworkConfig
 from so101_description.joints import REST
 from so101_description.kinematics import Kinematics
 from so101_description.model import model_hash
-import torch
 
 SCHEMA = make_task('grasp_lift', model_hash())
 
@@ -32,11 +34,20 @@ class BenchTop:
         self.commands = []
         self.steps, self.log = [], []
         self.broken = ''
-        self.deaf = False       # the driver
-        self.looks = False      # ahead of each tick
+        self.deaf = False  # the driver
+        self.looks = False  # ahead of each tick
         self.now = 0
-        self.loop = ControlLoop(schema, role, self, self, lambda n: sigma, self.steps.append,
-                                self.log.append, 0, ready_time)
+        self.loop = ControlLoop(
+            schema,
+            role,
+            self,
+            self,
+            lambda n: sigma,
+            self.steps.append,
+            self.log.append,
+            0,
+            ready_time,
+        )
         if policy:
             self.loop.offer(make_policy())
 
@@ -55,12 +66,14 @@ class BenchTop:
     def joint_target(self, measured, reference, action):
         self._alive()
         return self.kinematics_core.joint_target(
-            measured, reference, action, SCHEMA.pitch, SCHEMA.wrist_roll).q
+            measured, reference, action, SCHEMA.pitch, SCHEMA.wrist_roll
+        ).q
 
     def solve(self, position, seed):
         self._alive()
         return self.kinematics_core.solve(
-            position, SCHEMA.pitch, SCHEMA.wrist_roll, seed[5], seed).q
+            position, SCHEMA.pitch, SCHEMA.wrist_roll, seed[5], seed
+        ).q
 
     # control.Arms
     def command(self, arm, target):
@@ -79,9 +92,14 @@ class BenchTop:
         self.now += 100_000_000
         position = self.position['follower']
         image = np.full(SCHEMA.cameras[0].shape, self.now // 100_000_000 % 256, np.uint8)
-        return Sensed(self.now, (image,), (self.now,), position.copy(),
-                      self.kinematics_core.tool_pose(position)[0],
-                      self.position['leader'].copy())
+        return Sensed(
+            self.now,
+            (image,),
+            (self.now,),
+            position.copy(),
+            self.kinematics_core.tool_pose(position)[0],
+            self.position['leader'].copy(),
+        )
 
     def tick(self, count=1, reward=0.0, success=False):
         for _ in range(count):

@@ -2,6 +2,7 @@
 
 Each part can be stopped or slowed; what the actor says and commands is kept.
 """
+
 from array import array
 from contextlib import contextmanager
 from functools import cache
@@ -12,25 +13,27 @@ import sys
 import threading
 import time
 
+from bench_top import SCHEMA
 from domain_coordinator import domain_id
-from hilserl_learner.networks import Actor, Encoder, NetworkConfig
-from hilserl_learner.policy import pack as pack_policy
 import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from sensor_msgs.msg import Image, JointState
-from so101_description import names, qos
-from so101_description.joints import JOINTS, pack, REST
-from so101_description.kinematics_node import KinematicsNode
-from so101_interfaces.msg import ActorStatus, Reward, Step, Weights
 from std_srvs.srv import SetBool, Trigger
 import torch
 
-from bench_top import SCHEMA
+from hilserl_core.policy.bundle import pack as pack_policy
+from hilserl_core.policy.networks import Actor, Encoder, NetworkConfig
+from so101_description.joints import JOINTS, REST, pack
+from so101_description.kinematics_node import KinematicsNode
+from so101_interfaces.msg import ActorStatus, Reward, Step, Weights
+from so101_node import names, qos
 
-NODES = {'actor': ('hilserl_actor.actor_node', 'ActorNode'),
-         'kinematics': ('so101_description.kinematics_node', 'KinematicsNode')}
-SPEED = 2.0     # rad/s, of the arms
+NODES = {
+    'actor': ('hilserl_actor.actor_node', 'ActorNode'),
+    'kinematics': ('so101_description.kinematics_node', 'KinematicsNode'),
+}
+SPEED = 2.0  # rad/s, of the arms
 
 
 @cache
@@ -56,6 +59,7 @@ class SlowableKinematics(KinematicsNode):
                 self.late -= 1
                 time.sleep(self.delay)
             return call(request, response)
+
         return delayed
 
 
@@ -64,12 +68,12 @@ class StandInCell:
 
     def __init__(self, namespace=''):
         self.namespace = namespace
-        self.sees = self.feels = self.judges = True     # camera, joint states, reward
-        self.obeys = True       # commands
+        self.sees = self.feels = self.judges = True  # camera, joint states, reward
+        self.obeys = True  # commands
         self.status: list[ActorStatus] = []
         self.steps: list[Step] = []
-        self.commands: list[tuple[float, np.ndarray]] = []     # to the follower: (when, rad)
-        self.torque: list[tuple[str, bool]] = []               # as it was asked for
+        self.commands: list[tuple[float, np.ndarray]] = []  # to the follower: (when, rad)
+        self.torque: list[tuple[str, bool]] = []  # as it was asked for
         self._target = {arm: REST.copy() for arm in names.ARMS}
         self._position = {arm: REST.copy() for arm in names.ARMS}
         options = ['--ros-args'] + (['-r', f'__ns:=/{namespace}'] if namespace else [])
@@ -84,17 +88,27 @@ class StandInCell:
     # -- messages ------------------------------------------------------------------------------
     def _publish_to(self):
         node = self.node
-        self._states = {arm: node.create_publisher(
-            JointState, names.JOINT_STATES.format(arm=arm), qos.SENSOR_PUB) for arm in names.ARMS}
-        self._targets = {arm: node.create_publisher(
-            JointState, names.JOINT_TARGETS.format(arm=arm), qos.COMMAND) for arm in names.ARMS}
+        self._states = {
+            arm: node.create_publisher(
+                JointState, names.JOINT_STATES.format(arm=arm), qos.SENSOR_PUB
+            )
+            for arm in names.ARMS
+        }
+        self._targets = {
+            arm: node.create_publisher(
+                JointState, names.JOINT_TARGETS.format(arm=arm), qos.COMMAND
+            )
+            for arm in names.ARMS
+        }
         self._images = node.create_publisher(
-            Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_PUB)
+            Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_PUB
+        )
         self._reward = node.create_publisher(Reward, names.REWARD, qos.SENSOR_PUB)
         self._weights = node.create_publisher(Weights, names.WEIGHTS, qos.LATCHED)
         pixels = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
-        self._image = Image(width=160, height=120, encoding='rgb8', step=480,
-                            data=pixels.tobytes())
+        self._image = Image(
+            width=160, height=120, encoding='rgb8', step=480, data=pixels.tobytes()
+        )
 
     def _listen(self):
         node = self.node
@@ -102,12 +116,20 @@ class StandInCell:
         node.create_subscription(Step, names.STEP, self.steps.append, qos.STEPS)
         for arm in names.ARMS:
             node.create_subscription(
-                JointState, names.JOINT_COMMANDS.format(arm=arm),
-                lambda m, arm=arm: self._command(arm, m), qos.COMMAND)
-            node.create_service(SetBool, names.SET_TORQUE.format(arm=arm),
-                                lambda q, r, arm=arm: self._set_torque(arm, q, r))
-        self._keys = {name: node.create_client(Trigger, name) for name in (
-            names.START, names.ESTOP, names.ESTOP_RESET)}
+                JointState,
+                names.JOINT_COMMANDS.format(arm=arm),
+                lambda m, arm=arm: self._command(arm, m),
+                qos.COMMAND,
+            )
+            node.create_service(
+                SetBool,
+                names.SET_TORQUE.format(arm=arm),
+                lambda q, r, arm=arm: self._set_torque(arm, q, r),
+            )
+        self._keys = {
+            name: node.create_client(Trigger, name)
+            for name in (names.START, names.ESTOP, names.ESTOP_RESET)
+        }
 
     def _command(self, arm, message):
         if not self.obeys:
@@ -130,8 +152,9 @@ class StandInCell:
         for arm, position in self._position.items():
             position += np.clip(self._target[arm] - position, -SPEED * 0.01, SPEED * 0.01)
             if self.feels:
-                self._states[arm].publish(self._stamped(
-                    JointState(name=list(JOINTS), position=position.tolist())))
+                self._states[arm].publish(
+                    self._stamped(JointState(name=list(JOINTS), position=position.tolist()))
+                )
 
     def _look(self):
         if self.sees:
@@ -143,8 +166,13 @@ class StandInCell:
         """Publish weights as a learner does; returns their hash."""
         data = bundle(version)
         sha256 = hashlib.sha256(data).hexdigest()
-        self._weights.publish(self._stamped(Weights(
-            schema_hash=SCHEMA.hash, version=version, sha256=sha256, data=array('B', data))))
+        self._weights.publish(
+            self._stamped(
+                Weights(
+                    schema_hash=SCHEMA.hash, version=version, sha256=sha256, data=array('B', data)
+                )
+            )
+        )
         return sha256
 
     # -- for tests -----------------------------------------------------------------------------
@@ -193,7 +221,8 @@ def spinning(node):
             while node.context.ok():
                 executor.spin_once(timeout_sec=0.1)
         except ExternalShutdownException:
-            pass        # the block ended
+            pass  # the block ended
+
     thread = threading.Thread(target=spin)
     thread.start()
     try:
@@ -207,10 +236,15 @@ def spinning(node):
 def running(node: str, namespace='', **parameters):
     """One of NODES as a process."""
     module, name = NODES[node]
-    words = [sys.executable, '-c', 'import os\n'      # what is urgent here is not so there
-             'os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))\n'
-             f'from {module} import {name}\n'
-             f'from so101_description.ros_node import run\nrun({name})', '--ros-args']
+    words = [
+        sys.executable,
+        '-c',
+        'import os\n'  # what is urgent here is not so there
+        'os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))\n'
+        f'from {module} import {name}\n'
+        f'from so101_description.ros_node import run\nrun({name})',
+        '--ros-args',
+    ]
     if namespace:
         words += ['-r', f'__ns:=/{namespace}']
     for key, value in parameters.items():

@@ -1,14 +1,23 @@
 """The actor as a process over real rclpy, its surroundings stopped, slowed and brought back."""
+
 from contextlib import contextmanager
 import time
 
 import numpy as np
 import pytest
 import rclpy
-from so101_description import names
-from so101_description.ros_node import not_urgent, urgent
 from stand_in_cell import (
-    bundle, own_domain, running, SlowableKinematics, spinning, StandInCell, wait_for)
+    SlowableKinematics,
+    StandInCell,
+    bundle,
+    own_domain,
+    running,
+    spinning,
+    wait_for,
+)
+
+from so101_node import names
+from so101_node.ros_node import not_urgent, urgent
 
 READY_TIME = 0.5
 PERIOD = 0.1
@@ -17,9 +26,12 @@ PERIOD = 0.1
 @contextmanager
 def cell_with_actor(namespace='', **parameters):
     cell = StandInCell(namespace)
-    with spinning(cell.node), running(
-            'actor', namespace, auto_start='true', sigma='0.3', ready_time=READY_TIME,
-            **parameters):
+    with (
+        spinning(cell.node),
+        running(
+            'actor', namespace, auto_start='true', sigma='0.3', ready_time=READY_TIME, **parameters
+        ),
+    ):
         cell.sha256 = cell.publish_policy(1)
         yield cell
 
@@ -28,7 +40,7 @@ def cell_with_actor(namespace='', **parameters):
 def bench():
     """A cell with its actor at work, and its FK service."""
     bundle(1), bundle(2)
-    urgent()        # arms and cameras do not wait for other processes
+    urgent()  # arms and cameras do not wait for other processes
     with own_domain():
         rclpy.init()
         kinematics = SlowableKinematics()
@@ -44,8 +56,15 @@ def cell(bench):
     bench.kinematics.late = 0
     bench.sees = bench.feels = bench.judges = True
     bench.wait_for_mode('POLICY')
-    wait_for(lambda: bench.steps and 5 < bench.steps[-1].index < 60
-             and episode(bench) == bench.status[-1].episode_id, 'some steps', 30.0)
+    wait_for(
+        lambda: (
+            bench.steps
+            and 5 < bench.steps[-1].index < 60
+            and episode(bench) == bench.status[-1].episode_id
+        ),
+        'some steps',
+        30.0,
+    )
     bench.status.clear()
     del bench.steps[:-1]
     return bench
@@ -71,7 +90,7 @@ def stamp(message) -> float:
 def test_the_status_names_the_policy_that_drives_and_the_times_it_took(cell):
     wait_for(lambda: cell.status, 'a status')
     assert cell.status[-1].policy_sha256 == cell.sha256
-    assert np.isnan(cell.status[-1].weights_latency_ms)     # these were there before the actor
+    assert np.isnan(cell.status[-1].weights_latency_ms)  # these were there before the actor
     applied = cell.status[-1].policies_applied
     sha256 = cell.publish_policy(2)
     wait_for(lambda: cell.status and cell.status[-1].policy_sha256 == sha256, 'version 2')
@@ -83,8 +102,11 @@ def test_the_status_names_the_policy_that_drives_and_the_times_it_took(cell):
 
 def test_an_observation_follows_the_one_before_by_nine_tenths_of_a_period_at_least(cell):
     wait_for(lambda: len(cell.steps) >= 20, 'steps')
-    between = [stamp(b) - stamp(a) for a, b in zip(cell.steps, cell.steps[1:])
-               if b.index == a.index + 1 and b.episode_id == a.episode_id]
+    between = [
+        stamp(b) - stamp(a)
+        for a, b in zip(cell.steps, cell.steps[1:])
+        if b.index == a.index + 1 and b.episode_id == a.episode_id
+    ]
     assert min(between) > 0.9 * PERIOD - 0.001
     assert np.median(between) == pytest.approx(PERIOD, abs=0.002)
 
@@ -102,7 +124,7 @@ def test_one_late_answer_of_the_fk_service_costs_one_step_and_no_episode(cell):
 
 def test_a_slow_fk_service_is_lost_the_arm_holds_and_all_goes_on_when_it_is_back(cell):
     since = time.monotonic()
-    cell.kinematics.delay, cell.kinematics.late = 0.05, 10 ** 6
+    cell.kinematics.delay, cell.kinematics.late = 0.05, 10**6
     wait_for(lambda: cell.said('the arm holds and nothing is recorded'), 'what is lost')
     cell.wait_for_mode('RESET')
     steps = len(cell.steps)
@@ -113,10 +135,12 @@ def test_a_slow_fk_service_is_lost_the_arm_holds_and_all_goes_on_when_it_is_back
     goes_on_by_itself(cell)
 
 
-@pytest.mark.parametrize('part, words', [
-    ('sees', 'wrist_camera image is '), ('feels', 'follower joint state is ')])
+@pytest.mark.parametrize(
+    'part, words', [('sees', 'wrist_camera image is '), ('feels', 'follower joint state is ')]
+)
 def test_without_camera_or_driver_the_arm_holds_and_all_goes_on_when_they_are_back(
-        cell, part, words):
+    cell, part, words
+):
     since = time.monotonic()
     setattr(cell, part, False)
     wait_for(lambda: cell.said(words), 'the cause')
@@ -127,7 +151,7 @@ def test_without_camera_or_driver_the_arm_holds_and_all_goes_on_when_they_are_ba
     cell.torque.clear()
     setattr(cell, part, True)
     goes_on_by_itself(cell)
-    assert ('follower', True) in cell.torque        # a new driver would not know of it
+    assert ('follower', True) in cell.torque  # a new driver would not know of it
 
 
 def test_a_moment_without_camera_drops_steps_but_not_the_episode(cell):
@@ -147,7 +171,7 @@ def test_a_driver_that_takes_no_command_gives_no_steps(cell):
     cell.obeys = False
     wait_for(lambda: cell.said('the driver did not take the last command'), 'the cause')
     cell.wait_for_mode('RESET')
-    assert sum(not step.last for step in cell.steps[1:]) <= 1       # the one under way
+    assert sum(not step.last for step in cell.steps[1:]) <= 1  # the one under way
     cell.obeys = True
     goes_on_by_itself(cell)
 

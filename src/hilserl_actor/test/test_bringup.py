@@ -1,46 +1,52 @@
 """Arguments are checked by name, kind and choice; plans hold together."""
+
 import fcntl
 from pathlib import Path
 
-from hilserl_actor import bringup, launch_arguments
-from hilserl_actor.evaluation import FORMAT, write
-from hilserl_actor.supervise import argument_texts, main
 import pytest
-from so101_description.errors import CellError
+
+from hilserl_actor.bringup import arguments
+from hilserl_actor.bringup.plan import make_plan
+from hilserl_actor.bringup.supervisor import argument_texts, main
+from hilserl_actor.evaluation.report import FORMAT, write
+from so101_node.errors import CellError
 
 REAL = ['sim:=false', 'follower_port:=/dev/f', 'follower_calibration:=/f.json']
 
 
 def plan(command, *words):
-    return bringup.plan(command, launch_arguments.parse(command, list(words)))
+    return make_plan(command, arguments.parse(command, list(words)))
 
 
 def parameters(a_plan, executable):
-    node, = [n for n in a_plan.nodes if n.executable == executable]
+    (node,) = [n for n in a_plan.nodes if n.executable == executable]
     return node.parameters
 
 
-@pytest.mark.parametrize('word, sentence', [
-    ('foo:=1', 'train has no argument foo; it takes: actors'),
-    ('foo', 'not of the form name:=value'),
-    ('sim:=maybe', 'sim:=maybe is not one of true, false'),
-    ('run_for:=soon', 'run_for:=soon is not a number'),
-    ('run_for:=nan', 'out of range'),
-    ('seed:=1.5', 'seed:=1.5 is not a whole number'),
-    ('run_for:=-1', 'out of range'),
-    ('run:=../x', 'not a name'),
-    ('start:=demos', 'needs demos:='),
-    ('start:=pretrained', 'go together'),
-    ('sim:=false', 'sim:=false needs follower_port'),
-    ('follower_port:=/dev/x', 'add sim:=false'),
-    ('policy:=x', 'no argument policy'),
-    ('algorithm:=sac', 'algorithm:=sac is not one of cell, drqv2'),
-    ('agent_options:=hiden=3', 'is not NAME=VALUE with one of'),
-    ('sigma:=loud', "sigma 'loud' is neither"),
-    ('pretrain_updates:=some', 'neither auto nor a whole number'),
-    ('actors:=a,b', 'lacks this cell itself: start it with namespace:=a'),
-    ('camera_calibration:=/c.yaml', 'add sim:=false'),
-])
+@pytest.mark.parametrize(
+    'word, sentence',
+    [
+        ('foo:=1', 'train has no argument foo; it takes: actors'),
+        ('foo', 'not of the form name:=value'),
+        ('sim:=maybe', 'sim:=maybe is not one of true, false'),
+        ('run_for:=soon', 'run_for:=soon is not a number'),
+        ('run_for:=nan', 'out of range'),
+        ('seed:=1.5', 'seed:=1.5 is not a whole number'),
+        ('run_for:=-1', 'out of range'),
+        ('run:=../x', 'not a name'),
+        ('start:=demos', 'needs demos:='),
+        ('start:=pretrained', 'go together'),
+        ('sim:=false', 'sim:=false needs follower_port'),
+        ('follower_port:=/dev/x', 'add sim:=false'),
+        ('policy:=x', 'no argument policy'),
+        ('algorithm:=sac', 'algorithm:=sac is not one of cell, drqv2'),
+        ('agent_options:=hiden=3', 'is not NAME=VALUE with one of'),
+        ('sigma:=loud', "sigma 'loud' is neither"),
+        ('pretrain_updates:=some', 'neither auto nor a whole number'),
+        ('actors:=a,b', 'lacks this cell itself: start it with namespace:=a'),
+        ('camera_calibration:=/c.yaml', 'add sim:=false'),
+    ],
+)
 def test_a_mistake_is_one_sentence(word, sentence):
     with pytest.raises(CellError, match='.') as error:
         plan('train', word)
@@ -56,11 +62,10 @@ def test_a_mistake_ends_the_command_with_1_and_starts_nothing(capsys):
 
 
 def test_every_argument_is_described_and_its_default_is_allowed():
-    for command in launch_arguments.COMMANDS:
-        values, arguments = (launch_arguments.resolve(command, {}),
-                             launch_arguments.arguments(command))
-        assert set(values) == {a.name for a in arguments}
-        assert all(a.description in argument_texts(command) for a in arguments)
+    for command in arguments.COMMANDS:
+        values, declared = (arguments.resolve(command, {}), arguments.arguments(command))
+        assert set(values) == {a.name for a in declared}
+        assert all(a.description in argument_texts(command) for a in declared)
 
 
 def test_the_simulated_cell_differs_from_the_real_one_only_below_the_driver():
@@ -82,15 +87,18 @@ def test_one_learner_serves_two_cells_that_share_no_port(tmp_path):
     other = plan('train', f'runs_dir:={tmp_path}', 'namespace:=/b/', 'learner:=false')
     assert parameters(one, 'learner')['actors'] == 'a,b'
     assert 'learner' not in {n.executable for n in other.nodes}
-    assert (parameters(one, 'driver')['follower_port']
-            != parameters(other, 'driver')['follower_port'])
+    assert (
+        parameters(one, 'driver')['follower_port'] != parameters(other, 'driver')['follower_port']
+    )
     with pytest.raises(CellError, match='not with learner:=false'):
         plan('train', 'learner:=false', 'actors:=a', 'namespace:=a')
 
 
 def test_the_real_camera_gets_its_calibration():
-    assert parameters(plan('train', *REAL, 'camera_calibration:=/c.yaml'), 'camera')[
-        'calibration'] == '/c.yaml'
+    assert (
+        parameters(plan('train', *REAL, 'camera_calibration:=/c.yaml'), 'camera')['calibration']
+        == '/c.yaml'
+    )
 
 
 def test_a_person_at_the_simulated_cell_has_a_hand_of_keys():
@@ -132,7 +140,8 @@ def test_the_best_checkpoint_is_evaluated_and_the_latest_as_long_as_none_is_judg
     assert '100 (best) of lift' in plan(*words).note
     # the checkpoint itself: the link may turn to another one meanwhile
     assert parameters(plan(*words), 'actor')['policy'] == str(
-        run / 'checkpoints' / '100' / 'policy.safetensors')
+        run / 'checkpoints' / '100' / 'policy.safetensors'
+    )
     assert '200 of lift' in plan(*words, 'checkpoint:=200').note
     with pytest.raises(CellError, match='there is no checkpoint .*/300'):
         plan(*words, 'checkpoint:=300')
@@ -140,8 +149,14 @@ def test_the_best_checkpoint_is_evaluated_and_the_latest_as_long_as_none_is_judg
 
 def finish(directory, count, episodes):
     result = {'outcome': 'success', 'seconds': 1.0, 'steps': 1, 'human_steps': 0, 'saturated': 0.0}
-    write({'format': FORMAT, 'complete': count >= episodes, 'results': [
-        {'situation': i, 'episode_id': f'e{i}', **result} for i in range(count)]}, directory)
+    write(
+        {
+            'format': FORMAT,
+            'complete': count >= episodes,
+            'results': [{'situation': i, 'episode_id': f'e{i}', **result} for i in range(count)],
+        },
+        directory,
+    )
 
 
 def test_an_interrupted_evaluation_goes_on_and_all_leaves_out_what_is_done(tmp_path):
@@ -151,6 +166,7 @@ def test_an_interrupted_evaluation_goes_on_and_all_leaves_out_what_is_done(tmp_p
 
     def directories(a_plan):
         return [Path(d) for d in parameters(a_plan, 'actor')['results'].split(',')]
+
     first = plan(*words)
     assert [d.name.split('-')[0] for d in directories(first)] == ['100', '200', '1000']
     assert parameters(first, 'world')['situations'] == 3
@@ -163,9 +179,9 @@ def test_an_interrupted_evaluation_goes_on_and_all_leaves_out_what_is_done(tmp_p
         finish(directory, 3, 3)
     with pytest.raises(CellError, match='all 3 checkpoints are evaluated'):
         plan(*words)
-    again, = directories(plan(*words[:3], 'checkpoint:=100', 'episodes:=3'))
+    (again,) = directories(plan(*words[:3], 'checkpoint:=100', 'episodes:=3'))
     assert again.name.startswith('100-') and again.name.endswith('-seed0-3-2')
-    other, = directories(plan(*words[:3], 'checkpoint:=100', 'episodes:=3', 'seed:=1'))
+    (other,) = directories(plan(*words[:3], 'checkpoint:=100', 'episodes:=3', 'seed:=1'))
     assert other.name.endswith('-seed1-3')
 
 

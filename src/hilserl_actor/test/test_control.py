@@ -1,9 +1,11 @@
 """The control loop's behaviour, tick by tick, with real kinematics and a real policy."""
-from bench_top import BenchTop, make_policy, SCHEMA
-from hilserl_learner.steps import Outcome, Source
-from hilserl_learner.tasks import make_task
+
+from bench_top import SCHEMA, BenchTop, make_policy
 import numpy as np
 import pytest
+
+from hilserl_core.contract.steps import Outcome, Source
+from hilserl_core.contract.tasks import make_task
 from so101_description.joints import LOWER, UPPER
 from so101_description.model import model_hash
 
@@ -15,8 +17,8 @@ def test_reset_brings_the_tool_to_the_start_pose_within_limits_and_speed():
     assert np.abs(tool - SCHEMA.start).max() < SCHEMA.start_spread + 0.002
     path = np.array([q for arm, q in bench.commands if arm == 'follower'])
     assert (path >= LOWER - 1e-9).all() and (path <= UPPER + 1e-9).all()
-    assert np.abs(np.diff(path, axis=0)).max() <= 0.1 + 1e-6      # 1 rad/s at 10 Hz
-    assert bench.steps == []        # the reset's motion is nobody's experience
+    assert np.abs(np.diff(path, axis=0)).max() <= 0.1 + 1e-6  # 1 rad/s at 10 Hz
+    assert bench.steps == []  # the reset's motion is nobody's experience
 
 
 def test_ready_holds_the_start_pose_by_command():
@@ -119,7 +121,7 @@ def test_marks_are_edge_triggered():
     bench.start()
     bench.tick(2)
     assert bench.loop.request('success', 'operator') == ''
-    assert bench.loop.request('success', 'operator') == ''     # pressed twice, counted once
+    assert bench.loop.request('success', 'operator') == ''  # pressed twice, counted once
     bench.tick(30)
     assert bench.loop.tally.successes == 1
     assert sum(s.terminated for s in bench.steps) == 1
@@ -145,7 +147,7 @@ def test_a_human_takes_over_without_a_jump_and_their_action_is_what_is_executed(
     bench.tick(2)
     step = bench.steps[-1]
     assert step.source == Source.HUMAN and step.policy_version == 0
-    assert step.action[1] < -0.1        # pan + is to the right: -y
+    assert step.action[1] < -0.1  # pan + is to the right: -y
     assert step.action[3] == pytest.approx(-0.5, abs=0.01)
     tool, _ = bench.kinematics_core.tool_pose(bench.position['follower'])
     assert tool[1] < tool_before[1]
@@ -162,8 +164,10 @@ def test_release_gives_back_to_the_policy_and_locks_the_leader():
     bench.tick(2)
     assert bench.mode == 'POLICY' and bench.torque['leader']
     # one action moves the tool by at most its scale on each axis
-    move = (bench.kinematics_core.tool_pose(bench.position['follower'])[0]
-            - bench.kinematics_core.tool_pose(before)[0])
+    move = (
+        bench.kinematics_core.tool_pose(bench.position['follower'])[0]
+        - bench.kinematics_core.tool_pose(before)[0]
+    )
     assert np.abs(move).max() < 2 * 0.02 + 0.002
 
 
@@ -176,7 +180,7 @@ def test_without_kinematics_nothing_is_executed_and_nothing_stored():
     bench.broken = 'kinematics/get_joint_target did not answer'
     bench.tick(3)
     assert sum(arm == 'follower' for arm, _ in bench.commands) == commands
-    assert len(bench.steps) == stored + 1        # the one whose successor was still seen
+    assert len(bench.steps) == stored + 1  # the one whose successor was still seen
     assert 'did not answer' in bench.loop.message
     bench.broken = ''
     bench.tick(2)
@@ -196,7 +200,7 @@ def test_a_command_that_the_driver_did_not_take_is_no_step_and_is_sent_again():
     bench.deaf = False
     bench.tick(3)
     # one command was not taken: one step is missing, and nobody takes the next for its successor
-    assert [s.index for s in bench.steps[stored - 1:]] == [stored - 1, stored + 1, stored + 2]
+    assert [s.index for s in bench.steps[stored - 1 :]] == [stored - 1, stored + 1, stored + 2]
 
 
 def test_a_driver_that_takes_no_command_ends_the_episode_and_an_emergency_stop_does_not_wait():
@@ -312,7 +316,7 @@ def test_an_episode_without_kinematics_for_half_a_second_is_given_up_and_goes_on
     assert any('did not answer' in line for line in bench.log)
     commands = len(bench.commands)
     bench.tick(20)
-    assert len(bench.commands) == commands      # the arm holds
+    assert len(bench.commands) == commands  # the arm holds
     bench.broken = ''
     for _ in range(60):
         bench.tick()
@@ -349,7 +353,7 @@ def test_a_driver_that_comes_back_is_asked_for_torque_again():
     bench = BenchTop()
     bench.start()
     bench.tick(3)
-    bench.torque['follower'] = False        # another one, which found the servos without torque
+    bench.torque['follower'] = False  # another one, which found the servos without torque
     for _ in range(5):
         bench.loop.blind_tick('follower joint state is 600 ms old')
     bench.tick()
@@ -388,7 +392,7 @@ def test_after_a_break_no_episode_starts_before_all_is_surely_back():
     bench.ready()
     for _ in range(6):
         bench.loop.blind_tick('follower joint state is 600 ms old')
-    bench.tick(9)       # a new driver speaks before it hears
+    bench.tick(9)  # a new driver speaks before it hears
     assert 'only just back' in bench.loop.request('start', 'test')
     assert bench.mode == 'READY'
     bench.tick(3)
@@ -400,6 +404,6 @@ def test_the_hash_and_the_latency_of_what_drives_are_known():
     bench.start()
     bench.loop.offer(make_policy(2), bench.now + 60_000_000)
     first = bench.loop.seat.sha256
-    bench.tick()        # at 100 ms
+    bench.tick()  # at 100 ms
     assert bench.loop.seat.sha256 not in ('', first)
     assert list(bench.loop.seat.latencies) == [pytest.approx(0.04)]

@@ -1,35 +1,39 @@
 """What an evaluation leaves on disk, with the real loop, real policies, real bags."""
+
 import csv
 import json
 import threading
 
-from bench_top import BenchTop, make_policy, SCHEMA
-from hilserl_actor.evaluation import read, report, resumed, write
-from hilserl_actor.evaluation_plot import plot
-from hilserl_actor.evaluation_series import Series
-from hilserl_actor.tally import EpisodeResult, Tally
-from hilserl_learner.bags import open_bags
-from hilserl_learner.policy import pack
+from bench_top import SCHEMA, BenchTop, make_policy
 import numpy as np
 from PIL import Image
 import pytest
 from rosbags.highlevel import AnyReader
-from so101_description.errors import CellError
+
+from hilserl_actor.evaluation.plot import plot
+from hilserl_actor.evaluation.report import read, report, resumed, write
+from hilserl_actor.evaluation.runner import Series
+from hilserl_actor.loop.episode_stats import EpisodeResult, Tally
+from hilserl_core.bags.episode_bag import open_bags
+from hilserl_core.policy.bundle import pack
+from so101_node.errors import CellError
 
 ABOUT = {'world': 'simulated', 'seed': 0}
 
 
 def tally(*outcomes):
     result = Tally()
-    result.results = [EpisodeResult(f'e{i}', outcome, 2.0 + i, 10 + i, 0, 0.1)
-                      for i, outcome in enumerate(outcomes)]
+    result.results = [
+        EpisodeResult(f'e{i}', outcome, 2.0 + i, 10 + i, 0, 0.1)
+        for i, outcome in enumerate(outcomes)
+    ]
     return result
 
 
 def test_success_comes_with_its_interval_and_time():
     data = report(tally('success', 'timeout', 'success'), make_policy(3), ABOUT, 3)
     assert (data['successes'], data['episodes'], data['policy_version']) == (2, 3, 3)
-    assert data['median_seconds_to_success'] == 3.0     # of episodes 0 and 2
+    assert data['median_seconds_to_success'] == 3.0  # of episodes 0 and 2
     assert 0 < data['interval'][0] < 2 / 3 < data['interval'][1] < 1
     assert data['summary'].startswith('2 of 3 episodes succeeded (67 %')
     assert data['complete'] and data['world'] == 'simulated'
@@ -61,13 +65,30 @@ class Bench:
         for number in range(1, policies + 1):
             policy = make_policy(number)
             path = tmp_path / f'{number}.safetensors'
-            path.write_bytes(pack(SCHEMA, policy.network, policy.encoder, policy.actor, number,
-                                  10 * number, 100 * number))
+            path.write_bytes(
+                pack(
+                    SCHEMA,
+                    policy.network,
+                    policy.encoder,
+                    policy.actor,
+                    number,
+                    10 * number,
+                    100 * number,
+                )
+            )
             files.append(path)
         self.log = []
         self.directories = [tmp_path / 'run' / 'eval' / str(i) for i in range(policies)]
-        self.series = Series(files, self.directories, SCHEMA, episodes, keep, ABOUT,
-                             self.log.append, self.start_thread)
+        self.series = Series(
+            files,
+            self.directories,
+            SCHEMA,
+            episodes,
+            keep,
+            ABOUT,
+            self.log.append,
+            self.start_thread,
+        )
         self.top = BenchTop('eval', policy=False)
         self.top.loop._emit = self.series.take
         self.starts = []
@@ -103,7 +124,7 @@ def test_failed_episodes_leave_a_bag_that_stock_tools_read(tmp_path):
     assert [bench.episode(success) for success in (True, False, True)] == [True, True, False]
     rows = read(bench.directories[0])['results']
     assert [row['bag'] != '' for row in rows] == [False, True, False]
-    bag, = open_bags(bench.directories[0] / 'bags')
+    (bag,) = open_bags(bench.directories[0] / 'bags')
     assert bag.directory == bench.directories[0] / rows[1]['bag']
     assert [s.index for s in bag.steps()] == [0, 1, 2, 3, 4, 5]
     with AnyReader([bag.directory]) as reader:
@@ -124,7 +145,7 @@ def test_one_policy_after_another_sees_the_same_starts(tmp_path):
     assert [len(open_bags(d / 'bags')) for d in bench.directories] == [3, 3]
     with Image.open(tmp_path / 'run' / 'eval' / 'success.png') as picture:
         assert picture.size == (960, 540)
-        assert len(picture.convert('L').getcolors()) > 20       # something is drawn
+        assert len(picture.convert('L').getcolors()) > 20  # something is drawn
 
 
 def test_an_interrupted_evaluation_keeps_what_it_has_and_goes_on_with_the_next(tmp_path):

@@ -1,13 +1,15 @@
 """A hand on the leader is felt, motion alone is not."""
+
 from bench_top import BenchTop
-from hilserl_actor.grab import Grab
-from hilserl_learner.steps import Source
 import numpy as np
 import pytest
+
+from hilserl_actor.loop.leader_grab import Grab
+from hilserl_core.contract.steps import Source
 from so101_description.joints import LOWER, UPPER
 from so101_sim.leader import Leader
 
-SPEED = 2.0     # rad/s, the driver's limit
+SPEED = 2.0  # rad/s, the driver's limit
 TICK = 0.00153  # rad, of a servo
 LOADED = 0.045  # rad that a loaded servo may stand beside its goal
 
@@ -20,7 +22,7 @@ def mirror(seconds, pull=None, seed=0, speed=0.5, rate=10):
     """
     rng = np.random.default_rng(seed)
     leader, grab = Leader(), Grab(rate)
-    leader.pull(np.zeros(6))        # carried to the middle of its ranges, then left alone
+    leader.pull(np.zeros(6))  # carried to the middle of its ranges, then left alone
     for _ in range(400):
         leader.step(0.005, np.zeros(6, bool), np.zeros(6), np.zeros(6))
     leader.pull(None)
@@ -64,7 +66,7 @@ def test_a_pull_on_any_joint_is_felt_soon(rate, friction, within, monkeypatch):
 
 def test_the_feeling_is_armed_only_once_the_leader_is_aligned():
     grab = Grab(10.0)
-    for _ in range(20):     # after a release the leader comes back from far away
+    for _ in range(20):  # after a release the leader comes back from far away
         grab.commanded(np.zeros(6))
         assert not grab.grabbed(np.full(6, 0.5))
 

@@ -1,9 +1,12 @@
 """Keys out of bytes, and the hand that they move."""
-from hilserl_actor.key_hand import HELD, KeyHand, SPEED
-from hilserl_actor.keyboard import Keyboard
-from hypothesis import given, strategies as st
+
+from hypothesis import given
+from hypothesis import strategies as st
 import numpy as np
 import pytest
+
+from hilserl_actor.operator.keyboard import Keyboard
+from hilserl_actor.operator.keyboard_teleop import HELD, SPEED, KeyHand
 from so101_description.joints import REST
 from so101_description.kinematics import Kinematics
 
@@ -27,13 +30,21 @@ def test_an_escape_swallows_no_emergency_stop():
     assert keyboard.feed(b'\xff\xc3x') == ['x']
 
 
-@pytest.mark.parametrize('key, direction', [
-    ('up', (1, 0, 0)), ('down', (-1, 0, 0)), ('left', (0, 1, 0)), ('right', (0, -1, 0)),
-    ('u', (0, 0, 1)), ('j', (0, 0, -1))])
+@pytest.mark.parametrize(
+    'key, direction',
+    [
+        ('up', (1, 0, 0)),
+        ('down', (-1, 0, 0)),
+        ('left', (0, 1, 0)),
+        ('right', (0, -1, 0)),
+        ('u', (0, 0, 1)),
+        ('j', (0, 0, -1)),
+    ],
+)
 def test_a_held_key_moves_the_leader_its_way_until_it_is_let_go(key, direction):
     hand, leader, now = KeyHand(), START.copy(), 0.0
     assert hand.pull(now, 0.05, leader) is None
-    while now < 0.5:        # a terminal repeats the key
+    while now < 0.5:  # a terminal repeats the key
         assert hand.press(key, now)
         leader = hand.pull(now, 0.05, leader)
         now += 0.05

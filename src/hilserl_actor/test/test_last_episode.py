@@ -1,13 +1,15 @@
 """The sentence on a finished demonstration, said by a real node."""
+
 from types import SimpleNamespace
 
-from hilserl_actor.last_episode import LastEpisode
 import rclpy
-from test_quality import records, SCHEMA
+from test_quality import SCHEMA, records
+
+from hilserl_actor.ros.last_episode import LastEpisode
 
 
 def test_a_good_demonstration_after_a_poor_one_is_said_too(capfd):
-    context = rclpy.Context()       # one that nobody has used
+    context = rclpy.Context()  # one that nobody has used
     rclpy.init(context=context)
     try:
         node = rclpy.create_node('last_episode', context=context)

@@ -1,13 +1,15 @@
 """A learner that is gone is said, and so is what was done without it."""
-from hilserl_actor import restarts
-from hilserl_actor.learner_watch import LearnerWatch
-from hilserl_actor.restarts import DELAYS, Restarts, STEADY, UP
+
 import pytest
+
+from hilserl_actor.bringup import restart_policy
+from hilserl_actor.bringup.restart_policy import DELAYS, STEADY, UP, Restarts
+from hilserl_actor.ros.learner_liveness import LearnerWatch
 
 
 def test_gone_and_back_are_said_with_the_steps_that_nobody_recorded():
     watch = LearnerWatch()
-    assert watch.sentence(100.0, 50) == ''      # a cell without one
+    assert watch.sentence(100.0, 50) == ''  # a cell without one
     for second in range(5):
         watch.heard(float(second), 10 * second)
         assert watch.sentence(second + 0.9, 10 * second + 9) == ''
@@ -27,6 +29,7 @@ def clock(monkeypatch):
 
         def monotonic(self):
             return self.now
+
     it = Clock()
     monkeypatch.setattr(restarts, 'time', it)
     return it
@@ -37,7 +40,7 @@ def test_what_ended_in_order_or_refused_to_start_is_let_be(clock):
     assert part.after(0) is None
     clock.now = UP - 1
     assert part.after(1) is None
-    assert part.after(-9) == DELAYS[0]      # a kill is nobody's wrong argument
+    assert part.after(-9) == DELAYS[0]  # a kill is nobody's wrong argument
 
 
 def test_deaths_in_a_row_are_limited_and_forgotten_after_a_steady_while(clock):

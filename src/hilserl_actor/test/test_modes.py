@@ -1,8 +1,10 @@
 """The mode table holds together, and what is not in it is refused."""
+
 from pathlib import Path
 
-from hilserl_actor.modes import markdown_table, Mode, ModeMachine, TABLE
 import pytest
+
+from hilserl_actor.loop.modes import TABLE, Mode, ModeMachine, markdown_table
 
 
 def test_every_mode_has_a_row_and_every_exit_leads_to_a_mode():
@@ -16,8 +18,7 @@ def test_the_leader_is_free_only_where_a_human_may_hold_it():
 
 
 def test_nothing_is_recorded_outside_an_episode():
-    assert {m for m, row in TABLE.items() if row.recording} == {
-        Mode.POLICY, Mode.HUMAN, Mode.EVAL}
+    assert {m for m, row in TABLE.items() if row.recording} == {Mode.POLICY, Mode.HUMAN, Mode.EVAL}
 
 
 def test_evaluation_cannot_be_taken_over():

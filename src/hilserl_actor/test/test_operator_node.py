@@ -1,4 +1,5 @@
 """A person's keys, on a real terminal (pty), with the real operator node."""
+
 import fcntl
 import os
 import pty
@@ -13,8 +14,9 @@ from domain_coordinator import domain_id
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from so101_description import names
 from std_srvs.srv import SetBool, Trigger
+
+from so101_node import names
 
 
 @pytest.fixture
@@ -39,9 +41,15 @@ def asked(domain):
             response.success = name != names.SUCCESS
             response.message = 'success is not possible in IDLE'
             return response
+
         return call
-    for kind, name in ((SetBool, names.PAUSE), (SetBool, names.INTERVENE), (Trigger, names.ESTOP),
-                       (Trigger, names.SUCCESS)):
+
+    for kind, name in (
+        (SetBool, names.PAUSE),
+        (SetBool, names.INTERVENE),
+        (Trigger, names.ESTOP),
+        (Trigger, names.SUCCESS),
+    ):
         node.create_service(kind, name, answer(name))
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
@@ -50,6 +58,7 @@ def asked(domain):
     def spin():
         while not done.is_set():
             executor.spin_once(timeout_sec=0.1)
+
     thread = threading.Thread(target=spin)
     thread.start()
     yield calls
@@ -61,18 +70,32 @@ def asked(domain):
 def test_keys_become_service_calls_and_refusals_are_shown(asked):
     master, slave = pty.openpty()
     node = subprocess.Popen(
-        [sys.executable, '-c', 'from hilserl_actor.entry_points import operator; operator()',
-         '--ros-args', '-p', 'screen:=plain'],
-        stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-        preexec_fn=claim)
+        [
+            sys.executable,
+            '-c',
+            'from hilserl_actor.entry_points import operator; operator()',
+            '--ros-args',
+            '-p',
+            'screen:=plain',
+        ],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+        preexec_fn=claim,
+    )
     try:
         seen = read_until(master, 'EMERGENCY STOP', 20)
         assert 'take over through the leader' in seen
-        for key, words in (('p', 'go on: ok'), ('i', 'leader: ok'), ('x', 'holds: ok'),
-                           ('s', 'success is not possible in IDLE'),
-                           ('d', f'nobody offers {names.DISCARD}')):
+        for key, words in (
+            ('p', 'go on: ok'),
+            ('i', 'leader: ok'),
+            ('x', 'holds: ok'),
+            ('s', 'success is not possible in IDLE'),
+            ('d', f'nobody offers {names.DISCARD}'),
+        ):
             deadline = time.monotonic() + 15
-            while True:         # until discovery has found the service
+            while True:  # until discovery has found the service
                 os.write(master, key.encode())
                 seen = read_until(master, ('ok', 'offers', 'possible'), 5)
                 if words in seen:

@@ -1,13 +1,15 @@
 """Each preflight check, by breaking what it looks at."""
+
 import time
 from types import SimpleNamespace
 
-from bench_top import BenchTop, make_policy, SCHEMA
+from bench_top import SCHEMA, BenchTop, make_policy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from hilserl_actor.preflight import GHOST, Preflight, table
 import numpy as np
 import pytest
-from so101_description.errors import CellError
+
+from hilserl_actor.ros.preflight import GHOST, Preflight, table
+from so101_node.errors import CellError
 
 
 class Cell:
@@ -20,13 +22,18 @@ class Cell:
         self.kinematics = SimpleNamespace(ready=lambda: True, solve=self.bench.solve)
         self.grey, self.fault = 120, ''
         self.senses = SimpleNamespace(
-            sense=self.sense, joints={'follower': 1, 'leader': 1}, reward=object(),
-            follower_rate=lambda: self.rate)
+            sense=self.sense,
+            joints={'follower': 1, 'leader': 1},
+            reward=object(),
+            follower_rate=lambda: self.rate,
+        )
         self.loop = SimpleNamespace(policy=make_policy())
         self.publishers = self.subscribers = 1
         self.rate = 100.0
-        self.said = [('left/driver: follower', b'\x00', 'holding'),
-                     ('right/driver: follower', b'\x02', 'overload of gripper')]
+        self.said = [
+            ('left/driver: follower', b'\x00', 'holding'),
+            ('right/driver: follower', b'\x02', 'overload of gripper'),
+        ]
 
     def sense(self):
         if self.fault:
@@ -47,8 +54,14 @@ class Cell:
 
     def checks(self):
         look = Preflight(self)
-        look.note(DiagnosticArray(status=[DiagnosticStatus(
-            level=level, name=name, message=said) for name, level, said in self.said]))
+        look.note(
+            DiagnosticArray(
+                status=[
+                    DiagnosticStatus(level=level, name=name, message=said)
+                    for name, level, said in self.said
+                ]
+            )
+        )
         return look.run()
 
     def problems(self):
@@ -64,25 +77,36 @@ def broken_policy(cell):
     cell.loop.policy.act = lambda *_: np.full(4, np.nan, np.float32)
 
 
-@pytest.mark.parametrize('break_it, sentence', [
-    (lambda c: setattr(c.kinematics, 'ready', lambda: False), 'FK service is not there'),
-    (lambda c: setattr(c, 'fault', 'wrist_camera image is 900 ms old'), '900 ms old'),
-    (lambda c: setattr(c, 'grey', 2), 'mean grey of 2'),
-    (lambda c: setattr(c, 'grey', 255), 'mean grey of 255'),
-    (lambda c: setattr(c, 'publishers', 2), '2 drivers publish follower/joint_states'),
-    (lambda c: setattr(c.bench, 'broken', 'solve_pose: out of reach'), 'out of reach'),
-    (lambda c: c.said.append(('left/driver: follower', b'\x02', 'overload of elbow_flex; clear '
-                              'with follower/clear_faults')), 'follower: overload of elbow_flex'),
-    (lambda c: c.senses.joints.pop('leader'), 'no leader joint state'),
-    (lambda c: setattr(c.loop, 'policy', None), 'no policy yet'),
-    (broken_policy, 'take another one'),
-    (lambda c: setattr(c, 'subscribers', 0), 'nobody records'),
-    (lambda c: setattr(c.senses, 'reward', None), 'nobody publishes hilserl/reward'),
-])
+@pytest.mark.parametrize(
+    'break_it, sentence',
+    [
+        (lambda c: setattr(c.kinematics, 'ready', lambda: False), 'FK service is not there'),
+        (lambda c: setattr(c, 'fault', 'wrist_camera image is 900 ms old'), '900 ms old'),
+        (lambda c: setattr(c, 'grey', 2), 'mean grey of 2'),
+        (lambda c: setattr(c, 'grey', 255), 'mean grey of 255'),
+        (lambda c: setattr(c, 'publishers', 2), '2 drivers publish follower/joint_states'),
+        (lambda c: setattr(c.bench, 'broken', 'solve_pose: out of reach'), 'out of reach'),
+        (
+            lambda c: c.said.append(
+                (
+                    'left/driver: follower',
+                    b'\x02',
+                    'overload of elbow_flex; clear with follower/clear_faults',
+                )
+            ),
+            'follower: overload of elbow_flex',
+        ),
+        (lambda c: c.senses.joints.pop('leader'), 'no leader joint state'),
+        (lambda c: setattr(c.loop, 'policy', None), 'no policy yet'),
+        (broken_policy, 'take another one'),
+        (lambda c: setattr(c, 'subscribers', 0), 'nobody records'),
+        (lambda c: setattr(c.senses, 'reward', None), 'nobody publishes hilserl/reward'),
+    ],
+)
 def test_what_is_broken_is_one_line(break_it, sentence):
     cell = Cell()
     break_it(cell)
-    problem, = cell.problems()
+    (problem,) = cell.problems()
     assert sentence in problem and '\n' not in problem
     assert 'FAIL' in table(cell.checks())
 
@@ -93,7 +117,7 @@ def test_a_driver_that_died_is_no_second_one():
     assert look.alone() == ''
     cell.rate = 0.0
     assert look.alone() == ''
-    cell.publishers, cell.rate = 2, 100.0       # the dead one is still announced
+    cell.publishers, cell.rate = 2, 100.0  # the dead one is still announced
     assert look.alone() == ''
     cell.rate = 170.0
     assert '2 drivers' in look.alone()
@@ -106,7 +130,7 @@ def test_two_drivers_that_stay_announced_are_two_however_slow_they_are(monkeypat
     cell.publishers, cell.rate = 2, 100.0
     assert look.alone() == ''
     now = time.monotonic()
-    monkeypatch.setattr('hilserl_actor.preflight.time.monotonic', lambda: now + GHOST + 1.0)
+    monkeypatch.setattr('hilserl_actor.ros.preflight.time.monotonic', lambda: now + GHOST + 1.0)
     assert '2 drivers' in look.alone()
 
 

@@ -1,9 +1,11 @@
 """A demonstration's figures, and what makes it a poor one."""
-from hilserl_actor.quality import Quality
-from hilserl_learner.steps import Outcome, Source, StepRecord
-from hilserl_learner.tasks import make_task
+
 import numpy as np
 import pytest
+
+from hilserl_actor.loop.demonstration_quality import Quality
+from hilserl_core.contract.steps import Outcome, Source, StepRecord
+from hilserl_core.contract.tasks import make_task
 
 SCHEMA = make_task('grasp_lift', 'ab')
 TOOL_X = SCHEMA.state_names.index('tool.x')
@@ -17,11 +19,19 @@ def records(steps=42, speed=0.01, action=0.3, missing=(), outcome=Outcome.SUCCES
         state[TOOL_X] = speed * index
         if index not in missing:
             yield StepRecord(
-                stamp=int((index * 0.1 + pause * last) * 1e9), schema_hash=SCHEMA.hash,
-                episode_id='e', index=index, cameras=(), image_stamps=(), images=(), state=state,
+                stamp=int((index * 0.1 + pause * last) * 1e9),
+                schema_hash=SCHEMA.hash,
+                episode_id='e',
+                index=index,
+                cameras=(),
+                image_stamps=(),
+                images=(),
+                state=state,
                 action=np.full(0 if last else 4, action, np.float32),
-                source=Source.NONE if last else Source.HUMAN, last=last,
-                outcome=outcome if last else Outcome.NONE)
+                source=Source.NONE if last else Source.HUMAN,
+                last=last,
+                outcome=outcome if last else Outcome.NONE,
+            )
 
 
 def quality(**episode):
@@ -34,16 +44,20 @@ def quality(**episode):
 
 def test_a_good_one_is_one_sentence_and_no_warning():
     assert quality().sentence() == (
-        'success, 42 steps in 4.2 s, no gap, saturated 0 %, moving 100 %')
+        'success, 42 steps in 4.2 s, no gap, saturated 0 %, moving 100 %'
+    )
     assert quality().warnings() == []
 
 
-@pytest.mark.parametrize('changes, figure, warning', [
-    ({'steps': 7}, '7 steps in 0.7 s', 'shorter than 1 s'),
-    ({'missing': range(10, 14)}, '38 steps in 4.2 s, a gap of 0.5 s', '4 steps dropped'),
-    ({'action': -1.0}, 'saturated 100 %', 'move slower'),
-    ({'speed': 0.0}, 'moving 0 %', 'hardly moved'),
-])
+@pytest.mark.parametrize(
+    'changes, figure, warning',
+    [
+        ({'steps': 7}, '7 steps in 0.7 s', 'shorter than 1 s'),
+        ({'missing': range(10, 14)}, '38 steps in 4.2 s, a gap of 0.5 s', '4 steps dropped'),
+        ({'action': -1.0}, 'saturated 100 %', 'move slower'),
+        ({'speed': 0.0}, 'moving 0 %', 'hardly moved'),
+    ],
+)
 def test_a_poor_one_says_why(changes, figure, warning):
     poor = quality(**changes)
     assert figure in poor.sentence()

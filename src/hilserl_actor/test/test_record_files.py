@@ -1,8 +1,10 @@
 """The files for stock `ros2 bag record` name our topics, and a QoS that our publishers serve."""
+
 from pathlib import Path
 
-from so101_description import names, qos
 import yaml
+
+from so101_node import names, qos
 
 CONFIG = Path(__file__).resolve().parents[1] / 'config'
 CAMERA = names.WRIST_CAMERA

@@ -1,20 +1,35 @@
 """The operator's screen and status line say what the messages say."""
+
 import io
 
-from hilserl_actor.keyboard import key_table, KEYS
-from hilserl_actor.modes import Mode
-from hilserl_actor.screen import COLOURS, COMMANDERS, Screen
-from hilserl_actor.spoken import spoken
-from hilserl_actor.status_line import status_line
 from rich.console import Console
+
+from hilserl_actor.loop.modes import Mode
+from hilserl_actor.operator.announcements import spoken
+from hilserl_actor.operator.keyboard import KEYS, key_table
+from hilserl_actor.operator.screen import COLOURS, COMMANDERS, Screen
+from hilserl_actor.operator.status_line import status_line
 from so101_interfaces.msg import ActorStatus, LearnerStatus
 
 
 def status(**values):
-    return ActorStatus(**{
-        'mode': 'POLICY', 'episode': 7, 'step': 12, 'episodes': 6, 'successes': 3,
-        'success_rate': 0.5, 'intervention_share': 0.25, 'interventions': 4, 'sigma': 0.25,
-        'policy_version': 9, 'period_ms_p50': 100.0, 'period_ms_p99': 104.0, **values})
+    return ActorStatus(
+        **{
+            'mode': 'POLICY',
+            'episode': 7,
+            'step': 12,
+            'episodes': 6,
+            'successes': 3,
+            'success_rate': 0.5,
+            'intervention_share': 0.25,
+            'interventions': 4,
+            'sigma': 0.25,
+            'policy_version': 9,
+            'period_ms_p50': 100.0,
+            'period_ms_p99': 104.0,
+            **values,
+        }
+    )
 
 
 def drawn(screen, now=0.0, height=40):
@@ -27,22 +42,44 @@ def test_the_screen_shows_mode_commander_history_and_arms():
     screen = Screen(key_table(True))
     assert 'waiting for the actor' in drawn(screen)
     for episodes, successes in ((5, 3), (6, 3), (7, 4)):
-        screen.note_actor(status(
-            episodes=episodes, successes=successes, message='the arm holds', streak=1,
-            policy_sha256='3a91bc4f00'), 0.0)
+        screen.note_actor(
+            status(
+                episodes=episodes,
+                successes=successes,
+                message='the arm holds',
+                streak=1,
+                policy_sha256='3a91bc4f00',
+            ),
+            0.0,
+        )
     screen.note_learner(LearnerStatus(updates=345), 0.0)
     for arm, heat, load in (('follower', 55, -0.8), ('leader', 31, 0.1)):
-        screen.note_diagnostic(f'driver: {arm}: gripper', 0, 'ok',
-                               {'temperature_c': str(heat), 'load': str(load)})
+        screen.note_diagnostic(
+            f'driver: {arm}: gripper', 0, 'ok', {'temperature_c': str(heat), 'load': str(load)}
+        )
     screen.note_diagnostic('driver: follower', 2, 'overload; clear with ...', {})
     screen.note_diagnostic('camera: wrist_camera', 1, '12 Hz of 30', {})
     screen.note_diagnostic('camera: wrist_camera', 0, 'ok', {})
     screen.lines.append(('red', 'actor: refused'))
     text = drawn(screen, 2.0)
-    for words in ('POLICY', 'the policy drives', 'the arm holds', '4 of 7', '-+', '345 updates',
-                  'HOT 55 C at gripper', '31 C at gripper', '80 % at gripper', 'actor: refused',
-                  'driver: follower: overload', 'take over', 'version 9, 3a91bc4f, 2 s old',
-                  '1 successes in a row', 'lay the cube out', 'arrows'):
+    for words in (
+        'POLICY',
+        'the policy drives',
+        'the arm holds',
+        '4 of 7',
+        '-+',
+        '345 updates',
+        'HOT 55 C at gripper',
+        '31 C at gripper',
+        '80 % at gripper',
+        'actor: refused',
+        'driver: follower: overload',
+        'take over',
+        'version 9, 3a91bc4f, 2 s old',
+        '1 successes in a row',
+        'lay the cube out',
+        'arrows',
+    ):
         assert words in text, words
     assert '12 Hz of 30' not in text
     screen.note_actor(status(hint='let it try'), 2.0)
@@ -66,7 +103,10 @@ def test_for_a_screen_reader_only_what_changes_is_said():
     assert spoken(None, first) == ['READY: waiting for you: space starts.']
     assert spoken(first, status(mode='READY', step=3)) == []
     assert spoken(first, status(mode='POLICY', episodes=7, successes=4, message='grabbed')) == [
-        'POLICY: the policy drives.', '4 of 7 episodes succeeded.', 'grabbed.']
+        'POLICY: the policy drives.',
+        '4 of 7 episodes succeeded.',
+        'grabbed.',
+    ]
 
 
 def test_every_mode_has_a_colour_and_a_sentence():
@@ -79,10 +119,19 @@ def test_every_key_is_in_the_table():
 
 
 def test_the_status_line_names_what_the_live_line_must_have():
-    line = status_line(status(mode='HUMAN'), LearnerStatus(
-        state='TRAINING', updates=123, update_ratio=0.98))
-    for words in ('HUMAN', 'episode 7', 'source human', 'sigma 0.25', 'success 3/6',
-                  '123 updates', 'ratio 0.98', 'policy v9'):
+    line = status_line(
+        status(mode='HUMAN'), LearnerStatus(state='TRAINING', updates=123, update_ratio=0.98)
+    )
+    for words in (
+        'HUMAN',
+        'episode 7',
+        'source human',
+        'sigma 0.25',
+        'success 3/6',
+        '123 updates',
+        'ratio 0.98',
+        'policy v9',
+    ):
         assert words in line, words
     gone = status_line(status(hint='let it try'), LearnerStatus(updates=123), True)
     assert 'learner gone' in gone and '123 updates' not in gone and 'let it try' in gone

@@ -1,12 +1,15 @@
 """The supervisor with real processes: who ends takes the others along, in time, and says so."""
+
 import signal
 import subprocess
 import sys
 import time
 
-from hilserl_actor import restarts, supervise
-from hilserl_actor.bringup import NodeSpec, Plan
 import pytest
+
+from hilserl_actor.bringup import restart_policy
+from hilserl_actor.bringup import supervisor as supervise
+from hilserl_actor.bringup.plan import NodeSpec, Plan
 
 GOOD = 'import signal, sys, time\nsignal.signal(signal.SIGINT, lambda *_: sys.exit(0))\n'
 SLEEP = GOOD + 'time.sleep(60)'
@@ -17,10 +20,13 @@ DEAF = 'import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.
 def supervisor(monkeypatch, tmp_path):
     def make(scripts: dict, run_for=0.0, restart=()):
         monkeypatch.setattr(
-            supervise, 'command_line', lambda spec, _: [sys.executable, '-c',
-                                                        scripts[spec.executable]])
+            supervise,
+            'command_line',
+            lambda spec, _: [sys.executable, '-c', scripts[spec.executable]],
+        )
         nodes = tuple(NodeSpec('test', name, restart=name in restart) for name in scripts)
         return supervise.Supervisor(Plan(nodes, '', tmp_path, run_for, {}))
+
     handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
     yield make
     for number, handler in handlers.items():
@@ -60,12 +66,13 @@ def test_a_part_that_does_not_stop_is_killed_in_time_and_named(supervisor, capsy
     assert all_gone(cell)
 
 
-def test_a_part_that_is_killed_is_started_again_and_the_others_go_on(
-        supervisor, capsys, tmp_path):
-    suicide = (GOOD + f'open({str(tmp_path / "starts")!r}, "a").write("x")\n'
-               f'if open({str(tmp_path / "starts")!r}).read() == "x":\n'
-               '    import os; os.kill(os.getpid(), signal.SIGKILL)\n'
-               'time.sleep(60)')
+def test_a_part_that_is_killed_is_started_again_and_the_others_go_on(supervisor, capsys, tmp_path):
+    suicide = (
+        GOOD + f'open({str(tmp_path / "starts")!r}, "a").write("x")\n'
+        f'if open({str(tmp_path / "starts")!r}).read() == "x":\n'
+        '    import os; os.kill(os.getpid(), signal.SIGKILL)\n'
+        'time.sleep(60)'
+    )
     cell = supervisor({'a': SLEEP, 'b': suicide}, run_for=2.5, restart=('b',))
     assert cell.run() == 0
     output = capsys.readouterr().out
@@ -101,11 +108,24 @@ def test_a_package_that_is_not_built_is_a_sentence():
 def test_parameters_reach_the_command_line_as_yaml_whatever_is_in_them():
     spec = NodeSpec('hilserl_actor', 'actor', {'a': 'x: [y', 'b': True, 'c': 1.0})
     words = supervise.command_line(spec, 'cell2')
-    assert words[1:] == ['--ros-args', '-r', '__ns:=/cell2', '-p', 'a:="x: [y"', '-p', 'b:=true',
-                         '-p', 'c:=1.0']
+    assert words[1:] == [
+        '--ros-args',
+        '-r',
+        '__ns:=/cell2',
+        '-p',
+        'a:="x: [y"',
+        '-p',
+        'b:=true',
+        '-p',
+        'c:=1.0',
+    ]
 
 
 def test_help_lists_every_command():
-    out = subprocess.run([sys.executable, '-m', 'hilserl_actor.supervise', '--help'],
-                         capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [sys.executable, '-m', 'hilserl_actor.bringup.supervisor', '--help'],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     assert all(word in out for word in ('train', 'record', 'eval'))

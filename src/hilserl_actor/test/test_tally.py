@@ -1,8 +1,10 @@
 """Shares, intervals and timing."""
+
 from math import isnan
 
-from hilserl_actor.tally import EpisodeResult, Pace, Tally, wilson
 import pytest
+
+from hilserl_actor.loop.episode_stats import EpisodeResult, Pace, Tally, wilson
 
 
 def test_wilson_interval_against_published_values():
@@ -29,25 +31,41 @@ def test_before_the_first_episode_the_success_rate_is_unknown_not_zero():
 def tally(*episodes):
     """Of (outcome, human steps of 10)."""
     result = Tally()
-    result.results = [EpisodeResult(str(i), outcome, 1.0, 10, human, 0.0)
-                      for i, (outcome, human) in enumerate(episodes)]
+    result.results = [
+        EpisodeResult(str(i), outcome, 1.0, 10, human, 0.0)
+        for i, (outcome, human) in enumerate(episodes)
+    ]
     return result
 
 
 ALONE, HELPED, FAILED = ('success', 0), ('success', 8), ('failure', 0)
 
 
-@pytest.mark.parametrize('episodes, streak', [
-    ([], 0), ([ALONE, ALONE], 2), ([ALONE, HELPED], 0), ([FAILED, ALONE], 1),
-    ([ALONE, ('timeout', 0)], 0)])
+@pytest.mark.parametrize(
+    'episodes, streak',
+    [
+        ([], 0),
+        ([ALONE, ALONE], 2),
+        ([ALONE, HELPED], 0),
+        ([FAILED, ALONE], 1),
+        ([ALONE, ('timeout', 0)], 0),
+    ],
+)
 def test_a_streak_is_of_successes_without_help(episodes, streak):
     assert tally(*episodes).streak == streak
 
 
-@pytest.mark.parametrize('episodes, words', [
-    ([ALONE] * 4, ''), ([ALONE] * 5, 'let it try: 5 successes alone'), ([HELPED] * 5, 'shorter'),
-    ([FAILED] * 5, 'take over earlier'), ([ALONE, FAILED] * 5, ''),
-    ([('success', 5), ('failure', 5)] * 5, '')])
+@pytest.mark.parametrize(
+    'episodes, words',
+    [
+        ([ALONE] * 4, ''),
+        ([ALONE] * 5, 'let it try: 5 successes alone'),
+        ([HELPED] * 5, 'shorter'),
+        ([FAILED] * 5, 'take over earlier'),
+        ([ALONE, FAILED] * 5, ''),
+        ([('success', 5), ('failure', 5)] * 5, ''),
+    ],
+)
 def test_the_hint_follows_streak_share_and_success(episodes, words):
     hint = tally(*episodes).hint
     assert words in hint and bool(words) == bool(hint)

@@ -1,9 +1,11 @@
 """The beat: absolute, never hurried, garbage collected between the ticks."""
+
 import gc
 
-from hilserl_actor.ticker import AHEAD, LATEST, SOONEST, Ticker
 import numpy as np
 import pytest
+
+from hilserl_actor.loop.periodic_timer import AHEAD, LATEST, SOONEST, Ticker
 
 PERIOD = 0.02
 
@@ -24,7 +26,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr('hilserl_actor.ticker.time', clock)
+    monkeypatch.setattr('hilserl_actor.loop.periodic_timer.time', clock)
     return clock
 
 
@@ -50,9 +52,11 @@ def test_what_a_tick_needs_is_asked_for_ahead_of_it_and_does_not_move_it(ticker,
         clock.sleep(PERIOD * (count % 4) / 5)
     assert np.diff(times) == pytest.approx(PERIOD, abs=1e-5)
     assert np.array(times) - asked == pytest.approx(AHEAD, abs=1e-4)
-    clock.sleep(1.6 * PERIOD)       # no time left: asked at once
+    clock.sleep(1.6 * PERIOD)  # no time left: asked at once
     late = clock.now
-    assert ticker.wait(lambda: asked.append(clock.now)) >= asked[-1] == pytest.approx(late, abs=1e-4)
+    assert (
+        ticker.wait(lambda: asked.append(clock.now)) >= asked[-1] == pytest.approx(late, abs=1e-4)
+    )
 
 
 def test_a_late_loop_catches_up_without_hurrying(ticker, clock):
@@ -65,7 +69,8 @@ def test_a_late_loop_catches_up_without_hurrying(ticker, clock):
 
 @pytest.mark.parametrize('cost', [0.05, 0.15, 0.25])
 def test_an_observation_follows_an_action_by_its_time_however_late_that_went_out(
-        ticker, clock, cost):
+    ticker, clock, cost
+):
     times, acted, after = [], 0.0, []
     for count in range(50):
         times.append(ticker.wait(acted=acted))
@@ -83,7 +88,7 @@ def test_actions_that_always_take_long_slow_the_beat_by_so_much_and_no_more(tick
         clock.sleep(0.4 * PERIOD)
         acted = clock.now
     assert np.diff(times) == pytest.approx(LATEST * PERIOD, abs=1e-4)
-    rest = [ticker.wait() for _ in range(30)]       # and then it goes back to its rate
+    rest = [ticker.wait() for _ in range(30)]  # and then it goes back to its rate
     assert np.diff(rest)[-5:] == pytest.approx(PERIOD, abs=1e-4)
 
 
@@ -105,6 +110,7 @@ def test_garbage_is_collected_while_it_waits(ticker):
 
         def __del__(self):
             Cycle.alive -= 1
+
     ticker.wait()
     assert not gc.isenabled()
     for _ in range(2000):

@@ -1,29 +1,31 @@
 """The learner node: steps and task in; weights, status and services out. All else: learner.py."""
+
 from array import array
 import hashlib
 import time
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-from so101_description import names, qos
-from so101_description.errors import CellError
-from so101_description.ros_node import CellNode, Parameter
-from so101_interfaces.msg import LearnerStatus, Step, Task, Weights
-from so101_interfaces.srv import LabelEpisode
 from std_srvs.srv import SetBool, Trigger
 
-from .algorithm import ALGORITHMS
-from .labels import outcome_of
-from .learner import Learner
-from .learner_options import LearnerOptions
-from .memory import keep_freed_memory
-from .schedules import PRESETS
-from .step_messages import step_from_message
-from .task import TaskSchema
-from .task_parameters import task_of, TASK_PARAMETERS
+from hilserl_core.bags.labels import outcome_of
+from hilserl_core.bags.messages import step_from_message
+from hilserl_core.contract.task import TaskSchema
+from hilserl_core.contract.task_parameters import TASK_PARAMETERS, task_of
+from hilserl_core.policy.exploration import PRESETS
+from so101_interfaces.msg import LearnerStatus, Step, Task, Weights
+from so101_interfaces.srv import LabelEpisode
+from so101_node import names, qos
+from so101_node.errors import CellError
+from so101_node.ros_node import CellNode, Parameter
+
+from .agent.config import ALGORITHMS
+from .training.learner import Learner
+from .training.malloc import keep_freed_memory
+from .training.options import LearnerOptions
 
 DEFAULTS = LearnerOptions()
 STATUS_PERIOD = 1.0
-LAST_STEPS = 0.3        # s
+LAST_STEPS = 0.3  # s
 
 
 class LearnerNode(CellNode):
@@ -32,40 +34,93 @@ class LearnerNode(CellNode):
     PARAMETERS = (
         Parameter('run_dir', 'runs/default', 'directory of the run: bags, checkpoints, curves'),
         *TASK_PARAMETERS,
-        Parameter('start', DEFAULTS.start, 'what a new run starts from; sets sigma',
-                  choices=tuple(PRESETS)),
-        Parameter('actors', '', 'namespaces of the actors that this learner serves, separated by '
-                  'commas; empty: its own'),
+        Parameter(
+            'start',
+            DEFAULTS.start,
+            'what a new run starts from; sets sigma',
+            choices=tuple(PRESETS),
+        ),
+        Parameter(
+            'actors',
+            '',
+            'namespaces of the actors that this learner serves, separated by '
+            'commas; empty: its own',
+        ),
         Parameter('demos', '', 'directories of demonstration bags, separated by commas'),
-        Parameter('unlabelled', DEFAULTS.unlabelled, 'demonstrations of which nobody said how they '
-                  'came out: a reason not to start, or left out', choices=('refuse', 'exclude')),
-        Parameter('pretrained', '', 'checkpoint (a directory) to start from, or a policy bundle '
-                  '(policy.safetensors), whose critic is yet to be learned'),
-        Parameter('critic_first', DEFAULTS.critic_first, 'updates of the critics alone, so that '
-                  'they do not unteach the policy; -1: 1000 for a policy bundle, else 0', -1, 1_000_000),
-        Parameter('algorithm', DEFAULTS.algorithm, 'cell: what learns best in the simulated cell; '
-                  'drqv2: as published', choices=tuple(ALGORITHMS)),
-        Parameter('agent_options', '', 'numbers of the algorithm to change: "discount=0.99 '
-                  'frame_stack=3"; a wrong name lists them all'),
+        Parameter(
+            'unlabelled',
+            DEFAULTS.unlabelled,
+            'demonstrations of which nobody said how they '
+            'came out: a reason not to start, or left out',
+            choices=('refuse', 'exclude'),
+        ),
+        Parameter(
+            'pretrained',
+            '',
+            'checkpoint (a directory) to start from, or a policy bundle '
+            '(policy.safetensors), whose critic is yet to be learned',
+        ),
+        Parameter(
+            'critic_first',
+            DEFAULTS.critic_first,
+            'updates of the critics alone, so that '
+            'they do not unteach the policy; -1: 1000 for a policy bundle, else 0',
+            -1,
+            1_000_000,
+        ),
+        Parameter(
+            'algorithm',
+            DEFAULTS.algorithm,
+            'cell: what learns best in the simulated cell; drqv2: as published',
+            choices=tuple(ALGORITHMS),
+        ),
+        Parameter(
+            'agent_options',
+            '',
+            'numbers of the algorithm to change: "discount=0.99 '
+            'frame_stack=3"; a wrong name lists them all',
+        ),
         Parameter('encoder', '', 'policy bundle whose encoder is taken and kept as it is'),
-        Parameter('allow_high_sigma', False,
-                  'let noise above 0.3 hide what a pretrained policy can do'),
-        Parameter('pretrain_updates', DEFAULTS.pretrain_updates, 'updates on demonstrations '
-                  'before the first step of the run; -1: the preset of start', -1, 1_000_000),
-        Parameter('sigma', '', 'exploration noise: linear(from,to,steps) or a number; empty: the '
-                  'preset of start. The actor must be given the same'),
-        Parameter('update_ratio', DEFAULTS.update_ratio,
-                  'updates for each step of the run; 0 records without learning', 0.0, 100.0),
+        Parameter(
+            'allow_high_sigma', False, 'let noise above 0.3 hide what a pretrained policy can do'
+        ),
+        Parameter(
+            'pretrain_updates',
+            DEFAULTS.pretrain_updates,
+            'updates on demonstrations before the first step of the run; -1: the preset of start',
+            -1,
+            1_000_000,
+        ),
+        Parameter(
+            'sigma',
+            '',
+            'exploration noise: linear(from,to,steps) or a number; empty: the '
+            'preset of start. The actor must be given the same',
+        ),
+        Parameter(
+            'update_ratio',
+            DEFAULTS.update_ratio,
+            'updates for each step of the run; 0 records without learning',
+            0.0,
+            100.0,
+        ),
         Parameter('batch_size', DEFAULTS.batch_size, 'transitions in an update', 2, 4096),
-        Parameter('min_steps', DEFAULTS.min_steps,
-                  'transitions in the replay (demonstrations too) before updates begin',
-                  1, 1_000_000),
-        Parameter('checkpoint_period', DEFAULTS.checkpoint_period, 's between checkpoints',
-                  1.0, 86400.0),
-        Parameter('publish_period', DEFAULTS.publish_period, 's between published policies',
-                  1.0, 3600.0),
-        Parameter('device', DEFAULTS.device, 'where networks are trained',
-                  choices=('cpu', 'cuda')),
+        Parameter(
+            'min_steps',
+            DEFAULTS.min_steps,
+            'transitions in the replay (demonstrations too) before updates begin',
+            1,
+            1_000_000,
+        ),
+        Parameter(
+            'checkpoint_period', DEFAULTS.checkpoint_period, 's between checkpoints', 1.0, 86400.0
+        ),
+        Parameter(
+            'publish_period', DEFAULTS.publish_period, 's between published policies', 1.0, 3600.0
+        ),
+        Parameter(
+            'device', DEFAULTS.device, 'where networks are trained', choices=('cpu', 'cuda')
+        ),
         # on two cores, batch 64: one thread 50 ms; two threads 34 ms alone, but 0.9 s beside a
         # busy process, because each waits for the other at every operation
         Parameter('threads', DEFAULTS.threads, 'threads of one update', 1, 256),
@@ -79,12 +134,18 @@ class LearnerNode(CellNode):
         keep_freed_memory()
         self._schema = task_of(self)
         self._malformed = 0
-        actors = [f'/{name.strip().strip("/")}/' for name in self.param('actors').split(',')
-                  if name.strip()] or ['']
+        actors = [
+            f'/{name.strip().strip("/")}/'
+            for name in self.param('actors').split(',')
+            if name.strip()
+        ] or ['']
         self._weights = [
-            self.create_publisher(Weights, actor + names.WEIGHTS, qos.LATCHED) for actor in actors]
-        self._status = [self.create_publisher(
-            LearnerStatus, actor + names.LEARNER_STATUS, qos.STATUS) for actor in actors]
+            self.create_publisher(Weights, actor + names.WEIGHTS, qos.LATCHED) for actor in actors
+        ]
+        self._status = [
+            self.create_publisher(LearnerStatus, actor + names.LEARNER_STATUS, qos.STATUS)
+            for actor in actors
+        ]
         # before the bags are read: steps that arrive meanwhile wait in the subscription
         for actor in actors:
             self.create_subscription(Step, actor + names.STEP, self._on_step, qos.STEPS)
@@ -92,8 +153,12 @@ class LearnerNode(CellNode):
         values = {name: self.param(name) for name in vars(DEFAULTS)}
         values['demos'] = tuple(d.strip() for d in values['demos'].split(',') if d.strip())
         self._learner = Learner(
-            self._schema, self.param('run_dir'), LearnerOptions(**values), self._publish,
-            self.get_logger().info)
+            self._schema,
+            self.param('run_dir'),
+            LearnerOptions(**values),
+            self._publish,
+            self.get_logger().info,
+        )
         self.create_service(SetBool, names.LEARNER_PAUSE, self._on_pause)
         self.create_service(Trigger, names.LEARNER_SAVE, self._on_save)
         self.create_service(Trigger, names.LEARNER_ROLL_BACK, self._on_roll_back)
@@ -116,12 +181,17 @@ class LearnerNode(CellNode):
             lines = self._schema.differences(TaskSchema.from_json(message.schema))
         except CellError as error:
             lines = [str(error)]
-        self.fatal('the actor\'s task is not the learner\'s: ' + '; '.join(lines))
+        self.fatal("the actor's task is not the learner's: " + '; '.join(lines))
 
     def _publish(self, data: bytes, version: int, updates: int, env_steps: int) -> None:
         message = Weights(
-            schema_hash=self._schema.hash, version=version, updates=updates,
-            env_steps=env_steps, sha256=hashlib.sha256(data).hexdigest(), data=array('B', data))
+            schema_hash=self._schema.hash,
+            version=version,
+            updates=updates,
+            env_steps=env_steps,
+            sha256=hashlib.sha256(data).hexdigest(),
+            data=array('B', data),
+        )
         message.header.stamp = self.get_clock().now().to_msg()
         for publisher in self._weights:
             publisher.publish(message)
@@ -129,26 +199,39 @@ class LearnerNode(CellNode):
     def _publish_status(self) -> None:
         learner, metrics = self._learner, self._learner.curves.metrics
         message = LearnerStatus(
-            state=learner.state, updates=learner.updates, env_steps=learner.env_steps,
-            updates_per_s=learner.updates_per_s(), update_ratio=learner.pacer.achieved,
-            target_ratio=learner.pacer.ratio, policy_version=learner.version,
-            episodes=learner.episodes, replay_steps=len(learner.replay),
+            state=learner.state,
+            updates=learner.updates,
+            env_steps=learner.env_steps,
+            updates_per_s=learner.updates_per_s(),
+            update_ratio=learner.pacer.achieved,
+            target_ratio=learner.pacer.ratio,
+            policy_version=learner.version,
+            episodes=learner.episodes,
+            replay_steps=len(learner.replay),
             prior_steps=learner.replay.prior_size,
             rejected_steps=learner.replay.rejected + self._malformed,
             critic_loss=metrics.get('critic_loss', float('nan')),
             actor_loss=metrics.get('actor_loss', float('nan')),
             q_mean=metrics.get('q_mean', float('nan')),
-            checkpoint=learner.checkpoint, message=learner.message)
+            checkpoint=learner.checkpoint,
+            message=learner.message,
+        )
         message.header.stamp = self.get_clock().now().to_msg()
         for publisher in self._status:
             publisher.publish(message)
         warnings = learner.health.warnings
-        self.diagnose(DiagnosticStatus(
-            level=DiagnosticStatus.WARN if warnings else DiagnosticStatus.OK,
-            name='learner: learning', message='; '.join(warnings) or learner.state.lower(),
-            hardware_id='learner', values=[
-                KeyValue(key=name, value=f'{value:.6g}')
-                for name, value in sorted(metrics.items())]))
+        self.diagnose(
+            DiagnosticStatus(
+                level=DiagnosticStatus.WARN if warnings else DiagnosticStatus.OK,
+                name='learner: learning',
+                message='; '.join(warnings) or learner.state.lower(),
+                hardware_id='learner',
+                values=[
+                    KeyValue(key=name, value=f'{value:.6g}')
+                    for name, value in sorted(metrics.items())
+                ],
+            )
+        )
 
     def _on_pause(self, request, response):
         self._learner.pause(request.data)
@@ -158,22 +241,29 @@ class LearnerNode(CellNode):
     def _on_save(self, _, response):
         name = self._learner.save()
         response.success = bool(name)
-        response.message = f'checkpoints/{name}' if name else (
-            'no checkpoint within 5 s; the learner\'s log says why')
+        response.message = (
+            f'checkpoints/{name}'
+            if name
+            else ("no checkpoint within 5 s; the learner's log says why")
+        )
         return response
 
     def _on_roll_back(self, _, response):
         name = self._learner.roll_back()
         response.success = bool(name)
-        response.message = f'checkpoints/{name}' if name else (
-            'not rolled back within 5 s: there is no checkpoint, or training is busy')
+        response.message = (
+            f'checkpoints/{name}'
+            if name
+            else ('not rolled back within 5 s: there is no checkpoint, or training is busy')
+        )
         return response
 
     def _on_label(self, request, response):
         at = request.at.sec * 10**9 + request.at.nanosec or None
         try:
             response.message = self._learner.label(
-                request.episode_id, outcome_of(request.outcome), at)
+                request.episode_id, outcome_of(request.outcome), at
+            )
             response.success = bool(response.message)
         except CellError as error:
             response.message = str(error)

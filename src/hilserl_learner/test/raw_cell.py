@@ -1,10 +1,12 @@
 """A cell's raw recording, made by the cell's own arithmetic: what was executed is known."""
+
 from dataclasses import dataclass, field
 
-from hilserl_learner.bag_types import typestore
 import cv2
 import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
+
+from hilserl_core.bags.cdr import typestore
 from so101_description.joints import JOINTS
 
 START = 1_700_000_000 * 10**9
@@ -13,10 +15,13 @@ JOINT, IMAGE = 'sensor_msgs/msg/JointState', 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 STATUS, REWARD = 'so101_interfaces/msg/ActorStatus', 'so101_interfaces/msg/Reward'
 TOPICS = {
-    'follower': ('/follower/joint_states', JOINT), 'leader': ('/leader/joint_states', JOINT),
+    'follower': ('/follower/joint_states', JOINT),
+    'leader': ('/leader/joint_states', JOINT),
     'commands': ('/follower/joint_commands', JOINT),
-    'images': ('/wrist_camera/image_raw', IMAGE), 'status': ('/hilserl/actor_status', STATUS),
-    'rewards': ('/hilserl/reward', REWARD)}
+    'images': ('/wrist_camera/image_raw', IMAGE),
+    'status': ('/hilserl/actor_status', STATUS),
+    'rewards': ('/hilserl/reward', REWARD),
+}
 
 
 @dataclass
@@ -39,7 +44,7 @@ def make(schema, kinematics, episodes=2, length=20, rng=None) -> Recording:
         q = kinematics.solve((0.22, 0.0, 0.08), schema.pitch, 0.0, 0.9, np.zeros(6)).q
         reference, hand = q.copy(), q.copy()
         clutch = hand.copy(), reference.copy()
-        recording.streams['commands'].append((now, q.copy()))    # the reset's last
+        recording.streams['commands'].append((now, q.copy()))  # the reset's last
         now = _rest(recording, now, q, hand, 25)
         phase, executed = rng.uniform(0, 6, 3), []
         for tick in range(length):
@@ -47,15 +52,15 @@ def make(schema, kinematics, episodes=2, length=20, rng=None) -> Recording:
             executed.append(action)
             _sense(recording, now, q, hand)
             target = kinematics.joint_target(
-                q, reference, action, schema.pitch, schema.wrist_roll).q
+                q, reference, action, schema.pitch, schema.wrist_roll
+            ).q
             recording.streams['commands'].append((now + 2_000_000, target))
             _status(recording, now, 'HUMAN', name)
             place = kinematics.tool_pose(hand)[0] + 0.01 * np.sin(phase + tick / 4)
-            hand = kinematics.solve(
-                place, schema.pitch, 0.0, max(-0.1, hand[5] - 0.11), hand).q
+            hand = kinematics.solve(place, schema.pitch, 0.0, max(-0.1, hand[5] - 0.11), hand).q
             blocked = target.copy()
-            blocked[5] = max(blocked[5], 0.35)      # the object
-            for i in range(1, 10):                  # the arm lags a little
+            blocked[5] = max(blocked[5], 0.35)  # the object
+            for i in range(1, 10):  # the arm lags a little
                 q = q + 0.25 * (blocked - q)
                 _sense(recording, now + i * TICK // 10, q, hand)
             reference, now = target, now + TICK
@@ -80,7 +85,7 @@ def _sense(recording, now, q, hand) -> None:
     recording.streams['leader'].append((now, hand.copy()))
     if now // 10**7 % 3 == 0:
         image = np.full((120, 160, 3), now // 10**7 % 200, np.uint8)
-        image[:40] = (200, 100, 0)      # a stripe, so that colours and crop show
+        image[:40] = (200, 100, 0)  # a stripe, so that colours and crop show
         recording.streams['images'].append((now, image))
 
 
@@ -88,8 +93,17 @@ def _status(recording, now, mode, name) -> None:
     recording.streams['status'].append((now, (mode, name)))
 
 
-def write(directory, recording, drop=(), compressed=False, plugin=StoragePlugin.MCAP,
-          compression=None, namespace='', convert=None, jitter=0) -> None:
+def write(
+    directory,
+    recording,
+    drop=(),
+    compressed=False,
+    plugin=StoragePlugin.MCAP,
+    compression=None,
+    namespace='',
+    convert=None,
+    jitter=0,
+) -> None:
     """A rosbag2 of the recording. `convert` maps joint values; `jitter`: recorded so late, ns."""
     types = typestore().types
     header = types['std_msgs/msg/Header']
@@ -101,24 +115,38 @@ def write(directory, recording, drop=(), compressed=False, plugin=StoragePlugin.
     def build(name, kind, stamp, value):
         if kind == JOINT:
             values = value if convert is None else convert(value)
-            return types[kind](header=stamped(stamp), name=list(JOINTS),
-                               position=np.array(values, np.float64), velocity=np.zeros(0),
-                               effort=np.zeros(0))
+            return types[kind](
+                header=stamped(stamp),
+                name=list(JOINTS),
+                position=np.array(values, np.float64),
+                velocity=np.zeros(0),
+                effort=np.zeros(0),
+            )
         if kind == IMAGE:
             return types[kind](
-                header=stamped(stamp), height=120, width=160, encoding='rgb8',
-                is_bigendian=0, step=480, data=value.reshape(-1))
+                header=stamped(stamp),
+                height=120,
+                width=160,
+                encoding='rgb8',
+                is_bigendian=0,
+                step=480,
+                data=value.reshape(-1),
+            )
         if kind == COMPRESSED:
             data = cv2.imencode('.png', value[:, :, ::-1])[1]
             return types[kind](header=stamped(stamp), format='png', data=data)
         if kind == REWARD:
-            return types[kind](header=stamped(stamp), value=value[0], success=value[1],
-                               source='test')
-        blank = {name: '' if field.type == 'str' else 0
-                 for name, field in types[kind].__dataclass_fields__.items()
-                 if name != '__msgtype__'}
-        return types[kind](**{**blank, 'header': stamped(stamp), 'mode': value[0],
-                              'episode_id': value[1]})
+            return types[kind](
+                header=stamped(stamp), value=value[0], success=value[1], source='test'
+            )
+        blank = {
+            name: '' if field.type == 'str' else 0
+            for name, field in types[kind].__dataclass_fields__.items()
+            if name != '__msgtype__'
+        }
+        return types[kind](
+            **{**blank, 'header': stamped(stamp), 'mode': value[0], 'episode_id': value[1]}
+        )
 
     messages, rng = [], np.random.default_rng(0)
     writer = Writer(directory, version=9, storage_plugin=plugin)
@@ -132,9 +160,12 @@ def write(directory, recording, drop=(), compressed=False, plugin=StoragePlugin.
                 topic, kind = topic + '/compressed', COMPRESSED
             connection = writer.add_connection(namespace + topic, kind, typestore=typestore())
             messages += [
-                (stamp, connection, name, kind, value)
-                for stamp, value in recording.streams[name]]
+                (stamp, connection, name, kind, value) for stamp, value in recording.streams[name]
+            ]
         for stamp, connection, name, kind, value in sorted(messages, key=lambda m: m[0]):
             late = 3_000_000 + int(rng.integers(0, jitter + 1))
-            writer.write(connection, stamp + late, typestore().serialize_cdr(
-                build(name, kind, stamp, value), kind))
+            writer.write(
+                connection,
+                stamp + late,
+                typestore().serialize_cdr(build(name, kind, stamp, value), kind),
+            )

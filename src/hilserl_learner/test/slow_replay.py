@@ -1,5 +1,6 @@
 """The replay's rules written down once more, plainly: every transition from a list of steps."""
-from hilserl_learner.steps import problem, Source
+
+from hilserl_core.contract.steps import Source, problem
 
 
 def kept(adds, deletions, capacity, schema):
@@ -69,6 +70,10 @@ def transitions(alive, stack, n_step, discount, max_gap):
             if ended or not starts(at):
                 break
         result[float(step.state[0])] = (
-            frames(step, first), total, factor * mask, frames(at, first),
-            demo or step.source == Source.HUMAN)
+            frames(step, first),
+            total,
+            factor * mask,
+            frames(at, first),
+            demo or step.source == Source.HUMAN,
+        )
     return result

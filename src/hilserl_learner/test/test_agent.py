@@ -1,23 +1,30 @@
 """DrQ-v2: one update, against a plain transcription of the paper's equations."""
+
 import copy
 from dataclasses import replace
 
-from hilserl_learner import agent as agent_module
-from hilserl_learner.agent import Agent, random_shift
-from hilserl_learner.algorithm import agent_config, AgentConfig, ALGORITHMS
-from hilserl_learner.checkpoints import (
-    agent_tensors, Checkpoints, load, restore, Snapshot)
-from hilserl_learner.network_config import NetworkConfig
-from hilserl_learner.policy import pack, Policy
-from hilserl_learner.pretrained import adopt_policy
-from hilserl_learner.replay import Batch, Replay
 import numpy as np
 import pytest
-from so101_description.errors import CellError
 from test_bags import record
 import torch
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from hilserl_core.policy.bundle import Policy, pack
+from hilserl_core.policy.network_config import NetworkConfig
+from hilserl_learner.agent import drqv2 as agent_module
+from hilserl_learner.agent.config import ALGORITHMS, AgentConfig, agent_config
+from hilserl_learner.agent.drqv2 import Agent, random_shift
+from hilserl_learner.replay.buffer import Batch, Replay
+from hilserl_learner.training.checkpoints import (
+    Checkpoints,
+    Snapshot,
+    agent_tensors,
+    load,
+    restore,
+)
+from hilserl_learner.training.warm_start import adopt_policy
+from so101_node.errors import CellError
 
 SMALL = AgentConfig(network=NetworkConfig(hidden=32, frame_stack=2), conv_dtype='float32')
 
@@ -26,23 +33,34 @@ def random_batch(schema, count=8, stack=2, number=0):
     generator = torch.Generator().manual_seed(number)
 
     def images():
-        return (torch.randint(
-            0, 256, (count, 64, 64, 3 * stack), dtype=torch.uint8, generator=generator),)
+        return (
+            torch.randint(
+                0, 256, (count, 64, 64, 3 * stack), dtype=torch.uint8, generator=generator
+            ),
+        )
 
     def normal(*shape):
         return torch.randn(shape, generator=generator)
+
     return Batch(
-        images=images(), state=normal(count, 19) * 0.3, action=normal(count, 4).clamp(-1, 1),
+        images=images(),
+        state=normal(count, 19) * 0.3,
+        action=normal(count, 4).clamp(-1, 1),
         reward=(normal(count) > 0).float(),
         discount=torch.full((count,), 0.97**3) * (torch.arange(count) > 2),
-        next_images=images(), next_state=normal(count, 19) * 0.3, human=torch.arange(count) < 4)
+        next_images=images(),
+        next_state=normal(count, 19) * 0.3,
+        human=torch.arange(count) < 4,
+    )
 
 
 def parameters(agent):
     return {
         f'{part}.{name}': value.detach().clone()
-        for part, module in agent.modules().items() if not part.startswith('acting_')
-        for name, value in module.named_parameters()}
+        for part, module in agent.modules().items()
+        if not part.startswith('acting_')
+        for name, value in module.named_parameters()
+    }
 
 
 def test_every_parameter_moves_in_one_update(schema):
@@ -66,9 +84,12 @@ def transcription(agent, batch, sigma):
         shifts = torch.randint(-4, 5, (2, len(images), 1), generator=generator)
         pixels = images.permute(0, 3, 1, 2).float()
         padded = F.pad(pixels, (4, 4, 4, 4), mode='replicate')
-        return torch.stack([
-            image[:, 4 + dy:68 + dy, 4 + dx:68 + dx]
-            for image, dy, dx in zip(padded, shifts[0, :, 0], shifts[1, :, 0])])
+        return torch.stack(
+            [
+                image[:, 4 + dy : 68 + dy, 4 + dx : 68 + dx]
+                for image, dy, dx in zip(padded, shifts[0, :, 0], shifts[1, :, 0])
+            ]
+        )
 
     def encode(pixels):
         # features lie as in memory: channels last
@@ -76,8 +97,8 @@ def transcription(agent, batch, sigma):
         return maps.permute(0, 2, 3, 1).reshape(len(pixels), -1)
 
     def smoothed(mean):
-        noise = (torch.empty_like(mean).normal_(generator=generator) * sigma)
-        value = (mean + noise.clamp(-0.3, 0.3))
+        noise = torch.empty_like(mean).normal_(generator=generator) * sigma
+        value = mean + noise.clamp(-0.3, 0.3)
         return value + (value.clamp(-1 + 1e-6, 1 - 1e-6) - value).detach()
 
     h = encode(augment(batch.images[0]))
@@ -92,7 +113,8 @@ def transcription(agent, batch, sigma):
     critic_gradients = {
         f'{part}.{name}': p.grad.clone()
         for part, module in (('encoder', encoder), ('critic', critic))
-        for name, p in module.named_parameters()}
+        for name, p in module.named_parameters()
+    }
     # Adam's first step of all moves each weight by the rate against the gradient's sign
     with torch.no_grad():
         for module in (encoder, critic):
@@ -105,22 +127,27 @@ def transcription(agent, batch, sigma):
     actor_gradients = {f'actor.{name}': p.grad for name, p in actor.named_parameters()}
     target = {
         f'critic_target.{name}': 0.99 * old + 0.01 * new
-        for (name, old), new in zip(target_critic.named_parameters(), critic.parameters())}
+        for (name, old), new in zip(target_critic.named_parameters(), critic.parameters())
+    }
     weights = {
-        f'{part}.{name}': p for part, module in (('encoder', encoder), ('critic', critic))
-        for name, p in module.named_parameters()}
+        f'{part}.{name}': p
+        for part, module in (('encoder', encoder), ('critic', critic))
+        for name, p in module.named_parameters()
+    }
     return critic_loss, actor_loss, critic_gradients | actor_gradients, weights | target
 
 
 PUBLISHED = replace(ALGORITHMS['drqv2'], conv_dtype='float32', head_dtype='float32')
 
 
-@pytest.mark.parametrize('config', [
-    SMALL, replace(SMALL, target_low=-1e9, target_high=1e9), PUBLISHED], ids=[
-        'cell', 'unbounded', 'drqv2'])
+@pytest.mark.parametrize(
+    'config',
+    [SMALL, replace(SMALL, target_low=-1e9, target_high=1e9), PUBLISHED],
+    ids=['cell', 'unbounded', 'drqv2'],
+)
 def test_losses_gradients_and_target_equal_the_papers_equations(schema, config):
     agent = Agent(schema, config, seed=3)
-    with torch.no_grad():   # target and online critic differ, as they do in training
+    with torch.no_grad():  # target and online critic differ, as they do in training
         for p in agent.critic_target.parameters():
             p.mul_(1.1)
     batch = random_batch(schema, stack=config.network.frame_stack)
@@ -149,7 +176,8 @@ def test_target_is_the_reward_alone_only_where_the_discount_is_zero(schema):
     batch = random_batch(schema)
     terminal = replace(batch, discount=torch.zeros(8))
     assert float(agent.update(terminal, 0.1)['target_mean']) == pytest.approx(
-        float(batch.reward.mean()), abs=1e-6)
+        float(batch.reward.mean()), abs=1e-6
+    )
     assert float(agent.update(batch, 0.1)['target_mean']) > 20.0
 
 
@@ -183,13 +211,17 @@ def test_making_an_agent_leaves_the_global_generator_alone(schema):
 def test_shift_is_a_window_of_the_edge_padded_image():
     images = torch.randint(0, 256, (40, 12, 10, 3), dtype=torch.uint8)
     shifted = random_shift(images, 3, torch.Generator().manual_seed(0))
-    padded = F.pad(
-        images.permute(0, 3, 1, 2).float(), (3, 3, 3, 3), mode='replicate').permute(0, 2, 3, 1)
+    padded = F.pad(images.permute(0, 3, 1, 2).float(), (3, 3, 3, 3), mode='replicate').permute(
+        0, 2, 3, 1
+    )
     offsets = set()
     for image, wide in zip(shifted, padded):
         matches = [
-            (dy, dx) for dy in range(7) for dx in range(7)
-            if torch.equal(image.float(), wide[dy:dy + 12, dx:dx + 10])]
+            (dy, dx)
+            for dy in range(7)
+            for dx in range(7)
+            if torch.equal(image.float(), wide[dy : dy + 12, dx : dx + 10])
+        ]
         assert len(matches) == 1
         offsets.add(matches[0])
     assert {dy for dy, _ in offsets} == set(range(7)) == {dx for _, dx in offsets}
@@ -219,10 +251,18 @@ def test_the_published_configuration_is_the_papers():
     config = ALGORITHMS['drqv2']
     network = config.network
     assert (config.learning_rate, config.tau, config.discount, config.n_step) == (
-        1e-4, 0.01, 0.99, 3)
+        1e-4,
+        0.01,
+        0.99,
+        3,
+    )
     assert (config.noise_clip, config.shift, config.bc) == (0.3, 4, '0')
     assert (network.strides, network.channels, network.bottleneck, network.hidden) == (
-        (2, 1, 1, 1), 32, 50, 1024)
+        (2, 1, 1, 1),
+        32,
+        50,
+        1024,
+    )
     assert (network.frame_stack, network.critics, network.critic_layer_norm) == (3, 2, False)
     assert config.target_low <= -1e6 and config.target_high >= 1e6
 
@@ -230,18 +270,27 @@ def test_the_published_configuration_is_the_papers():
 def test_parameter_counts_are_the_published_ones(schema):
     camera = replace(schema.cameras[0], out_height=84, out_width=84)
     agent = Agent(replace(schema, cameras=(camera,)), ALGORITHMS['drqv2'])
-    counts = {name: sum(p.numel() for p in module.parameters())
-              for name, module in agent.modules().items()}
-    states = 19 * 1024      # what proprioception adds to each first layer
+    counts = {
+        name: sum(p.numel() for p in module.parameters())
+        for name, module in agent.modules().items()
+    }
+    states = 19 * 1024  # what proprioception adds to each first layer
     assert counts['encoder'] == 30_368
     assert counts['actor'] == 3_066_074 + states
     assert counts['critic'] == 4_174_040 + 2 * states
 
 
-@pytest.mark.parametrize('text, name, value', [
-    ('discount=0.9', 'discount', 0.9), ('critic_layer_norm=true', 'critic_layer_norm', True),
-    ('frame_stack=4 critics=5', 'critics', 5), ('strides=2,2,2,1', 'strides', (2, 2, 2, 1)),
-    ('bc=linear(1,0,500)', 'bc', 'linear(1,0,500)'), ('n_step=1', 'n_step', 1)])
+@pytest.mark.parametrize(
+    'text, name, value',
+    [
+        ('discount=0.9', 'discount', 0.9),
+        ('critic_layer_norm=true', 'critic_layer_norm', True),
+        ('frame_stack=4 critics=5', 'critics', 5),
+        ('strides=2,2,2,1', 'strides', (2, 2, 2, 1)),
+        ('bc=linear(1,0,500)', 'bc', 'linear(1,0,500)'),
+        ('n_step=1', 'n_step', 1),
+    ],
+)
 def test_an_option_changes_its_number_alone(text, name, value):
     changed, published = agent_config('drqv2', text), ALGORITHMS['drqv2']
     lines = published.differences(changed)
@@ -249,15 +298,19 @@ def test_an_option_changes_its_number_alone(text, name, value):
     assert len(lines) == len(text.split())
 
 
-@pytest.mark.parametrize('algorithm, text, words', [
-    ('sac', '', "algorithm is 'sac'; it is one of cell, drqv2"),
-    ('cell', 'discont=0.9', 'is not NAME=VALUE with one of'),
-    ('cell', 'discount', 'is not NAME=VALUE'),
-    ('cell', 'discount=1.5', 'discount is 1.5; it must be from 0.0 to 1.0'),
-    ('cell', 'frame_stack=9', 'frame_stack is 9'),
-    ('cell', 'critics=two', 'critics=two is not a whole number'),
-    ('cell', 'conv_dtype=int8', 'bfloat16 or float32'),
-    ('cell', 'bc=much', "bc 'much' is neither")])
+@pytest.mark.parametrize(
+    'algorithm, text, words',
+    [
+        ('sac', '', "algorithm is 'sac'; it is one of cell, drqv2"),
+        ('cell', 'discont=0.9', 'is not NAME=VALUE with one of'),
+        ('cell', 'discount', 'is not NAME=VALUE'),
+        ('cell', 'discount=1.5', 'discount is 1.5; it must be from 0.0 to 1.0'),
+        ('cell', 'frame_stack=9', 'frame_stack is 9'),
+        ('cell', 'critics=two', 'critics=two is not a whole number'),
+        ('cell', 'conv_dtype=int8', 'bfloat16 or float32'),
+        ('cell', 'bc=much', "bc 'much' is neither"),
+    ],
+)
 def test_a_wrong_option_is_one_sentence(algorithm, text, words):
     with pytest.raises(CellError, match=words):
         agent_config(algorithm, text)
@@ -290,6 +343,7 @@ def test_cloning_pulls_towards_human_actions_alone(schema):
     def error(which):
         mean = agent.actor(agent.encoder(batch.images), batch.state)
         return float((mean - batch.action)[which].square().mean())
+
     before = error(batch.human), error(~batch.human)
     for _ in range(60):
         metrics = agent.update(batch, 0.05, bc=100.0)
@@ -327,11 +381,13 @@ def test_with_the_heads_alone_encoder_and_actor_stay(schema):
     before = parameters(agent)
     agent.update(random_batch(schema, number=1), 0.1, watch=True, heads_only=True)
     after = parameters(agent)
-    assert {name.partition('.')[0] for name in before
-            if not torch.equal(before[name], after[name])} == {'critic', 'critic_target'}
+    assert {
+        name.partition('.')[0] for name in before if not torch.equal(before[name], after[name])
+    } == {'critic', 'critic_target'}
     agent.update(random_batch(schema), 0.1)
-    assert not torch.equal(parameters(agent)['encoder.cameras.0.0.weight'],
-                           before['encoder.cameras.0.0.weight'])
+    assert not torch.equal(
+        parameters(agent)['encoder.cameras.0.0.weight'], before['encoder.cameras.0.0.weight']
+    )
 
 
 def test_the_policy_that_acts_is_an_average_of_what_was_learned(schema, tmp_path):
@@ -344,11 +400,15 @@ def test_the_policy_that_acts_is_an_average_of_what_was_learned(schema, tmp_path
         expected.lerp_(agent.actor.state_dict()[name], 0.25)
     torch.testing.assert_close(agent.acting['actor'].state_dict()[name], expected)
     assert not torch.equal(agent.actor.state_dict()[name], expected)
-    checkpoint = load(Checkpoints(tmp_path).save(
-        Snapshot.of(agent), {'updates': 3, 'version': 1, 'env_steps': 9}))
+    checkpoint = load(
+        Checkpoints(tmp_path).save(
+            Snapshot.of(agent), {'updates': 3, 'version': 1, 'env_steps': 9}
+        )
+    )
     assert torch.equal(
         Policy.from_bytes(checkpoint.policy).actor.state_dict()[name],
-        agent.acting['actor'].state_dict()[name])
+        agent.acting['actor'].state_dict()[name],
+    )
     resumed = Agent(schema, checkpoint.config, seed=9)
     restore(resumed, checkpoint)
     for one in (agent, resumed):
@@ -383,8 +443,11 @@ class Waits(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, arguments=(), options=None):
         self.count += function in (
-            torch.ops.aten._local_scalar_dense.default, torch.ops.aten.is_nonzero.default,
-            torch.ops.aten.nonzero.default, torch.ops.aten.equal.default)
+            torch.ops.aten._local_scalar_dense.default,
+            torch.ops.aten.is_nonzero.default,
+            torch.ops.aten.nonzero.default,
+            torch.ops.aten.equal.default,
+        )
         return function(*arguments, **(options or {}))
 
 
@@ -398,8 +461,10 @@ def test_an_update_never_waits_for_the_device(schema):
 
 
 def test_half_precision_is_close_to_float32(schema):
-    exact, half = (Agent(schema, replace(
-        PUBLISHED, conv_dtype=d, head_dtype=d), seed=2) for d in ('float32', 'bfloat16'))
+    exact, half = (
+        Agent(schema, replace(PUBLISHED, conv_dtype=d, head_dtype=d), seed=2)
+        for d in ('float32', 'bfloat16')
+    )
     batch = random_batch(schema, 16, stack=3)
     a, b = exact.update(batch, 0.1), half.update(batch, 0.1)
     for name in ('critic_loss', 'actor_loss', 'target_mean'):
@@ -419,7 +484,8 @@ def test_every_image_size_and_stack_learns_and_acts(schema, side, algorithm, sta
     after = parameters(agent)
     assert [n for n in before if torch.equal(before[n], after[n])] == []
     policy = Policy.from_bytes(
-        pack(schema, agent.config.network, agent.encoder, agent.actor, 1, 1, 0))
+        pack(schema, agent.config.network, agent.encoder, agent.actor, 1, 1, 0)
+    )
     action = policy.act([np.zeros((side, side, 3), np.uint8)], np.zeros(19), 0.0, None)
     assert action.shape == (4,) and np.abs(action).max() < 1.0
 
@@ -433,10 +499,18 @@ def test_two_cameras_from_the_replay_to_the_policy(schema):
     for i in range(30):
         images = tuple(
             np.full(camera.shape, base + i, np.uint8)
-            for base, camera in zip((0, 100), schema.cameras))
-        step = record(schema, i, 'e', last=i == 29, images=images,
-                      cameras=('wrist_camera', 'side'), image_stamps=(0, 0),
-                      schema_hash=schema.hash)
+            for base, camera in zip((0, 100), schema.cameras)
+        )
+        step = record(
+            schema,
+            i,
+            'e',
+            last=i == 29,
+            images=images,
+            cameras=('wrist_camera', 'side'),
+            image_stamps=(0, 0),
+            schema_hash=schema.hash,
+        )
         assert replay.add(step) == ''
     batch = replay.sample(16, False, rng)
     wrist, side = (image.numpy() for image in batch.images)
@@ -445,10 +519,11 @@ def test_two_cameras_from_the_replay_to_the_policy(schema):
     agent = Agent(schema, SMALL)
     metrics = agent.update(batch, 0.1)
     assert np.isfinite(float(metrics['critic_loss']))
-    policy = Policy.from_bytes(pack(
-        schema, SMALL.network, agent.encoder, agent.actor, 1, 1, 0, half=True), schema.hash)
+    policy = Policy.from_bytes(
+        pack(schema, SMALL.network, agent.encoder, agent.actor, 1, 1, 0, half=True), schema.hash
+    )
     frames = [rng.integers(0, 256, camera.shape, np.uint8) for camera in schema.cameras]
     first = policy.act(frames, np.zeros(19), 0.0, None)
     policy.reset()
     darker = policy.act([frames[0], frames[1] // 2], np.zeros(19), 0.0, None)
-    assert not np.allclose(first, darker, atol=1e-6)    # the second camera is seen
+    assert not np.allclose(first, darker, atol=1e-6)  # the second camera is seen

@@ -1,4 +1,5 @@
 """Bags: what goes in comes out, for rosbags, for rclpy's definitions, and after a kill."""
+
 from dataclasses import replace
 import os
 from pathlib import Path
@@ -8,39 +9,61 @@ import subprocess
 import sys
 import time
 
-from hilserl_learner.action_check import ActionCheck
 from ament_index_python.packages import get_package_share_directory
-from hilserl_learner.bag_types import STEP_TYPE, step_from_cdr, step_to_cdr, TASK_TYPE
-from hilserl_learner.bags import (
-    Bag, bag_name, EpisodeBag, find_bags, new_bag, open_bags, recover_all)
-from hilserl_learner.recorder import Recorder
-from hilserl_learner.run_directory import RunDirectory
-from hilserl_learner.steps import Outcome, Source, StepRecord
 import numpy as np
 import pytest
 from rclpy.serialization import deserialize_message, serialize_message
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import get_types_from_msg, get_typestore, Stores
-from so101_description.errors import CellError
-from so101_interfaces.msg import Step
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from hilserl_learner.step_messages import step_from_message, step_to_message
+from hilserl_core.bags.cdr import STEP_TYPE, TASK_TYPE, step_from_cdr, step_to_cdr
+from hilserl_core.bags.episode_bag import (
+    Bag,
+    EpisodeBag,
+    bag_name,
+    find_bags,
+    new_bag,
+    open_bags,
+    recover_all,
+)
+from hilserl_core.bags.messages import step_from_message, step_to_message
+from hilserl_core.bags.recorder import Recorder
+from hilserl_core.contract.action_check import ActionCheck
+from hilserl_core.contract.steps import Outcome, Source, StepRecord
+from hilserl_learner.training.run_directory import RunDirectory
+from so101_interfaces.msg import Step
+from so101_node.errors import CellError
 
 START = 1_700_000_000 * 10**9
 
 
 def record(schema, index, episode='e-1', last=False, **options):
     rng = np.random.default_rng(index)
-    return StepRecord(**{**dict(
-        stamp=START + index * 10**8 + 7, schema_hash=schema.hash, episode_id=episode, index=index,
-        cameras=('wrist_camera',), image_stamps=(START + index * 10**8,),
-        images=(rng.integers(0, 256, (64, 64, 3), np.uint8),),
-        state=(rng.normal(size=19) * 0.01).astype(np.float32),
-        action=np.zeros(0, np.float32) if last else rng.uniform(-1, 1, 4).astype(np.float32),
-        source=Source.NONE if last else Source.HUMAN, reward=None if last else 0.1,
-        last=last, outcome=Outcome.SUCCESS if last else Outcome.NONE, policy_version=3,
-        sigma=0.3), **options})
+    return StepRecord(
+        **{
+            **dict(
+                stamp=START + index * 10**8 + 7,
+                schema_hash=schema.hash,
+                episode_id=episode,
+                index=index,
+                cameras=('wrist_camera',),
+                image_stamps=(START + index * 10**8,),
+                images=(rng.integers(0, 256, (64, 64, 3), np.uint8),),
+                state=(rng.normal(size=19) * 0.01).astype(np.float32),
+                action=np.zeros(0, np.float32)
+                if last
+                else rng.uniform(-1, 1, 4).astype(np.float32),
+                source=Source.NONE if last else Source.HUMAN,
+                reward=None if last else 0.1,
+                last=last,
+                outcome=Outcome.SUCCESS if last else Outcome.NONE,
+                policy_version=3,
+                sigma=0.3,
+            ),
+            **options,
+        }
+    )
 
 
 def same(a, b):
@@ -69,7 +92,7 @@ def test_our_bytes_are_the_ones_rclpy_writes(schema):
     for step in (record(schema, 1), record(schema, 2, last=True)):
         message = step_to_message(step)
         ours, theirs = bytes(step_to_cdr(step)), serialize_message(message)
-        assert len(ours) == len(theirs)     # padding apart, whose content is undefined
+        assert len(ours) == len(theirs)  # padding apart, whose content is undefined
         assert deserialize_message(ours, Step) == message
         assert same(step, step_from_cdr(theirs))
         assert same(step, step_from_cdr(step_to_cdr(step)))
@@ -77,13 +100,18 @@ def test_our_bytes_are_the_ones_rclpy_writes(schema):
 
 
 def test_constants_are_the_messages():
-    assert {s.value for s in Source} == {
-        Step.SOURCE_NONE, Step.SOURCE_POLICY, Step.SOURCE_HUMAN}
+    assert {s.value for s in Source} == {Step.SOURCE_NONE, Step.SOURCE_POLICY, Step.SOURCE_HUMAN}
     assert Source.HUMAN == Step.SOURCE_HUMAN
     assert {f'OUTCOME_{o.name}': o.value for o in Outcome} == {
-        name: getattr(Step, name) for name in (
-            'OUTCOME_NONE', 'OUTCOME_SUCCESS', 'OUTCOME_FAILURE', 'OUTCOME_TIMEOUT',
-            'OUTCOME_DISCARDED')}
+        name: getattr(Step, name)
+        for name in (
+            'OUTCOME_NONE',
+            'OUTCOME_SUCCESS',
+            'OUTCOME_FAILURE',
+            'OUTCOME_TIMEOUT',
+            'OUTCOME_DISCARDED',
+        )
+    }
 
 
 def test_an_image_that_is_not_whole_is_refused(schema):
@@ -104,7 +132,8 @@ def test_any_rosbags_reader_opens_a_bag_by_its_own_definitions(schema, tmp_path)
     write(tmp_path / 'bag', schema)
     with AnyReader([tmp_path / 'bag']) as reader:
         topics = [
-            (c.topic, reader.deserialize(data, c.msgtype)) for c, _, data in reader.messages()]
+            (c.topic, reader.deserialize(data, c.msgtype)) for c, _, data in reader.messages()
+        ]
     assert [topic for topic, _ in topics] == ['/hilserl/task'] + ['/hilserl/step'] * 12
     assert topics[0][1].schema_hash == schema.hash
     assert topics[-1][1].outcome == Outcome.SUCCESS
@@ -139,12 +168,12 @@ def test_ids_from_the_wire_cannot_leave_the_directory(schema, tmp_path):
     second.close()
 
 
-KILLED = '''
+KILLED = """
 import sys
 import time
 from pathlib import Path
-from hilserl_learner.recorder import Recorder
-from hilserl_learner.tasks import make_task
+from hilserl_core.bags.recorder import Recorder
+from hilserl_core.contract.tasks import make_task
 import threading
 from test_bags import record
 schema = make_task('grasp_lift', 'test-model')
@@ -154,13 +183,16 @@ for i in range(1000):
     recorder.record(record(schema, i))
     print(i, flush=True)
     time.sleep(0.02)
-'''
+"""
 
 
 def test_a_killed_writer_loses_at_most_two_seconds(schema, tmp_path):
     writer = subprocess.Popen(
-        [sys.executable, '-c', KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True,
-        cwd=Path(__file__).parent)
+        [sys.executable, '-c', KILLED, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parent,
+    )
     stamps = []
     for line in writer.stdout:
         stamps.append((time.monotonic(), int(line)))
@@ -172,8 +204,8 @@ def test_a_killed_writer_loses_at_most_two_seconds(schema, tmp_path):
     writer.stdout.close()
     before = {p: p.read_bytes() for p in tmp_path.rglob('*.mcap')}
     assert find_bags(tmp_path) == []
-    sentence, = recover_all(tmp_path)
-    bag, = open_bags(tmp_path)
+    (sentence,) = recover_all(tmp_path)
+    (bag,) = open_bags(tmp_path)
     steps = list(bag.steps())
     old_enough = [number for at, number in stamps if at < killed - 2.0]
     assert len(old_enough) > 5 and len(steps) > old_enough[-1]
@@ -199,7 +231,7 @@ def test_a_power_cut_loses_at_most_what_was_not_yet_synced(schema, tmp_path, mon
     states = []
     for i in range(30):
         bag.write(record(schema, i, 'e'))
-        if i % 10 == 9:     # the recorder does so once a second
+        if i % 10 == 9:  # the recorder does so once a second
             bag.flush()
         states.append((i // 10 * 10 + (i % 10 == 9) * 10, dict(synced)))
     bag.close()
@@ -209,8 +241,11 @@ def test_a_power_cut_loses_at_most_what_was_not_yet_synced(schema, tmp_path, mon
         disk.mkdir()
         kept = state.get(tmp_path / 'bags', set())
         for path, content in state.items():
-            if isinstance(content, bytes) and path.parent.name in kept and (
-                    path.name in state.get(path.parent, ())):
+            if (
+                isinstance(content, bytes)
+                and path.parent.name in kept
+                and (path.name in state.get(path.parent, ()))
+            ):
                 (disk / path.parent.name).mkdir(exist_ok=True)
                 (disk / path.parent.name / path.name).write_bytes(content)
         sentences = recover_all(disk)
@@ -227,9 +262,9 @@ def test_a_bag_whose_end_did_not_reach_the_disk_is_recovered(schema, tmp_path, d
         file.write_bytes(file.read_bytes()[:-200])
     else:
         (tmp_path / 'bags' / 'e' / 'metadata.yaml').write_bytes(b'')
-    sentence, = recover_all(tmp_path / 'bags')
+    (sentence,) = recover_all(tmp_path / 'bags')
     assert 'e-recovered' in sentence
-    bag, = open_bags(tmp_path / 'bags')
+    (bag,) = open_bags(tmp_path / 'bags')
     assert len(list(bag.steps())) == 12 and recover_all(tmp_path / 'bags') == []
 
 
@@ -245,7 +280,7 @@ def test_a_bag_cut_anywhere_gives_what_is_whole_in_it(schema, tmp_path, part):
     (tmp_path / 'e' / 'metadata.yaml').unlink()
     file = tmp_path / 'e' / 'e.mcap'
     whole = file.read_bytes()
-    file.write_bytes(whole[:int(part * len(whole))])
+    file.write_bytes(whole[: int(part * len(whole))])
     sentences = recover_all(tmp_path)
     assert len(sentences) == 1
     recovered = [step for bag in open_bags(tmp_path) for step in bag.steps()]
@@ -334,7 +369,7 @@ def test_any_flipped_byte_is_a_sentence_or_harmless(schema, tmp_path):
     whole = file.read_bytes()
     rng = np.random.default_rng(0)
     for place in [*range(0, 300, 7), *rng.integers(0, len(whole), 100)]:
-        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xff]) + whole[place + 1:])
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         try:
             list(Bag(tmp_path / 'bag').steps())
         except CellError as error:

@@ -1,13 +1,15 @@
 """Batches drawn ahead are the batches that would have come anyway."""
+
 import threading
 
-from hilserl_learner.batches import Batches
-from hilserl_learner.replay import Replay
 import numpy as np
 import pytest
-from so101_description.errors import CellError
 from test_replay import episode
 import torch
+
+from hilserl_learner.replay.buffer import Replay
+from hilserl_learner.replay.prefetch import Batches
+from so101_node.errors import CellError
 
 CPU = torch.device('cpu')
 
@@ -38,7 +40,8 @@ def same(ours, theirs):
 
 def test_drawn_ahead_or_not_the_batches_are_the_same(replay):
     ahead, plain = (
-        Batches(replay, np.random.default_rng(1), 8, CPU, ahead) for ahead in (True, False))
+        Batches(replay, np.random.default_rng(1), 8, CPU, ahead) for ahead in (True, False)
+    )
     assert same(states(ahead, 5), states(plain, 5))
     ahead.close()
 
@@ -72,7 +75,7 @@ def test_what_was_deleted_is_not_learned_from_though_drawn_before(replay, schema
     replay.delete_episode('e0')
     before = batches.rng_state
     batches.forget()
-    assert batches.rng_state == before      # as though it had never been drawn
+    assert batches.rng_state == before  # as though it had never been drawn
     kept = replay.gather(replay._valid.members().astype(np.int64)).state
     with batches.next() as batch:
         assert all((kept == state).all(1).any() for state in batch.state)
@@ -83,7 +86,7 @@ def test_a_loader_that_dies_is_heard_of_at_the_next_batch(replay):
     batches = Batches(replay, np.random.default_rng(1), 8, CPU, ahead=True)
     states(batches, 1)
     replay.gather = None
-    states(batches, 1)      # was drawn before
+    states(batches, 1)  # was drawn before
     with pytest.raises(TypeError), batches.next():
         pass
     batches.close()

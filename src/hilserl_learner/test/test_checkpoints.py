@@ -1,18 +1,26 @@
 """Checkpoints: a resumed run is the run; what is broken is named and not used."""
+
 import subprocess
 import sys
 
-from hilserl_learner.agent import Agent
-from hilserl_learner.algorithm import AgentConfig
-from hilserl_learner.checkpoints import agent_tensors, Checkpoints, KEEP, restore, Snapshot
-from hilserl_learner.network_config import NetworkConfig
-from hilserl_learner.policy import Policy
-from hilserl_learner.replay import Replay
 import numpy as np
 import pytest
-from so101_description.errors import CellError
 from test_replay import episode
 import torch
+
+from hilserl_core.policy.bundle import Policy
+from hilserl_core.policy.network_config import NetworkConfig
+from hilserl_learner.agent.config import AgentConfig
+from hilserl_learner.agent.drqv2 import Agent
+from hilserl_learner.replay.buffer import Replay
+from hilserl_learner.training.checkpoints import (
+    KEEP,
+    Checkpoints,
+    Snapshot,
+    agent_tensors,
+    restore,
+)
+from so101_node.errors import CellError
 
 CONFIG = AgentConfig(network=NetworkConfig(hidden=32))
 
@@ -35,9 +43,16 @@ def train(agent, replay, rng, count):
 
 
 def save(checkpoints, agent, updates, rng=None, **state):
-    return checkpoints.save(Snapshot.of(agent), {
-        'updates': updates, 'version': 1, 'env_steps': 0,
-        'rng': rng.bit_generator.state if rng else {}, **state})
+    return checkpoints.save(
+        Snapshot.of(agent),
+        {
+            'updates': updates,
+            'version': 1,
+            'env_steps': 0,
+            'rng': rng.bit_generator.state if rng else {},
+            **state,
+        },
+    )
 
 
 def test_resumed_training_is_bit_identical(schema, replay, tmp_path):
@@ -70,8 +85,7 @@ def test_everything_the_next_update_needs_is_in_a_checkpoint(schema, replay, tmp
 
 
 @pytest.mark.parametrize('damage', ['cut', 'flip', 'gone', 'no state', 'bad state'])
-def test_a_broken_checkpoint_is_named_and_the_one_before_is_used(
-        schema, tmp_path, damage):
+def test_a_broken_checkpoint_is_named_and_the_one_before_is_used(schema, tmp_path, damage):
     checkpoints, agent = Checkpoints(tmp_path), Agent(schema, CONFIG)
     save(checkpoints, agent, 5)
     broken = save(checkpoints, agent, 10)
@@ -82,7 +96,7 @@ def test_a_broken_checkpoint_is_named_and_the_one_before_is_used(
     elif damage == 'flip':
         file.write_bytes(data[:5000] + bytes([data[5000] ^ 1]) + data[5001:])
     else:
-        file.write_bytes(data[:len(data) // 2])
+        file.write_bytes(data[: len(data) // 2])
     checkpoint, sentences = checkpoints.newest()
     assert checkpoint.directory.name == '5'
     assert len(sentences) == 1 and str(broken) in sentences[0] and 'damaged' in sentences[0]
@@ -137,8 +151,7 @@ def test_the_best_and_one_of_each_stretch_outlive_the_newest(schema, tmp_path):
     assert checkpoints.best() == '20' and (tmp_path / 'best').resolve().name == '20'
     for updates in range(20_200, 20_800, 100):
         save(checkpoints, agent, updates)
-    assert checkpoints.names() == [
-        '20', '10500', '20100', *map(str, range(20_300, 20_800, 100))]
+    assert checkpoints.names() == ['20', '10500', '20100', *map(str, range(20_300, 20_800, 100))]
     assert Policy.from_bytes((tmp_path / 'best' / 'policy.safetensors').read_bytes())
 
 
@@ -150,17 +163,18 @@ def test_a_snapshot_is_not_changed_by_later_updates(schema, replay, tmp_path):
     train(agent, replay, rng, 2)
     assert all(torch.equal(value, snapshot.tensors[name]) for name, value in before.items())
     changed = agent_tensors(agent)
-    assert not torch.equal(before['encoder.cameras.0.0.weight'],
-                           changed['encoder.cameras.0.0.weight'])
+    assert not torch.equal(
+        before['encoder.cameras.0.0.weight'], changed['encoder.cameras.0.0.weight']
+    )
 
 
-KILLS = '''
+KILLS = """
 import os, pathlib, random, signal, sys, time
 import torch
 torch.set_num_threads(1)
 from hilserl_learner.agent import Agent
 from hilserl_learner.checkpoints import Checkpoints, Snapshot
-from hilserl_learner.tasks import make_task
+from hilserl_core.contract.tasks import make_task
 checkpoints = Checkpoints(pathlib.Path(sys.argv[1]))
 snapshot = Snapshot.of(Agent(make_task('grasp_lift', 'test-model')))
 updates, torn = 0, 0
@@ -188,14 +202,15 @@ for kill in range(20):
     assert sentences == [] and newest.state['updates'] in (last, last + 1), (sentences, last)
     updates = newest.state['updates']
 print(torn)
-'''
+"""
 
 
 def test_killed_twenty_times_during_a_save_the_last_one_is_whole(tmp_path):
-    ended = subprocess.run([sys.executable, '-c', KILLS, str(tmp_path)], capture_output=True,
-                           text=True, timeout=120)
+    ended = subprocess.run(
+        [sys.executable, '-c', KILLS, str(tmp_path)], capture_output=True, text=True, timeout=120
+    )
     assert ended.returncode == 0, ended.stderr
-    assert int(ended.stdout) > 3    # that many kills did fall into a save
+    assert int(ended.stdout) > 3  # that many kills did fall into a save
 
 
 def test_the_list_shows_what_there_is_and_touches_nothing(schema, tmp_path):
@@ -205,10 +220,11 @@ def test_the_list_shows_what_there_is_and_touches_nothing(schema, tmp_path):
     for updates in (100, 200, 300):
         save(checkpoints, agent, updates, success=updates / 400, judged=20, episodes=7)
     (directory / '100' / 'state.json').write_text('{')
-    (directory / '.new-400').mkdir()    # a running learner's
-    command = [sys.executable, '-m', 'hilserl_learner.list_checkpoints', 'lift', '--runs-dir']
+    (directory / '.new-400').mkdir()  # a running learner's
+    command = [sys.executable, '-m', 'hilserl_learner.verb.checkpoints', 'lift', '--runs-dir']
     shown = subprocess.run(
-        [*command, str(tmp_path)], capture_output=True, text=True, timeout=60).stdout
+        [*command, str(tmp_path)], capture_output=True, text=True, timeout=60
+    ).stdout
     rows = {line.split('│')[1].strip(): line for line in shown.splitlines() if '│' in line}
     assert 'damaged' in rows['100'] and '0.50' in rows['200']
     assert 'latest best' in rows['300'] and '0.75' in rows['300']

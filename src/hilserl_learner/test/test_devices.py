@@ -2,17 +2,19 @@
 
 Beside them a tensor of the processor raises in most operations, and asking for a number in any.
 """
+
 from contextlib import nullcontext
 from dataclasses import replace
 import sys
 
-from hilserl_learner.agent import Agent
-from hilserl_learner.cuda_graph import Recorded, WARM_UP
 import pytest
-from test_agent import parameters, random_batch, SMALL
+from test_agent import SMALL, parameters, random_batch
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from hilserl_learner.agent.cuda_graph import WARM_UP, Recorded
+from hilserl_learner.agent.drqv2 import Agent
 
 AWAY = torch.device('meta')
 GRIPPER = replace(SMALL, network=replace(SMALL.network, gripper='discrete'))
@@ -46,20 +48,23 @@ def away(schema, monkeypatch):
     """Make agents there: of what such a device lacks, what does not matter is left out."""
     monkeypatch.setattr(torch, 'Generator', Generator)
     monkeypatch.setattr(torch, 'autocast', lambda *_, **__: nullcontext())
-    monkeypatch.setattr(sys.modules[torch.optim.Adam.__module__],
-                        '_device_dtype_check_for_fused', lambda *_, **__: None)
+    monkeypatch.setattr(
+        sys.modules[torch.optim.Adam.__module__],
+        '_device_dtype_check_for_fused',
+        lambda *_, **__: None,
+    )
     return lambda config: Agent(schema, config, 'meta')
 
 
 @pytest.mark.parametrize('config', PIECES, ids=['plain', 'gripper', 'frozen'])
 def test_an_update_stays_on_its_device_and_asks_it_nothing(schema, config, away):
     agent, batch = away(config), random_batch(schema).to(AWAY)
-    agent.update(batch, 0.1, 0.5)   # optimisers make their states
+    agent.update(batch, 0.1, 0.5)  # optimisers make their states
     with Left() as left:
         metrics = agent.update(batch, 0.1, 0.5, watch=True)
         assert left.operations == set()
         torch.zeros(1)
-    assert left.operations      # it would have been noticed
+    assert left.operations  # it would have been noticed
     assert {value.device for value in metrics.values()} == {AWAY}
     with pytest.raises(RuntimeError):
         float(metrics['critic_loss'])
@@ -77,14 +82,16 @@ def test_recorded_updates_are_the_updates(schema, config):
     replays = []
 
     def record(body):
-        place = []      # a replay leaves its result where the first one was
+        place = []  # a replay leaves its result where the first one was
 
         def again():
             replays.append(body)
             result = body()
             place.append(result)
             return place[0].copy_(result)
+
         return again
+
     update = Recorded(recorded._update, record, torch.device('cpu'), print)
     kept = []
     for number in range(WARM_UP + 3):
@@ -93,9 +100,9 @@ def test_recorded_updates_are_the_updates(schema, config):
         expected = plain.update(batch, sigma, bc, watch=True)
         kept.append((update(batch, sigma, bc), expected))
         for image in batch.images:
-            image.zero_()       # its memory is used again for another batch
+            image.zero_()  # its memory is used again for another batch
     assert len(replays) == 3
-    for ours, expected in kept:     # figures of earlier ones are not overwritten
+    for ours, expected in kept:  # figures of earlier ones are not overwritten
         assert ours.keys() == expected.keys()
         assert all(float(ours[name]) == float(expected[name]) for name in expected)
     a, b = parameters(plain), parameters(recorded)
@@ -107,6 +114,7 @@ def test_what_cannot_be_recorded_is_said_once_and_made_all_the_same(schema):
 
     def record(body):
         raise RuntimeError('operation not permitted when stream is capturing')
+
     update = Recorded(other._update, record, torch.device('cpu'), said.append)
     for number in range(WARM_UP + 2):
         batch = random_batch(schema, number=number)

@@ -1,26 +1,37 @@
 """A gripper that closes, holds or opens by Q, as in HIL-SERL, from the loss to the robot."""
+
 from dataclasses import replace
 
-from hilserl_learner.agent import Agent
-from hilserl_learner.checkpoints import agent_tensors, Checkpoints, restore, Snapshot
-from hilserl_learner.gripper import choice, gripper_loss, MARGIN
-from hilserl_learner.network_config import NetworkConfig
-from hilserl_learner.policy import Bundle, FORMAT, pack, Policy, tensors_digest
-from hilserl_learner.pretrained import adopt_policy
 import numpy as np
 import pytest
 import safetensors.torch
-from so101_description.errors import CellError
-from test_agent import parameters, random_batch, SMALL
+from test_agent import SMALL, parameters, random_batch
 from test_policy import observation, repacked
 import torch
+
+from hilserl_core.policy.bundle import FORMAT, Bundle, Policy, pack, tensors_digest
+from hilserl_core.policy.network_config import NetworkConfig
+from hilserl_learner.agent.drqv2 import Agent
+from hilserl_learner.agent.grasp_critic import MARGIN, choice, gripper_loss
+from hilserl_learner.training.checkpoints import Checkpoints, Snapshot, agent_tensors, restore
+from hilserl_learner.training.warm_start import adopt_policy
+from so101_node.errors import CellError
 
 CONFIG = replace(SMALL, network=replace(SMALL.network, gripper='discrete'))
 
 
 def packed(agent, version=1, **options):
-    return pack(agent.schema, agent.config.network, agent.encoder, agent.actor, version, 0, 0,
-                agent.gripper, **options)
+    return pack(
+        agent.schema,
+        agent.config.network,
+        agent.encoder,
+        agent.actor,
+        version,
+        0,
+        0,
+        agent.gripper,
+        **options,
+    )
 
 
 def rigged(schema, values):
@@ -41,16 +52,21 @@ def test_choices_are_the_nearest_of_close_hold_and_open():
 def test_the_loss_is_double_q_learning(schema):
     """Transcribed: the online network chooses, the target network says what that is worth."""
     agent, batch = Agent(schema, CONFIG, seed=2), random_batch(schema)
-    other, unbounded = Agent(schema, CONFIG, seed=3), replace(
-        CONFIG, target_low=-1e9, target_high=1e9)
+    other, unbounded = (
+        Agent(schema, CONFIG, seed=3),
+        replace(CONFIG, target_low=-1e9, target_high=1e9),
+    )
     agent.gripper_target.load_state_dict(other.gripper.state_dict())
     h, next_h = agent.encoder(batch.images), agent.encoder(batch.next_images)
-    loss = gripper_loss(agent.gripper, agent.gripper_target, batch, h, next_h, unbounded, 0.0,
-                        torch.float32)
+    loss = gripper_loss(
+        agent.gripper, agent.gripper_target, batch, h, next_h, unbounded, 0.0, torch.float32
+    )
     with torch.no_grad():
         q, online, target = (
-            agent.gripper(h, batch.state), agent.gripper(next_h, batch.next_state),
-            agent.gripper_target(next_h, batch.next_state))
+            agent.gripper(h, batch.state),
+            agent.gripper(next_h, batch.next_state),
+            agent.gripper_target(next_h, batch.next_state),
+        )
         assert (online.argmax(1) != target.argmax(1)).any()
         total = 0.0
         for i in range(8):
@@ -76,8 +92,9 @@ def test_it_learns_which_choice_pays(schema):
     agent, batch = Agent(schema, CONFIG), random_batch(schema, 48)
     action = batch.action.clone()
     action[:, 3] = torch.arange(48) % 3 - 1.0
-    batch = replace(batch, action=action, reward=(action[:, 3] == -1.0).float(),
-                    discount=torch.zeros(48))
+    batch = replace(
+        batch, action=action, reward=(action[:, 3] == -1.0).float(), discount=torch.zeros(48)
+    )
     for _ in range(80):
         agent.update(batch, 0.1)
     with torch.no_grad():
@@ -89,8 +106,13 @@ def test_cloning_leads_humans_choices_by_a_margin(schema):
     agent, batch = Agent(schema, CONFIG), random_batch(schema, 16)
     action = batch.action.clone()
     action[:, 3] = 1.0
-    batch = replace(batch, action=action, human=torch.arange(16) < 8, reward=torch.zeros(16),
-                    discount=torch.zeros(16))
+    batch = replace(
+        batch,
+        action=action,
+        human=torch.arange(16) < 8,
+        reward=torch.zeros(16),
+        discount=torch.zeros(16),
+    )
     for _ in range(80):
         agent.update(batch, 0.1, bc=10.0)
     with torch.no_grad():
@@ -98,8 +120,9 @@ def test_cloning_leads_humans_choices_by_a_margin(schema):
     assert (q[:, 2] - q[:, :2].amax(1)).min() > 0.5 * MARGIN
 
 
-@pytest.mark.parametrize('values, expected', [
-    ((0.9, 0.1, 0.2), -1.0), ((0.1, 0.9, 0.2), 0.0), ((0.1, 0.2, 0.9), 1.0)])
+@pytest.mark.parametrize(
+    'values, expected', [((0.9, 0.1, 0.2), -1.0), ((0.1, 0.9, 0.2), 0.0), ((0.1, 0.2, 0.9), 1.0)]
+)
 def test_the_bundle_makes_the_choice_with_the_highest_q(schema, values, expected):
     policy = Policy.from_bytes(packed(rigged(schema, values)), schema.hash)
     images, state = observation(np.random.default_rng(0), schema)
@@ -112,8 +135,10 @@ def test_little_noise_leaves_the_choice_alone_and_much_tries_all(schema):
     policy = Policy.from_bytes(packed(rigged(schema, (0.9, 0.1, 0.2))))
     rng = np.random.default_rng(0)
     images, state = observation(rng, schema)
-    chosen = {sigma: [float(policy.act(images, state, sigma, rng)[3]) for _ in range(100)]
-              for sigma in (0.1, 1.0)}
+    chosen = {
+        sigma: [float(policy.act(images, state, sigma, rng)[3]) for _ in range(100)]
+        for sigma in (0.1, 1.0)
+    }
     assert set(chosen[0.1]) == {-1.0} and set(chosen[1.0]) == {-1.0, 0.0, 1.0}
 
 
@@ -123,17 +148,29 @@ def test_a_bundle_without_its_gripper_is_refused(schema):
     with pytest.raises(CellError, match='gripper.q.0.weight is missing'):
         Policy.from_bytes(repacked(data, lambda t: t.pop('gripper.q.0.weight')))
     with pytest.raises(CellError, match='golden action is off'):
-        Policy.from_bytes(repacked(data, lambda t: t.update(
-            {'gripper.q.6.bias': t['gripper.q.6.bias'] + 0.1})))
+        Policy.from_bytes(
+            repacked(data, lambda t: t.update({'gripper.q.6.bias': t['gripper.q.6.bias'] + 0.1}))
+        )
 
 
 def test_bundles_from_before_there_was_a_choice_are_read(schema):
     bundle = Bundle.from_bytes(packed(Agent(schema, SMALL)))
     network = bundle.network.to_json().replace('"gripper": "continuous", ', '')
     assert 'gripper' not in network
-    policy = Policy.from_bytes(safetensors.torch.save(bundle.tensors, metadata={
-        'format': FORMAT, 'schema': schema.canonical(), 'network': network, 'version': '3',
-        'updates': '1', 'env_steps': '1', 'digest': tensors_digest(bundle.tensors)}))
+    policy = Policy.from_bytes(
+        safetensors.torch.save(
+            bundle.tensors,
+            metadata={
+                'format': FORMAT,
+                'schema': schema.canonical(),
+                'network': network,
+                'version': '3',
+                'updates': '1',
+                'env_steps': '1',
+                'digest': tensors_digest(bundle.tensors),
+            },
+        )
+    )
     assert policy.network == SMALL.network and policy.gripper is None
     with pytest.raises(CellError, match="gripper is 'vacuum'"):
         NetworkConfig(gripper='vacuum')
@@ -143,6 +180,7 @@ def test_resumed_training_is_bit_identical(schema, tmp_path):
     def train(agent, first):
         for number in range(first, first + 4):
             agent.update(random_batch(schema, number=number), 0.1, 0.3)
+
     straight, checkpoints = Agent(schema, CONFIG, seed=1), Checkpoints(tmp_path)
     train(straight, 0)
     checkpoints.save(Snapshot.of(straight), {'updates': 4, 'version': 1, 'env_steps': 0})

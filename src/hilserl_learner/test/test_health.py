@@ -1,14 +1,16 @@
 """What the learner watches, and the sentences it says."""
+
 from dataclasses import replace
 
-from hilserl_learner.algorithm import AgentConfig, ALGORITHMS
-from hilserl_learner.health import broken_inputs, Health, LIVE_STEPS
-from hilserl_learner.replay import Replay
 import numpy as np
 import pytest
 from test_agent import random_batch
 from test_bags import record
 import torch
+
+from hilserl_learner.agent.config import ALGORITHMS, AgentConfig
+from hilserl_learner.replay.buffer import Replay
+from hilserl_learner.training.health import LIVE_STEPS, Health, broken_inputs
 
 METRICS = {'q_mean': 0.4}
 
@@ -20,8 +22,11 @@ def health(schema):
 
 @pytest.fixture
 def batch(schema):
-    return replace(random_batch(schema, 64), next_images=(), images=(
-        torch.full((64, 64, 64, 3), 100, dtype=torch.uint8),))
+    return replace(
+        random_batch(schema, 64),
+        next_images=(),
+        images=(torch.full((64, 64, 64, 3), 100, dtype=torch.uint8),),
+    )
 
 
 @pytest.fixture
@@ -78,10 +83,12 @@ def test_a_loss_that_stays_high_names_its_causes_in_order(health, batch, replay)
     look(health, batch, replay, [2000.0] * 99)
     assert health.warnings == []
     look(health, batch, replay, [2000.0])
-    sentence, = health.warnings
-    assert sentence.index('(1) actions: gripper never change') < sentence.index(
-        '(2) reward scale: n-step rewards are from 0 to 100, which is large') < sentence.index(
-        '(3) schema mix: every step')
+    (sentence,) = health.warnings
+    assert (
+        sentence.index('(1) actions: gripper never change')
+        < sentence.index('(2) reward scale: n-step rewards are from 0 to 100, which is large')
+        < sentence.index('(3) schema mix: every step')
+    )
     look(health, batch, replay, [1.0])
     assert health.warnings == []
 

@@ -1,27 +1,29 @@
 """Import: recordings of every kind become the steps that were executed, or a sentence."""
+
 from dataclasses import replace
 import json
 import shutil
 import sqlite3
 
-from hilserl_learner import import_bags, label_bag
-from hilserl_learner.bags import Bag, bags_by_time, EpisodeBag
-from hilserl_learner.importing import import_bag
-from hilserl_learner.labels import content_hash, read_labels, sidecar
-from hilserl_learner.loading import load_demonstrations
-from hilserl_learner.observe import crop_resize
-from hilserl_learner.replay import Replay
-from hilserl_learner.steps import Outcome, Source
-from hilserl_learner.tasks import make_task
 import numpy as np
 import pytest
 import raw_cell
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
-from so101_description.errors import CellError
-from so101_description.kinematics import Kinematics
-from so101_description.model import model_hash
 from test_bags import record
 import yaml
+
+from hilserl_core.bags.episode_bag import Bag, EpisodeBag, bags_by_time
+from hilserl_core.bags.labels import content_hash, read_labels, sidecar
+from hilserl_core.contract.observation import crop_resize
+from hilserl_core.contract.steps import Outcome, Source
+from hilserl_core.contract.tasks import make_task
+from hilserl_learner.importing.importer import import_bag
+from hilserl_learner.replay.buffer import Replay
+from hilserl_learner.training.fill_replay import load_demonstrations
+from hilserl_learner.verb import import_bags, label
+from so101_description.kinematics import Kinematics
+from so101_description.model import model_hash
+from so101_node.errors import CellError
 
 ZSTD = CompressionFormat.ZSTD
 
@@ -76,9 +78,13 @@ def test_imported_actions_are_the_executed_ones(recording, raw, task, tmp_path):
     assert content_hash(raw) == before
 
 
-@pytest.mark.parametrize('drop, age', [
-    ((), lambda before: before if before >= 5e6 else np.inf),   # what the loop had heard
-    (('status', 'commands'), abs)])                             # there was no loop: the nearest
+@pytest.mark.parametrize(
+    'drop, age',
+    [
+        ((), lambda before: before if before >= 5e6 else np.inf),  # what the loop had heard
+        (('status', 'commands'), abs),
+    ],
+)  # there was no loop: the nearest
 def test_frames_are_the_right_ones_through_the_one_crop(recording, task, tmp_path, drop, age):
     _, found = import_of(recording, task, tmp_path, drop=drop)
     frames = dict(recording.streams['images'])
@@ -89,14 +95,18 @@ def test_frames_are_the_right_ones_through_the_one_crop(recording, task, tmp_pat
         assert np.array_equal(step.images[0], expected)
 
 
-@pytest.mark.parametrize('options', [
-    {'plugin': StoragePlugin.SQLITE3},
-    {'plugin': StoragePlugin.SQLITE3, 'compression': (CompressionMode.FILE, ZSTD)},
-    {'plugin': StoragePlugin.SQLITE3, 'compression': (CompressionMode.MESSAGE, ZSTD)},
-    {'compression': (CompressionMode.STORAGE, ZSTD)},
-    {'compressed': True},
-    {'namespace': '/left'},
-], ids=['sqlite', 'sqlite-file-zstd', 'sqlite-message-zstd', 'mcap-zstd', 'png', 'namespace'])
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'plugin': StoragePlugin.SQLITE3},
+        {'plugin': StoragePlugin.SQLITE3, 'compression': (CompressionMode.FILE, ZSTD)},
+        {'plugin': StoragePlugin.SQLITE3, 'compression': (CompressionMode.MESSAGE, ZSTD)},
+        {'compression': (CompressionMode.STORAGE, ZSTD)},
+        {'compressed': True},
+        {'namespace': '/left'},
+    ],
+    ids=['sqlite', 'sqlite-file-zstd', 'sqlite-message-zstd', 'mcap-zstd', 'png', 'namespace'],
+)
 def test_every_kind_of_bag_gives_the_same_steps(recording, task, tmp_path, options):
     _, found = import_of(recording, task, tmp_path, **options)
     for steps in found:
@@ -126,23 +136,31 @@ def test_humbles_bags_without_definitions_are_read(recording, task, tmp_path):
 def test_split_bags_are_one(recording, task, tmp_path):
     middle = raw_cell.START + 35 * raw_cell.TICK
     for name, keep in (('a', lambda s: s < middle), ('b', lambda s: s >= middle)):
-        part = raw_cell.Recording({
-            topic: [item for item in stream if keep(item[0])]
-            for topic, stream in recording.streams.items()}, {})
+        part = raw_cell.Recording(
+            {
+                topic: [item for item in stream if keep(item[0])]
+                for topic, stream in recording.streams.items()
+            },
+            {},
+        )
         raw_cell.write(tmp_path / name, part)
     shutil.move(tmp_path / 'b' / 'b.mcap', tmp_path / 'a')
-    data, other = (yaml.safe_load((tmp_path / n / 'metadata.yaml').read_text())[
-        'rosbag2_bagfile_information'] for n in 'ab')
+    data, other = (
+        yaml.safe_load((tmp_path / n / 'metadata.yaml').read_text())['rosbag2_bagfile_information']
+        for n in 'ab'
+    )
     data['relative_file_paths'] += other['relative_file_paths']
     data['files'] += other['files']
     data['message_count'] += other['message_count']
     data['duration']['nanoseconds'] += other['duration']['nanoseconds']
-    counts = {t['topic_metadata']['name']: t['message_count']
-              for t in other['topics_with_message_count']}
+    counts = {
+        t['topic_metadata']['name']: t['message_count'] for t in other['topics_with_message_count']
+    }
     for topic in data['topics_with_message_count']:
         topic['message_count'] += counts[topic['topic_metadata']['name']]
     (tmp_path / 'a' / 'metadata.yaml').write_text(
-        yaml.safe_dump({'rosbag2_bagfile_information': data}))
+        yaml.safe_dump({'rosbag2_bagfile_information': data})
+    )
     shutil.rmtree(tmp_path / 'b')
     import_bag(tmp_path / 'a', task, tmp_path / 'out')
     for steps in episodes(tmp_path / 'out'):
@@ -158,8 +176,7 @@ def test_without_commands_the_leader_gives_the_actions(recording, task, tmp_path
         assert np.median(error) < 0.05 * np.median(np.abs(executed))
 
 
-def test_from_the_follower_alone_xyz_is_right_and_the_lost_grip_is_said(
-        recording, task, tmp_path):
+def test_from_the_follower_alone_xyz_is_right_and_the_lost_grip_is_said(recording, task, tmp_path):
     report, found = import_of(recording, task, tmp_path, drop=('commands', 'leader'))
     assert 'squeezing is lost' in next(iter(report.gripper_from))
     for steps in found:
@@ -195,8 +212,8 @@ def test_labels_by_time_fall_on_the_episode_under_way_and_end_it(recording, task
     raw_cell.write(tmp_path / 'bag', recording, drop=('rewards',))
     before = content_hash(tmp_path / 'bag')
     first = 2.5 + 1.2
-    assert label_bag.main([str(tmp_path / 'bag'), 'success', '--at', str(first)]) == 0
-    assert label_bag.main([str(tmp_path / 'bag'), 'failure']) == 0
+    assert label.main([str(tmp_path / 'bag'), 'success', '--at', str(first)]) == 0
+    assert label.main([str(tmp_path / 'bag'), 'failure']) == 0
     assert len(read_labels(tmp_path / 'bag')) == 2 and content_hash(tmp_path / 'bag') == before
     import_bag(tmp_path / 'bag', task, tmp_path / 'out')
     one, two = episodes(tmp_path / 'out')
@@ -208,9 +225,9 @@ def test_labels_by_time_fall_on_the_episode_under_way_and_end_it(recording, task
 
 def test_labels_of_other_data_are_refused(recording, task, tmp_path, capsys):
     raw_cell.write(tmp_path / 'bag', recording)
-    assert label_bag.main([str(tmp_path / 'bag'), 'success', '--at', '1000']) == 1
+    assert label.main([str(tmp_path / 'bag'), 'success', '--at', '1000']) == 1
     assert 'is not within bag' in capsys.readouterr().err
-    label_bag.main([str(tmp_path / 'bag'), 'success'])
+    label.main([str(tmp_path / 'bag'), 'success'])
     file = sidecar(tmp_path / 'bag')
     data = json.loads(file.read_text())
     file.write_text(json.dumps(data | {'sha256': '0'}))
@@ -224,7 +241,8 @@ def test_labels_of_other_data_are_refused(recording, task, tmp_path, capsys):
 def test_out_of_order_and_double_messages_change_nothing(recording, task, tmp_path):
     twice = raw_cell.Recording(
         {name: stream + stream[::50] for name, stream in recording.streams.items()},
-        recording.executed)
+        recording.executed,
+    )
     report, found = import_of(twice, task, tmp_path, jitter=30_000_000)
     assert any('out of order' in note for note in report.notes)
     for steps in found:
@@ -234,9 +252,9 @@ def test_out_of_order_and_double_messages_change_nothing(recording, task, tmp_pa
 def test_missing_frames_are_gaps_not_guesses(recording, task, tmp_path):
     hole = range(raw_cell.START + 30 * raw_cell.TICK, raw_cell.START + 33 * raw_cell.TICK)
     streams = recording.streams | {
-        'images': [item for item in recording.streams['images'] if item[0] not in hole]}
-    report, found = import_of(
-        raw_cell.Recording(streams, recording.executed), task, tmp_path)
+        'images': [item for item in recording.streams['images'] if item[0] not in hole]
+    }
+    report, found = import_of(raw_cell.Recording(streams, recording.executed), task, tmp_path)
     assert report.dropped == 3 and report.gaps == 1
     indices = [step.index for step in found[0]]
     missing = sorted(set(range(21)) - set(indices))
@@ -245,11 +263,14 @@ def test_missing_frames_are_gaps_not_guesses(recording, task, tmp_path):
     assert np.abs(actions(found[0]) - np.delete(executed, missing, 0)).max() < 1e-4
 
 
-@pytest.mark.parametrize('convert, words', [
-    (np.rad2deg, 'angles are in rad|degrees'),
-    (lambda q: q + np.array([0, 2.5, 0, 0, 0, 0]), 'are these degrees'),
-    (lambda q: q * np.nan, 'not an angle'),
-])
+@pytest.mark.parametrize(
+    'convert, words',
+    [
+        (np.rad2deg, 'angles are in rad|degrees'),
+        (lambda q: q + np.array([0, 2.5, 0, 0, 0, 0]), 'are these degrees'),
+        (lambda q: q * np.nan, 'not an angle'),
+    ],
+)
 def test_another_unit_is_refused(recording, task, tmp_path, convert, words):
     with pytest.raises(CellError, match=words):
         import_of(recording, task, tmp_path, convert=convert)
@@ -260,8 +281,9 @@ def test_what_is_missing_is_named(recording, task, tmp_path):
         import_of(recording, task, tmp_path, drop=('follower', 'images'))
     raw_cell.write(tmp_path / 'full', recording)
     with pytest.raises(CellError, match=r'the task expects \(480, 640, 3\)'):
-        import_bag(tmp_path / 'full', make_task('grasp_lift', model_hash(), 640, 480),
-                   tmp_path / 'out')
+        import_bag(
+            tmp_path / 'full', make_task('grasp_lift', model_hash(), 640, 480), tmp_path / 'out'
+        )
 
 
 def test_fuzzed_recordings_are_a_sentence_or_whole(recording, task, tmp_path):
@@ -274,7 +296,7 @@ def test_fuzzed_recordings_are_a_sentence_or_whole(recording, task, tmp_path):
         if number % 2:
             file.write_bytes(whole[:place])
         else:
-            file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xff]) + whole[place + 1:])
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         try:
             import_bag(tmp_path / 'bag', task, tmp_path / 'out')
             shutil.rmtree(tmp_path / 'out')
@@ -283,6 +305,7 @@ def test_fuzzed_recordings_are_a_sentence_or_whole(recording, task, tmp_path):
 
 
 # recorded steps
+
 
 def zeroed(task, recording, tmp_path, change, states=lambda state: state):
     """A bag of the recording's steps with other actions (and states)."""
@@ -297,11 +320,14 @@ def zeroed(task, recording, tmp_path, change, states=lambda state: state):
     return tmp_path / 'bags'
 
 
-@pytest.mark.parametrize('change', [
-    np.zeros_like, lambda a: np.array([-0.9, 0.9, -0.9, 0.5], np.float32)],
-    ids=['zero', 'constant'])
+@pytest.mark.parametrize(
+    'change',
+    [np.zeros_like, lambda a: np.array([-0.9, 0.9, -0.9, 0.5], np.float32)],
+    ids=['zero', 'constant'],
+)
 def test_zero_and_constant_actions_are_recomputed_and_it_is_said(
-        recording, task, tmp_path, change):
+    recording, task, tmp_path, change
+):
     bags = zeroed(task, recording, tmp_path, change)
     notes = []
     for bag in bags_by_time(bags):
@@ -316,11 +342,19 @@ def test_zero_and_constant_actions_are_recomputed_and_it_is_said(
 
 
 def test_actions_that_nothing_recorded_gives_are_refused_with_one_reason(
-        recording, task, tmp_path):
+    recording, task, tmp_path
+):
     joints = np.array(['.position' in name or '.following' in name for name in task.state_names])
-    bags = zeroed(task, recording, tmp_path, np.zeros_like,
-                  lambda state: np.where(joints, np.float32(0.0), state))
-    with pytest.raises(CellError, match='cannot be learned from: bag .*: the same; record it') as e:
+    bags = zeroed(
+        task,
+        recording,
+        tmp_path,
+        np.zeros_like,
+        lambda state: np.where(joints, np.float32(0.0), state),
+    )
+    with pytest.raises(
+        CellError, match='cannot be learned from: bag .*: the same; record it'
+    ) as e:
         load_demonstrations([bags], Replay(task, 1000), print)
     assert str(e.value).count('add up to') == 1
 

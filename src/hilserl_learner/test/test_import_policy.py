@@ -1,17 +1,19 @@
 """A DrQ-v2 state dict becomes the policy it was, and what does not fit is listed."""
+
 from dataclasses import replace
 import subprocess
 import sys
 
-from hilserl_learner.import_policy import convert, KEYS, read_weights
-from hilserl_learner.policy import Policy
 import numpy as np
 import pytest
-from so101_description.errors import CellError
 import torch
 from torch import nn
 
-FEATURES = 32 * 25 * 25     # 64x64 pixels, strides 2, 1, 1, 1
+from hilserl_core.policy.bundle import Policy
+from hilserl_learner.verb.import_policy import KEYS, convert, read_weights
+from so101_node.errors import CellError
+
+FEATURES = 32 * 25 * 25  # 64x64 pixels, strides 2, 1, 1, 1
 
 
 @pytest.fixture(scope='module')
@@ -23,10 +25,14 @@ def published():
         layers += [nn.Conv2d(inputs, 32, 3, stride), nn.ReLU()]
     trunk = nn.Sequential(nn.Linear(FEATURES, 50), nn.LayerNorm(50), nn.Tanh())
     policy = nn.Sequential(
-        nn.Linear(50, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4))
-    return nn.ModuleDict({
-        'encoder': nn.ModuleDict({'convnet': nn.Sequential(*layers)}),
-        'actor': nn.ModuleDict({'trunk': trunk, 'policy': policy})})
+        nn.Linear(50, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4)
+    )
+    return nn.ModuleDict(
+        {
+            'encoder': nn.ModuleDict({'convnet': nn.Sequential(*layers)}),
+            'actor': nn.ModuleDict({'trunk': trunk, 'policy': policy}),
+        }
+    )
 
 
 def test_the_imported_policy_acts_as_the_published_network_does(schema, published, tmp_path):
@@ -48,8 +54,11 @@ def test_the_imported_policy_acts_as_the_published_network_does(schema, publishe
 def test_all_shapes_that_do_not_fit_are_listed(schema, published):
     camera = replace(schema.cameras[0], out_height=84, out_width=84)
     weights = {**published.state_dict(), 'critic.Q1.0.weight': torch.zeros(3)}
-    with pytest.raises(CellError, match=r'actor.trunk.0.weight is \(50, 20000\), '
-                       r'actor.trunk.image.0.weight is \(50, 39200\)'):
+    with pytest.raises(
+        CellError,
+        match=r'actor.trunk.0.weight is \(50, 20000\), '
+        r'actor.trunk.image.0.weight is \(50, 39200\)',
+    ):
         convert(weights, replace(schema, cameras=(camera,)))
     assert 'critic.Q1.0.weight: not in a policy, left out' in convert(weights, schema)[1]
     del weights['actor.policy.4.bias']
@@ -68,14 +77,24 @@ def test_a_pickled_object_is_not_loaded(published, tmp_path):
 
 def test_the_command_writes_a_bundle_once(published, tmp_path):
     torch.save(published.state_dict(), tmp_path / 'weights.pt')
-    command = [sys.executable, '-m', 'hilserl_learner.import_policy',
-               str(tmp_path / 'weights.pt'), '--out', str(tmp_path / 'policy.safetensors')]
+    command = [
+        sys.executable,
+        '-m',
+        'hilserl_learner.verb.import_policy',
+        str(tmp_path / 'weights.pt'),
+        '--out',
+        str(tmp_path / 'policy.safetensors'),
+    ]
     first = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert first.returncode == 0 and '18 tensors matched' in first.stdout, first.stderr
     assert Policy.from_bytes((tmp_path / 'policy.safetensors').read_bytes()).version == 0
     again = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert again.returncode == 1 and 'cannot be written' in again.stderr
     assert 'Traceback' not in again.stderr
-    other = subprocess.run([*command[:-1], str(tmp_path / 'other'), '--frame-size', '84'],
-                           capture_output=True, text=True, timeout=60)
+    other = subprocess.run(
+        [*command[:-1], str(tmp_path / 'other'), '--frame-size', '84'],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert other.returncode == 1 and '(50, 39200)' in other.stderr

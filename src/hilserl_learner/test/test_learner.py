@@ -1,40 +1,52 @@
 """The learner without ROS: pacing, resume, demonstrations, refusals, failure."""
+
 from dataclasses import replace
 import shutil
 import threading
 import time
 
-from hilserl_learner.agent import Agent
-from hilserl_learner.algorithm import ALGORITHMS
-from hilserl_learner.bags import EpisodeBag, open_bags
-from hilserl_learner.batches import Batches
-from hilserl_learner.checkpoints import agent_tensors, Checkpoints, restore
-from hilserl_learner.curves import BrokenDown
-from hilserl_learner.learner import Learner
-from hilserl_learner.learner_options import LearnerOptions
-from hilserl_learner.pacing import Pacer
-from hilserl_learner.policy import Policy
-from hilserl_learner.saver import Saver
-from hilserl_learner.steps import Outcome, Source
 import numpy as np
 import pytest
-from so101_description.errors import CellError
 from test_bags import record
 from test_losses import mounted
 import torch
 
+from hilserl_core.bags.episode_bag import EpisodeBag, open_bags
+from hilserl_core.contract.steps import Outcome, Source
+from hilserl_core.policy.bundle import Policy
+from hilserl_learner.agent.config import ALGORITHMS
+from hilserl_learner.agent.drqv2 import Agent
+from hilserl_learner.replay.prefetch import Batches
+from hilserl_learner.training.checkpoint_writer import Saver
+from hilserl_learner.training.checkpoints import Checkpoints, agent_tensors, restore
+from hilserl_learner.training.learner import Learner
+from hilserl_learner.training.metrics import BrokenDown
+from hilserl_learner.training.options import LearnerOptions
+from hilserl_learner.training.update_pacer import Pacer
+from so101_node.errors import CellError
+
 OPTIONS = LearnerOptions(
-    start='scratch', batch_size=8, min_steps=10, publish_period=0.1, memory_gb=0.02)
+    start='scratch', batch_size=8, min_steps=10, publish_period=0.1, memory_gb=0.02
+)
 
 
 def episode(schema, name, length=8, outcome=Outcome.SUCCESS, **options):
     steps = []
     for i in range(length + 1):
         last = i == length
-        steps.append(record(
-            schema, i, name, last=last, outcome=outcome if last else Outcome.NONE,
-            terminated=i == length - 1, reward=None if last else float(i == length - 1),
-            source=Source.NONE if last else Source.HUMAN if i % 2 else Source.POLICY, **options))
+        steps.append(
+            record(
+                schema,
+                i,
+                name,
+                last=last,
+                outcome=outcome if last else Outcome.NONE,
+                terminated=i == length - 1,
+                reward=None if last else float(i == length - 1),
+                source=Source.NONE if last else Source.HUMAN if i % 2 else Source.POLICY,
+                **options,
+            )
+        )
     return steps
 
 
@@ -44,11 +56,13 @@ class Cell:
     def __init__(self, schema, directory, options=OPTIONS):
         self.said, self.published = [], []
         self.learner = Learner(
-            schema, directory, options, lambda *a: self.published.append(a), self.said.append)
+            schema, directory, options, lambda *a: self.published.append(a), self.said.append
+        )
         self.errors = []
         self.threads = [
             threading.Thread(target=self._run, args=(body,), daemon=True)
-            for body in (self.learner.train, self.learner.recorder.run)]
+            for body in (self.learner.train, self.learner.recorder.run)
+        ]
         for thread in self.threads:
             thread.start()
 
@@ -116,12 +130,14 @@ def test_a_run_trains_publishes_saves_and_is_resumed(schema, tmp_path):
     sentence = [s for s in again.said if s.startswith('resumed')]
     assert sentence == [
         f'resumed run run: {learner.updates} updates, 48 steps, 6 episodes, version '
-        f'{learner.version}, from checkpoints/{learner.updates} and 6 bags']
+        f'{learner.version}, from checkpoints/{learner.updates} and 6 bags'
+    ]
     resumed = Policy.from_bytes(again.published[0][0])
     assert resumed.version == learner.version + 1
     images, state = [np.zeros((64, 64, 3), np.uint8)], np.zeros(19, np.float32)
     assert np.array_equal(
-        resumed.act(images, state, 0.0, None), last.act(images, state, 0.0, None))
+        resumed.act(images, state, 0.0, None), last.act(images, state, 0.0, None)
+    )
     assert len(again.learner.replay) == len(learner.replay) == 48
     again.feed(*episode(schema, 'later'))
     again.wait(lambda: again.learner.updates == learner.updates + 8)
@@ -133,7 +149,7 @@ def test_a_policy_published_just_before_a_kill_is_older_than_the_next_one(schema
     cell.feed(*episode(schema, 'a'), *episode(schema, 'b'))
     cell.wait(lambda: len(cell.published) > 1)
     published = cell.published[-1][1]
-    shutil.copytree(tmp_path / 'run', tmp_path / 'killed')      # as it is at this moment
+    shutil.copytree(tmp_path / 'run', tmp_path / 'killed')  # as it is at this moment
     cell.close()
     again = Cell(schema, tmp_path / 'killed')
     assert again.published[0][1] > published
@@ -252,9 +268,12 @@ def test_pretrained_starts_from_a_bundle_and_refuses_what_does_not_fit(schema, t
     options = replace(OPTIONS, start='pretrained', pretrained=str(bundle), seed=5)
     other = Cell(schema, tmp_path / 'b', options).close()
     images, state = [np.zeros((64, 64, 3), np.uint8)], np.zeros(19, np.float32)
-    assert np.array_equal(*(
-        Policy.from_bytes(c.published[0][0]).act(images, state, 0.0, None)
-        for c in (cell, other)))
+    assert np.array_equal(
+        *(
+            Policy.from_bytes(c.published[0][0]).act(images, state, 0.0, None)
+            for c in (cell, other)
+        )
+    )
     with pytest.raises(CellError, match='rate: 20.0 here, 10.0 there'):
         Cell(replace(schema, rate=20.0), tmp_path / 'c', options)
     with pytest.raises(CellError, match='start:=pretrained needs one'):
@@ -266,16 +285,18 @@ def test_a_pretrained_policy_stays_as_it_is_until_its_critic_knows_something(sch
     bundle = tmp_path / 'policy.safetensors'
     bundle.write_bytes(cell.published[0][0])
     options = replace(
-        OPTIONS, start='pretrained', pretrained=str(bundle), critic_first=50, min_steps=5)
+        OPTIONS, start='pretrained', pretrained=str(bundle), critic_first=50, min_steps=5
+    )
     assert replace(options, critic_first=-1).critic_alone() == 1000
     images, state = [np.zeros((64, 64, 3), np.uint8)], np.zeros(19, np.float32)
 
     def said(data):
         return Policy.from_bytes(data).act(images, state, 0.0, None)
+
     other = Cell(schema, tmp_path / 'b', options)
     critic = other.learner.agent.critic.state_dict()['q1.0.weight'].clone()
     other.feed(*episode(schema, 'x', 9))
-    other.wait(lambda: other.published[-1][2] > 3)      # of a policy of so many updates
+    other.wait(lambda: other.published[-1][2] > 3)  # of a policy of so many updates
     other.close()
     assert not torch.equal(other.learner.agent.critic.state_dict()['q1.0.weight'], critic)
     assert np.array_equal(said(other.published[-1][0]), said(bundle.read_bytes()))
@@ -291,8 +312,12 @@ def test_a_checkpoint_brings_its_critics(schema, tmp_path):
     cell.feed(*episode(schema, 'x', 9))
     cell.wait(lambda: cell.learner.updates > 3)
     cell.close()
-    options = replace(OPTIONS, start='pretrained', seed=5,
-                      pretrained=str(tmp_path / 'a' / 'checkpoints' / 'latest'))
+    options = replace(
+        OPTIONS,
+        start='pretrained',
+        seed=5,
+        pretrained=str(tmp_path / 'a' / 'checkpoints' / 'latest'),
+    )
     other = Cell(schema, tmp_path / 'b', options).close()
     assert 'critics included' in ' '.join(other.said)
     ours, theirs = (agent_tensors(c.learner.agent) for c in (other, cell))
@@ -360,6 +385,7 @@ def test_rolling_back_returns_to_the_best_and_publishes_it_as_new(schema, tmp_pa
 
     def action():
         return Policy.from_bytes(cell.published[-1][0]).act(images, state, 0.0, None)
+
     cell.wait(lambda: cell.published[-1][2] == updates)
     good = action()
     cell.feed(*episode(schema, 'failed', 30, outcome=Outcome.FAILURE))
@@ -385,8 +411,11 @@ def test_an_encoder_is_taken_over_and_stays(schema, tmp_path):
     for name, value in ours.encoder.state_dict().items():
         assert np.array_equal(value, theirs.encoder.state_dict()[name])
     with pytest.raises(CellError, match='frame_stack: 2 here, 1 there'):
-        Cell(schema, tmp_path / 'c', replace(
-            OPTIONS, encoder=str(bundle), agent_options='frame_stack=2'))
+        Cell(
+            schema,
+            tmp_path / 'c',
+            replace(OPTIONS, encoder=str(bundle), agent_options='frame_stack=2'),
+        )
 
 
 def test_a_full_disk_ends_learning_with_its_reason_and_the_checkpoint_before(schema, tmp_path):
@@ -416,14 +445,14 @@ def test_a_full_disk_ends_learning_with_its_reason_and_the_checkpoint_before(sch
         again.close()
 
 
-def test_memory_that_runs_out_is_said_and_what_was_learned_is_saved(
-        schema, tmp_path, monkeypatch):
+def test_memory_that_runs_out_is_said_and_what_was_learned_is_saved(schema, tmp_path, monkeypatch):
     cell = Cell(schema, tmp_path / 'run')
     cell.feed(*episode(schema, 'a', 20))
     cell.wait(lambda: cell.learner.updates == cell.learner.pacer.credited > 3)
 
     def update(*_, **__):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
+
     monkeypatch.setattr(cell.learner.agent, 'update', update)
     made = cell.learner.updates
     cell.feed(*episode(schema, 'b', 20))
@@ -437,11 +466,13 @@ def test_memory_that_runs_out_is_said_and_what_was_learned_is_saved(
 
 
 def test_a_thread_that_draws_and_dies_ends_learning_with_its_reason_and_a_saved_state(
-        schema, tmp_path, monkeypatch):
+    schema, tmp_path, monkeypatch
+):
     cell = Cell(schema, tmp_path / 'run')
     learner = cell.learner
     learner._batches = Batches(
-        learner.replay, np.random.default_rng(0), 8, learner.agent.device, ahead=True)
+        learner.replay, np.random.default_rng(0), 8, learner.agent.device, ahead=True
+    )
     cell.feed(*episode(schema, 'a', 20))
     cell.wait(lambda: learner.updates == learner.pacer.credited > 3)
     monkeypatch.setattr(learner.replay, 'gather', lambda *_: 1 // 0)
@@ -469,13 +500,15 @@ def test_a_break_down_names_the_input_of_the_update_that_broke(schema, tmp_path)
 
 @pytest.mark.parametrize('ratio', [0.5, 2.5])
 def test_updates_keep_to_the_ratio_within_5_percent(schema, tmp_path, ratio):
-    cell = Cell(schema, tmp_path / 'run', replace(
-        OPTIONS, update_ratio=ratio, agent_options='hidden=16'))
+    cell = Cell(
+        schema, tmp_path / 'run', replace(OPTIONS, update_ratio=ratio, agent_options='hidden=16')
+    )
     learner = cell.learner
     for i in range(5):
         cell.feed(*episode(schema, f'e{i}', 10))
-    cell.wait(lambda: learner.env_steps == 50
-              and learner.updates == int(ratio * learner.pacer.credited))
+    cell.wait(
+        lambda: learner.env_steps == 50 and learner.updates == int(ratio * learner.pacer.credited)
+    )
     assert learner.pacer.achieved == pytest.approx(ratio, rel=0.05)
     cell.close()
 

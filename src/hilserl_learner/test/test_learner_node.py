@@ -1,4 +1,5 @@
 """The real learner process, fed real messages over DDS."""
+
 import os
 import signal
 import subprocess
@@ -7,22 +8,22 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from domain_coordinator import domain_id
-from hilserl_learner.bags import open_bags
-from hilserl_learner.policy import Policy
-from hilserl_learner.step_messages import step_to_message, task_to_message
-from hilserl_learner.tasks import make_task
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from so101_description import names, qos
-from so101_description.model import model_hash
-from so101_interfaces.msg import LearnerStatus, Step, Task, Weights
-from so101_interfaces.srv import LabelEpisode
 from std_srvs.srv import SetBool, Trigger
 from test_learner import episode
 
-ARGUMENTS = (
-    'batch_size:=8', 'min_steps:=10', 'publish_period:=1.0', 'memory_gb:=0.02')
+from hilserl_core.bags.episode_bag import open_bags
+from hilserl_core.bags.messages import step_to_message, task_to_message
+from hilserl_core.contract.tasks import make_task
+from hilserl_core.policy.bundle import Policy
+from so101_description.model import model_hash
+from so101_interfaces.msg import LearnerStatus, Step, Task, Weights
+from so101_interfaces.srv import LabelEpisode
+from so101_node import names, qos
+
+ARGUMENTS = ('batch_size:=8', 'min_steps:=10', 'publish_period:=1.0', 'memory_gb:=0.02')
 
 
 @pytest.fixture(scope='module')
@@ -44,12 +45,14 @@ class Actor:
         self.executor.add_node(self.node)
         self.weights, self.statuses, self.diagnostics = [], [], []
         self.node.create_subscription(
-            DiagnosticArray, names.DIAGNOSTICS, self.diagnostics.append, qos.STATUS)
+            DiagnosticArray, names.DIAGNOSTICS, self.diagnostics.append, qos.STATUS
+        )
         self.steps = self.node.create_publisher(Step, names.STEP, qos.STEPS)
         self.task = self.node.create_publisher(Task, names.TASK, qos.LATCHED)
         self.node.create_subscription(Weights, names.WEIGHTS, self.weights.append, qos.LATCHED)
         self.node.create_subscription(
-            LearnerStatus, names.LEARNER_STATUS, self.statuses.append, qos.STATUS)
+            LearnerStatus, names.LEARNER_STATUS, self.statuses.append, qos.STATUS
+        )
 
     def wait(self, condition, seconds=60.0):
         end = time.monotonic() + seconds
@@ -78,12 +81,16 @@ def actor(environment):
 
 def start(environment, run, *arguments):
     command = [
-        sys.executable, '-c', 'from hilserl_learner.entry_points import learner; learner()',
-        '--ros-args']
+        sys.executable,
+        '-c',
+        'from hilserl_learner.entry_points import learner; learner()',
+        '--ros-args',
+    ]
     for argument in (f'run_dir:={run}', *ARGUMENTS, *arguments):
         command += ['-p', argument]
     return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
 
 
 def end(process, number=signal.SIGINT):
@@ -117,16 +124,30 @@ def test_steps_become_bags_weights_status_and_a_run_that_resumes(environment, ac
         rolled_back = actor.call(Trigger, names.LEARNER_ROLL_BACK, Trigger.Request())
         assert rolled_back.success and rolled_back.message == saved.message
         actor.wait(lambda: actor.diagnostics and actor.diagnostics[-1].status[0].values)
-        status, = actor.diagnostics[-1].status
+        (status,) = actor.diagnostics[-1].status
         assert status.name == 'learner: learning' and status.level == DiagnosticStatus.OK
-        assert {'critic_loss', 'q_mean', 'q_bound', 'sigma', 'update_ratio', 'human_share',
-                'critic_gradient_norm', 'action_saturation', 'rejected_steps'} <= {
-                    pair.key for pair in status.values}
-        answer = actor.call(LabelEpisode, names.LEARNER_LABEL, LabelEpisode.Request(
-            episode_id='e1', outcome='failure'))
+        assert {
+            'critic_loss',
+            'q_mean',
+            'q_bound',
+            'sigma',
+            'update_ratio',
+            'human_share',
+            'critic_gradient_norm',
+            'action_saturation',
+            'rejected_steps',
+        } <= {pair.key for pair in status.values}
+        answer = actor.call(
+            LabelEpisode,
+            names.LEARNER_LABEL,
+            LabelEpisode.Request(episode_id='e1', outcome='failure'),
+        )
         assert answer.success and answer.message.startswith('episode e1 is a failure')
-        answer = actor.call(LabelEpisode, names.LEARNER_LABEL, LabelEpisode.Request(
-            episode_id='nobody', outcome='failure'))
+        answer = actor.call(
+            LabelEpisode,
+            names.LEARNER_LABEL,
+            LabelEpisode.Request(episode_id='nobody', outcome='failure'),
+        )
         assert not answer.success and 'there is no complete bag' in answer.message
         assert actor.call(SetBool, names.LEARNER_PAUSE, SetBool.Request(data=True)).success
         actor.wait(lambda: actor.statuses[-1].state == 'PAUSED')
@@ -161,11 +182,15 @@ def test_steps_become_bags_weights_status_and_a_run_that_resumes(environment, ac
 
 def test_a_users_mistake_is_one_sentence_and_exit_1(environment, tmp_path):
     mistakes = {
-        'task:=juggle': 'juggle', 'no_such:=1': 'unknown parameter no_such',
-        'sigma:=loud': "sigma 'loud' is neither", 'memory_gb:=999.0': 'GB are free',
-        'demos:=/nowhere': 'start:=demos'}
+        'task:=juggle': 'juggle',
+        'no_such:=1': 'unknown parameter no_such',
+        'sigma:=loud': "sigma 'loud' is neither",
+        'memory_gb:=999.0': 'GB are free',
+        'demos:=/nowhere': 'start:=demos',
+    }
     processes = [
-        start(environment, tmp_path / str(i), argument) for i, argument in enumerate(mistakes)]
+        start(environment, tmp_path / str(i), argument) for i, argument in enumerate(mistakes)
+    ]
     outputs = [process.communicate(timeout=60)[0] for process in processes]
     for process, output, words in zip(processes, outputs, mistakes.values()):
         assert process.returncode == 1
@@ -174,7 +199,8 @@ def test_a_users_mistake_is_one_sentence_and_exit_1(environment, tmp_path):
 
 
 def test_an_actor_with_another_task_ends_the_learner_naming_the_field(
-        environment, actor, tmp_path):
+    environment, actor, tmp_path
+):
     learner = start(environment, tmp_path / 'run')
     try:
         other = make_task('grasp_lift', model_hash(), 640, 480)
@@ -197,7 +223,7 @@ def test_two_cells_feed_one_learner_and_both_get_its_policy(environment, tmp_pat
             actor.task.publish(task_to_message(schema))
             actor.wait(lambda: actor.weights and actor.steps.get_subscription_count())
         assert not bystander.steps.get_subscription_count()
-        for one, other in zip(episode(schema, 'l'), episode(schema, 'r')):   # at the same time
+        for one, other in zip(episode(schema, 'l'), episode(schema, 'r')):  # at the same time
             left.steps.publish(step_to_message(one))
             right.steps.publish(step_to_message(other))
         for actor in (left, right):
@@ -211,4 +237,6 @@ def test_two_cells_feed_one_learner_and_both_get_its_policy(environment, tmp_pat
     assert code == 0, output
     bags = open_bags(tmp_path / 'run' / 'bags')
     assert sorted((bag.directory.name, {s.episode_id for s in bag.steps()}) for bag in bags) == [
-        ('l', {'l'}), ('r', {'r'})]
+        ('l', {'l'}),
+        ('r', {'r'}),
+    ]

@@ -1,4 +1,5 @@
 """What is on disk after kills, on a full disk, and in bags that somebody changed."""
+
 from contextlib import contextmanager
 from dataclasses import replace
 import os
@@ -9,27 +10,28 @@ import subprocess
 import sys
 import time
 
-from hilserl_learner.bag_types import STEP_TYPE, step_from_cdr, step_to_cdr, TASK_TYPE, typestore
-from hilserl_learner.bags import Bag, bags_by_time, EpisodeBag, find_bags, recover_all
-from hilserl_learner.label_bag import label
-from hilserl_learner.loading import load_run
-from hilserl_learner.recorder import Recorder
-from hilserl_learner.replay import Replay
 import numpy as np
 import pytest
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from so101_description.errors import CellError
 from test_bags import record, same
+
+from hilserl_core.bags.cdr import STEP_TYPE, TASK_TYPE, step_from_cdr, step_to_cdr, typestore
+from hilserl_core.bags.episode_bag import Bag, EpisodeBag, bags_by_time, find_bags, recover_all
+from hilserl_core.bags.recorder import Recorder
+from hilserl_learner.replay.buffer import Replay
+from hilserl_learner.training.fill_replay import load_run
+from hilserl_learner.verb.label import label
+from so101_node.errors import CellError
 
 KILLS = 20
 STEP_PERIOD = 0.04
 EPISODE = 30
 # One process that forks the writers: each start anew would cost a second.
-WRITERS = f'''
+WRITERS = f"""
 import os, sys, threading, time
 from pathlib import Path
-from hilserl_learner.recorder import Recorder
-from hilserl_learner.tasks import make_task
+from hilserl_core.bags.recorder import Recorder
+from hilserl_core.contract.tasks import make_task
 from test_bags import record
 schema = make_task('grasp_lift', 'test-model')
 Recorder(Path(sys.argv[1]), schema, print)      # as the learner, which has read its bags by then
@@ -47,13 +49,16 @@ for number in range({KILLS}):
         os._exit(0)
 for _ in range({KILLS}):
     os.wait()
-'''
+"""
 
 
 def test_twenty_kills_lose_no_step_older_than_two_seconds(schema, tmp_path):
     writers = subprocess.Popen(
-        [sys.executable, '-c', WRITERS, str(tmp_path)], stdout=subprocess.PIPE, text=True,
-        cwd=Path(__file__).parent)
+        [sys.executable, '-c', WRITERS, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parent,
+    )
     rng = np.random.default_rng()
     lives = rng.uniform(0.3, 5.0, KILLS)
     handed = {number: [] for number in range(KILLS)}
@@ -77,7 +82,7 @@ def test_twenty_kills_lose_no_step_older_than_two_seconds(schema, tmp_path):
         assert all(p.read_bytes() == content for p, content in complete.items())
         steps = [step for bag in bags_by_time(parent) for step in Bag(bag).steps()]
         places = sorted((int(s.episode_id[1:]), s.index) for s in steps)
-        assert places == [divmod(i, EPISODE) for i in range(len(steps))]     # none twice or out
+        assert places == [divmod(i, EPISODE) for i in range(len(steps))]  # none twice or out
         old = sum(at < killed[number] - 2.0 for at in times)
         assert len(steps) >= old, (number, len(steps), old, len(times))
         before, after = before + len(times), after + len(steps)
@@ -88,12 +93,20 @@ def test_twenty_kills_lose_no_step_older_than_two_seconds(schema, tmp_path):
 @contextmanager
 def mounted(disk, size):
     """A file system of that size there, with what it takes; skips where none can be mounted."""
-    made = subprocess.run(
-        ['mount', '-t', 'tmpfs', '-o', f'size={size}', 'tmpfs', str(disk)], capture_output=True,
-        text=True) if shutil.which('mount') else None
+    made = (
+        subprocess.run(
+            ['mount', '-t', 'tmpfs', '-o', f'size={size}', 'tmpfs', str(disk)],
+            capture_output=True,
+            text=True,
+        )
+        if shutil.which('mount')
+        else None
+    )
     if made is None or made.returncode:
-        pytest.skip('a small tmpfs cannot be mounted here: '
-                    + (made.stderr.strip() if made else 'no mount'))
+        pytest.skip(
+            'a small tmpfs cannot be mounted here: '
+            + (made.stderr.strip() if made else 'no mount')
+        )
     try:
         yield
     finally:
@@ -140,8 +153,16 @@ def write_steps(directory, schema, steps, step_type=STEP_TYPE):
     with writer:
         task = writer.add_connection('/hilserl/task', TASK_TYPE, typestore=types)
         topic = writer.add_connection('/hilserl/step', step_type, typestore=types)
-        writer.write(task, 1, types.serialize_cdr(types.types[TASK_TYPE](
-            name=schema.name, schema_hash=schema.hash, schema=schema.canonical()), TASK_TYPE))
+        writer.write(
+            task,
+            1,
+            types.serialize_cdr(
+                types.types[TASK_TYPE](
+                    name=schema.name, schema_hash=schema.hash, schema=schema.canonical()
+                ),
+                TASK_TYPE,
+            ),
+        )
         for i, step in enumerate(steps):
             writer.write(topic, 2 + i, step if isinstance(step, bytes) else step_to_cdr(step))
 
@@ -161,8 +182,14 @@ def test_a_wrong_message_type_is_a_sentence(schema, tmp_path):
 def test_bytes_that_are_no_step_are_a_sentence(schema, tmp_path):
     whole = bytes(step_to_cdr(record(schema, 0)))
     rng = np.random.default_rng(0)
-    for data in (b'', b'\0\0\0\0', b'\0\1\0\0' + b'\xff' * 40, whole[:200], whole[:-20],
-                 *(whole[:n] for n in rng.integers(0, len(whole), 20))):
+    for data in (
+        b'',
+        b'\0\0\0\0',
+        b'\0\1\0\0' + b'\xff' * 40,
+        whole[:200],
+        whole[:-20],
+        *(whole[:n] for n in rng.integers(0, len(whole), 20)),
+    ):
         with pytest.raises(CellError, match='are no so101_interfaces/msg/Step|rgb8 without'):
             step_from_cdr(data)
     write_steps(tmp_path / 'bag', schema, [whole[:-20]])
@@ -172,8 +199,15 @@ def test_bytes_that_are_no_step_are_a_sentence(schema, tmp_path):
 
 def test_the_quick_reader_of_steps_agrees_with_rosbags(schema):
     for index in range(40):
-        step = record(schema, index, 'e' * index, last=index % 3 == 0, sigma=index / 7,
-                      policy_version=index * 10**6, terminated=index % 2 == 0)
+        step = record(
+            schema,
+            index,
+            'e' * index,
+            last=index % 3 == 0,
+            sigma=index / 7,
+            policy_version=index * 10**6,
+            terminated=index % 2 == 0,
+        )
         data = step_to_cdr(step)
         message = typestore().deserialize_cdr(data, STEP_TYPE)
         quick = step_from_cdr(data)
@@ -185,7 +219,7 @@ def test_the_quick_reader_of_steps_agrees_with_rosbags(schema):
 def test_out_of_order_and_double_steps_are_refused_and_counted(schema, tmp_path):
     steps = [record(schema, i, last=i == 9) for i in range(10)]
     write_steps(tmp_path / 'a', schema, [*steps[:4], steps[2], steps[3], *steps[4:]])
-    write_steps(tmp_path / 'b', schema, steps)      # the same episode once more
+    write_steps(tmp_path / 'b', schema, steps)  # the same episode once more
     replay, loaded, _ = load(tmp_path, schema)
     assert len(replay) == 9 and replay.rejected == 2 + 10
     assert 'its episode already has it, or has ended' in replay.last_rejection
@@ -208,7 +242,7 @@ def test_a_label_beside_a_runs_bag_counts_when_the_run_is_loaded(schema, tmp_pat
     for i in range(10):
         bag.write(record(schema, i, last=i == 9, reward=None))
     bag.close()
-    assert len(load(tmp_path, schema)[0]) == 0      # nobody said a reward
+    assert len(load(tmp_path, schema)[0]) == 0  # nobody said a reward
     label(tmp_path / 'e', 'success', None)
     replay, _, _ = load(tmp_path, schema)
     batch = replay.gather(np.sort(replay._valid.members()).astype(np.int64))
@@ -222,8 +256,8 @@ def test_two_writers_stay_apart_by_episode(schema, tmp_path):
     for i in range(12):
         for name, shade in (('left', 10), ('right', 200)):
             step = record(
-                schema, i, name, last=i == 11,
-                images=(np.full((64, 64, 3), shade + i, np.uint8),))
+                schema, i, name, last=i == 11, images=(np.full((64, 64, 3), shade + i, np.uint8),)
+            )
             recorder.record(step)
             assert replay.add(step) == ''
     recorder.finish()

@@ -1,15 +1,17 @@
 """Bundles are whole or refused; a policy sees what the replay would have shown it."""
+
 import dataclasses
 import hashlib
 
-from hilserl_learner.network_config import NetworkConfig
-from hilserl_learner.networks import Actor, Encoder
-from hilserl_learner.policy import Bundle, FORMAT, pack, Policy, tensors_digest
 import numpy as np
 import pytest
 import safetensors.torch
-from so101_description.errors import CellError
 import torch
+
+from hilserl_core.policy.bundle import FORMAT, Bundle, Policy, pack, tensors_digest
+from hilserl_core.policy.network_config import NetworkConfig
+from hilserl_core.policy.networks import Actor, Encoder
+from so101_node.errors import CellError
 
 
 def make_bundle(schema, stack=1, version=3):
@@ -21,8 +23,10 @@ def make_bundle(schema, stack=1, version=3):
 
 
 def observation(rng, schema):
-    return ([rng.integers(0, 256, c.shape, np.uint8) for c in schema.cameras],
-            rng.uniform(-0.5, 0.5, 19).astype(np.float32))
+    return (
+        [rng.integers(0, 256, c.shape, np.uint8) for c in schema.cameras],
+        rng.uniform(-0.5, 0.5, 19).astype(np.float32),
+    )
 
 
 def test_bundle_gives_the_action_of_the_networks_it_was_made_from(schema):
@@ -32,7 +36,8 @@ def test_bundle_gives_the_action_of_the_networks_it_was_made_from(schema):
     images, state = observation(np.random.default_rng(0), schema)
     with torch.no_grad():
         expected = actor(
-            encoder([torch.from_numpy(i[None]) for i in images]), torch.from_numpy(state[None]))
+            encoder([torch.from_numpy(i[None]) for i in images]), torch.from_numpy(state[None])
+        )
     action = policy.act(images, state, 0.0, None)
     assert action.dtype == np.float32 and action.shape == (4,)
     np.testing.assert_allclose(action, expected[0], atol=1e-6)
@@ -72,7 +77,7 @@ def test_looking_ahead_changes_no_action(schema, stack):
     ahead.encoder.register_forward_hook(lambda *_: encoded.append(1))
     for number in range(8):
         images, state = observation(rng, schema)
-        if number in (2, 5):        # the frame that came after all; an episode that began meanwhile
+        if number in (2, 5):  # the frame that came after all; an episode that began meanwhile
             ahead.look(observation(rng, schema)[0] if number == 2 else images)
         if number == 5:
             plain.reset()
@@ -80,7 +85,8 @@ def test_looking_ahead_changes_no_action(schema, stack):
         elif number != 2:
             ahead.look(images)
         np.testing.assert_array_equal(
-            plain.act(images, state, 0.0, None), ahead.act(images, state, 0.0, None))
+            plain.act(images, state, 0.0, None), ahead.act(images, state, 0.0, None)
+        )
     assert len(encoded) == 8 + 2
 
 
@@ -109,10 +115,18 @@ def repacked(data, change):
     bundle = Bundle.from_bytes(data)
     tensors = dict(bundle.tensors)
     change(tensors)
-    return safetensors.torch.save(tensors, metadata={
-        'format': FORMAT, 'schema': bundle.schema.canonical(),
-        'network': bundle.network.to_json(), 'version': '3', 'updates': '1', 'env_steps': '1',
-        'digest': tensors_digest(tensors)})
+    return safetensors.torch.save(
+        tensors,
+        metadata={
+            'format': FORMAT,
+            'schema': bundle.schema.canonical(),
+            'network': bundle.network.to_json(),
+            'version': '3',
+            'updates': '1',
+            'env_steps': '1',
+            'digest': tensors_digest(tensors),
+        },
+    )
 
 
 def test_weights_are_loaded_strictly(schema):
@@ -120,11 +134,12 @@ def test_weights_are_loaded_strictly(schema):
     name = 'actor.policy.0.weight'
     assert Policy.from_bytes(repacked(data, lambda t: None)).version == 3
     for change, words in (
-            (lambda t: t.pop(name), f'{name} is missing'),
-            (lambda t: t.update({'actor.more': torch.zeros(1)}), 'actor.more is unknown'),
-            (lambda t: t.update({name: torch.zeros(3, 3)}), r'is \(3, 3\), not'),
-            (lambda t: t.update({name: t[name] * 1.5}), 'golden action is off'),
-            (lambda t: t.update({name: t[name] * float('nan')}), 'golden action is off')):
+        (lambda t: t.pop(name), f'{name} is missing'),
+        (lambda t: t.update({'actor.more': torch.zeros(1)}), 'actor.more is unknown'),
+        (lambda t: t.update({name: torch.zeros(3, 3)}), r'is \(3, 3\), not'),
+        (lambda t: t.update({name: t[name] * 1.5}), 'golden action is off'),
+        (lambda t: t.update({name: t[name] * float('nan')}), 'golden action is off'),
+    ):
         with pytest.raises(CellError, match=words):
             Policy.from_bytes(repacked(data, change))
 
@@ -151,7 +166,8 @@ def test_half_precision_halves_the_bundle_and_keeps_its_golden_action(schema):
     for _ in range(20):
         images, state = observation(rng, schema)
         np.testing.assert_allclose(
-            a.act(images, state, 0.0, None), b.act(images, state, 0.0, None), atol=5e-3)
+            a.act(images, state, 0.0, None), b.act(images, state, 0.0, None), atol=5e-3
+        )
     golden = [Bundle.from_bytes(data).tensors['golden.action'] for data in (whole, half)]
     assert 0.0 < float((golden[0] - golden[1]).abs().max()) < 1e-3
 
@@ -160,7 +176,7 @@ def test_weights_that_half_precision_would_change_too_much_stay_whole(schema):
     _, encoder, actor = make_bundle(schema)
     with torch.no_grad():
         first, _, second, *_ = encoder.cameras[0]
-        first.weight *= 1e6         # past what half precision can say
+        first.weight *= 1e6  # past what half precision can say
         second.weight *= 1e-6
     data = pack(schema, NetworkConfig(hidden=32), encoder, actor, 3, 10, 20, half=True)
     tensors = Bundle.from_bytes(data).tensors

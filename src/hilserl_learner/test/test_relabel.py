@@ -1,13 +1,15 @@
 """A finished episode gets another outcome while the run goes on, and demonstrations get a choice."""
+
 from dataclasses import replace
 
-from hilserl_learner.bags import EpisodeBag, open_bags
-from hilserl_learner.labels import content_hash, outcome_of
-from hilserl_learner.learner_options import LearnerOptions
-from hilserl_learner.steps import Outcome
 import pytest
-from so101_description.errors import CellError
-from test_learner import Cell, episode, OPTIONS
+from test_learner import OPTIONS, Cell, episode
+
+from hilserl_core.bags.episode_bag import EpisodeBag, open_bags
+from hilserl_core.bags.labels import content_hash, outcome_of
+from hilserl_core.contract.steps import Outcome
+from hilserl_learner.training.options import LearnerOptions
+from so101_node.errors import CellError
 
 
 def rewards(replay):
@@ -26,8 +28,12 @@ def cell(schema, tmp_path):
 def wait_for(cell, steps, *complete):
     """Wait until so many steps are in the replay and the bags of those episodes are complete."""
     bags = cell.learner.run.bags
-    cell.wait(lambda: cell.learner.env_steps == steps
-              and all((bags / name / 'metadata.yaml').exists() for name in complete))
+    cell.wait(
+        lambda: (
+            cell.learner.env_steps == steps
+            and all((bags / name / 'metadata.yaml').exists() for name in complete)
+        )
+    )
 
 
 def test_a_label_changes_what_is_learned_at_once_and_at_the_next_start(schema, tmp_path, cell):
@@ -89,16 +95,21 @@ def test_labels_that_cannot_be_are_refused_with_the_reason(schema, cell):
 
 
 def test_unlabelled_demonstrations_need_a_choice(schema, tmp_path):
-    silent = [replace(step, reward=None, outcome=Outcome.NONE, terminated=False)
-              for step in episode(schema, 'silent')]
+    silent = [
+        replace(step, reward=None, outcome=Outcome.NONE, terminated=False)
+        for step in episode(schema, 'silent')
+    ]
     for steps in (silent, episode(schema, 'judged')):
         bag = EpisodeBag(tmp_path / 'demos' / steps[0].episode_id, schema, 1)
         for step in steps:
             bag.write(step)
         bag.close()
     options = LearnerOptions(
-        start='demos', demos=(str(tmp_path / 'demos'),), pretrain_updates=0, memory_gb=0.02)
-    with pytest.raises(CellError, match='silent: nobody said how it came out.*unlabelled:=exclude'):
+        start='demos', demos=(str(tmp_path / 'demos'),), pretrain_updates=0, memory_gb=0.02
+    )
+    with pytest.raises(
+        CellError, match='silent: nobody said how it came out.*unlabelled:=exclude'
+    ):
         Cell(schema, tmp_path / 'one', options)
     cell = Cell(schema, tmp_path / 'two', replace(options, unlabelled='exclude'))
     assert len(cell.learner.replay) == 8

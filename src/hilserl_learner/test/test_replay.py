@@ -1,15 +1,18 @@
 """The replay against its rules written plainly (slow_replay), and its own promises."""
+
 from dataclasses import replace
 import sys
 import time
 
-from hilserl_learner.replay import available_memory, MAX_GAP, Replay
-from hilserl_learner.steps import Outcome, Source, StepRecord
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 import slow_replay
-from so101_description.errors import CellError
+
+from hilserl_core.contract.steps import Outcome, Source, StepRecord
+from hilserl_learner.replay.buffer import MAX_GAP, Replay, available_memory
+from so101_node.errors import CellError
 
 TICK = 10**8
 
@@ -17,20 +20,31 @@ TICK = 10**8
 def tiny(schema):
     camera = replace(schema.cameras[0], out_height=1, out_width=2)
     return replace(
-        schema, cameras=(camera,), state_names=('x',), state_units=('m',), state_offset=(0.0,),
-        state_scale=(1.0,))
+        schema,
+        cameras=(camera,),
+        state_names=('x',),
+        state_units=('m',),
+        state_offset=(0.0,),
+        state_scale=(1.0,),
+    )
 
 
 def make_step(schema, number, episode='e', index=0, **options):
     shape = schema.cameras[0].shape
     last = options.get('last', False)
     defaults = dict(
-        stamp=(index + 1) * TICK, schema_hash=schema.hash, episode_id=episode, index=index,
-        cameras=('wrist_camera',), image_stamps=(index * TICK,),
+        stamp=(index + 1) * TICK,
+        schema_hash=schema.hash,
+        episode_id=episode,
+        index=index,
+        cameras=('wrist_camera',),
+        image_stamps=(index * TICK,),
         images=(np.full(shape, number % 256, np.uint8),),
         state=np.full(len(schema.state_names), number, np.float32),
         action=np.zeros(0 if last else 4, np.float32),
-        source=Source.NONE if last else Source.POLICY, reward=None if last else 0.0)
+        source=Source.NONE if last else Source.POLICY,
+        reward=None if last else 0.0,
+    )
     return StepRecord(**{**defaults, **options})
 
 
@@ -38,25 +52,33 @@ def episode(schema, name, length, first=0, **end):
     """`length` transitions and the final observation; `end` goes to the last transition."""
     steps = [make_step(schema, first + i, name, i, reward=float(i)) for i in range(length)]
     steps[-1] = replace(steps[-1], **end)
-    return steps + [make_step(
-        schema, first + length, name, length, last=True, outcome=Outcome.FAILURE)]
+    return steps + [
+        make_step(schema, first + length, name, length, last=True, outcome=Outcome.FAILURE)
+    ]
 
 
-EVENT = st.fixed_dictionaries({
-    'writer': st.integers(0, 1),
-    'what': st.sampled_from(
-        ['step'] * 12 + ['gap', 'pause', 'nan', 'again', 'terminated', 'truncated', 'mark',
-                         'cut', 'delete']),
-    'human': st.booleans(),
-    'reward': st.sampled_from([0.0, 1.0, -0.5, 0.25, None])})
+EVENT = st.fixed_dictionaries(
+    {
+        'writer': st.integers(0, 1),
+        'what': st.sampled_from(
+            ['step'] * 12
+            + ['gap', 'pause', 'nan', 'again', 'terminated', 'truncated', 'mark', 'cut', 'delete']
+        ),
+        'human': st.booleans(),
+        'reward': st.sampled_from([0.0, 1.0, -0.5, 0.25, None]),
+    }
+)
 
 
 @settings(max_examples=150, deadline=None)
 @given(
-    demonstrations=st.lists(EVENT, max_size=3), events=st.lists(EVENT, min_size=15, max_size=60),
-    capacity=st.integers(14, 24), stack=st.integers(1, 4), n_step=st.integers(1, 4))
-def test_replay_is_what_its_rules_say(
-        schema, demonstrations, events, capacity, stack, n_step):
+    demonstrations=st.lists(EVENT, max_size=3),
+    events=st.lists(EVENT, min_size=15, max_size=60),
+    capacity=st.integers(14, 24),
+    stack=st.integers(1, 4),
+    n_step=st.integers(1, 4),
+)
+def test_replay_is_what_its_rules_say(schema, demonstrations, events, capacity, stack, n_step):
     schema = tiny(schema)
     replay = Replay(schema, capacity, stack, n_step, 0.9)
     number, adds, deletions, state = 0, [], {}, {}
@@ -65,8 +87,7 @@ def test_replay_is_what_its_rules_say(
         adds.append((step, demonstration))
         replay.add(step, demonstration)
 
-    for event, demonstration in (
-            [(e, True) for e in demonstrations] + [(e, False) for e in events]):
+    for event, demonstration in [(e, True) for e in demonstrations] + [(e, False) for e in events]:
         writer = (event['writer'], demonstration)
         serial, index, stamp = state.get(writer, (0, 0, TICK))
         what = event['what']
@@ -84,17 +105,22 @@ def test_replay_is_what_its_rules_say(
         stamp += 3 * TICK if what == 'pause' else TICK
         number += 1
         values = dict(
-            stamp=stamp, reward=event['reward'],
+            stamp=stamp,
+            reward=event['reward'],
             source=Source.HUMAN if event['human'] else Source.POLICY,
-            terminated=what == 'terminated', truncated=what in ('truncated', 'mark'))
+            terminated=what == 'terminated',
+            truncated=what in ('truncated', 'mark'),
+        )
         if what == 'nan':
             values['state'] = np.full(1, np.nan, np.float32)
         add(make_step(schema, number, name, index, **values), demonstration)
         state[writer] = (serial, index + 1, stamp)
         if what in ('terminated', 'truncated'):
             number += 1
-            add(make_step(schema, number, name, index + 1, stamp=stamp + TICK, last=True),
-                demonstration)
+            add(
+                make_step(schema, number, name, index + 1, stamp=stamp + TICK, last=True),
+                demonstration,
+            )
             state[writer] = (serial + 1, 0, stamp + TICK)
 
     alive = slow_replay.kept(adds, deletions, capacity, schema)
@@ -130,7 +156,8 @@ def everything(replay):
 def test_truncated_step_bootstraps_from_its_own_final_observation(schema):
     schema = tiny(schema)
     replay = filled(
-        schema, episode(schema, 'a', 5, truncated=True), episode(schema, 'b', 5, first=100))
+        schema, episode(schema, 'a', 5, truncated=True), episode(schema, 'b', 5, first=100)
+    )
     at, batch = everything(replay)
     assert batch.next_state[at[4.0]] == 5.0
     assert float(batch.discount[at[4.0]]) == pytest.approx(0.97)
@@ -157,7 +184,8 @@ def test_an_episode_whose_beginning_was_missed_is_taken_from_where_it_starts(sch
 
 @pytest.mark.parametrize('stack, others, valid', [(2, 30, [3, 4, 5]), (3, 10, [4, 5])])
 def test_a_writer_continues_without_the_frames_that_the_ring_has_overwritten(
-        schema, stack, others, valid):
+    schema, stack, others, valid
+):
     schema = tiny(schema)
     replay = Replay(schema, 12, frame_stack=stack)
     slow, busy = episode(schema, 'slow', 6), episode(schema, 'busy', 30, first=100)
@@ -179,7 +207,7 @@ def test_sampling_is_uniform_over_valid_transitions(schema):
     seen = counts[counts > 0]
     assert len(seen) == 30
     chi_square = ((seen - 1000) ** 2 / 1000).sum()
-    assert chi_square < 58.3    # 29 degrees of freedom, p = 0.001
+    assert chi_square < 58.3  # 29 degrees of freedom, p = 0.001
 
 
 def test_half_of_a_batch_is_prior_and_all_of_it_where_there_is_none(schema):
@@ -216,15 +244,16 @@ def test_bad_steps_are_refused_counted_and_named(schema):
     replay = Replay(schema, 10)
     good = make_step(schema, 1)
     for change, words in (
-            ({'schema_hash': 'other'}, 'schema'),
-            ({'state': np.full(19, np.nan, np.float32)}, 'not finite'),
-            ({'action': np.full(4, np.nan, np.float32)}, 'not within'),
-            ({'action': np.full(4, 1.5, np.float32)}, 'not within'),
-            ({'action': np.zeros(3, np.float32)}, '3 values'),
-            ({'images': ()}, '0 images'),
-            ({'images': (np.zeros((84, 84, 3), np.uint8),)}, 'the task has'),
-            ({'source': Source.NONE}, 'nobody'),
-            ({'reward': float('nan')}, 'reward')):
+        ({'schema_hash': 'other'}, 'schema'),
+        ({'state': np.full(19, np.nan, np.float32)}, 'not finite'),
+        ({'action': np.full(4, np.nan, np.float32)}, 'not within'),
+        ({'action': np.full(4, 1.5, np.float32)}, 'not within'),
+        ({'action': np.zeros(3, np.float32)}, '3 values'),
+        ({'images': ()}, '0 images'),
+        ({'images': (np.zeros((84, 84, 3), np.uint8),)}, 'the task has'),
+        ({'source': Source.NONE}, 'nobody'),
+        ({'reward': float('nan')}, 'reward'),
+    ):
         assert words in replay.add(replace(good, **change))
     assert replay.rejected == 9 and len(replay._episodes) == 0
     assert 'reward' in replay.last_rejection
@@ -235,25 +264,30 @@ def test_the_memory_asked_for_is_checked_against_the_machine(schema):
     with pytest.raises(CellError, match='GB are free'):
         Replay.within(available_memory() / 1e9 + 1, schema)
     replay = Replay.within(0.1, schema)
-    size = sum(
-        value.nbytes for value in vars(replay).values() if isinstance(value, np.ndarray))
+    size = sum(value.nbytes for value in vars(replay).values() if isinstance(value, np.ndarray))
     size += sum(frames.nbytes for frames in replay._frames)
     assert 0.09e9 < size <= 0.1e9
 
 
 def memory_of(replay):
     """Bytes of everything that grows with the capacity."""
-    arrays = [*vars(replay).values(), *replay._frames, *vars(replay._valid).values(),
-              *vars(replay._prior).values()]
-    return (sum(a.nbytes for a in arrays if isinstance(a, np.ndarray))
-            + sys.getsizeof(replay._owner))
+    arrays = [
+        *vars(replay).values(),
+        *replay._frames,
+        *vars(replay._valid).values(),
+        *vars(replay._prior).values(),
+    ]
+    return sum(a.nbytes for a in arrays if isinstance(a, np.ndarray)) + sys.getsizeof(
+        replay._owner
+    )
 
 
 @pytest.mark.parametrize('size, cameras, limit', [(84, 1, 21_600), (128, 2, 99_000)])
 def test_a_step_takes_its_frame_and_little_more(schema, size, cameras, limit):
     camera = replace(schema.cameras[0], out_height=size, out_width=size)
-    schema = replace(schema, cameras=tuple(
-        replace(camera, name=f'camera{i}') for i in range(cameras)))
+    schema = replace(
+        schema, cameras=tuple(replace(camera, name=f'camera{i}') for i in range(cameras))
+    )
     replay = Replay(schema, 5000, frame_stack=3)
     assert memory_of(replay) / 5000 <= Replay.bytes_per_step(schema) <= limit
 

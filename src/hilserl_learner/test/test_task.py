@@ -1,13 +1,15 @@
 """The schema's identity, the crop, the state vector and the noise schedules."""
+
 import dataclasses
 
-from hilserl_learner.observe import crop_resize, state_vector
-from hilserl_learner.schedules import PRESETS, sigma_schedule
-from hilserl_learner.task import TaskSchema
-from hilserl_learner.tasks import make_task, TASKS
 import numpy as np
 import pytest
-from so101_description.errors import CellError
+
+from hilserl_core.contract.observation import crop_resize, state_vector
+from hilserl_core.contract.task import TaskSchema
+from hilserl_core.contract.tasks import TASKS, make_task
+from hilserl_core.policy.exploration import PRESETS, sigma_schedule
+from so101_node.errors import CellError
 
 
 def test_schema_survives_json_with_its_hash(schema):
@@ -19,12 +21,26 @@ def test_schema_survives_json_with_its_hash(schema):
 
 def test_every_field_is_in_the_hash(schema):
     other = {
-        'name': 'other', 'cameras': (), 'frame': 'x', 'rate': 20.0, 'max_steps': 7, 'pitch': 0.1,
-        'wrist_roll': 0.2, 'start': (0.2, 0.0, 0.1), 'start_spread': 0.002,
-        'box_min': (0.0, -0.1, 0.0), 'box_max': (0.4, 0.1, 0.2), 'model_hash': 'else',
-        'action_scale': 0.03, 'gripper_step': 0.1, 'action_names': ('a',),
-        'state_names': ('s',) * 19, 'state_units': ('deg',) * 19, 'state_offset': (9.0,) * 19,
-        'state_scale': (9.0,) * 19}
+        'name': 'other',
+        'cameras': (),
+        'frame': 'x',
+        'rate': 20.0,
+        'max_steps': 7,
+        'pitch': 0.1,
+        'wrist_roll': 0.2,
+        'start': (0.2, 0.0, 0.1),
+        'start_spread': 0.002,
+        'box_min': (0.0, -0.1, 0.0),
+        'box_max': (0.4, 0.1, 0.2),
+        'model_hash': 'else',
+        'action_scale': 0.03,
+        'gripper_step': 0.1,
+        'action_names': ('a',),
+        'state_names': ('s',) * 19,
+        'state_units': ('deg',) * 19,
+        'state_offset': (9.0,) * 19,
+        'state_scale': (9.0,) * 19,
+    }
     assert set(other) == {f.name for f in dataclasses.fields(schema)}
     hashes = {schema.hash}
     for name, value in other.items():

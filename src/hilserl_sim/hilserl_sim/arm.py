@@ -3,9 +3,11 @@
 The driver's own goal, grip and tick map work on the emulated servos directly; what is left out is
 the wire between them (packets, timing, faults) and the servos' latched protections.
 """
+
 from types import SimpleNamespace
 
 import numpy as np
+
 from so101_description.joints import JOINTS, REST, SERVO_IDS
 from so101_driver.calibration import load_calibration
 from so101_driver.configure import ARM_TORQUE, GRIPPER_TORQUE
@@ -18,7 +20,7 @@ from so101_sim.servo_arm import ServoArm
 
 _DEFAULT = {p.name: p.default for p in DriverNode.PARAMETERS}
 RATE = _DEFAULT['rate']
-NEVER = 255                        # % of the full drive
+NEVER = 255  # % of the full drive
 
 
 class SteppedArm:
@@ -27,17 +29,28 @@ class SteppedArm:
     def __init__(self, arm: str, servos: ServoArm):
         self._servos = servos.servos
         self.calibration = load_calibration(calibration_path(arm))
-        self.goal = Goal(self.calibration, Limits(
-            max_speed=_DEFAULT['max_speed'], align_speed=_DEFAULT['align_speed'],
-            command_timeout=_DEFAULT['command_timeout'], rest_after=_DEFAULT['rest_after'],
-            locked=np.zeros(len(JOINTS), bool), rest=REST if arm == 'follower' else None), RATE)
+        self.goal = Goal(
+            self.calibration,
+            Limits(
+                max_speed=_DEFAULT['max_speed'],
+                align_speed=_DEFAULT['align_speed'],
+                command_timeout=_DEFAULT['command_timeout'],
+                rest_after=_DEFAULT['rest_after'],
+                locked=np.zeros(len(JOINTS), bool),
+                rest=REST if arm == 'follower' else None,
+            ),
+            RATE,
+        )
         self.torque_on = False
         self._now = 0.0
         for index, servo in enumerate(self._servos):
             # these measure time by the wall's clock, which means nothing here
             servo.memory[OVERLOAD_TORQUE] = NEVER
-            self._write(index, sts3215.TORQUE_LIMIT,
-                        GRIPPER_TORQUE if JOINTS[index] == 'gripper' else ARM_TORQUE)
+            self._write(
+                index,
+                sts3215.TORQUE_LIMIT,
+                GRIPPER_TORQUE if JOINTS[index] == 'gripper' else ARM_TORQUE,
+            )
         self._measure()
         self._grip = Grip(self, self.goal, lambda text: None)
 
@@ -52,8 +65,11 @@ class SteppedArm:
     @property
     def bus(self):
         """Where a register is written."""
-        return SimpleNamespace(write=lambda number, address, _, value: self._write(
-            list(SERVO_IDS.values()).index(number), address, value))
+        return SimpleNamespace(
+            write=lambda number, address, _, value: self._write(
+                list(SERVO_IDS.values()).index(number), address, value
+            )
+        )
 
     # --- the driver's cycle ------------------------------------------------------------------
     def command(self, target) -> None:
@@ -83,7 +99,8 @@ class SteppedArm:
 
     def _measure(self) -> None:
         self.position = self.calibration.to_rad(
-            np.array([servo.present_position for servo in self._servos]))
+            np.array([servo.present_position for servo in self._servos])
+        )
 
     def _write(self, index: int, address: int, value: int) -> None:
         self._servos[index].write(address, value.to_bytes(2, 'little'))

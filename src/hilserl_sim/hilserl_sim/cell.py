@@ -5,29 +5,37 @@ the scripted operator are the graph's. What the graph has and this has not: mess
 delays (a frame is 20 ms old here, joints 5 ms), the wire, other processes that compete for the
 processor. Learning keeps pace exactly, because time waits for it.
 """
-from hilserl_actor.control import ControlLoop
-from hilserl_actor.episode import Sensed
-from hilserl_actor.modes import Mode
-from hilserl_actor.ports import Verdict
-from hilserl_learner.observe import crop_resize
-from hilserl_learner.task import TaskSchema
+
 import numpy as np
+
+from hilserl_actor.loop.control import ControlLoop
+from hilserl_actor.loop.episode import Sensed
+from hilserl_actor.loop.interfaces import Verdict
+from hilserl_actor.loop.modes import Mode
+from hilserl_core.contract.observation import crop_resize
+from hilserl_core.contract.task import TaskSchema
 from so101_description.kinematics import Kinematics, KinematicsConfig
-from so101_sim.judgement import Operator, operator_for, PERIOD as LOOK_PERIOD, Seen
+from so101_sim.judgement import PERIOD as LOOK_PERIOD
+from so101_sim.judgement import Operator, Seen, operator_for
 from so101_sim.layouts import find_layout
 from so101_sim.plant import PERIOD, Plant
 from so101_sim.world import Eye, World
 from so101_sim.worlds import find_world
 
-from .stepped_arm import RATE, SteppedArm
+from .arm import RATE, SteppedArm
 
-CYCLE = round(1.0 / RATE / PERIOD)          # steps of the plant between two of the driver
-LOOK = round(LOOK_PERIOD / PERIOD)          # ... and between two looks of the operator
-IMAGE_AGE = round(0.02 / PERIOD)            # steps from exposure to decision
+CYCLE = round(1.0 / RATE / PERIOD)  # steps of the plant between two of the driver
+LOOK = round(LOOK_PERIOD / PERIOD)  # ... and between two looks of the operator
+IMAGE_AGE = round(0.02 / PERIOD)  # steps from exposure to decision
 ROLES = {'train': 'intervene', 'record': 'demonstrate', 'eval': 'watch'}
 # key of the operator -> event of the control loop
-EVENTS = {'start': 'start', 'success': 'success', 'failure': 'failure',
-          'intervene': 'intervene', 'release': 'release'}
+EVENTS = {
+    'start': 'start',
+    'success': 'success',
+    'failure': 'failure',
+    'intervene': 'intervene',
+    'release': 'release',
+}
 
 
 class SteppedKinematics:
@@ -35,23 +43,27 @@ class SteppedKinematics:
 
     def __init__(self, schema: TaskSchema):
         self._schema = schema
-        self.core = Kinematics(KinematicsConfig(
-            action_scale=schema.action_scale, gripper_step=schema.gripper_step))
+        self.core = Kinematics(
+            KinematicsConfig(action_scale=schema.action_scale, gripper_step=schema.gripper_step)
+        )
 
     def action(self, leader, reference, leader_start, reference_start) -> np.ndarray:
         """Action (4,) that takes the reference to where the leader shows."""
         return self.core.action_between(
-            leader, reference, leader_start, reference_start).action.astype(np.float32)
+            leader, reference, leader_start, reference_start
+        ).action.astype(np.float32)
 
     def joint_target(self, measured, reference, action) -> np.ndarray:
         """Joint target (6,) rad of an action."""
         return self.core.joint_target(
-            measured, reference, action, self._schema.pitch, self._schema.wrist_roll).q
+            measured, reference, action, self._schema.pitch, self._schema.wrist_roll
+        ).q
 
     def solve(self, position, seed) -> np.ndarray:
         """Joints (6,) rad that bring the tool to `position` (3,) m."""
         return self.core.solve(
-            position, self._schema.pitch, self._schema.wrist_roll, float(seed[5]), seed).q
+            position, self._schema.pitch, self._schema.wrist_roll, float(seed[5]), seed
+        ).q
 
 
 class SteppedCell:
@@ -61,25 +73,48 @@ class SteppedCell:
     lays the cube out and starts, whatever the role.
     """
 
-    def __init__(self, schema: TaskSchema, role: str, seed: int, world: str = 'plain',
-                 sigma=lambda steps: 0.0, emit=lambda step: None, watch: bool = False):
+    def __init__(
+        self,
+        schema: TaskSchema,
+        role: str,
+        seed: int,
+        world: str = 'plain',
+        sigma=lambda steps: 0.0,
+        emit=lambda step: None,
+        watch: bool = False,
+    ):
         layout, conditions = find_layout(schema.name), find_world(world)
         self.schema = schema
         self._world = World(seed, layout, conditions)
         self._world.place_cube()
-        self._plant = Plant(self._world, {arm: f'/dev/null/{arm}'   # never linked
-                                          for arm in ('follower', 'leader')})
+        self._plant = Plant(
+            self._world,
+            {
+                arm: f'/dev/null/{arm}'  # never linked
+                for arm in ('follower', 'leader')
+            },
+        )
         self._arms = {arm: SteppedArm(arm, servos) for arm, servos in self._plant.arms.items()}
         self.operator = Operator(
-            'watch' if watch else ROLES[role], seed, operator_for(schema.name, world))
-        camera, = schema.cameras
+            'watch' if watch else ROLES[role], seed, operator_for(schema.name, world)
+        )
+        (camera,) = schema.cameras
         self._eye = Eye(self._world, camera.name, camera.source_width, camera.source_height)
         self._frame = np.zeros(camera.shape, np.uint8)
         self.kinematics = SteppedKinematics(schema)
         self._ticks_per_period = round(1.0 / schema.rate / PERIOD)
-        self._steps = 0             # of the plant
-        self.loop = ControlLoop(schema, role, self.kinematics, self, sigma, emit,
-                                lambda sentence: None, seed, clock=lambda: self.now)
+        self._steps = 0  # of the plant
+        self.loop = ControlLoop(
+            schema,
+            role,
+            self.kinematics,
+            self,
+            sigma,
+            emit,
+            lambda sentence: None,
+            seed,
+            clock=lambda: self.now,
+        )
         self.loop.request('preflight', 'everything is there')
 
     @property
@@ -117,15 +152,28 @@ class SteppedCell:
         stamp = int((1.0 + self.now) * 1e9)
         position = self._arms['follower'].position
         self.loop.tick(
-            Sensed(stamp, (self._frame,), (stamp - int(IMAGE_AGE * PERIOD * 1e9),), position,
-                   self.kinematics.core.tool_pose(position)[0], self._arms['leader'].position),
-            Verdict(float(self._world.success), self._world.success))
+            Sensed(
+                stamp,
+                (self._frame,),
+                (stamp - int(IMAGE_AGE * PERIOD * 1e9),),
+                position,
+                self.kinematics.core.tool_pose(position)[0],
+                self._arms['leader'].position,
+            ),
+            Verdict(float(self._world.success), self._world.success),
+        )
 
     def _look(self) -> None:
-        deed = self.operator.act(self.now, Seen(
-            self.loop.machine.mode.value, self.loop.tally.successes,
-            self._arms['follower'].position, self._arms['leader'].position,
-            self._world.cube_pose[0]))
+        deed = self.operator.act(
+            self.now,
+            Seen(
+                self.loop.machine.mode.value,
+                self.loop.tally.successes,
+                self._arms['follower'].position,
+                self._arms['leader'].position,
+                self._world.cube_pose[0],
+            ),
+        )
         self._plant.leader.pull(deed.hand)
         if deed.key == 'place':
             self._world.place_cube()

@@ -3,22 +3,29 @@
 Everything it does is `Learner`'s own (begin, replay, judge, pacer, agent, bundles); only when it
 does it is decided here, so that the same seed gives the same run.
 """
+
 from collections.abc import Callable
 from pathlib import Path
 import threading
 
-from hilserl_learner.learner import Learner
-from hilserl_learner.learner_options import LearnerOptions
-from hilserl_learner.policy import Policy
-from hilserl_learner.task import TaskSchema
+from hilserl_core.contract.task import TaskSchema
+from hilserl_core.policy.bundle import Policy
+from hilserl_learner.training.learner import Learner
+from hilserl_learner.training.options import LearnerOptions
 
 
 class SteppedLearner(Learner):
     """A `Learner` that `turn` drives; `offer(policy)` gets what an actor would load."""
 
-    def __init__(self, schema: TaskSchema, directory: str | Path, options: LearnerOptions,
-                 offer: Callable[[Policy], None], log: Callable[[str], None]):
-        self.bundle = b''               # the last published
+    def __init__(
+        self,
+        schema: TaskSchema,
+        directory: str | Path,
+        options: LearnerOptions,
+        offer: Callable[[Policy], None],
+        log: Callable[[str], None],
+    ):
+        self.bundle = b''  # the last published
         self._offer = offer
         self._published_at = 0.0
         super().__init__(schema, directory, options, self._take_out, log)

@@ -3,33 +3,34 @@
 Robot time counts what a robot would need for it: steps, resets and the operator's delays, without
 the demonstrations (they are counted apart) and without evaluations.
 """
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 import threading
 
-from hilserl_actor.tally import wilson
-from hilserl_learner.learner_options import LearnerOptions
-from hilserl_learner.policy import Policy
-from hilserl_learner.recorder import Recorder
-from hilserl_learner.steps import StepRecord
-from hilserl_learner.task import TaskSchema
+from hilserl_actor.loop.episode_stats import wilson
+from hilserl_core.bags.recorder import Recorder
+from hilserl_core.contract.steps import StepRecord
+from hilserl_core.contract.task import TaskSchema
+from hilserl_core.policy.bundle import Policy
+from hilserl_learner.training.options import LearnerOptions
 
-from .stepped_cell import SteppedCell
-from .stepped_learner import SteppedLearner
+from .cell import SteppedCell
+from .learner import SteppedLearner
 
-EVALUATION_SEED = 1_000_000        # of situations that no training run sees
+EVALUATION_SEED = 1_000_000  # of situations that no training run sees
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """Deterministic episodes of one policy."""
 
-    minutes: float                  # of the robot, when it was measured
+    minutes: float  # of the robot, when it was measured
     updates: int
     successes: int
     episodes: int
-    seconds: float                  # median time to success, 0: none
+    seconds: float  # median time to success, 0: none
 
     @property
     def success(self) -> float:
@@ -49,10 +50,10 @@ class Progress:
     minutes: float = 0.0
     episodes: int = 0
     updates: int = 0
-    human_share: float = 0.0        # of steps, last 20 episodes
+    human_share: float = 0.0  # of steps, last 20 episodes
     evaluations: list[Evaluation] = field(default_factory=list)
     interrupted: bool = False
-    bundle: bytes = b''             # the policy at the end
+    bundle: bytes = b''  # the policy at the end
 
 
 def same(step: StepRecord) -> StepRecord:
@@ -60,8 +61,14 @@ def same(step: StepRecord) -> StepRecord:
     return step
 
 
-def record_demonstrations(schema: TaskSchema, directory: Path, count: int, seed: int,
-                          world: str, change: Callable[[StepRecord], StepRecord] = same) -> float:
+def record_demonstrations(
+    schema: TaskSchema,
+    directory: Path,
+    count: int,
+    seed: int,
+    world: str,
+    change: Callable[[StepRecord], StepRecord] = same,
+) -> float:
     """Have the operator drive so many episodes into bags; returns robot minutes.
 
     change: what becomes of each step before it is stored (experiments).
@@ -69,8 +76,9 @@ def record_demonstrations(schema: TaskSchema, directory: Path, count: int, seed:
     recorder = Recorder(directory, schema, lambda sentence: None)
     recording = threading.Thread(target=recorder.run)
     recording.start()
-    cell = SteppedCell(schema, 'record', seed, world,
-                       emit=lambda step: recorder.record(change(step)))
+    cell = SteppedCell(
+        schema, 'record', seed, world, emit=lambda step: recorder.record(change(step))
+    )
     try:
         cell.run_episodes(count)
     finally:
@@ -80,34 +88,60 @@ def record_demonstrations(schema: TaskSchema, directory: Path, count: int, seed:
     return cell.now / 60.0
 
 
-def evaluate(schema: TaskSchema, bundle: bytes, world: str, episodes: int, minutes: float = 0.0,
-             enough: float = 0.0, sigma: float = 0.0) -> Evaluation:
+def evaluate(
+    schema: TaskSchema,
+    bundle: bytes,
+    world: str,
+    episodes: int,
+    minutes: float = 0.0,
+    enough: float = 0.0,
+    sigma: float = 0.0,
+) -> Evaluation:
     """Episodes of a policy's bundle, always from the same situations, nobody helping.
 
     It ends early when a success rate of `enough` is out of reach. sigma: noise, 0: deterministic.
     """
     policy = Policy.from_bytes(bundle, schema.hash)
-    cell = SteppedCell(schema, 'train' if sigma else 'eval', EVALUATION_SEED, world,
-                       lambda steps: sigma, watch=True)
+    cell = SteppedCell(
+        schema,
+        'train' if sigma else 'eval',
+        EVALUATION_SEED,
+        world,
+        lambda steps: sigma,
+        watch=True,
+    )
     tally = cell.loop.tally
     try:
         cell.loop.offer(policy)
         while len(tally.results) < episodes and (
-                len(tally.results) - tally.successes <= (1.0 - enough) * episodes):
+            len(tally.results) - tally.successes <= (1.0 - enough) * episodes
+        ):
             cell.run_episodes(1)
     finally:
         cell.close()
     times = sorted(r.seconds for r in tally.results if r.outcome == 'success')
-    return Evaluation(minutes, policy.updates, len(times), len(tally.results),
-                      times[len(times) // 2] if times else 0.0)
+    return Evaluation(
+        minutes,
+        policy.updates,
+        len(times),
+        len(tally.results),
+        times[len(times) // 2] if times else 0.0,
+    )
 
 
-def train(schema: TaskSchema, directory: Path, options: LearnerOptions, world: str,
-          minutes: float, every: float, episodes: int,
-          show: Callable[[Progress], None] = lambda progress: None,
-          log: Callable[[str], None] = lambda sentence: None,
-          enough: float | None = None,
-          change: Callable[[StepRecord], StepRecord] = same) -> Progress:
+def train(
+    schema: TaskSchema,
+    directory: Path,
+    options: LearnerOptions,
+    world: str,
+    minutes: float,
+    every: float,
+    episodes: int,
+    show: Callable[[Progress], None] = lambda progress: None,
+    log: Callable[[str], None] = lambda sentence: None,
+    enough: float | None = None,
+    change: Callable[[StepRecord], StepRecord] = same,
+) -> Progress:
     """Train for so many robot minutes in `directory`; evaluate every so many.
 
     episodes: of an evaluation; enough: a success rate at which to stop; change: what becomes of
@@ -115,8 +149,14 @@ def train(schema: TaskSchema, directory: Path, options: LearnerOptions, world: s
     returns what there is.
     """
     progress = Progress()
-    cell = SteppedCell(schema, 'train', options.seed, world, lambda steps: learner.sigma(steps),
-                       lambda step: learner.ingest(change(step)))
+    cell = SteppedCell(
+        schema,
+        'train',
+        options.seed,
+        world,
+        lambda steps: learner.sigma(steps),
+        lambda step: learner.ingest(change(step)),
+    )
     learner = SteppedLearner(schema, directory, options, cell.loop.offer, log)
 
     def look():
@@ -136,8 +176,9 @@ def train(schema: TaskSchema, directory: Path, options: LearnerOptions, world: s
             if progress.minutes < due - 1e-9:
                 continue
             due += every
-            progress.evaluations.append(evaluate(
-                schema, learner.bundle, world, episodes, progress.minutes, enough or 0.0))
+            progress.evaluations.append(
+                evaluate(schema, learner.bundle, world, episodes, progress.minutes, enough or 0.0)
+            )
             show(progress)
             if enough and progress.evaluations[-1].success >= enough:
                 break

@@ -1,4 +1,5 @@
 """The console scripts of this package."""
-from so101_description.entry import node_entry
+
+from so101_node.entry import node_entry
 
 kinematics = node_entry('so101_description.kinematics_node', 'KinematicsNode')

@@ -4,12 +4,12 @@ Angles are rad with zero in the middle of each joint's range (LeRobot's present 
 Mind the signs: `shoulder_pan` + turns the arm to its right (clockwise seen from above), the
 pitch joints' + is down, the gripper's + opens.
 """
+
 import numpy as np
 
-from .errors import CellError
+from so101_node.errors import CellError
 
-JOINTS = (
-    'shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex', 'wrist_roll', 'gripper')
+JOINTS = ('shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex', 'wrist_roll', 'gripper')
 ARM_JOINTS = JOINTS[:5]
 SERVO_IDS = {name: number for number, name in enumerate(JOINTS, start=1)}
 
@@ -18,8 +18,8 @@ UPPER = np.array([1.91986, 1.74533, 1.69, 1.65806, 2.84121, 1.74533])
 GRIPPER_CLOSED = -0.174533
 GRIPPER_OPEN = 1.74533
 
-MAX_VELOCITY = 4.7   # rad/s, the STS3215 without load
-MAX_EFFORT = 2.94    # N.m, its stall torque at 12 V
+MAX_VELOCITY = 4.7  # rad/s, the STS3215 without load
+MAX_EFFORT = 2.94  # N.m, its stall torque at 12 V
 
 # Folded over the base, just off its own stops: holding it costs no force, and when the torque
 # goes off the arm settles within 0.02 rad, finger on the table.
@@ -41,9 +41,13 @@ def pack(names, positions) -> np.ndarray:
     missing = [name for name in JOINTS if name not in names]
     unknown = [name for name in names if name not in JOINTS]
     if missing or unknown or len(names) != len(JOINTS):
-        found = '; '.join(
-            [f'missing joint {name}' for name in missing]
-            + [f'unknown joint {name!r}' for name in unknown]) or 'a joint is named twice'
+        found = (
+            '; '.join(
+                [f'missing joint {name}' for name in missing]
+                + [f'unknown joint {name!r}' for name in unknown]
+            )
+            or 'a joint is named twice'
+        )
         raise CellError(f'{found}: the six joints are {", ".join(JOINTS)}')
     given = dict(zip(names, positions))
     packed = np.array([given[name] for name in JOINTS], dtype=np.float64)

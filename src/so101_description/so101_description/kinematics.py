@@ -4,6 +4,7 @@ The one place where an action becomes metres and radians. Actions are four numbe
 tool displacement along x, y, z of base_link (times `action_scale`) and the gripper's rate
 (times `gripper_step`; + opens). Pure: every answer depends on the arguments alone.
 """
+
 from dataclasses import dataclass
 
 import mujoco
@@ -12,14 +13,14 @@ import numpy as np
 from .joints import JOINTS, LOWER, UPPER
 from .model import load_model, model_hash
 
-_POSITIONING = slice(0, 4)      # pan, lift, elbow, wrist_flex: three for place, one for pitch
-_PITCH = np.array([0.0, 1.0, 1.0, 1.0])     # of the tool, below the horizontal: their sum
-_DAMPING = 1e-4                 # m^2, of the damped least squares (Wampler 1986)
-_SETTLED = 1e-4                 # rad
-_EXECUTED = 1e-3                # of an action: a target that misses by more was limited
+_POSITIONING = slice(0, 4)  # pan, lift, elbow, wrist_flex: three for place, one for pitch
+_PITCH = np.array([0.0, 1.0, 1.0, 1.0])  # of the tool, below the horizontal: their sum
+_DAMPING = 1e-4  # m^2, of the damped least squares (Wampler 1986)
+_SETTLED = 1e-4  # rad
+_EXECUTED = 1e-3  # of an action: a target that misses by more was limited
 # What may come near the table besides the fingers, which the box keeps off it.
 _ELBOW = ('upper_arm_hit', 'lower_arm_hit', 'wrist_hit', 'gripper_palm_hit')
-_CLEARANCE = 0.005              # m over the table, z = 0 of base_link: lag, backlash
+_CLEARANCE = 0.005  # m over the table, z = 0 of base_link: lag, backlash
 # The joints' turn to the pitch, rad in one target, for an action of 1 and its bounds. It keeps the
 # pitch on the way; where the tool stands still, as at a take-over, one that was lost comes back
 # slowly.
@@ -30,13 +31,13 @@ _TURN, _LEAST_TURN, _MOST_TURN = 0.6, 0.03, 0.2
 class KinematicsConfig:
     """Scales and bounds. Lengths m, angles rad, positions in base_link."""
 
-    action_scale: float = 0.02      # m for 1.0: 0.2 m/s at 10 Hz
-    gripper_step: float = 0.2       # rad for 1.0: closes in one second at 10 Hz
+    action_scale: float = 0.02  # m for 1.0: 0.2 m/s at 10 Hz
+    gripper_step: float = 0.2  # rad for 1.0: closes in one second at 10 Hz
     # Gravity holds a loaded SO-101 about 1 cm short; the rest is one control period of motion.
     max_lead: float = 0.05
     # A gripper that holds something cannot follow; this much lead is how hard it squeezes.
     max_gripper_lead: float = 0.3
-    max_joint_step: float = 0.35    # rad between two targets
+    max_joint_step: float = 0.35  # rad between two targets
     # Lower than 13.5 mm the finger pads drag on the table and hold the arm.
     box_min: tuple[float, float, float] = (0.10, -0.15, 0.0135)
     box_max: tuple[float, float, float] = (0.35, 0.15, 0.25)
@@ -81,7 +82,7 @@ class Kinematics:
         self._jacobian = np.zeros((3, self._model.nv))
         self._box = np.array(config.box_min), np.array(config.box_max)
         self._elbow = [self._model.geom(name).id for name in _ELBOW]
-        self._elbow_sizes = self._model.geom_size[self._elbow]      # half, of boxes
+        self._elbow_sizes = self._model.geom_size[self._elbow]  # half, of boxes
 
     def tool_pose(self, q) -> tuple[np.ndarray, np.ndarray]:
         """Tool position (3,) m and rotation matrix (3, 3) in base_link of joints (6,) rad.
@@ -89,11 +90,14 @@ class Kinematics:
         The rotation's first column is the approach direction.
         """
         self._place(q)
-        return (self._data.site_xpos[self._tool].copy(),
-                self._data.site_xmat[self._tool].reshape(3, 3).copy())
+        return (
+            self._data.site_xpos[self._tool].copy(),
+            self._data.site_xmat[self._tool].reshape(3, 3).copy(),
+        )
 
-    def action_between(self, leader, reference, leader_start=None,
-                       reference_start=None) -> ActionResult:
+    def action_between(
+        self, leader, reference, leader_start=None, reference_start=None
+    ) -> ActionResult:
         """Action that takes the follower's `reference` to where the `leader` shows.
 
         All (6,) rad. With both starts given (a clutch), each arm counts from its own start.
@@ -101,14 +105,16 @@ class Kinematics:
         delta = self._tool_position(leader) - self._tool_position(reference)
         gripper = leader[5] - reference[5]
         if leader_start is not None and reference_start is not None:
-            delta = delta - (self._tool_position(leader_start)
-                             - self._tool_position(reference_start))
+            delta = delta - (
+                self._tool_position(leader_start) - self._tool_position(reference_start)
+            )
             gripper -= leader_start[5] - reference_start[5]
         unclipped = np.append(delta / self.config.action_scale, gripper / self.config.gripper_step)
         return ActionResult(np.clip(unclipped, -1.0, 1.0), unclipped)
 
-    def joint_target(self, measured, reference, action, pitch: float,
-                     wrist_roll: float) -> TargetResult:
+    def joint_target(
+        self, measured, reference, action, pitch: float, wrist_roll: float
+    ) -> TargetResult:
         """Joint target of an action: the reference, moved by it, within every bound.
 
         measured, reference: (6,) rad; action: (4,), clipped here; pitch: of the tool below the
@@ -133,7 +139,8 @@ class Kinematics:
         # The posture comes in over several targets, so that it never costs the position.
         most_turn = float(np.clip(_TURN * np.abs(action[:3]).max(), _LEAST_TURN, _MOST_TURN))
         roll = reference[4] + np.clip(
-            wrist_roll - reference[4], -config.max_joint_step, config.max_joint_step)
+            wrist_roll - reference[4], -config.max_joint_step, config.max_joint_step
+        )
         q, error = self._solve(reference, boxed, pitch, roll, 12, most_turn)
         if error > _EXECUTED * config.action_scale:
             limited.append('joint limits')
@@ -142,18 +149,21 @@ class Kinematics:
         if largest > config.max_joint_step:
             limited.append('joint step')
             q = reference + step * (config.max_joint_step / largest)
-        floor = min(_CLEARANCE, self.elbow_height(reference))      # from below, the way is up
+        floor = min(_CLEARANCE, self.elbow_height(reference))  # from below, the way is up
         if self.elbow_height(q) < floor:
             limited.append('elbow')
             q = self._last_above(floor, reference, q)
-        q[5] = np.clip(reference[5] + action[3] * config.gripper_step,
-                       measured[5] - config.max_gripper_lead,
-                       measured[5] + config.max_gripper_lead)
+        q[5] = np.clip(
+            reference[5] + action[3] * config.gripper_step,
+            measured[5] - config.max_gripper_lead,
+            measured[5] + config.max_gripper_lead,
+        )
         q = np.clip(q, LOWER, UPPER)
         return TargetResult(q, self._tool_position(q), tuple(limited))
 
-    def solve(self, position, pitch: float, wrist_roll: float, gripper: float,
-              seed) -> SolveResult:
+    def solve(
+        self, position, pitch: float, wrist_roll: float, gripper: float, seed
+    ) -> SolveResult:
         """Joints that bring the tool to `position` (3,) m, starting the search at `seed` (6,)."""
         position = np.asarray(position, np.float64)
         best = None
@@ -169,9 +179,10 @@ class Kinematics:
     def elbow_height(self, q) -> float:
         """Height of the lowest point of upper arm, lower arm, wrist and palm over the table, m."""
         self._place(q)
-        up = self._data.geom_xmat[self._elbow][:, 6:]       # base_link's z in each box's frame
-        return float((self._data.geom_xpos[self._elbow, 2]
-                      - (np.abs(up) * self._elbow_sizes).sum(1)).min())
+        up = self._data.geom_xmat[self._elbow][:, 6:]  # base_link's z in each box's frame
+        return float(
+            (self._data.geom_xpos[self._elbow, 2] - (np.abs(up) * self._elbow_sizes).sum(1)).min()
+        )
 
     def _last_above(self, floor: float, start, end) -> np.ndarray:
         """The farthest joints from `start` to `end`, (6,) rad, with the elbow above `floor`."""
@@ -192,8 +203,9 @@ class Kinematics:
         self._place(q)
         return self._data.site_xpos[self._tool].copy()
 
-    def _solve(self, start, position, pitch, wrist_roll, iterations,
-               most_turn=np.inf) -> tuple[np.ndarray, float]:
+    def _solve(
+        self, start, position, pitch, wrist_roll, iterations, most_turn=np.inf
+    ) -> tuple[np.ndarray, float]:
         """Damped least squares for the position; its null space turns the tool to the pitch."""
         q = np.array(start, np.float64)
         q[4] = wrist_roll
@@ -207,7 +219,7 @@ class Kinematics:
             mujoco.mj_jacSite(self._model, self._data, self._jacobian, None, self._tool)
             full = self._jacobian[:, self._dof[_POSITIONING]]
             now = q[_POSITIONING]
-            null = np.linalg.svd(full)[2][3]    # the one motion that leaves the tool in place
+            null = np.linalg.svd(full)[2][3]  # the one motion that leaves the tool in place
             along = null @ _PITCH
             # |tilt| damps it where no turn brings the pitch nearer (along = 0): no limit cycle.
             bound = min(0.1, most_turn)
@@ -215,14 +227,13 @@ class Kinematics:
             most_turn -= abs(turn)
             place = self._least_squares(full, error)
             step = place + null * turn
-            if ((now + step > high) | (now + step < low)).any():    # the place before the pitch
+            if ((now + step > high) | (now + step < low)).any():  # the place before the pitch
                 step = place
             past = (now + step > high) | (now + step < low)
-            if past.any():      # a joint that would pass its limit stops there, the others try
+            if past.any():  # a joint that would pass its limit stops there, the others try
                 stopped = np.where(past, np.clip(now + step, low, high) - now, 0.0)
                 others = full * ~past
-                step = np.where(
-                    past, stopped, self._least_squares(others, error - full @ stopped))
+                step = np.where(past, stopped, self._least_squares(others, error - full @ stopped))
             q[_POSITIONING] = np.clip(now + step, low, high)
             if np.abs(step).max() < _SETTLED:
                 break

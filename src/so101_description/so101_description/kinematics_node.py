@@ -3,19 +3,21 @@
 Pure: joints by name in, stamp in and out. A bad request is answered with ok = false and a
 sentence; nothing a client sends can end the node.
 """
+
 from dataclasses import fields
 
 from geometry_msgs.msg import Point, PoseStamped
 import mujoco
 import numpy as np
 from sensor_msgs.msg import JointState
-from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
 
-from . import names
-from .errors import CellError
+from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
+from so101_node import names
+from so101_node.errors import CellError
+from so101_node.ros_node import CellNode, Parameter
+
 from .joints import JOINTS, pack
 from .kinematics import Kinematics, KinematicsConfig
-from .ros_node import CellNode, Parameter
 
 _DEFAULT = KinematicsConfig()
 
@@ -23,19 +25,44 @@ _DEFAULT = KinematicsConfig()
 class KinematicsNode(CellNode):
     """`kinematics`."""
 
-    URGENT = True       # the control loop waits for its answers
+    URGENT = True  # the control loop waits for its answers
 
     PARAMETERS = (
-        Parameter('action_scale', _DEFAULT.action_scale, 'm that an action of 1.0 moves the tool',
-                  0.001, 0.1),
-        Parameter('gripper_step', _DEFAULT.gripper_step,
-                  'rad that an action of 1.0 moves the gripper', 0.01, 1.0),
-        Parameter('max_lead', _DEFAULT.max_lead,
-                  'm that a target may be ahead of the measured tool', 0.005, 0.2),
-        Parameter('max_gripper_lead', _DEFAULT.max_gripper_lead,
-                  'rad that a target may be ahead of the measured gripper', 0.02, 2.0),
-        Parameter('max_joint_step', _DEFAULT.max_joint_step,
-                  'rad that a joint may move from one target to the next', 0.01, 1.0),
+        Parameter(
+            'action_scale',
+            _DEFAULT.action_scale,
+            'm that an action of 1.0 moves the tool',
+            0.001,
+            0.1,
+        ),
+        Parameter(
+            'gripper_step',
+            _DEFAULT.gripper_step,
+            'rad that an action of 1.0 moves the gripper',
+            0.01,
+            1.0,
+        ),
+        Parameter(
+            'max_lead',
+            _DEFAULT.max_lead,
+            'm that a target may be ahead of the measured tool',
+            0.005,
+            0.2,
+        ),
+        Parameter(
+            'max_gripper_lead',
+            _DEFAULT.max_gripper_lead,
+            'rad that a target may be ahead of the measured gripper',
+            0.02,
+            2.0,
+        ),
+        Parameter(
+            'max_joint_step',
+            _DEFAULT.max_joint_step,
+            'rad that a joint may move from one target to the next',
+            0.01,
+            1.0,
+        ),
         Parameter('box_min', list(_DEFAULT.box_min), 'lower corner of the workspace box, m'),
         Parameter('box_max', list(_DEFAULT.box_max), 'upper corner of the workspace box, m'),
     )
@@ -48,14 +75,17 @@ class KinematicsNode(CellNode):
             if len(values[name]) != 3:
                 raise CellError(f'parameter {name} has {len(values[name])} numbers, not 3')
         if not all(low < high for low, high in zip(values['box_min'], values['box_max'])):
-            raise CellError(f'the workspace box from {values["box_min"]} to {values["box_max"]} m '
-                            'is empty; box_min must be below box_max on each axis')
+            raise CellError(
+                f'the workspace box from {values["box_min"]} to {values["box_max"]} m '
+                'is empty; box_min must be below box_max on each axis'
+            )
         self.core = Kinematics(KinematicsConfig(**values))
         for kind, name, answer in (
-                (GetToolPose, names.GET_TOOL_POSE, self._tool_pose),
-                (GetAction, names.GET_ACTION, self._action),
-                (GetJointTarget, names.GET_JOINT_TARGET, self._joint_target),
-                (SolvePose, names.SOLVE_POSE, self._solve)):
+            (GetToolPose, names.GET_TOOL_POSE, self._tool_pose),
+            (GetAction, names.GET_ACTION, self._action),
+            (GetJointTarget, names.GET_JOINT_TARGET, self._joint_target),
+            (SolvePose, names.SOLVE_POSE, self._solve),
+        ):
             self.create_service(kind, name, self._answering(answer))
 
     @staticmethod
@@ -67,6 +97,7 @@ class KinematicsNode(CellNode):
             except CellError as error:
                 response.ok, response.message = False, str(error)
             return response
+
         return call
 
     def _tool_pose(self, request, response) -> None:
@@ -87,9 +118,14 @@ class KinematicsNode(CellNode):
         if bool(starts[0].name) != bool(starts[1].name):
             raise CellError('a clutch needs both leader_start and reference_start, or neither')
         result = self.core.action_between(
-            _joints('leader', request.leader), _joints('reference', request.reference),
-            *((_joints('leader_start', starts[0]), _joints('reference_start', starts[1]))
-              if starts[0].name else ()))
+            _joints('leader', request.leader),
+            _joints('reference', request.reference),
+            *(
+                (_joints('leader_start', starts[0]), _joints('reference_start', starts[1]))
+                if starts[0].name
+                else ()
+            ),
+        )
         response.stamp = request.leader.header.stamp
         response.action = result.action.astype(np.float32)
         response.unclipped = result.unclipped.astype(np.float32)
@@ -99,12 +135,16 @@ class KinematicsNode(CellNode):
         measured = _joints('measured', request.measured)
         reference = _joints('reference', request.reference) if request.reference.name else measured
         action = np.asarray(request.action, np.float64)
-        if not (np.isfinite(action).all()
-                and np.abs([request.pitch, request.wrist_roll]).max() < 10.0):
-            raise CellError(f'action {action.tolist()}, pitch {request.pitch}, wrist_roll '
-                            f'{request.wrist_roll}: all must be numbers, the angles in rad')
+        if not (
+            np.isfinite(action).all() and np.abs([request.pitch, request.wrist_roll]).max() < 10.0
+        ):
+            raise CellError(
+                f'action {action.tolist()}, pitch {request.pitch}, wrist_roll '
+                f'{request.wrist_roll}: all must be numbers, the angles in rad'
+            )
         result = self.core.joint_target(
-            measured, reference, action, request.pitch, request.wrist_roll)
+            measured, reference, action, request.pitch, request.wrist_roll
+        )
         response.target = _joint_state(result.q, request.measured.header.stamp)
         response.position = _point(result.position)
         response.limited = list(result.limited)
@@ -114,14 +154,17 @@ class KinematicsNode(CellNode):
         p = request.position
         numbers = [p.x, p.y, p.z, request.pitch, request.wrist_roll, request.gripper]
         if not (np.abs(numbers) < 10.0).all():
-            raise CellError('position, pitch, wrist_roll and gripper must be numbers in m and '
-                            f'rad: {numbers}')
+            raise CellError(
+                f'position, pitch, wrist_roll and gripper must be numbers in m and rad: {numbers}'
+            )
         result = self.core.solve(numbers[:3], *numbers[3:], _joints('seed', request.seed))
         response.target = _joint_state(result.q, request.seed.header.stamp)
         response.error = result.error
         if result.error > 0.005:
-            raise CellError(f'({p.x:.3f}, {p.y:.3f}, {p.z:.3f}) m is out of reach: the tool comes '
-                            f'within {result.error * 1e3:.0f} mm')
+            raise CellError(
+                f'({p.x:.3f}, {p.y:.3f}, {p.z:.3f}) m is out of reach: the tool comes '
+                f'within {result.error * 1e3:.0f} mm'
+            )
 
 
 def _joints(what: str, message: JointState) -> np.ndarray:

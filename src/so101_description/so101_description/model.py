@@ -3,6 +3,7 @@
 The hash covers what kinematics depend on (frames, axes, limits, the tool), not masses or looks:
 two programs with the same hash compute the same tool pose from the same joints.
 """
+
 import functools
 import hashlib
 import json
@@ -33,13 +34,24 @@ def model_hash() -> str:
     for name in JOINTS:
         joint = model.joint(name)
         body = model.body(joint.bodyid[0])
-        tree.append({
-            'joint': name, 'body': body.name, 'parent': model.body(body.parentid[0]).name,
-            'position': rounded(body.pos), 'quaternion': rounded(body.quat),
-            'anchor': rounded(joint.pos), 'axis': rounded(joint.axis),
-            'range': rounded(joint.range)})
+        tree.append(
+            {
+                'joint': name,
+                'body': body.name,
+                'parent': model.body(body.parentid[0]).name,
+                'position': rounded(body.pos),
+                'quaternion': rounded(body.quat),
+                'anchor': rounded(joint.pos),
+                'axis': rounded(joint.axis),
+                'range': rounded(joint.range),
+            }
+        )
     tool = model.site('tool')
-    tree.append({
-        'tool': model.body(tool.bodyid[0]).name,
-        'position': rounded(tool.pos), 'quaternion': rounded(tool.quat)})
+    tree.append(
+        {
+            'tool': model.body(tool.bodyid[0]).name,
+            'position': rounded(tool.pos),
+            'quaternion': rounded(tool.quat),
+        }
+    )
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,5 @@
 """Rendering without a screen, and a ROS domain that no other test run uses."""
+
 import os
 
 import pytest
@@ -9,6 +10,7 @@ os.environ.setdefault('MUJOCO_GL', 'egl')
 @pytest.fixture(scope='session')
 def domain():
     import domain_coordinator
+
     with domain_coordinator.domain_id() as number:
         os.environ['ROS_DOMAIN_ID'] = str(number)
         os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'

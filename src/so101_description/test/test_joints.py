@@ -1,10 +1,21 @@
 """The joint table, and joints by name becoming an array."""
-from hypothesis import given, strategies as st
+
+from hypothesis import given
+from hypothesis import strategies as st
 import numpy as np
 import pytest
-from so101_description.errors import CellError
+
 from so101_description.joints import (
-    GRIPPER_CLOSED, GRIPPER_OPEN, JOINTS, LOWER, pack, REST, SERVO_IDS, UPPER)
+    GRIPPER_CLOSED,
+    GRIPPER_OPEN,
+    JOINTS,
+    LOWER,
+    REST,
+    SERVO_IDS,
+    UPPER,
+    pack,
+)
+from so101_node.errors import CellError
 
 
 def test_table_is_consistent():
@@ -25,17 +36,20 @@ def test_pack_orders_by_name(order, values):
     assert packed.dtype == np.float64 and packed.tolist() == values
 
 
-@pytest.mark.parametrize('names, positions, says', [
-    (JOINTS[:5], [0.0] * 5, 'missing joint gripper'),
-    ([*JOINTS[:5], 'claw'], [0.0] * 6, "missing joint gripper; unknown joint 'claw'"),
-    ([*JOINTS, 'claw'], [0.0] * 7, "unknown joint 'claw'"),
-    ([*JOINTS, 'gripper'], [0.0] * 7, 'named twice'),
-    (JOINTS, [0.0] * 5, '6 joint names but 5 positions'),
-    (JOINTS, [0.0, 0.0, float('nan'), 0.0, 0.0, 0.0], 'elbow_flex: nan'),
-    (JOINTS, [0.0, float('inf'), 0.0, 0.0, 0.0, 0.0], 'shoulder_lift: inf'),
-    (JOINTS, [0.0, 103.74, 0.0, 0.0, 0.0, 0.0], 'shoulder_lift: 103.74 .* rad'),
-    ([], [], 'missing joint shoulder_pan'),
-])
+@pytest.mark.parametrize(
+    'names, positions, says',
+    [
+        (JOINTS[:5], [0.0] * 5, 'missing joint gripper'),
+        ([*JOINTS[:5], 'claw'], [0.0] * 6, "missing joint gripper; unknown joint 'claw'"),
+        ([*JOINTS, 'claw'], [0.0] * 7, "unknown joint 'claw'"),
+        ([*JOINTS, 'gripper'], [0.0] * 7, 'named twice'),
+        (JOINTS, [0.0] * 5, '6 joint names but 5 positions'),
+        (JOINTS, [0.0, 0.0, float('nan'), 0.0, 0.0, 0.0], 'elbow_flex: nan'),
+        (JOINTS, [0.0, float('inf'), 0.0, 0.0, 0.0, 0.0], 'shoulder_lift: inf'),
+        (JOINTS, [0.0, 103.74, 0.0, 0.0, 0.0, 0.0], 'shoulder_lift: 103.74 .* rad'),
+        ([], [], 'missing joint shoulder_pan'),
+    ],
+)
 def test_pack_names_what_is_wrong(names, positions, says):
     with pytest.raises(CellError, match=says):
         pack(names, positions)

@@ -1,9 +1,12 @@
 """Kinematics over any sequence of actions: tracking, bounds, no wind-up, purity, speed."""
+
 import time
 
-from hypothesis import example, given, settings, strategies as st
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
+
 from so101_description.joints import JOINTS, LOWER, REST, UPPER
 from so101_description.kinematics import Kinematics, KinematicsConfig
 
@@ -124,7 +127,7 @@ def test_an_elbow_that_is_stopped_says_so_and_comes_up_again():
     assert LOW_ARM.elbow_height(q) == pytest.approx(0.005, abs=1e-3)
     up = LOW_ARM.joint_target(q, q, (0, 0, 1, 0), 0.0, 0.0)
     assert 'elbow' not in up.limited and LOW_ARM.elbow_height(up.q) > 0.015
-    sunk = q + np.array([0, 0.1, 0, 0, 0, 0])       # pushed down there: up is allowed
+    sunk = q + np.array([0, 0.1, 0, 0, 0, 0])  # pushed down there: up is allowed
     assert LOW_ARM.elbow_height(sunk) < 0.0
     up = LOW_ARM.joint_target(sunk, sunk, (0, 0, 1, 0), 0.0, 0.0)
     assert LOW_ARM.elbow_height(up.q) > LOW_ARM.elbow_height(sunk)
@@ -155,17 +158,18 @@ def test_gripper_stops_at_its_limit_and_turns_back_at_once(sign, limit):
 
 
 def test_gripper_does_not_wind_up():
-    q = start_at(MIDDLE)        # something in the hand: the measured gripper stands at 0.5
+    q = start_at(MIDDLE)  # something in the hand: the measured gripper stands at 0.5
     *_, (_, _, _, closed) = follow(q, [(0, 0, 0, -1)] * 20, lag=1.0)
     assert closed.q[5] == pytest.approx(0.5 - CONFIG.max_gripper_lead)
     opened = ARM.joint_target(q, closed.q, [0, 0, 0, 1], DOWN, 0.0)
     assert opened.q[5] == pytest.approx(closed.q[5] + CONFIG.gripper_step)
 
 
-@pytest.mark.parametrize('place', [(0.34, 0.10, 0.20), (0.35, 0.15, 0.25), (0.34, 0.0, 0.07),
-                                   (0.14, 0.0, 0.20), MIDDLE])
+@pytest.mark.parametrize(
+    'place', [(0.34, 0.10, 0.20), (0.35, 0.15, 0.25), (0.34, 0.0, 0.07), (0.14, 0.0, 0.20), MIDDLE]
+)
 def test_no_action_holds_the_place_even_where_the_pitch_is_out_of_reach(place):
-    posture = ARM.solve(place, 0.6, 0.0, 0.5, REST)     # from here the pitch is brought down
+    posture = ARM.solve(place, 0.6, 0.0, 0.5, REST)  # from here the pitch is brought down
     assert posture.error < 1e-3
     assert ARM.solve(place, DOWN, 0.0, 0.5, REST).error < 5e-5
     results = [step[3] for step in follow(posture.q, [np.zeros(4)] * 300)]
@@ -199,7 +203,7 @@ def test_from_outside_the_box_it_comes_back_no_faster_than_an_action():
 
 
 @quick
-@example(335542048, 0.0)       # folded against two limits, where the pitch must give way
+@example(335542048, 0.0)  # folded against two limits, where the pitch must give way
 @given(st.integers(0, 2**32 - 1), st.floats(0.0, DOWN))
 def test_solve_reaches_what_can_be_reached(number, pitch):
     rng = np.random.default_rng(number)
@@ -256,7 +260,7 @@ def test_tool_pose_is_a_right_handed_frame():
 
 def test_a_joint_target_takes_under_a_millisecond():
     steps = list(follow(start_at(MIDDLE), np.random.default_rng(5).uniform(-1, 1, (200, 4))))
-    for _ in range(3):      # others may use these cores too
+    for _ in range(3):  # others may use these cores too
         times = []
         for reference, action, measured, _ in steps:
             began = time.perf_counter()

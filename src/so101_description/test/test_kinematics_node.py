@@ -1,4 +1,5 @@
 """The FK service through a real ROS graph: four services, bad input, round trip."""
+
 import signal
 import subprocess
 import sys
@@ -10,20 +11,25 @@ import numpy as np
 import pytest
 import rclpy
 from sensor_msgs.msg import JointState
-from so101_description import names
+
 from so101_description.joints import JOINTS, REST
 from so101_description.kinematics import Kinematics
 from so101_description.model import model_hash
-from so101_description.ros_node import Executor
 from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
+from so101_node import names
+from so101_node.ros_node import Executor
 
 START = 'from so101_description.entry_points import kinematics; kinematics()'
 CORE = Kinematics()
 DOWN = np.pi / 2
 Q = CORE.solve((0.25, 0.0, 0.07), DOWN, 0.0, 0.5, REST).q
 STAMP = Time(sec=7, nanosec=11)
-KINDS = {names.GET_TOOL_POSE: GetToolPose, names.GET_ACTION: GetAction,
-         names.GET_JOINT_TARGET: GetJointTarget, names.SOLVE_POSE: SolvePose}
+KINDS = {
+    names.GET_TOOL_POSE: GetToolPose,
+    names.GET_ACTION: GetAction,
+    names.GET_JOINT_TARGET: GetJointTarget,
+    names.SOLVE_POSE: SolvePose,
+}
 
 
 def joints(q=Q, order=JOINTS):
@@ -34,8 +40,12 @@ def joints(q=Q, order=JOINTS):
 
 def start(*parameters):
     arguments = [part for parameter in parameters for part in ('-p', parameter)]
-    return subprocess.Popen([sys.executable, '-c', START, '--ros-args', *arguments],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, '-c', START, '--ros-args', *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 @pytest.fixture(scope='module')
@@ -53,6 +63,7 @@ def call(domain):
         executor.spin_until_future_complete(future, timeout_sec=5)
         assert future.done(), f'{name} did not answer; the node says {process.poll()}'
         return future.result()
+
     yield ask
     rclpy.shutdown()
     process.send_signal(signal.SIGINT)
@@ -67,8 +78,11 @@ def test_tool_pose_bears_stamp_frame_and_model(call):
     assert answer.pose.header.frame_id == 'base_link' and answer.pose.header.stamp == STAMP
     p, o = answer.pose.pose.position, answer.pose.pose.orientation
     assert np.allclose([p.x, p.y, p.z], position)
-    approach = [1 - 2 * (o.y**2 + o.z**2), 2 * (o.x * o.y + o.w * o.z),
-                2 * (o.x * o.z - o.w * o.y)]
+    approach = [
+        1 - 2 * (o.y**2 + o.z**2),
+        2 * (o.x * o.y + o.w * o.z),
+        2 * (o.x * o.z - o.w * o.y),
+    ]
     assert np.allclose(approach, rotation[:, 0])
 
 
@@ -79,54 +93,95 @@ def test_action_of_two_arms_and_of_a_clutch(call):
     assert np.allclose(answer.action, [0.5, 0, 0, 0.5], atol=1e-3)
     far = call(names.GET_ACTION, leader=joints(REST), reference=joints())
     assert np.abs(far.action).max() == 1 and np.abs(far.unclipped).max() > 3
-    clutch = call(names.GET_ACTION, leader=joints(REST), reference=joints(),
-                  leader_start=joints(REST), reference_start=joints())
+    clutch = call(
+        names.GET_ACTION,
+        leader=joints(REST),
+        reference=joints(),
+        leader_start=joints(REST),
+        reference_start=joints(),
+    )
     assert clutch.ok and np.allclose(clutch.unclipped, 0, atol=1e-6)
 
 
 def test_joint_target_is_the_cores(call):
     action = np.array([0.5, -0.25, 1.0, -1.0], np.float32)
     for reference, expected in ((joints(), Q), (JointState(), Q)):
-        answer = call(names.GET_JOINT_TARGET, measured=joints(), reference=reference,
-                      action=action, pitch=DOWN, wrist_roll=0.0)
+        answer = call(
+            names.GET_JOINT_TARGET,
+            measured=joints(),
+            reference=reference,
+            action=action,
+            pitch=DOWN,
+            wrist_roll=0.0,
+        )
         core = CORE.joint_target(Q, expected, action.astype(float), DOWN, 0.0)
         assert answer.ok and answer.target.name == list(JOINTS) and answer.limited == []
         assert np.array_equal(answer.target.position, core.q)
         assert answer.target.header.stamp == STAMP and answer.model_hash == model_hash()
     up = np.array([0, 0, 1, 0], np.float32)
     high = CORE.solve((0.25, 0.0, 0.249), DOWN, 0.0, 0.5, REST).q
-    answer = call(names.GET_JOINT_TARGET, measured=joints(high), reference=joints(high),
-                  action=up, pitch=DOWN, wrist_roll=0.0)
+    answer = call(
+        names.GET_JOINT_TARGET,
+        measured=joints(high),
+        reference=joints(high),
+        action=up,
+        pitch=DOWN,
+        wrist_roll=0.0,
+    )
     assert answer.limited == ['workspace box'] and answer.position.z <= 0.2505
 
 
 def test_solve_pose_finds_joints_or_says_how_far(call):
-    answer = call(names.SOLVE_POSE, position=Point(x=0.2, y=0.1, z=0.1), pitch=DOWN,
-                  wrist_roll=0.2, gripper=0.7, seed=joints())
+    answer = call(
+        names.SOLVE_POSE,
+        position=Point(x=0.2, y=0.1, z=0.1),
+        pitch=DOWN,
+        wrist_roll=0.2,
+        gripper=0.7,
+        seed=joints(),
+    )
     assert answer.ok and answer.error < 1e-3
-    assert np.allclose(CORE.tool_pose(np.array(answer.target.position))[0], (0.2, 0.1, 0.1),
-                       atol=1e-3)
+    assert np.allclose(
+        CORE.tool_pose(np.array(answer.target.position))[0], (0.2, 0.1, 0.1), atol=1e-3
+    )
     answer = call(names.SOLVE_POSE, position=Point(x=0.9), seed=joints())
     assert not answer.ok and '(0.900, 0.000, 0.000) m is out of reach' in answer.message
 
 
-@pytest.mark.parametrize('name, fields, says', [
-    (names.GET_TOOL_POSE, {}, 'joints: missing joint shoulder_pan'),
-    (names.GET_TOOL_POSE, {'joints': joints(order=JOINTS[:5])}, 'joints: missing joint gripper'),
-    (names.GET_TOOL_POSE, {'joints': joints([0, np.nan, 0, 0, 0, 0])}, 'joints: shoulder_lift'),
-    (names.GET_TOOL_POSE, {'joints': joints(np.degrees(REST))}, 'angles are in rad'),
-    (names.GET_ACTION, {'leader': joints()}, 'reference: missing joint'),
-    (names.GET_ACTION, {'leader': joints(), 'reference': joints(), 'leader_start': joints()},
-     'a clutch needs both'),
-    (names.GET_JOINT_TARGET, {}, 'measured: missing joint'),
-    (names.GET_JOINT_TARGET,
-     {'measured': joints(), 'action': np.array([0, np.nan, 0, 0], np.float32)}, 'action'),
-    (names.GET_JOINT_TARGET, {'measured': joints(), 'pitch': 90.0}, 'pitch 90.0'),
-    (names.GET_JOINT_TARGET, {'measured': joints(), 'wrist_roll': np.inf}, 'wrist_roll inf'),
-    (names.SOLVE_POSE, {'position': Point(x=np.nan), 'seed': joints()}, 'must be numbers'),
-    (names.SOLVE_POSE, {'position': Point(x=1e308), 'seed': joints()}, 'must be numbers'),
-    (names.SOLVE_POSE, {'position': Point(x=0.2)}, 'seed: missing joint'),
-])
+@pytest.mark.parametrize(
+    'name, fields, says',
+    [
+        (names.GET_TOOL_POSE, {}, 'joints: missing joint shoulder_pan'),
+        (
+            names.GET_TOOL_POSE,
+            {'joints': joints(order=JOINTS[:5])},
+            'joints: missing joint gripper',
+        ),
+        (
+            names.GET_TOOL_POSE,
+            {'joints': joints([0, np.nan, 0, 0, 0, 0])},
+            'joints: shoulder_lift',
+        ),
+        (names.GET_TOOL_POSE, {'joints': joints(np.degrees(REST))}, 'angles are in rad'),
+        (names.GET_ACTION, {'leader': joints()}, 'reference: missing joint'),
+        (
+            names.GET_ACTION,
+            {'leader': joints(), 'reference': joints(), 'leader_start': joints()},
+            'a clutch needs both',
+        ),
+        (names.GET_JOINT_TARGET, {}, 'measured: missing joint'),
+        (
+            names.GET_JOINT_TARGET,
+            {'measured': joints(), 'action': np.array([0, np.nan, 0, 0], np.float32)},
+            'action',
+        ),
+        (names.GET_JOINT_TARGET, {'measured': joints(), 'pitch': 90.0}, 'pitch 90.0'),
+        (names.GET_JOINT_TARGET, {'measured': joints(), 'wrist_roll': np.inf}, 'wrist_roll inf'),
+        (names.SOLVE_POSE, {'position': Point(x=np.nan), 'seed': joints()}, 'must be numbers'),
+        (names.SOLVE_POSE, {'position': Point(x=1e308), 'seed': joints()}, 'must be numbers'),
+        (names.SOLVE_POSE, {'position': Point(x=0.2)}, 'seed: missing joint'),
+    ],
+)
 def test_bad_input_is_answered_with_a_sentence(call, name, fields, says):
     answer = call(name, **fields)
     assert not answer.ok and says in answer.message and '\n' not in answer.message
@@ -137,9 +192,17 @@ def test_round_trip(call):
     requests = (
         (names.GET_TOOL_POSE, {'joints': reference}),
         (names.GET_ACTION, {'leader': joints(REST), 'reference': reference}),
-        (names.GET_JOINT_TARGET, {'measured': reference, 'reference': reference, 'pitch': DOWN,
-                                  'action': np.array([0.5, -0.5, 0.2, 0], np.float32)}))
-    for _ in range(10):     # others may use these cores too
+        (
+            names.GET_JOINT_TARGET,
+            {
+                'measured': reference,
+                'reference': reference,
+                'pitch': DOWN,
+                'action': np.array([0.5, -0.5, 0.2, 0], np.float32),
+            },
+        ),
+    )
+    for _ in range(10):  # others may use these cores too
         times = []
         for number in range(501):
             name, fields = requests[number % 3]
@@ -153,13 +216,16 @@ def test_round_trip(call):
     pytest.fail(f'round trip p99 {p99:.2f} ms')
 
 
-@pytest.mark.parametrize('parameter, says', [
-    ('box_min:=[0.4,-0.15,0.01]', 'the workspace box'),
-    ('box_max:=[0.35,.nan,0.25]', 'the workspace box'),
-    ('box_max:=[0.35,0.15]', 'box_max has 2 numbers, not 3'),
-    ('action_scale:=2.0', 'action_scale: 2.0 is not allowed'),
-    ('acton_scale:=0.02', 'unknown parameter acton_scale'),
-])
+@pytest.mark.parametrize(
+    'parameter, says',
+    [
+        ('box_min:=[0.4,-0.15,0.01]', 'the workspace box'),
+        ('box_max:=[0.35,.nan,0.25]', 'the workspace box'),
+        ('box_max:=[0.35,0.15]', 'box_max has 2 numbers, not 3'),
+        ('action_scale:=2.0', 'action_scale: 2.0 is not allowed'),
+        ('acton_scale:=0.02', 'unknown parameter acton_scale'),
+    ],
+)
 def test_bad_parameters_end_it_with_a_sentence(domain, parameter, says):
     process = start(parameter)
     try:

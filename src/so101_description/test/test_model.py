@@ -1,14 +1,19 @@
 """The MJCF against the measured arm: frames, inertias, servos, pads, tool, camera, looks."""
+
 import mujoco
 import numpy as np
 import pytest
+
 from so101_description.joints import JOINTS, LOWER, REST, UPPER
-from so101_description.model import load_model, MJCF_PATH, model_hash
+from so101_description.model import MJCF_PATH, load_model, model_hash
 
 # The measured arm. Joint: link, origin xyz (m) and rpy (rad) in the parent link.
 FRAMES = {
-    'shoulder_pan': ('shoulder_link', (0.0388353, -8.97657e-09, 0.0624),
-                     (3.14159, 4.18253e-17, -3.14159)),
+    'shoulder_pan': (
+        'shoulder_link',
+        (0.0388353, -8.97657e-09, 0.0624),
+        (3.14159, 4.18253e-17, -3.14159),
+    ),
     'shoulder_lift': ('upper_arm_link', (-0.0303992, -0.0182778, -0.0542), (-1.5708, -1.5708, 0)),
     'elbow_flex': ('lower_arm_link', (-0.11257, -0.028, 1.73763e-16), (0, 0, 1.5708)),
     'wrist_flex': ('wrist_link', (-0.1349, 0.0052, 3.62355e-17), (0, 0, -1.5708)),
@@ -17,20 +22,41 @@ FRAMES = {
 }
 # Link: mass (kg), centre of mass (m), ixx ixy ixz iyy iyz izz (kg m^2).
 INERTIAS = {
-    'base_link': (0.147, (0.0137179, -5.19711e-05, 0.0334843), (
-        0.000114686, -4.59787e-07, 4.97151e-06, 0.000136117, 9.75275e-08, 0.000130364)),
-    'shoulder_link': (0.100006, (-0.0307604, -1.66727e-05, -0.0252713), (
-        8.3759e-05, 7.55525e-08, -1.16342e-06, 8.10403e-05, 1.54663e-07, 2.39783e-05)),
-    'upper_arm_link': (0.103, (-0.0898471, -0.00838224, 0.0184089), (
-        4.08002e-05, -1.97819e-05, -4.03016e-08, 0.000147318, 8.97326e-09, 0.000142487)),
-    'lower_arm_link': (0.104, (-0.0980701, 0.00324376, 0.0182831), (
-        2.87438e-05, 7.41152e-06, 1.26409e-06, 0.000159844, -4.90188e-08, 0.00014529)),
-    'wrist_link': (0.079, (-0.000103312, -0.0386143, 0.0281156), (
-        3.68263e-05, 1.7893e-08, -5.28128e-08, 2.5391e-05, 3.6412e-06, 2.1e-05)),
-    'gripper_link': (0.087, (0.000213627, 0.000245138, -0.025187), (
-        2.75087e-05, -3.35241e-07, -5.7352e-06, 4.33657e-05, -5.17847e-08, 3.45059e-05)),
-    'moving_jaw_so101_v1_link': (0.012, (-0.00157495, -0.0300244, 0.0192755), (
-        6.61427e-06, -3.19807e-07, -5.90717e-09, 1.89032e-06, -1.09945e-07, 5.28738e-06)),
+    'base_link': (
+        0.147,
+        (0.0137179, -5.19711e-05, 0.0334843),
+        (0.000114686, -4.59787e-07, 4.97151e-06, 0.000136117, 9.75275e-08, 0.000130364),
+    ),
+    'shoulder_link': (
+        0.100006,
+        (-0.0307604, -1.66727e-05, -0.0252713),
+        (8.3759e-05, 7.55525e-08, -1.16342e-06, 8.10403e-05, 1.54663e-07, 2.39783e-05),
+    ),
+    'upper_arm_link': (
+        0.103,
+        (-0.0898471, -0.00838224, 0.0184089),
+        (4.08002e-05, -1.97819e-05, -4.03016e-08, 0.000147318, 8.97326e-09, 0.000142487),
+    ),
+    'lower_arm_link': (
+        0.104,
+        (-0.0980701, 0.00324376, 0.0182831),
+        (2.87438e-05, 7.41152e-06, 1.26409e-06, 0.000159844, -4.90188e-08, 0.00014529),
+    ),
+    'wrist_link': (
+        0.079,
+        (-0.000103312, -0.0386143, 0.0281156),
+        (3.68263e-05, 1.7893e-08, -5.28128e-08, 2.5391e-05, 3.6412e-06, 2.1e-05),
+    ),
+    'gripper_link': (
+        0.087,
+        (0.000213627, 0.000245138, -0.025187),
+        (2.75087e-05, -3.35241e-07, -5.7352e-06, 4.33657e-05, -5.17847e-08, 3.45059e-05),
+    ),
+    'moving_jaw_so101_v1_link': (
+        0.012,
+        (-0.00157495, -0.0300244, 0.0192755),
+        (6.61427e-06, -3.19807e-07, -5.90717e-09, 1.89032e-06, -1.09945e-07, 5.28738e-06),
+    ),
 }
 
 
@@ -41,7 +67,7 @@ def model():
 
 def placed(model, *angles):
     data = mujoco.MjData(model)
-    data.qpos[:len(angles)] = angles
+    data.qpos[: len(angles)] = angles
     mujoco.mj_forward(model, data)
     return data
 
@@ -49,9 +75,11 @@ def placed(model, *angles):
 def rotation(rpy):
     """Fixed-axis roll, pitch, yaw to a matrix."""
     (cr, cp, cy), (sr, sp, sy) = np.cos(rpy), np.sin(rpy)
-    return (np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
-            @ np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
-            @ np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]]))
+    return (
+        np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
+        @ np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
+        @ np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
+    )
 
 
 def matrix(quaternion):
@@ -102,9 +130,14 @@ def test_servos_are_sts3215(model):
 
 def test_pads_grip(model):
     for name, body, centre, half in (
-            ('fixed_pad', 'gripper_link', (-0.00675, -0.0002, -0.0972), (0.00525, 0.008, 0.0072)),
-            ('moving_pad', 'moving_jaw_so101_v1_link', (-0.01233, -0.07625, 0.0189),
-             (0.0045, 0.006, 0.0072))):
+        ('fixed_pad', 'gripper_link', (-0.00675, -0.0002, -0.0972), (0.00525, 0.008, 0.0072)),
+        (
+            'moving_pad',
+            'moving_jaw_so101_v1_link',
+            (-0.01233, -0.07625, 0.0189),
+            (0.0045, 0.006, 0.0072),
+        ),
+    ):
         pad = model.geom(name)
         assert model.body(pad.bodyid[0]).name == body
         assert np.allclose(pad.pos, centre) and np.allclose(pad.size, half)
@@ -116,7 +149,8 @@ def test_gripper_opens_with_its_angle(model):
     for angle, gap in ((-0.1745, 0.003), (0.0, 0.017), (0.5, 0.057), (1.0, 0.091)):
         data = placed(model, 0, 0, 0, 0, 0, angle)
         tip = data.body('gripper_link').xmat.reshape(3, 3).T @ (
-            data.geom('moving_pad').xpos - data.site('tool').xpos)
+            data.geom('moving_pad').xpos - data.site('tool').xpos
+        )
         assert tip[0] == pytest.approx(gap, abs=0.009)
 
 
@@ -124,25 +158,34 @@ def test_tool_and_gripper_frame(model):
     data = placed(model)
     assert np.allclose(data.site('tool').xpos, (0.391361, -0.000009, 0.226470), atol=5e-6)
     tool = data.site('tool').xmat.reshape(3, 3)
-    assert tool[:, 0] @ [1, 0, 0] > 0.998          # x = approach, forward at zero
+    assert tool[:, 0] @ [1, 0, 0] > 0.998  # x = approach, forward at zero
     frame = data.site('gripper_frame_link')
     assert np.allclose(frame.xpos, data.site('tool').xpos)
-    assert np.allclose(frame.xmat.reshape(3, 3)[:, 2], tool[:, 0])     # its z = approach
+    assert np.allclose(frame.xmat.reshape(3, 3)[:, 2], tool[:, 0])  # its z = approach
 
 
-@pytest.mark.parametrize('degrees, position', [
-    ((0, 0, 0, 0, 0), (0.3914, 0.0000, 0.2265)),
-    ((0, 0, 0, 90, 90), (0.2320, -0.0081, 0.0751)),
-    ((1.23, 103.74, -85.41, -1.54, 92.70), (0.4539, -0.0170, -0.0206)),
-])
+@pytest.mark.parametrize(
+    'degrees, position',
+    [
+        ((0, 0, 0, 0, 0), (0.3914, 0.0000, 0.2265)),
+        ((0, 0, 0, 90, 90), (0.2320, -0.0081, 0.0751)),
+        ((1.23, 103.74, -85.41, -1.54, 92.70), (0.4539, -0.0170, -0.0206)),
+    ],
+)
 def test_golden_forward_kinematics(model, degrees, position):
     tool = placed(model, *np.radians(degrees)).site('tool').xpos
     assert np.allclose(tool, position, atol=6e-5)
 
 
-@pytest.mark.parametrize('joint, moves, sign', [
-    ('shoulder_pan', 1, -1), ('shoulder_lift', 2, -1), ('elbow_flex', 2, -1),
-    ('wrist_flex', 2, -1)])
+@pytest.mark.parametrize(
+    'joint, moves, sign',
+    [
+        ('shoulder_pan', 1, -1),
+        ('shoulder_lift', 2, -1),
+        ('elbow_flex', 2, -1),
+        ('wrist_flex', 2, -1),
+    ],
+)
 def test_positive_angles_turn_right_and_down(model, joint, moves, sign):
     angles = np.zeros(6)
     angles[JOINTS.index(joint)] = 0.3
@@ -158,8 +201,10 @@ def test_wrist_camera_sees_both_finger_tips_and_no_site(model):
     data = placed(model, *REST[:5], 0.6)
     with mujoco.Renderer(model, 120, 160) as renderer:
         renderer.update_scene(data, 'wrist_camera')
-        assert not any(g.objtype == mujoco.mjtObj.mjOBJ_SITE
-                       for g in renderer.scene.geoms[:renderer.scene.ngeom])
+        assert not any(
+            g.objtype == mujoco.mjtObj.mjOBJ_SITE
+            for g in renderer.scene.geoms[: renderer.scene.ngeom]
+        )
         renderer.enable_segmentation_rendering()
         seen = renderer.render()[:, :, 0]
     for pad in ('fixed_pad', 'moving_pad'):
@@ -169,7 +214,8 @@ def test_wrist_camera_sees_both_finger_tips_and_no_site(model):
 def test_rest_costs_no_force_and_holds_without_torque():
     spec = mujoco.MjSpec.from_file(str(MJCF_PATH))
     spec.worldbody.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_PLANE, size=[1, 1, 0.1], friction=[0.35, 0.005, 0.0001])
+        type=mujoco.mjtGeom.mjGEOM_PLANE, size=[1, 1, 0.1], friction=[0.35, 0.005, 0.0001]
+    )
     spec.option.timestep = 0.0025
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     model = spec.compile()

@@ -1,12 +1,14 @@
 """URDF, MJCF and joint table say the same: frames, limits, masses, shapes."""
+
 from xml.etree import ElementTree
 
 import mujoco
 import numpy as np
 import pytest
+
 from so101_description.joints import JOINTS, LOWER, MAX_EFFORT, MAX_VELOCITY, UPPER
-from so101_description.model import load_model, URDF_PATH
-from so101_description.names import BASE_FRAME, TOOL_FRAME
+from so101_description.model import URDF_PATH, load_model
+from so101_node.names import BASE_FRAME, TOOL_FRAME
 
 
 def numbers(element, attribute, default='0 0 0'):
@@ -22,7 +24,8 @@ def transform(origin):
     result[:3, :3] = [
         [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
         [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
-        [-sp, cp * sr, cp * cr]]
+        [-sp, cp * sr, cp * cr],
+    ]
     result[:3, 3] = numbers(origin, 'xyz')
     return result
 
@@ -40,7 +43,7 @@ def model():
 def link_poses(urdf, angles):
     """4x4 of each link in base_footprint; all joints turn about their z."""
     poses = {'base_footprint': np.eye(4)}
-    for joint in urdf.iter('joint'):       # parents are written before children
+    for joint in urdf.iter('joint'):  # parents are written before children
         pose = poses[joint.find('parent').get('link')] @ transform(joint.find('origin'))
         if joint.get('type') == 'revolute':
             angle = angles[JOINTS.index(joint.get('name'))]
@@ -59,17 +62,20 @@ def test_every_frame_is_where_mujoco_has_it(urdf, model):
         data.qpos[:] = angles
         mujoco.mj_kinematics(model, data)
         mujoco.mj_camlight(model, data)
-        frames = {model.body(i).name: (data.xpos[i], data.xmat[i])
-                  for i in range(1, model.nbody)}
+        frames = {model.body(i).name: (data.xpos[i], data.xmat[i]) for i in range(1, model.nbody)}
         for site in (TOOL_FRAME, 'gripper_frame_link'):
             frames[site] = data.site(site).xpos, data.site(site).xmat
         # MuJoCo's cameras look along -z with y up; optical frames along z with y down.
         frames['wrist_camera_optical_frame'] = (
             data.cam('wrist_camera').xpos,
-            data.cam('wrist_camera').xmat.reshape(3, 3) * [1, -1, -1])
+            data.cam('wrist_camera').xmat.reshape(3, 3) * [1, -1, -1],
+        )
         for name, (position, turn) in frames.items():
-            worst = max(worst, np.abs(poses[name][:3, 3] - position).max(),
-                        np.abs(poses[name][:3, :3] - np.reshape(turn, (3, 3))).max())
+            worst = max(
+                worst,
+                np.abs(poses[name][:3, 3] - position).max(),
+                np.abs(poses[name][:3, :3] - np.reshape(turn, (3, 3))).max(),
+            )
         # the camera's own frame: x forward, z up in the image
         body = poses['wrist_camera'][:3, :3]
         optical = poses['wrist_camera_optical_frame'][:3, :3]
@@ -83,13 +89,18 @@ def test_limits_are_the_joint_tables(urdf):
     for joint, low, high in zip(revolute, LOWER, UPPER):
         limit = joint.find('limit')
         assert [float(limit.get(k)) for k in ('lower', 'upper', 'effort', 'velocity')] == [
-            low, high, MAX_EFFORT, MAX_VELOCITY]
+            low,
+            high,
+            MAX_EFFORT,
+            MAX_VELOCITY,
+        ]
         assert numbers(joint.find('axis'), 'xyz').tolist() == [0, 0, 1]
 
 
 def test_masses_and_inertias_agree(urdf, model):
-    with_mass = {link.get('name') for link in urdf.iter('link')
-                 if link.find('inertial') is not None}
+    with_mass = {
+        link.get('name') for link in urdf.iter('link') if link.find('inertial') is not None
+    }
     assert with_mass == {model.body(i).name for i in range(1, model.nbody)}
     for link in urdf.iter('link'):
         inertial = link.find('inertial')
@@ -103,8 +114,14 @@ def test_masses_and_inertias_agree(urdf, model):
         inertia = axes @ np.diag(body.inertia) @ axes.T
         assert float(inertial.find('mass').get('value')) == body.mass[0]
         assert np.allclose(numbers(inertial.find('origin'), 'xyz'), body.ipos, atol=1e-12)
-        for row, column, key in ((0, 0, 'ixx'), (0, 1, 'ixy'), (0, 2, 'ixz'), (1, 1, 'iyy'),
-                                 (1, 2, 'iyz'), (2, 2, 'izz')):
+        for row, column, key in (
+            (0, 0, 'ixx'),
+            (0, 1, 'ixy'),
+            (0, 2, 'ixz'),
+            (1, 1, 'iyy'),
+            (1, 2, 'iyz'),
+            (2, 2, 'izz'),
+        ):
             assert tensor[key] == pytest.approx(inertia[row, column], abs=1e-11), link.get('name')
 
 
@@ -129,7 +146,8 @@ def test_shapes_agree(urdf, model):
     for index in range(model.ngeom):
         geom = model.geom(index)
         kinds = (['visual'] if geom.group[0] == 2 else []) + (
-            ['collision'] if geom.contype[0] else [])
+            ['collision'] if geom.contype[0] else []
+        )
         for kind in kinds:
             expected.add((kind, geom.name))
             link, element = shapes[kind, geom.name]
@@ -143,6 +161,8 @@ def test_shapes_agree(urdf, model):
             if geom.type[0] == mujoco.mjtGeom.mjGEOM_BOX:
                 assert np.allclose(numbers(shape, 'size'), 2 * geom.size), geom.name
             else:
-                assert np.allclose([float(shape.get('radius')), float(shape.get('length'))],
-                                   [geom.size[0], 2 * geom.size[1]]), geom.name
+                assert np.allclose(
+                    [float(shape.get('radius')), float(shape.get('length'))],
+                    [geom.size[0], 2 * geom.size[1]],
+                ), geom.name
     assert expected == set(shapes)

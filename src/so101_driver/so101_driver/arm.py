@@ -4,6 +4,7 @@ The thread owns the bus from `start()` to the end; everybody else leaves a comma
 and is served between two cycles. A port that goes away is opened again, and the arm then waits
 for a fresh command. An arm that is told to end goes to rest, lets go and closes.
 """
+
 from collections import deque
 from concurrent.futures import Future
 import queue
@@ -12,28 +13,28 @@ import time
 
 import numpy as np
 
-from so101_description.errors import CellError
 from so101_description.joints import JOINTS, pack
+from so101_node.errors import CellError
 
-from .bus import Bus, PortLost, TRIES
+from .bus import TRIES, Bus, PortLost
 from .calibration import Calibration
 from .configure import configure
 from .goal import Goal, Limits
 from .grip import Grip
 from .servos import IDS, Servos
 
-SILENCE = 0.5            # s without an answer after which a servo is lost, not late
-PAUSES = (0.1, 0.2, 0.4, 0.8)      # s between attempts to get a lost arm back
-FUTURE = 0.05            # s that a command's stamp may be ahead of this clock
-CLEAR_WAIT = 1.0         # s that a servo gets to lose its fault once it has let go
-REST_SPEED = 1.6         # rad/s, each joint on the way to rest at the end
-REST_DEADLINE = 2.6      # s
+SILENCE = 0.5  # s without an answer after which a servo is lost, not late
+PAUSES = (0.1, 0.2, 0.4, 0.8)  # s between attempts to get a lost arm back
+FUTURE = 0.05  # s that a command's stamp may be ahead of this clock
+CLEAR_WAIT = 1.0  # s that a servo gets to lose its fault once it has let go
+REST_SPEED = 1.6  # rad/s, each joint on the way to rest at the end
+REST_DEADLINE = 2.6  # s
 UNKNOWN = np.full(len(IDS), np.nan)
 # rad that a goal found in a servo may lie off its joint: what load and lag explain. The gripper's
 # lies inside what it holds, as far as it may.
 NEAR = np.array([0.2] * 5 + [np.inf])
-ARM = slice(0, 5)        # without the gripper, which may hold something
-REST_TOLERANCE = 0.1     # rad
+ARM = slice(0, 5)  # without the gripper, which may hold something
+REST_TOLERANCE = 0.1  # rad
 
 
 class Arm:
@@ -41,21 +42,31 @@ class Arm:
     share of full drive, and the time of the oldest of them; `taken(stamp_ns, target)` the command
     that moves the arm from now on, within its limits; `log(text)` gets what to tell."""
 
-    def __init__(self, name: str, bus: Bus, calibration: Calibration, limits: Limits, *,
-                 rate: float, publish, taken, log):
+    def __init__(
+        self,
+        name: str,
+        bus: Bus,
+        calibration: Calibration,
+        limits: Limits,
+        *,
+        rate: float,
+        publish,
+        taken,
+        log,
+    ):
         self.name, self.bus, self.calibration = name, bus, calibration
         self.rate, self.limits = rate, limits
         self.servos = Servos(name, bus, calibration, log)
         self.goal = Goal(calibration, limits, rate)
         self.grip = Grip(self.servos, self.goal, log)
         self.torque_on = False
-        self.lost = ''                                # why the link is down
+        self.lost = ''  # why the link is down
         self.cycles = self.late_cycles = self.refused = self.reconnects = 0
-        self.starts = deque(maxlen=int(5 * rate))     # monotonic s of the last cycles
-        self._restore = False                         # torque on at the next fresh command
+        self.starts = deque(maxlen=int(5 * rate))  # monotonic s of the last cycles
+        self._restore = False  # torque on at the next fresh command
         self._publish, self._taken, self._log = publish, taken, log
-        self._command: deque = deque(maxlen=1)        # the latest wins
-        self._new: tuple[int, np.ndarray] | None = None        # taken, not yet told
+        self._command: deque = deque(maxlen=1)  # the latest wins
+        self._new: tuple[int, np.ndarray] | None = None  # taken, not yet told
         self._requests: queue.SimpleQueue = queue.SimpleQueue()
         self._closing, self._closed = threading.Event(), threading.Event()
 
@@ -73,8 +84,10 @@ class Arm:
             if self.lost:
                 raise CellError(self.lost)
             if self.servos.faults.sentence():
-                raise CellError(f'{self.servos.faults.sentence()}; remove the cause, then call '
-                                f'{self.name}/clear_faults')
+                raise CellError(
+                    f'{self.servos.faults.sentence()}; remove the cause, then call '
+                    f'{self.name}/clear_faults'
+                )
         except CellError as error:
             self.refused += 1
             raise CellError(f'{self.name}: command refused: {error}') from error
@@ -92,7 +105,7 @@ class Arm:
         if self._closed.is_set():
             return [f'{self.name}: the driver is ending']
         if self.lost:
-            self._restore = False       # what was on before the break is no longer wanted
+            self._restore = False  # what was on before the break is no longer wanted
             return [f'{self.name}: {self.lost}']
         answer: Future = Future()
         self._requests.put((request, answer))
@@ -119,8 +132,10 @@ class Arm:
             if self.servos.read() and not self.servos.silent():
                 break
         else:
-            raise CellError(f'{self.bus.path}: {self.servos.silent()} of the {self.name} do not '
-                            'answer a sync read; check their plugs')
+            raise CellError(
+                f'{self.bus.path}: {self.servos.silent()} of the {self.name} do not '
+                'answer a sync read; check their plugs'
+            )
         self.grip.find()
         held = self.servos.held()
         if not np.isnan(held).all():
@@ -152,10 +167,10 @@ class Arm:
             now = time.monotonic()
             self.servos.begin_read(self._prepare(now) if goals is None else goals)
             goals = None
-            if self._new:       # on the wire
+            if self._new:  # on the wire
                 self._taken(*self._new)
                 self._new = None
-            if behind:          # the wire is busy now: time to tell of the last cycle
+            if behind:  # the wire is busy now: time to tell of the last cycle
                 self._tell()
                 unsent_from = self.goal.position
                 goals = self._prepare(now + 1.0 / self.rate)
@@ -184,7 +199,8 @@ class Arm:
             if self._restore:
                 self._restore = False
                 for line in self._set_torque(True) or [
-                        f'{self.name}: a fresh command: torque on again']:
+                    f'{self.name}: a fresh command: torque on again'
+                ]:
                     self._log(line)
             if self.torque_on and not self.servos.faults.sentence():
                 self.goal.command(target, at)
@@ -199,10 +215,15 @@ class Arm:
         self.servos.finish_read()
         oldest = min(self.servos.answered_at)
         if now - oldest > SILENCE:
-            silent = [f'servo {IDS[i]} ({JOINTS[i]})'
-                      for i, at in enumerate(self.servos.answered_at) if now - at > SILENCE]
-            raise PortLost(f'{self.bus.path}: {", ".join(silent)} of the {self.name} silent for '
-                           f'{SILENCE} s; check plugs and power')
+            silent = [
+                f'servo {IDS[i]} ({JOINTS[i]})'
+                for i, at in enumerate(self.servos.answered_at)
+                if now - at > SILENCE
+            ]
+            raise PortLost(
+                f'{self.bus.path}: {", ".join(silent)} of the {self.name} silent for '
+                f'{SILENCE} s; check plugs and power'
+            )
         if self.torque_on and self.servos.faults.sentence() and not self.goal.holding:
             self.goal.hold(self.servos.measured())
         if self.torque_on:
@@ -210,8 +231,12 @@ class Arm:
 
     def _tell(self) -> None:
         telemetry = self.servos.telemetry
-        self._publish(min(self.servos.stamps), self.servos.measured(),
-                      telemetry.velocity * self.calibration.scale, telemetry.load)
+        self._publish(
+            min(self.servos.stamps),
+            self.servos.measured(),
+            telemetry.velocity * self.calibration.scale,
+            telemetry.load,
+        )
 
     # --- requests ----------------------------------------------------------------------------
     def _set_torque(self, on: bool, held=UNKNOWN) -> list[str]:
@@ -223,7 +248,7 @@ class Arm:
                 if not any(self.servos.read() for _ in range(TRIES)):
                     return [f'{self.name}: torque stays off: no servo answers']
                 measured = self.servos.measured()
-                near = np.abs(held - measured) <= NEAR     # False where it is not a number
+                near = np.abs(held - measured) <= NEAR  # False where it is not a number
                 self.goal.reset(np.where(near, held, measured), time.monotonic())
                 self._command.clear()
                 self.servos.write_goal(self.goal.position)
@@ -273,8 +298,10 @@ class Arm:
                 continue
             self._command.clear()
             self.lost, self.reconnects = '', self.reconnects + 1
-            self._log(f'{self.name}: back' + (
-                '; torque comes on with the next command' if self._restore else ''))
+            self._log(
+                f'{self.name}: back'
+                + ('; torque comes on with the next command' if self._restore else '')
+            )
             return
 
     # --- the end -----------------------------------------------------------------------------
@@ -308,7 +335,9 @@ class Arm:
             if away < REST_TOLERANCE:
                 return f'{self.name}: at rest after {now - began:.1f} s'
             if now - began > REST_DEADLINE:
-                return (f'{self.name}: {away:.2f} rad from rest after {now - began:.1f} s; '
-                        'letting go all the same')
+                return (
+                    f'{self.name}: {away:.2f} rad from rest after {now - began:.1f} s; '
+                    'letting go all the same'
+                )
             self.servos.write_goal(self.goal.advance(now, self.servos.measured(), REST_SPEED))
             due = self._sleep(due + 1.0 / self.rate)

@@ -4,6 +4,7 @@ The SDK's receive polls without sleeping (34 ms of a core for one lost answer) a
 throws the error byte and everybody's answers away when one is missing. Here the thread sleeps
 until the last byte is in, a lost answer costs `answer_timeout`, and what did come is used.
 """
+
 import os
 import select
 import termios
@@ -12,13 +13,13 @@ import time
 from scservo_sdk import BROADCAST_ID, INST_PING, INST_SYNC_WRITE, PacketHandler, PortHandler
 from serial import SerialTimeoutException
 
-from so101_description.errors import CellError
+from so101_node.errors import CellError
 
 BY_ID = '/dev/serial/by-id'
 BAUD_RATE = 1_000_000
-TRIES = 3                # of a read or write of one servo
-SINGLE_TIMEOUT = 0.02    # s at least; a servo that writes its EEPROM answers late
-BYTE = 10 / BAUD_RATE    # s on the wire, 8N1
+TRIES = 3  # of a read or write of one servo
+SINGLE_TIMEOUT = 0.02  # s at least; a servo that writes its EEPROM answers late
+BYTE = 10 / BAUD_RATE  # s on the wire, 8N1
 
 
 class PortLost(CellError):
@@ -31,8 +32,9 @@ def absent_port(path: str) -> str:
         present = ', '.join(sorted(os.listdir(BY_ID)))
     except OSError:
         present = ''
-    return (f'{path}: no such port; {BY_ID} shows '
-            + (present or 'nothing: plug the arm in and switch it on'))
+    return f'{path}: no such port; {BY_ID} shows ' + (
+        present or 'nothing: plug the arm in and switch it on'
+    )
 
 
 def parse_status_packets(buffer: bytes, length: int):
@@ -49,11 +51,11 @@ def parse_status_packets(buffer: bytes, length: int):
             return packets, buffer[at:], bad
         if buffer[at + 3] != length + 2:
             at += 1
-        elif sum(buffer[at + 2:at + size]) & 0xff != 0xff:  # the checksum is the complement
+        elif sum(buffer[at + 2 : at + size]) & 0xFF != 0xFF:  # the checksum is the complement
             bad += 1
             at += 1
         else:
-            packets.append((buffer[at + 2], buffer[at + 4], buffer[at + 5:at + 5 + length]))
+            packets.append((buffer[at + 2], buffer[at + 4], buffer[at + 5 : at + 5 + length]))
             at += size
 
 
@@ -105,15 +107,18 @@ class Bus:
                 port.closePort()
             raise CellError(
                 f'{self.path}: cannot be opened for this process alone ({error}); end the '
-                'program that uses it, or name the right port') from error
+                'program that uses it, or name the right port'
+            ) from error
         self._port, self._fd = port, port.ser.fileno()
-        self._wake_at = 0            # bytes that wake the reader up
-        self._wire_free = 0.0        # monotonic s when all that was sent is through
-        self._due = (), 0, 0.0       # servos, length and deadline of the read under way
+        self._wake_at = 0  # bytes that wake the reader up
+        self._wire_free = 0.0  # monotonic s when all that was sent is through
+        self._due = (), 0, 0.0  # servos, length and deadline of the read under way
 
     def _denied(self) -> CellError:
-        return CellError(f'{self.path}: permission denied; add yourself to its group '
-                         '(sudo usermod -aG dialout $USER) and log in again')
+        return CellError(
+            f'{self.path}: permission denied; add yourself to its group '
+            '(sudo usermod -aG dialout $USER) and log in again'
+        )
 
     def close(self) -> None:
         """Give the port back; safe to repeat."""
@@ -133,7 +138,7 @@ class Bus:
     def _send(self, packet: bytes) -> None:
         try:
             self._port.writePort(packet)
-        except SerialTimeoutException:      # not taken in time: as good as an answer lost
+        except SerialTimeoutException:  # not taken in time: as good as an answer lost
             self._port.ser.reset_output_buffer()
         except (OSError, termios.error, TypeError) as error:  # TypeError: pyserial, closed port
             raise self._lost_port(error) from error
@@ -147,8 +152,7 @@ class Bus:
             raise self._lost_port(error) from error
         self._send(packet)
         self.requested += len(servos)
-        self._due = (servos, length,
-                     self._wire_free + len(servos) * (length + 6) * BYTE + timeout)
+        self._due = (servos, length, self._wire_free + len(servos) * (length + 6) * BYTE + timeout)
 
     # --- receiving ---------------------------------------------------------------------------
     def _wake_up_at(self, count: int) -> None:
@@ -216,8 +220,7 @@ class Bus:
 
     def ping(self, servo: int) -> int:
         """Error byte of a servo that is there; CellError if it does not answer."""
-        return self._transact(
-            servo, 0, self._packets.txPacket, [0, 0, servo, 2, INST_PING, 0])[0]
+        return self._transact(servo, 0, self._packets.txPacket, [0, 0, servo, 2, INST_PING, 0])[0]
 
     def read(self, servo: int, address: int, length: int) -> tuple[int, bytes]:
         """(error byte, `length` bytes from `address`); CellError if it does not answer."""
@@ -226,8 +229,7 @@ class Bus:
     def write(self, servo: int, address: int, length: int, value: int) -> int:
         """Write an unsigned value of 1 or 2 bytes; error byte; CellError without an answer."""
         data = value.to_bytes(length, 'little')
-        return self._transact(
-            servo, 0, self._packets.writeTxOnly, servo, address, length, data)[0]
+        return self._transact(servo, 0, self._packets.writeTxOnly, servo, address, length, data)[0]
 
     # --- all servos --------------------------------------------------------------------------
     def begin_read(self, address: int, length: int, before: bytes = b'') -> None:
@@ -236,7 +238,8 @@ class Bus:
         key = address, length
         if key not in self._sync_reads:
             self._sync_reads[key] = self._made(
-                self._packets.syncReadTx, address, length, self.ids, len(self.ids))
+                self._packets.syncReadTx, address, length, self.ids, len(self.ids)
+            )
         self._request(before + self._sync_reads[key], self.ids, length, self.answer_timeout)
 
     def finish_read(self) -> dict[int, tuple[int, bytes]]:
@@ -252,8 +255,8 @@ class Bus:
         """The packet that writes one unsigned 16-bit value a servo, in `ids` order."""
         body = bytearray((BROADCAST_ID, 3 * len(self.ids) + 4, INST_SYNC_WRITE, address, 2))
         for servo, value in zip(self.ids, values):
-            body += bytes((servo, value & 0xff, value >> 8))
-        body.append(~sum(body) & 0xff)
+            body += bytes((servo, value & 0xFF, value >> 8))
+        body.append(~sum(body) & 0xFF)
         return b'\xff\xff' + body
 
     def sync_write(self, address: int, values) -> None:

@@ -1,4 +1,5 @@
 """`./cell calibrate follower|leader`: a guided calibration in the terminal, with live bars."""
+
 import argparse
 import select
 import sys
@@ -7,8 +8,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from so101_description.errors import CellError
 from so101_description.joints import JOINTS
+from so101_node.errors import CellError
 
 from .bus import Bus
 from .calibration import load_calibration
@@ -16,16 +17,18 @@ from .recording import FULL_TURN, Recording, residuals, save
 from .servo import BLOCK, TICKS_PER_TURN
 from .servos import IDS
 
-WIDTH = 40               # characters of a bar
-PERIOD = 0.05            # s between two looks
+WIDTH = 40  # characters of a bar
+PERIOD = 0.05  # s between two looks
 
 
 def bar(low: int, at: int, high: int) -> str:
     """A turn as a line: the range so far, and where the joint is."""
+
     def cell(ticks):
         return min(int(ticks) * WIDTH // TICKS_PER_TURN, WIDTH - 1)
+
     line = ['·'] * WIDTH
-    line[cell(low):cell(high) + 1] = '━' * (cell(high) + 1 - cell(low))
+    line[cell(low) : cell(high) + 1] = '━' * (cell(high) + 1 - cell(low))
     line[cell(at)] = '●'
     return ''.join(line)
 
@@ -33,16 +36,28 @@ def bar(low: int, at: int, high: int) -> str:
 def ranges(recording: Recording) -> Table:
     """The live picture."""
     table = Table(title='move every joint through its whole range, then press Enter')
-    for heading, side in (('joint', 'left'), ('0 to 4095', 'left'), ('min', 'right'),
-                          ('now', 'right'), ('max', 'right'), ('degrees', 'right')):
+    for heading, side in (
+        ('joint', 'left'),
+        ('0 to 4095', 'left'),
+        ('min', 'right'),
+        ('now', 'right'),
+        ('max', 'right'),
+        ('degrees', 'right'),
+    ):
         table.add_column(heading, justify=side)
     for i, joint in enumerate(JOINTS):
         low, at, high = (int(a[i]) for a in (recording.low, recording.position, recording.high))
         if i == FULL_TURN:
             table.add_row(joint, bar(low, at, high), '', str(at), '', 'full turn')
         else:
-            table.add_row(joint, bar(low, at, high), str(low), str(at), str(high),
-                          f'{(high - low) * 360 / TICKS_PER_TURN:.0f}')
+            table.add_row(
+                joint,
+                bar(low, at, high),
+                str(low),
+                str(at),
+                str(high),
+                f'{(high - low) * 360 / TICKS_PER_TURN:.0f}',
+            )
     return table
 
 
@@ -58,8 +73,10 @@ def enter_pressed(wait: float) -> bool:
 def calibrate(arm: str, bus: Bus, path: str, console: Console) -> None:
     """Ask for the middle, then for the ranges, then save."""
     recording = Recording(bus)
-    console.print(f'The {arm} is limp now: hold it. Bring every joint to the middle of its range '
-                  '(arm half up, gripper half open), then press Enter.')
+    console.print(
+        f'The {arm} is limp now: hold it. Bring every joint to the middle of its range '
+        '(arm half up, gripper half open), then press Enter.'
+    )
     while not enter_pressed(1.0):
         pass
     recording.home()
@@ -86,14 +103,18 @@ def check(bus: Bus, path: str, console: Console) -> bool:
         table.add_column(heading, justify='left' if heading == 'joint' else 'right')
     different = residuals(bus, calibration)
     for i, joint in enumerate(JOINTS):
-        ticks = int.from_bytes(bus.read(IDS[i], BLOCK, 2)[1], 'little') & 0x7fff
+        ticks = int.from_bytes(bus.read(IDS[i], BLOCK, 2)[1], 'little') & 0x7FFF
         degrees = (ticks - calibration.zero[i]) * calibration.scale[i] * 180 / 3.141593
-        table.add_row(joint, *(f'{v:+d}' if v else '0' for v in different[i].tolist()),
-                      f'{degrees:.1f}')
+        table.add_row(
+            joint, *(f'{v:+d}' if v else '0' for v in different[i].tolist()), f'{degrees:.1f}'
+        )
     console.print(table)
     agree = not different.any()
-    console.print('servos and file agree' if agree else
-                  'servos and file differ: the driver will write the file into the servos')
+    console.print(
+        'servos and file agree'
+        if agree
+        else 'servos and file differ: the driver will write the file into the servos'
+    )
     return agree
 
 
@@ -103,8 +124,11 @@ def main() -> None:
     parser.add_argument('arm', choices=('follower', 'leader'))
     parser.add_argument('--port', required=True, help='serial port (/dev/serial/by-id/...)')
     parser.add_argument('--file', required=True, help="calibration file, LeRobot's format")
-    parser.add_argument('--check', action='store_true',
-                        help='only compare the file with the servos; writes nothing')
+    parser.add_argument(
+        '--check',
+        action='store_true',
+        help='only compare the file with the servos; writes nothing',
+    )
     options = parser.parse_args()
     try:
         bus = Bus(options.port, IDS, answer_timeout=0.01)

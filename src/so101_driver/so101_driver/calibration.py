@@ -3,26 +3,27 @@
 Zero is the middle of a joint's recorded range; the gripper's range is stretched to the model's,
 so that 'closed' is closed on both arms. A file that is missing or implausible is refused.
 """
+
 from dataclasses import dataclass
 import json
 import math
 
 import numpy as np
 
-from so101_description.errors import CellError
 from so101_description.joints import GRIPPER_CLOSED, GRIPPER_OPEN, JOINTS, LOWER, SERVO_IDS, UPPER
+from so101_node.errors import CellError
 
 from .servo import HOMING_SIGN, TICKS_PER_TURN
 
 FIELDS = ('id', 'drive_mode', 'homing_offset', 'range_min', 'range_max')
-MIN_SPAN = 500           # ticks (44 degrees): the gripper, the leader's trigger too, has more
+MIN_SPAN = 500  # ticks (44 degrees): the gripper, the leader's trigger too, has more
 # Range over the model's, of the joints that are alike on both arms (built arms: 0.94 to 1.13).
 # Zero is the middle of the range: one cut short on one side is an arm that points elsewhere.
 MODEL_SHARE = 0.75, 1.25
 MAX_HOMING = (1 << HOMING_SIGN) - 1
 MAX_SPAN_DIFFERENCE = 0.1
 GRIPPER = JOINTS.index('gripper')
-MODEL_SPAN = (UPPER - LOWER) * TICKS_PER_TURN / (2 * math.pi)      # ticks
+MODEL_SPAN = (UPPER - LOWER) * TICKS_PER_TURN / (2 * math.pi)  # ticks
 
 
 def span_problem(joint: str, span: int) -> str:
@@ -31,8 +32,10 @@ def span_problem(joint: str, span: int) -> str:
         return f'spans {span} ticks, fewer than {MIN_SPAN}'
     model, (least, most) = MODEL_SPAN[JOINTS.index(joint)], MODEL_SHARE
     if joint != 'gripper' and not least <= span / model <= most:
-        return (f'spans {span} ticks, {span / model:.0%} of the {model:.0f} of the model '
-                f'(limits {least:.0%} and {most:.0%})')
+        return (
+            f'spans {span} ticks, {span / model:.0%} of the {model:.0f} of the model '
+            f'(limits {least:.0%} and {most:.0%})'
+        )
     return ''
 
 
@@ -42,11 +45,11 @@ class Calibration:
 
     path: str
     homing_offset: np.ndarray
-    range_min: np.ndarray    # ticks
+    range_min: np.ndarray  # ticks
     range_max: np.ndarray
-    scale: np.ndarray        # rad per tick, signed
-    zero: np.ndarray         # ticks (float) at 0 rad
-    lower: np.ndarray        # rad: recorded range and model limits together
+    scale: np.ndarray  # rad per tick, signed
+    zero: np.ndarray  # ticks (float) at 0 rad
+    lower: np.ndarray  # rad: recorded range and model limits together
     upper: np.ndarray
 
     def to_rad(self, ticks: np.ndarray) -> np.ndarray:
@@ -66,8 +69,10 @@ def _entry(path: str, joint: str, table: dict) -> list[int]:
     for field in FIELDS:
         value = entry.get(field)
         if not isinstance(value, int) or isinstance(value, bool):
-            raise CellError(f'{path}: {joint}: {field} is {value!r}, not a whole number; '
-                            'calibrate the arm again')
+            raise CellError(
+                f'{path}: {joint}: {field} is {value!r}, not a whole number; '
+                'calibrate the arm again'
+            )
     number, drive_mode, homing, low, high = values = [entry[field] for field in FIELDS]
     wrong = None
     if number != SERVO_IDS[joint]:
@@ -83,30 +88,37 @@ def _entry(path: str, joint: str, table: dict) -> list[int]:
     elif problem := span_problem(joint, high - low):
         wrong = f'range {low} to {high} {problem}'
     if wrong:
-        raise CellError(f'{path}: {joint}: {wrong}; calibrate the arm again and move '
-                        'every joint through its whole range')
+        raise CellError(
+            f'{path}: {joint}: {wrong}; calibrate the arm again and move '
+            'every joint through its whole range'
+        )
     return values
 
 
 def load_calibration(path: str) -> Calibration:
     """Read and check a LeRobot calibration file; CellError says what is wrong and where."""
     if not path:
-        raise CellError('an arm with a port needs a calibration file; set follower_calibration '
-                        'or leader_calibration to the JSON file that LeRobot wrote')
+        raise CellError(
+            'an arm with a port needs a calibration file; set follower_calibration '
+            'or leader_calibration to the JSON file that LeRobot wrote'
+        )
     try:
         with open(path, encoding='utf-8') as file:
             table = json.load(file)
     except OSError as error:
-        raise CellError(f'{path}: no calibration to read ({error.strerror}); calibrate the arm '
-                        'or name the right file') from error
+        raise CellError(
+            f'{path}: no calibration to read ({error.strerror}); calibrate the arm '
+            'or name the right file'
+        ) from error
     except ValueError as error:
         raise CellError(f'{path}: not a JSON file ({error}); calibrate the arm again') from error
     if not isinstance(table, dict):
         raise CellError(f'{path}: not a table of joints; calibrate the arm again')
     unknown = sorted(set(table) - set(JOINTS))
     if unknown:
-        raise CellError(f'{path}: unknown joint {", ".join(unknown)}; '
-                        f'the six joints are {", ".join(JOINTS)}')
+        raise CellError(
+            f'{path}: unknown joint {", ".join(unknown)}; the six joints are {", ".join(JOINTS)}'
+        )
     rows = [_entry(path, joint, table) for joint in JOINTS]
     return make_calibration(path, *np.array(rows, dtype=np.int64).T[1:])
 
@@ -122,8 +134,15 @@ def make_calibration(path, drive_mode, homing_offset, range_min, range_max) -> C
     zero[GRIPPER] = closed - GRIPPER_CLOSED / scale[GRIPPER]
     ends = (range_min - zero) * scale, (range_max - zero) * scale
     return Calibration(
-        path, homing_offset, range_min, range_max, scale, zero,
-        lower=np.maximum(np.minimum(*ends), LOWER), upper=np.minimum(np.maximum(*ends), UPPER))
+        path,
+        homing_offset,
+        range_min,
+        range_max,
+        scale,
+        zero,
+        lower=np.maximum(np.minimum(*ends), LOWER),
+        upper=np.minimum(np.maximum(*ends), UPPER),
+    )
 
 
 def check_spans(leader: Calibration, follower: Calibration) -> None:
@@ -138,4 +157,5 @@ def check_spans(leader: Calibration, follower: Calibration) -> None:
             raise CellError(
                 f'{joint}: range of {spans[0, i]} ticks in {leader.path} and of {spans[1, i]} in '
                 f'{follower.path} differ by {difference[i]:.0%}, more than '
-                f'{MAX_SPAN_DIFFERENCE:.0%}; calibrate the arm with the shorter one again')
+                f'{MAX_SPAN_DIFFERENCE:.0%}; calibrate the arm with the shorter one again'
+            )

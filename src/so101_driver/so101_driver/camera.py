@@ -3,6 +3,7 @@
 A camera that goes away is opened again, with growing pauses. A video file works as well; it
 plays at `rate`, over and over.
 """
+
 import math
 import os
 import threading
@@ -10,9 +11,9 @@ import time
 
 import cv2
 
-from so101_description.errors import CellError
+from so101_node.errors import CellError
 
-PAUSES = (0.2, 0.5, 1.0, 2.0)      # s between attempts to open a lost camera
+PAUSES = (0.2, 0.5, 1.0, 2.0)  # s between attempts to open a lost camera
 
 
 class Camera:
@@ -25,7 +26,7 @@ class Camera:
     def __init__(self, device: str, width: int, height: int, rate: float, take, log):
         self.device, self.width, self.height, self.rate = device, width, height, rate
         self.frames = self.reopened = 0
-        self.last_at = -math.inf           # monotonic s of the last frame
+        self.last_at = -math.inf  # monotonic s of the last frame
         self._take, self._log = take, log
         self._is_file = os.path.isfile(device)
         self._closing = threading.Event()
@@ -36,23 +37,32 @@ class Camera:
         # what OpenCV would print is in the sentences below
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         if not os.path.exists(self.device):
-            raise CellError(f'{self.device}: no such camera; plug it in, or set device to one '
-                            'of /dev/video* or /dev/v4l/by-id/*')
+            raise CellError(
+                f'{self.device}: no such camera; plug it in, or set device to one '
+                'of /dev/video* or /dev/v4l/by-id/*'
+            )
         self._capture = cv2.VideoCapture(
-            self.device, cv2.CAP_ANY if self._is_file else cv2.CAP_V4L2)
+            self.device, cv2.CAP_ANY if self._is_file else cv2.CAP_V4L2
+        )
         self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter_fourcc(*'MJPG'))
-        for key, value in ((cv2.CAP_PROP_FRAME_WIDTH, self.width),
-                           (cv2.CAP_PROP_FRAME_HEIGHT, self.height),
-                           (cv2.CAP_PROP_FPS, self.rate), (cv2.CAP_PROP_BUFFERSIZE, 1)):
+        for key, value in (
+            (cv2.CAP_PROP_FRAME_WIDTH, self.width),
+            (cv2.CAP_PROP_FRAME_HEIGHT, self.height),
+            (cv2.CAP_PROP_FPS, self.rate),
+            (cv2.CAP_PROP_BUFFERSIZE, 1),
+        ):
             self._capture.set(key, value)
         read, image = self._capture.read()
         if not read:
-            raise CellError(f'{self.device}: opens but gives no frame; another program may '
-                            'hold it, or it is no camera')
+            raise CellError(
+                f'{self.device}: opens but gives no frame; another program may '
+                'hold it, or it is no camera'
+            )
         if image.shape[:2] != (self.height, self.width):
             raise CellError(
                 f'{self.device}: gives {image.shape[1]}x{image.shape[0]}, not {self.width}x'
-                f'{self.height}; set width and height to a size that it has')
+                f'{self.height}; set width and height to a size that it has'
+            )
 
     def run(self) -> None:
         """Take frames until `close()`."""
@@ -64,7 +74,7 @@ class Camera:
                 continue
             self.frames, self.last_at = self.frames + 1, time.monotonic()
             self._take(time.time_ns(), cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-            if self._is_file:      # a device blocks until its next frame, a file does not
+            if self._is_file:  # a device blocks until its next frame, a file does not
                 due = max(due + 1.0 / self.rate, time.monotonic())
                 self._closing.wait(due - time.monotonic())
         self._capture.release()

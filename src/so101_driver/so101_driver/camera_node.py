@@ -2,20 +2,21 @@
 
 Each frame is stamped when it has been read and published at once; nothing queues.
 """
+
 from array import array
 import time
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import CameraInfo, Image
 
-from so101_description import names, qos
-from so101_description.ros_node import CellNode, Parameter
+from so101_node import names, qos
+from so101_node.ros_node import CellNode, Parameter
 
 from .camera import Camera
 from .camera_calibration import load_camera_calibration
 from .diagnostics import make_status
 
-LATE = 3.0               # frame periods without a frame after which the camera is stale
+LATE = 3.0  # frame periods without a frame after which the camera is stale
 
 
 class CameraNode(CellNode):
@@ -39,11 +40,19 @@ class CameraNode(CellNode):
         camera = names.WRIST_CAMERA
         self._image.header.frame_id = self._info.header.frame_id = camera + '_optical_frame'
         self._images = self.create_publisher(
-            Image, names.IMAGE.format(camera=camera), qos.SENSOR_PUB)
+            Image, names.IMAGE.format(camera=camera), qos.SENSOR_PUB
+        )
         self._infos = self.create_publisher(
-            CameraInfo, names.CAMERA_INFO.format(camera=camera), qos.SENSOR_PUB)
-        self._camera = Camera(self.param('device'), width, height, self.param('rate'),
-                              self._publish, self.get_logger().warning)
+            CameraInfo, names.CAMERA_INFO.format(camera=camera), qos.SENSOR_PUB
+        )
+        self._camera = Camera(
+            self.param('device'),
+            width,
+            height,
+            self.param('rate'),
+            self._publish,
+            self.get_logger().warning,
+        )
         self._camera.open()
         self._thread = self.guard(self._camera.run)
         self._before = time.monotonic(), self._camera.frames
@@ -64,10 +73,20 @@ class CameraNode(CellNode):
             level, message = DiagnosticStatus.WARN, f'{rate:.1f} Hz of {camera.rate:.1f}'
         if age > LATE / camera.rate:
             level, message = DiagnosticStatus.STALE, f'no frame for {age:.1f} s'
-        self.diagnose(make_status(
-            level, f'camera: {names.WRIST_CAMERA}', message, camera.device, [
-                ('rate_hz', f'{rate:.1f}'), ('age_s', f'{age:.3f}'), ('frames', camera.frames),
-                ('reopened', camera.reopened)]))
+        self.diagnose(
+            make_status(
+                level,
+                f'camera: {names.WRIST_CAMERA}',
+                message,
+                camera.device,
+                [
+                    ('rate_hz', f'{rate:.1f}'),
+                    ('age_s', f'{age:.3f}'),
+                    ('frames', camera.frames),
+                    ('reopened', camera.reopened),
+                ],
+            )
+        )
 
     def _publish(self, stamp_ns: int, image) -> None:
         stamp = self._image.header.stamp

@@ -3,25 +3,38 @@
 EEPROM wears out: each servo's is read once and only registers that differ are written, which in
 daily use is none. A servo that has to be written lets go first, or it would jump.
 """
-from so101_description.errors import CellError
+
 from so101_description.joints import JOINTS, SERVO_IDS
+from so101_node.errors import CellError
 
 from . import servo
 from .bus import Bus
 from .calibration import Calibration
 
-SETTINGS = {servo.RETURN_DELAY: 0, servo.P_GAIN: 16, servo.I_GAIN: 0, servo.D_GAIN: 32,
-            servo.OPERATING_MODE: 0}
+SETTINGS = {
+    servo.RETURN_DELAY: 0,
+    servo.P_GAIN: 16,
+    servo.I_GAIN: 0,
+    servo.D_GAIN: 32,
+    servo.OPERATING_MODE: 0,
+}
 # The gripper holds objects for minutes against its stop: half torque, early protection.
-GRIPPER_TORQUE = 500     # 0.1 %
+GRIPPER_TORQUE = 500  # 0.1 %
 # Below the servos' Overload_Torque (80 %): a policy that pushes on the table, or a hand that holds
 # the leader, is not a fault that stops a session. Holding the arm stretched out takes 30 %.
-ARM_TORQUE = 700         # 0.1 %, of the other joints
+ARM_TORQUE = 700  # 0.1 %, of the other joints
 GRIPPER_SETTINGS = {
-    servo.MAX_TORQUE_LIMIT: GRIPPER_TORQUE, servo.PROTECTION_CURRENT: 250,
-    servo.OVERLOAD_TORQUE: 25}
-TWO_BYTES = (servo.MIN_POSITION_LIMIT, servo.MAX_POSITION_LIMIT, servo.MAX_TORQUE_LIMIT,
-             servo.PROTECTION_CURRENT, servo.HOMING_OFFSET)
+    servo.MAX_TORQUE_LIMIT: GRIPPER_TORQUE,
+    servo.PROTECTION_CURRENT: 250,
+    servo.OVERLOAD_TORQUE: 25,
+}
+TWO_BYTES = (
+    servo.MIN_POSITION_LIMIT,
+    servo.MAX_POSITION_LIMIT,
+    servo.MAX_TORQUE_LIMIT,
+    servo.PROTECTION_CURRENT,
+    servo.HOMING_OFFSET,
+)
 MAX_ACCELERATION = 254
 
 
@@ -31,7 +44,8 @@ def wanted_registers(calibration: Calibration, joint: int) -> dict[int, int]:
     if JOINTS[joint] == 'gripper':
         wanted |= GRIPPER_SETTINGS
     wanted[servo.HOMING_OFFSET] = servo.to_sign_magnitude(
-        int(calibration.homing_offset[joint]), servo.HOMING_SIGN)
+        int(calibration.homing_offset[joint]), servo.HOMING_SIGN
+    )
     wanted[servo.MIN_POSITION_LIMIT] = int(calibration.range_min[joint])
     wanted[servo.MAX_POSITION_LIMIT] = int(calibration.range_max[joint])
     return wanted
@@ -58,21 +72,24 @@ def _configure(bus: Bus, calibration: Calibration, joint: int) -> str:
         raise CellError(f'{name}: {error}') from error
     model = _word(table, servo.MODEL)
     if model != servo.MODEL_NUMBER:
-        raise CellError(f'{bus.path}: servo {number} ({name}) is model {model}, not an STS3215 '
-                        f'({servo.MODEL_NUMBER}); name the port of the arm')
+        raise CellError(
+            f'{bus.path}: servo {number} ({name}) is model {model}, not an STS3215 '
+            f'({servo.MODEL_NUMBER}); name the port of the arm'
+        )
     if table[servo.ACCELERATION] != MAX_ACCELERATION:
         bus.write(number, servo.ACCELERATION, 1, MAX_ACCELERATION)
     wanted = wanted_registers(calibration, joint)
     limit = wanted.get(
-        servo.MAX_TORQUE_LIMIT, min(_word(table, servo.MAX_TORQUE_LIMIT), ARM_TORQUE))
+        servo.MAX_TORQUE_LIMIT, min(_word(table, servo.MAX_TORQUE_LIMIT), ARM_TORQUE)
+    )
     present = _word(table, servo.TORQUE_LIMIT)
-    eased = name == 'gripper' and table[servo.TORQUE_ENABLE] and present < limit    # see `grip`
+    eased = name == 'gripper' and table[servo.TORQUE_ENABLE] and present < limit  # see `grip`
     if present != limit and not eased:
         bus.write(number, servo.TORQUE_LIMIT, 2, limit)
     different = {}
     for address, value in wanted.items():
         size = 2 if address in TWO_BYTES else 1
-        if int.from_bytes(table[address:address + size], 'little') != value:
+        if int.from_bytes(table[address : address + size], 'little') != value:
             different[address] = size, value
     if not different:
         return ''
@@ -86,6 +103,8 @@ def _configure(bus: Bus, calibration: Calibration, joint: int) -> str:
     for address, (size, value) in different.items():
         kept = int.from_bytes(bus.read(number, address, size)[1], 'little')
         if kept != value:
-            raise CellError(f'{bus.path}: servo {number} ({name}): register {address} reads '
-                            f'{kept} after {value} was written; power the arm off and on')
+            raise CellError(
+                f'{bus.path}: servo {number} ({name}): register {address} reads '
+                f'{kept} after {value} was written; power the arm off and on'
+            )
     return f'{name}: registers {", ".join(map(str, sorted(different)))} written'

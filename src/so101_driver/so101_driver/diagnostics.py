@@ -1,9 +1,10 @@
 """What `/diagnostics` says of one arm (REP 107): a status for the arm and one for each servo."""
+
 import time
 
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 import numpy as np
 
-from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from so101_description.joints import JOINTS
 
 from .arm import Arm
@@ -11,7 +12,7 @@ from .faults import names
 from .health import Health
 from .servos import IDS
 
-STALE_AGE = 0.1          # s; a servo's last answer is older: its values are not of now
+STALE_AGE = 0.1  # s; a servo's last answer is older: its values are not of now
 # key -> how many so far, of an arm
 COUNTERS = {
     'answers_lost': lambda arm: arm.bus.lost,
@@ -25,8 +26,12 @@ COUNTERS = {
 def make_status(level: bytes, name: str, message: str, hardware: str, values) -> DiagnosticStatus:
     """A DiagnosticStatus with (key, value) pairs as text."""
     return DiagnosticStatus(
-        level=level, name=name, message=message, hardware_id=hardware,
-        values=[KeyValue(key=key, value=str(value)) for key, value in values])
+        level=level,
+        name=name,
+        message=message,
+        hardware_id=hardware,
+        values=[KeyValue(key=key, value=str(value)) for key, value in values],
+    )
 
 
 def timing(starts, rate: float) -> tuple[float, float]:
@@ -53,19 +58,23 @@ class ArmDiagnostics:
         if telemetry:
             lowest = self._arm.servos.take_lowest_voltage()
             warnings = self._health.update(lowest, telemetry.voltage, telemetry.temperature)
-        servos = [self._servo(i, now, telemetry, lowest, warnings[i])
-                  for i in range(len(JOINTS))]
+        servos = [self._servo(i, now, telemetry, lowest, warnings[i]) for i in range(len(JOINTS))]
         unwell = '; '.join(f'{joint} {text}' for joint, text in zip(JOINTS, warnings) if text)
         return [self._overall(now, unwell), *servos]
 
     def _overall(self, now: float, unwell: str) -> DiagnosticStatus:
         arm = self._arm
         rate, jitter = timing(list(arm.starts), arm.rate)
-        values = [('rate_hz', f'{rate:.1f}'), ('jitter_ms_p99', f'{jitter:.2f}'),
-                  ('late_cycles', arm.late_cycles), ('torque', 'on' if arm.torque_on else 'off'),
-                  ('reconnects', arm.reconnects), ('grips_eased', arm.grip.eased),
-                  ('grips_loosened', arm.grip.loosened),
-                  ('answers_requested', arm.bus.requested)]
+        values = [
+            ('rate_hz', f'{rate:.1f}'),
+            ('jitter_ms_p99', f'{jitter:.2f}'),
+            ('late_cycles', arm.late_cycles),
+            ('torque', 'on' if arm.torque_on else 'off'),
+            ('reconnects', arm.reconnects),
+            ('grips_eased', arm.grip.eased),
+            ('grips_loosened', arm.grip.loosened),
+            ('answers_requested', arm.bus.requested),
+        ]
         before_at, before = self._before
         counts = {key: count(arm) for key, count in COUNTERS.items()}
         for key, count in counts.items():
@@ -106,15 +115,22 @@ class ArmDiagnostics:
         if latched:
             level = DiagnosticStatus.ERROR
             message = ', '.join(names(latched)) + ('' if latched & shown else ' (latched)')
-        values = [('age_s', f'{age:.3f}'), ('error_byte', f'{servos.errors[i]:#04x}'),
-                  ('faults', servos.faults.count[i]), ('answers_lost', int(servos.missed[i])),
-                  ('clamps', int(self._arm.goal.clamps[i]))]
+        values = [
+            ('age_s', f'{age:.3f}'),
+            ('error_byte', f'{servos.errors[i]:#04x}'),
+            ('faults', servos.faults.count[i]),
+            ('answers_lost', int(servos.missed[i])),
+            ('clamps', int(self._arm.goal.clamps[i])),
+        ]
         if telemetry:
-            values += [('voltage_v', f'{telemetry.voltage[i]:.1f}'),
-                       ('voltage_min_v', f'{lowest[i]:.1f}'),
-                       ('temperature_c', int(telemetry.temperature[i])),
-                       ('load', f'{telemetry.load[i]:.3f}'),
-                       ('current_a', f'{telemetry.current[i]:.3f}'),
-                       ('moving', bool(telemetry.moving[i]))]
+            values += [
+                ('voltage_v', f'{telemetry.voltage[i]:.1f}'),
+                ('voltage_min_v', f'{lowest[i]:.1f}'),
+                ('temperature_c', int(telemetry.temperature[i])),
+                ('load', f'{telemetry.load[i]:.3f}'),
+                ('current_a', f'{telemetry.current[i]:.3f}'),
+                ('moving', bool(telemetry.moving[i])),
+            ]
         return make_status(
-            level, f'driver: {self._arm.name}: {joint}', message, f'servo {IDS[i]}', values)
+            level, f'driver: {self._arm.name}: {joint}', message, f'servo {IDS[i]}', values
+        )

@@ -3,6 +3,7 @@
 Each arm has its own thread, which publishes its joint states itself; the node's executor only
 takes commands and requests. It cannot tell a real port from a simulated one.
 """
+
 import contextlib
 import os
 import threading
@@ -10,13 +11,13 @@ import time
 
 import numpy as np
 from sensor_msgs.msg import JointState
-from so101_interfaces.msg import ActorStatus
 from std_srvs.srv import SetBool, Trigger
 
-from so101_description import names, qos
-from so101_description.errors import CellError
 from so101_description.joints import JOINTS, MAX_VELOCITY, REST
-from so101_description.ros_node import CellNode, Parameter
+from so101_interfaces.msg import ActorStatus
+from so101_node import names, qos
+from so101_node.errors import CellError
+from so101_node.ros_node import CellNode, Parameter
 
 from .arm import Arm
 from .bus import Bus, absent_port
@@ -28,14 +29,14 @@ from .joint_states import JointStates
 from .leader_torque import LeaderTorque
 from .servos import IDS
 
-LEADER_LOOK = 0.05       # s between two looks at what the actor says
-CLOSE_TIME = 3.4         # s; an arm needs at most 2.6 to rest and some tenths to let go
+LEADER_LOOK = 0.05  # s between two looks at what the actor says
+CLOSE_TIME = 3.4  # s; an arm needs at most 2.6 to rest and some tenths to let go
 
 
 class DriverNode(CellNode):
     """Parameters, topics and services around one or two `Arm`s."""
 
-    URGENT = True       # a learner at work must not delay the arms
+    URGENT = True  # a learner at work must not delay the arms
 
     PARAMETERS = (
         Parameter('follower_port', '', 'serial port of the follower; empty: no follower'),
@@ -44,13 +45,29 @@ class DriverNode(CellNode):
         Parameter('leader_calibration', '', "LeRobot's calibration file of the leader"),
         Parameter('rate', 100.0, 'cycles of each bus, Hz', 10.0, 1000.0),
         Parameter('max_speed', 2.0, 'speed limit of every joint, rad/s', 0.05, MAX_VELOCITY),
-        Parameter('align_speed', 1.2, 'speed limit from torque on until the first target is '
-                  'met, rad/s', 0.05, MAX_VELOCITY),
+        Parameter(
+            'align_speed',
+            1.2,
+            'speed limit from torque on until the first target is met, rad/s',
+            0.05,
+            MAX_VELOCITY,
+        ),
         Parameter('command_timeout', 0.25, 'an older command moves nothing, s', 0.05, 5.0),
-        Parameter('rest_after', 120.0, 'without commands for so long, the follower goes down '
-                  'to rest, s', 1.0, 86400.0),
-        Parameter('answer_timeout', 0.0025, 'how long to wait for answers beyond their time on '
-                  'the wire, s; more for USB adapters with a latency timer', 0.001, 0.05),
+        Parameter(
+            'rest_after',
+            120.0,
+            'without commands for so long, the follower goes down to rest, s',
+            1.0,
+            86400.0,
+        ),
+        Parameter(
+            'answer_timeout',
+            0.0025,
+            'how long to wait for answers beyond their time on '
+            'the wire, s; more for USB adapters with a latency timer',
+            0.001,
+            0.05,
+        ),
         Parameter('port_wait', 10.0, 'how long to wait for a port to appear, s', 0.0, 120.0),
         Parameter('locked_joints', '', 'joints that never move, by name, with commas between'),
     )
@@ -65,27 +82,38 @@ class DriverNode(CellNode):
         ports = {arm: self.param(f'{arm}_port') for arm in names.ARMS}
         self._ports = {arm: port for arm, port in ports.items() if port}
         if not self._ports:
-            raise CellError('neither follower_port nor leader_port is set; '
-                            "name at least one arm's serial port")
+            raise CellError(
+                "neither follower_port nor leader_port is set; name at least one arm's serial port"
+            )
         calibrations = {
-            arm: load_calibration(self.param(f'{arm}_calibration')) for arm in names.ARMS
-            if arm in self._ports or self.param(f'{arm}_calibration')}
+            arm: load_calibration(self.param(f'{arm}_calibration'))
+            for arm in names.ARMS
+            if arm in self._ports or self.param(f'{arm}_calibration')
+        }
         if len(calibrations) == 2:
             check_spans(calibrations['leader'], calibrations['follower'])
         self._states = {}
         for arm in self._ports:
             self._states[arm] = JointStates(self, arm)
             self.create_subscription(
-                JointState, names.JOINT_COMMANDS.format(arm=arm),
-                lambda message, arm=arm: self._command(arm, message), qos.COMMAND)
+                JointState,
+                names.JOINT_COMMANDS.format(arm=arm),
+                lambda message, arm=arm: self._command(arm, message),
+                qos.COMMAND,
+            )
             self.create_service(
-                SetBool, names.SET_TORQUE.format(arm=arm),
+                SetBool,
+                names.SET_TORQUE.format(arm=arm),
                 lambda request, response, arm=arm: self._serve(
-                    arm, response, lambda a: a.set_torque(request.data)))
+                    arm, response, lambda a: a.set_torque(request.data)
+                ),
+            )
             self.create_service(
-                Trigger, names.CLEAR_FAULTS.format(arm=arm),
-                lambda _, response, arm=arm: self._serve(arm, response, Arm.clear_faults))
-        self._mode = ''          # of the actor, not yet looked at
+                Trigger,
+                names.CLEAR_FAULTS.format(arm=arm),
+                lambda _, response, arm=arm: self._serve(arm, response, Arm.clear_faults),
+            )
+        self._mode = ''  # of the actor, not yet looked at
         self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_actor, qos.SENSOR_SUB)
         self.create_timer(1.0, self._publish_diagnostics)
         self._opening = self.guard(self._open, calibrations)
@@ -94,8 +122,10 @@ class DriverNode(CellNode):
         locked = [j.strip() for j in self.param('locked_joints').split(',') if j.strip()]
         unknown = [joint for joint in locked if joint not in JOINTS]
         if unknown:
-            raise CellError(f'locked_joints: unknown joint {", ".join(unknown)}; '
-                            f'the six joints are {", ".join(JOINTS)}')
+            raise CellError(
+                f'locked_joints: unknown joint {", ".join(unknown)}; '
+                f'the six joints are {", ".join(JOINTS)}'
+            )
         return np.array([joint in locked for joint in JOINTS])
 
     def _open(self, calibrations) -> None:
@@ -106,13 +136,13 @@ class DriverNode(CellNode):
                 if not self._appears(port):
                     if self._closing.is_set():
                         return
-                    raise CellError(f'{arm}_port: {absent_port(port)}'
-                                    + self._present_arm(arm, calibrations))
+                    raise CellError(
+                        f'{arm}_port: {absent_port(port)}' + self._present_arm(arm, calibrations)
+                    )
             for arm, port in self._ports.items():
                 buses[arm] = Bus(port, IDS, self.param('answer_timeout'))
             check_identity(buses, calibrations)
-            arms = {arm: self._make_arm(arm, bus, calibrations[arm])
-                    for arm, bus in buses.items()}
+            arms = {arm: self._make_arm(arm, bus, calibrations[arm]) for arm, bus in buses.items()}
             for arm in arms.values():
                 arm.start()
         except CellError:
@@ -121,13 +151,16 @@ class DriverNode(CellNode):
             raise
         self._diagnosed = {name: ArmDiagnostics(arm) for name, arm in arms.items()}
         if 'leader' in arms:
-            self.guard(self._mind_leader, LeaderTorque(
-                arms['leader'], self.get_logger().info, time.monotonic()))
+            self.guard(
+                self._mind_leader,
+                LeaderTorque(arms['leader'], self.get_logger().info, time.monotonic()),
+            )
         self._arms = arms
         for arm in arms.values():
             self.guard(arm.run)
-        self.get_logger().info('cycling ' + ', '.join(
-            f'{arm} on {port}' for arm, port in self._ports.items()))
+        self.get_logger().info(
+            'cycling ' + ', '.join(f'{arm} on {port}' for arm, port in self._ports.items())
+        )
 
     def _appears(self, port: str) -> bool:
         while not os.path.exists(port):
@@ -145,19 +178,33 @@ class DriverNode(CellNode):
 
     def _make_arm(self, arm: str, bus: Bus, calibration) -> Arm:
         limits = Limits(
-            self.param('max_speed'), self.param('align_speed'), self.param('command_timeout'),
-            self.param('rest_after'), self._locked, REST if arm == 'follower' else None)
+            self.param('max_speed'),
+            self.param('align_speed'),
+            self.param('command_timeout'),
+            self.param('rest_after'),
+            self._locked,
+            REST if arm == 'follower' else None,
+        )
         states = self._states[arm]
-        return Arm(arm, bus, calibration, limits, rate=self.param('rate'), publish=states.publish,
-                   taken=states.taken, log=self.get_logger().info)
+        return Arm(
+            arm,
+            bus,
+            calibration,
+            limits,
+            rate=self.param('rate'),
+            publish=states.publish,
+            taken=states.taken,
+            log=self.get_logger().info,
+        )
 
     def _command(self, arm: str, message: JointState) -> None:
         if arm not in self._arms:
             return
         try:
             stamp = message.header.stamp
-            self._arms[arm].command(message.name, message.position,
-                                    stamp.sec * 1_000_000_000 + stamp.nanosec)
+            self._arms[arm].command(
+                message.name, message.position, stamp.sec * 1_000_000_000 + stamp.nanosec
+            )
         except CellError as error:
             self.get_logger().warning(str(error), throttle_duration_sec=1.0)
 

@@ -4,12 +4,13 @@ A bit that comes and goes at a threshold is one fault: it counts after `RISE` an
 is gone after `FALL` s without it. A fault that counted stands until it is cleared, except the
 gripper's overload: holding something hard is its work, and the grip is loosened instead.
 """
+
 from so101_description.joints import JOINTS
 
 from .servo import ERROR_BITS, error_names
 
-RISE = 3                 # answers in a row
-FALL = 0.5               # s
+RISE = 3  # answers in a row
+FALL = 0.5  # s
 BITS = 8
 GRIPPER = JOINTS.index('gripper')
 OVERLOAD = next(bit for bit, name in ERROR_BITS.items() if name == 'overload')
@@ -20,11 +21,11 @@ class Faults:
 
     def __init__(self):
         self.latched = [0] * len(JOINTS)
-        self.count = [0] * len(JOINTS)        # faults that were latched, a servo
-        self.grip_overloaded = False          # right now, after hysteresis
-        self._rows = [[0] * BITS for _ in JOINTS]     # answers in a row with the bit
+        self.count = [0] * len(JOINTS)  # faults that were latched, a servo
+        self.grip_overloaded = False  # right now, after hysteresis
+        self._rows = [[0] * BITS for _ in JOINTS]  # answers in a row with the bit
         self._seen = [[-FALL] * BITS for _ in JOINTS]
-        self._quiet = [True] * len(JOINTS)            # nothing of the below to do
+        self._quiet = [True] * len(JOINTS)  # nothing of the below to do
 
     def update(self, joint: int, error: int, now: float) -> tuple[str, ...]:
         """Take the error byte of one answer; names of the faults that are latched by it."""
@@ -41,7 +42,8 @@ class Faults:
                 fresh |= 1 << i
         if joint == GRIPPER:
             self.grip_overloaded = bool(
-                fresh & OVERLOAD or self.grip_overloaded and self.shown(joint, now) & OVERLOAD)
+                fresh & OVERLOAD or self.grip_overloaded and self.shown(joint, now) & OVERLOAD
+            )
             fresh &= ~OVERLOAD
         fresh &= ~self.latched[joint]
         self.latched[joint] |= fresh
@@ -64,8 +66,11 @@ class Faults:
 
     def sentence(self) -> str:
         """What is latched, by joint; '' if nothing is."""
-        return '; '.join(f'{", ".join(names(bits))} of {joint}'
-                         for joint, bits in zip(JOINTS, self.latched) if bits)
+        return '; '.join(
+            f'{", ".join(names(bits))} of {joint}'
+            for joint, bits in zip(JOINTS, self.latched)
+            if bits
+        )
 
 
 def names(error: int) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ A command only sets a target within the limits; the goal moves there at the spee
 commands stop coming, the goal eases to where the arm was measured (but the gripper keeps its
 grip: its goal lies inside the object it holds), and after `rest_after` it goes down to rest.
 """
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,8 @@ from so101_description.joints import JOINTS
 from .calibration import Calibration
 
 CLAMP_TOLERANCE = 0.002  # rad, about one tick: rounding is not worth a count
-ALIGNED = 0.05           # rad
-SOFT_SPEED = 0.3         # rad/s, towards the pose to hold and to rest when nobody commands
+ALIGNED = 0.05  # rad
+SOFT_SPEED = 0.3  # rad/s, towards the pose to hold and to rest when nobody commands
 LIFT = JOINTS.index('shoulder_lift')
 GRIPPER = JOINTS.index('gripper')
 
@@ -24,11 +25,11 @@ class Limits:
     """What an arm's motion is held to. Speeds in rad/s, times in s."""
 
     max_speed: float
-    align_speed: float           # until the first target after torque on is met
+    align_speed: float  # until the first target after torque on is met
     command_timeout: float
-    rest_after: float            # without commands; only where there is a rest pose
-    locked: np.ndarray           # (6,) bool
-    rest: np.ndarray | None      # (6,) rad
+    rest_after: float  # without commands; only where there is a rest pose
+    locked: np.ndarray  # (6,) bool
+    rest: np.ndarray | None  # (6,) rad
 
 
 class Goal:

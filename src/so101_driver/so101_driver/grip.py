@@ -5,7 +5,8 @@ The servo cuts its torque when it has pushed at more than a quarter of its drive
 object stays in the grip, and the next opening gives the full torque back. A gripper that is
 overloaded all the same is loosened, and let go for a moment where that is not enough.
 """
-from so101_description.errors import CellError
+
+from so101_node.errors import CellError
 
 from . import servo
 from .configure import GRIPPER_TORQUE
@@ -13,12 +14,12 @@ from .faults import GRIPPER
 from .goal import Goal
 from .servos import IDS, Servos
 
-HARD = 0.22              # share of the full drive; the servo's own limit is 0.25
-PATIENCE = 1.0           # s of that; the servo's own is 2
-EASED_TORQUE = 200       # 0.1 %: below the limit, whatever the goal
-RELAXED = 0.1            # share of the full drive at which nothing is held
-SQUEEZE = 0.05           # rad of the goal inside the object, from an overload on
-REGRIP = 1.0             # s of overload after which the servo is let go for a moment
+HARD = 0.22  # share of the full drive; the servo's own limit is 0.25
+PATIENCE = 1.0  # s of that; the servo's own is 2
+EASED_TORQUE = 200  # 0.1 %: below the limit, whatever the goal
+RELAXED = 0.1  # share of the full drive at which nothing is held
+SQUEEZE = 0.05  # rad of the goal inside the object, from an overload on
+REGRIP = 1.0  # s of overload after which the servo is let go for a moment
 
 
 class Grip:

@@ -3,9 +3,10 @@
 It cuts its torque at 70 degrees, and calls 4 V enough for a 12 V servo. Hysteresis, so that a
 value at a threshold is one warning.
 """
+
 from so101_description.joints import JOINTS
 
-HOT, COOL = 60, 55       # degrees Celsius: 10 before the servo lets go, some minutes of work
+HOT, COOL = 60, 55  # degrees Celsius: 10 before the servo lets go, some minutes of work
 # Of the highest voltage seen, which is the supply without load: torque and speed fall alike, and
 # a supply or plug that gives way by a sixth does not get better.
 SAGGING, STEADY = 0.85, 0.92

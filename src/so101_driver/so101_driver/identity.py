@@ -4,22 +4,25 @@ Asked before anything is written, so that a swapped cable cannot overwrite one a
 with the other's. The supply voltage is the second witness. The gear ratio is none: the servos
 with 1:147, 1:191 and 1:345 all report model 777 and keep no register that differs by it.
 """
-from so101_description.errors import CellError
+
 from so101_description.joints import JOINTS, SERVO_IDS
+from so101_node.errors import CellError
 
 from . import servo
 from .bus import Bus
 from .calibration import Calibration
 
-SAME = 4                 # joints that agree with a file: that arm
-OTHER = 1                # joints that agree by chance at most
-VOLTAGE_GAP = 2.0        # V; of the two arms, the leader never has the higher supply
+SAME = 4  # joints that agree with a file: that arm
+OTHER = 1  # joints that agree by chance at most
+VOLTAGE_GAP = 2.0  # V; of the two arms, the leader never has the higher supply
 
 
 def calibration_of(table: bytes) -> tuple[int, int, int]:
     """(homing_offset, range_min, range_max) in the EEPROM `table` of one servo."""
+
     def word(address):
         return table[address] | table[address + 1] << 8
+
     homing = int(servo.from_sign_magnitude(word(servo.HOMING_OFFSET), servo.HOMING_SIGN))
     return homing, word(servo.MIN_POSITION_LIMIT), word(servo.MAX_POSITION_LIMIT)
 
@@ -49,8 +52,11 @@ def _who_answers(bus: Bus) -> str:
 
 def matches(rows, calibration: Calibration) -> int:
     """How many joints' EEPROM says what the file says."""
-    files = zip(calibration.homing_offset.tolist(), calibration.range_min.tolist(),
-                calibration.range_max.tolist())
+    files = zip(
+        calibration.homing_offset.tolist(),
+        calibration.range_min.tolist(),
+        calibration.range_max.tolist(),
+    )
     return sum(row == file for row, file in zip(rows, files))
 
 
@@ -81,20 +87,27 @@ def check_identity(buses: dict[str, Bus], calibrations: dict[str, Calibration]) 
         rows, voltage[arm] = read_identity(bus)
         found[arm] = recognise(rows, calibrations)
     two = len(voltage) == 2
-    if two and found['follower'] == 'leader' and found['leader'] == 'follower' and (
-            voltage['follower'] > voltage['leader'] + VOLTAGE_GAP):
+    if (
+        two
+        and found['follower'] == 'leader'
+        and found['leader'] == 'follower'
+        and (voltage['follower'] > voltage['leader'] + VOLTAGE_GAP)
+    ):
         raise CellError(
             f'the follower on {buses["follower"].path} ({voltage["follower"]:.1f} V) keeps the '
             f'calibration of {calibrations["leader"].path}, and the leader the other: exchange '
-            'follower_calibration and leader_calibration')
+            'follower_calibration and leader_calibration'
+        )
     for arm, other in found.items():
         if other and other != arm:
             raise CellError(
                 f'{arm}_port: the arm on {buses[arm].path} is the {other}: its servos keep the '
                 f'calibration of {calibrations[other].path}; exchange follower_port and '
-                'leader_port')
+                'leader_port'
+            )
     if two and voltage['leader'] > voltage['follower'] + VOLTAGE_GAP:
         raise CellError(
             f'the leader on {buses["leader"].path} has {voltage["leader"]:.1f} V and the '
             f'follower on {buses["follower"].path} {voltage["follower"]:.1f} V: the ports or '
-            'the power supplies are exchanged')
+            'the power supplies are exchanged'
+        )

@@ -1,10 +1,11 @@
 """Publishes what one arm measures and what it was told, from the arm's own thread."""
+
 from array import array
 
 from sensor_msgs.msg import JointState
 
-from so101_description import names, qos
 from so101_description.joints import JOINTS
+from so101_node import names, qos
 
 
 class JointStates:
@@ -12,9 +13,11 @@ class JointStates:
 
     def __init__(self, node, arm: str):
         self._publisher = node.create_publisher(
-            JointState, names.JOINT_STATES.format(arm=arm), qos.SENSOR_PUB)
+            JointState, names.JOINT_STATES.format(arm=arm), qos.SENSOR_PUB
+        )
         self._targets = node.create_publisher(
-            JointState, names.JOINT_TARGETS.format(arm=arm), qos.COMMAND)
+            JointState, names.JOINT_TARGETS.format(arm=arm), qos.COMMAND
+        )
         self._message = JointState(name=list(JOINTS))
         self._message.header.frame_id = arm
 

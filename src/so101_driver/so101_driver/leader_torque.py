@@ -5,11 +5,12 @@ and again until it obeys, and so it is when an actor that was heard falls silent
 gives it torque, it gets it when the mode begins; `set_torque` may take it away again. A leader
 that was held against its servos is overloaded; free, they recover, so that clears the fault.
 """
-from so101_description.modes import LEADER_TORQUE
+
+from so101_node.modes import LEADER_TORQUE
 
 from .arm import Arm
 
-SILENCE = 1.0            # s; ten ticks of the control loop
+SILENCE = 1.0  # s; ten ticks of the control loop
 
 
 class LeaderTorque:
@@ -21,7 +22,7 @@ class LeaderTorque:
         # what the mode asks for; None: nobody tells
         self._stiff: bool | None = True if arm.torque_on else None
         self._heard_at = now
-        self._problems: list[str] = []       # of the last attempt: tried again while there are any
+        self._problems: list[str] = []  # of the last attempt: tried again while there are any
 
     def hear(self, mode: str, now: float) -> None:
         """Take the mode of one status message; a mode that is not known leaves the leader free."""
@@ -44,6 +45,8 @@ class LeaderTorque:
             return
         problems = self._arm.set_torque(on)
         if problems != self._problems or not problems:
-            self._log(f'{self._arm.name}: torque {"on" if on else "off"} ({why})'
-                      + ''.join(f'; {line}' for line in problems))
+            self._log(
+                f'{self._arm.name}: torque {"on" if on else "off"} ({why})'
+                + ''.join(f'; {line}' for line in problems)
+            )
         self._problems = problems

@@ -2,6 +2,7 @@
 
 No terminal in here: `calibrate` asks and shows. Positions are ticks, in the order of JOINTS.
 """
+
 import json
 import os
 from pathlib import Path
@@ -10,19 +11,25 @@ import time
 
 import numpy as np
 
-from so101_description.errors import CellError
 from so101_description.joints import JOINTS
+from so101_node.errors import CellError
 
 from . import servo
 from .bus import Bus
 from .calibration import (
-    FIELDS, MAX_HOMING, MODEL_SPAN, Calibration, load_calibration, span_problem)
+    FIELDS,
+    MAX_HOMING,
+    MODEL_SPAN,
+    Calibration,
+    load_calibration,
+    span_problem,
+)
 from .configure import configure
 from .identity import read_identity
 from .servos import IDS
 
 MIDDLE = 2047
-FULL_TURN = JOINTS.index('wrist_roll')       # turns without stops: its range is all of it
+FULL_TURN = JOINTS.index('wrist_roll')  # turns without stops: its range is all of it
 
 
 class Recording:
@@ -44,13 +51,18 @@ class Recording:
             self.homing[i] = self._present(number) - MIDDLE
             if abs(self.homing[i]) > MAX_HOMING:
                 self.homing[i] -= int(np.sign(self.homing[i])) * servo.TICKS_PER_TURN
-            self._write(number, servo.HOMING_OFFSET,
-                        servo.to_sign_magnitude(int(self.homing[i]), servo.HOMING_SIGN))
+            self._write(
+                number,
+                servo.HOMING_OFFSET,
+                servo.to_sign_magnitude(int(self.homing[i]), servo.HOMING_SIGN),
+            )
         self.position = np.array([self._present(number) for number in IDS])
         away = np.abs(self.position - MIDDLE)
         if away.max() > 20:
-            raise CellError(f'{JOINTS[away.argmax()]}: reads {self.position[away.argmax()]} after '
-                            f'homing, not {MIDDLE}; keep the arm still and calibrate again')
+            raise CellError(
+                f'{JOINTS[away.argmax()]}: reads {self.position[away.argmax()]} after '
+                f'homing, not {MIDDLE}; keep the arm still and calibrate again'
+            )
         self.low, self.high = self.position.copy(), self.position.copy()
 
     def _write(self, number: int, address: int, value: int) -> None:
@@ -59,12 +71,12 @@ class Recording:
         self._bus.write(number, servo.LOCK, 1, 1)
 
     def _present(self, number: int) -> int:
-        return int.from_bytes(self._bus.read(number, servo.BLOCK, 2)[1], 'little') & 0x7fff
+        return int.from_bytes(self._bus.read(number, servo.BLOCK, 2)[1], 'little') & 0x7FFF
 
     def look(self) -> None:
         """Take the positions of now into the ranges; servos that do not answer are left out."""
         for number, (_, data) in self._bus.sync_read(servo.BLOCK, 2).items():
-            self.position[IDS.index(number)] = int.from_bytes(data, 'little') & 0x7fff
+            self.position[IDS.index(number)] = int.from_bytes(data, 'little') & 0x7FFF
         self.low = np.minimum(self.low, self.position)
         self.high = np.maximum(self.high, self.position)
 
@@ -74,12 +86,16 @@ class Recording:
         CellError if a joint went past the end of the count: no moving mends that.
         """
         problems = {
-            joint: problem for i, joint in enumerate(JOINTS)
-            if i != FULL_TURN and (problem := span_problem(joint, self.high[i] - self.low[i]))}
+            joint: problem
+            for i, joint in enumerate(JOINTS)
+            if i != FULL_TURN and (problem := span_problem(joint, self.high[i] - self.low[i]))
+        }
         for i, joint in enumerate(JOINTS):
             if joint in problems and self.high[i] - self.low[i] > MODEL_SPAN[i]:
-                raise CellError(f'{joint} {problems[joint]}: it was not near its middle at the '
-                                'start; calibrate again; nothing was saved')
+                raise CellError(
+                    f'{joint} {problems[joint]}: it was not near its middle at the '
+                    'start; calibrate again; nothing was saved'
+                )
         return ', '.join(f'{joint} {problem}' for joint, problem in problems.items())
 
     def table(self) -> dict:

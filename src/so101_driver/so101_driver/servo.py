@@ -3,6 +3,7 @@
 Numbers here are the servo's own (ticks, 0.1 V, sign-magnitude); angles begin in `calibration`.
 Source: Feetech's STS3215 memory table (protocol 0).
 """
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,10 +29,10 @@ EEPROM_END = 40
 TORQUE_ENABLE = 40
 ACCELERATION = 41
 GOAL_POSITION = 42
-TORQUE_LIMIT = 48    # of the full drive, 0.1 %; at power-on a copy of MAX_TORQUE_LIMIT
+TORQUE_LIMIT = 48  # of the full drive, 0.1 %; at power-on a copy of MAX_TORQUE_LIMIT
 LOCK = 55
 PRESENT_VOLTAGE = 62  # 0.1 V
-BLOCK = 56           # the telemetry block: 56 to 70, all of it in one sync read
+BLOCK = 56  # the telemetry block: 56 to 70, all of it in one sync read
 BLOCK_LENGTH = 15
 VOLTAGE_IN_BLOCK = PRESENT_VOLTAGE - BLOCK
 
@@ -67,7 +68,7 @@ class Telemetry:
     data: np.ndarray  # (n, 15) uint8, addresses 56 to 70
 
     def _words(self, offset: int, count: int = 1) -> np.ndarray:
-        return self.data[:, offset:offset + 2 * count].copy().view('<u2')
+        return self.data[:, offset : offset + 2 * count].copy().view('<u2')
 
     @property
     def position(self) -> np.ndarray:

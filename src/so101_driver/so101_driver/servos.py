@@ -2,19 +2,20 @@
 
 One thread at a time. Angles are rad in the order of JOINTS; nothing here decides where to go.
 """
+
 import time
 
 import numpy as np
 
-from so101_description.errors import CellError
 from so101_description.joints import JOINTS, SERVO_IDS
+from so101_node.errors import CellError
 
 from . import servo
 from .bus import Bus
 from .calibration import Calibration
 from .faults import Faults
 
-TORQUE_TRIES = 2         # a servo with an overload may refuse once
+TORQUE_TRIES = 2  # a servo with an overload may refuse once
 IDS = tuple(SERVO_IDS[name] for name in JOINTS)
 
 
@@ -24,14 +25,14 @@ class Servos:
     def __init__(self, name: str, bus: Bus, calibration: Calibration, log):
         self.name, self.bus, self.calibration = name, bus, calibration
         self.faults = Faults()
-        self.missed = np.zeros(len(IDS), np.int64)    # answers that did not come, a servo
-        self.errors = [0] * len(IDS)                  # last error byte
-        self.answered_at = [0.0] * len(IDS)           # monotonic s
-        self.stamps = [0] * len(IDS)                  # the same, system time, ns
+        self.missed = np.zeros(len(IDS), np.int64)  # answers that did not come, a servo
+        self.errors = [0] * len(IDS)  # last error byte
+        self.answered_at = [0.0] * len(IDS)  # monotonic s
+        self.stamps = [0] * len(IDS)  # the same, system time, ns
         self._asked = 0.0, 0
-        self._lowest = [255] * len(IDS)               # 0.1 V, since they were last taken
+        self._lowest = [255] * len(IDS)  # 0.1 V, since they were last taken
         self._data = [b''] * len(IDS)
-        self._telemetry = self._measured = None       # of the last answers, where asked for
+        self._telemetry = self._measured = None  # of the last answers, where asked for
         self._log = log
 
     @property
@@ -48,7 +49,8 @@ class Servos:
         if not all(data):
             return None
         return servo.Telemetry(
-            np.frombuffer(b''.join(data), np.uint8).reshape(len(IDS), servo.BLOCK_LENGTH))
+            np.frombuffer(b''.join(data), np.uint8).reshape(len(IDS), servo.BLOCK_LENGTH)
+        )
 
     def take_lowest_voltage(self) -> list[float]:
         """The lowest of each servo since the last call, V (25.5: no answer); for one thread."""
@@ -101,7 +103,8 @@ class Servos:
     def goal_packet(self, angles: np.ndarray) -> bytes:
         """Goals (6,), clamped to the calibrated range, as a packet."""
         return self.bus.sync_write_packet(
-            servo.GOAL_POSITION, self.calibration.to_ticks(angles).tolist())
+            servo.GOAL_POSITION, self.calibration.to_ticks(angles).tolist()
+        )
 
     def write_goal(self, angles: np.ndarray) -> None:
         """Send goals (6,), clamped to the calibrated range; no servo answers."""
@@ -114,8 +117,7 @@ class Servos:
         for i, number in enumerate(IDS):
             table = self.bus.read(number, servo.TORQUE_ENABLE, 4)[1]
             if table[0]:
-                ticks[i] = servo.from_sign_magnitude(
-                    table[2] | table[3] << 8, servo.POSITION_SIGN)
+                ticks[i] = servo.from_sign_magnitude(table[2] | table[3] << 8, servo.POSITION_SIGN)
         return self.calibration.to_rad(ticks)
 
     def torque(self, on: bool, joints=range(len(IDS))) -> list[str]:
@@ -128,7 +130,8 @@ class Servos:
                     break
             else:
                 problems.append(
-                    f'{self.name}: {JOINTS[i]}: torque {"on" if on else "off"}: {problem}')
+                    f'{self.name}: {JOINTS[i]}: torque {"on" if on else "off"}: {problem}'
+                )
         return problems
 
     def _torque_one(self, number: int, on: bool) -> str:

@@ -1,23 +1,24 @@
 """An arm for the tests: so101_sim's emulated servos on a real pty, each joint a simple motor."""
+
 import json
 import threading
 import time
 
 from so101_sim import calibration_path
 from so101_sim.servo_bus import ServoBus
-from so101_sim.sts3215 import GOAL_POSITION, Sensed, Sts3215, TORQUE_ENABLE
+from so101_sim.sts3215 import GOAL_POSITION, TORQUE_ENABLE, Sensed, Sts3215
 
-SPEED = 3000.0           # ticks/s
-PERIOD = 0.004           # s
-STIFFNESS = 0.005        # share of the full drive a tick, where a joint is held
-SUPPLY = {'follower': 12.0, 'leader': 7.4}     # V
+SPEED = 3000.0  # ticks/s
+PERIOD = 0.004  # s
+STIFFNESS = 0.005  # share of the full drive a tick, where a joint is held
+SUPPLY = {'follower': 12.0, 'leader': 7.4}  # V
 
 
 class LoggedServo(Sts3215):
     """A servo that remembers the goals written to it, in ticks."""
 
     def __init__(self, *args):
-        self.goals, self.switched = [], []     # the latter: torque writes
+        self.goals, self.switched = [], []  # the latter: torque writes
         super().__init__(*args)
 
     def write(self, address, data):
@@ -39,8 +40,13 @@ class EmulatedArm:
         for entry in table:
             encoder = (entry['range_min'] + entry['range_max']) / 2 + entry['homing_offset']
             ranges = (entry['homing_offset'], entry['range_min'], entry['range_max'])
-            self.servos.append(LoggedServo(entry['id'], Sensed(encoder, voltage=SUPPLY[arm]),
-                                           *(ranges if configured else ())))
+            self.servos.append(
+                LoggedServo(
+                    entry['id'],
+                    Sensed(encoder, voltage=SUPPLY[arm]),
+                    *(ranges if configured else ()),
+                )
+            )
         self.hold = set()
         self._bus = ServoBus(self.port, self.servos)
         self._stopping = threading.Event()
@@ -87,4 +93,5 @@ class EmulatedArm:
                 else:
                     step = min(max(away, -reach), reach)
                 servo.sensed = sensed._replace(
-                    position=sensed.position + step, velocity=step / PERIOD, load=load)
+                    position=sensed.position + step, velocity=step / PERIOD, load=load
+                )

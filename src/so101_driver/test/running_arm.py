@@ -1,17 +1,18 @@
 """An `Arm` that runs in a thread of the test, with what it tells and says kept."""
+
 from contextlib import contextmanager
 import threading
 import time
 
 import numpy as np
 
-from so101_description.errors import CellError
 from so101_description.joints import JOINTS, REST
 from so101_driver.arm import Arm
 from so101_driver.bus import Bus
 from so101_driver.calibration import load_calibration
 from so101_driver.goal import Limits
 from so101_driver.servos import IDS
+from so101_node.errors import CellError
 from so101_sim import calibration_path
 
 FREE = np.zeros(6, bool)
@@ -33,22 +34,36 @@ def greatest_step(emulated):
 class Running:
     """A started arm, its joint states and its lines."""
 
-    def __init__(self, emulated, rest=REST, locked=FREE, max_speed=2.0, rate=100.0,
-                 name='follower', align_speed=None):
+    def __init__(
+        self,
+        emulated,
+        rest=REST,
+        locked=FREE,
+        max_speed=2.0,
+        rate=100.0,
+        name='follower',
+        align_speed=None,
+    ):
         self.states, self.lines, self.error, self.told_at, self.taken = [], [], None, [], []
         self.bus = Bus(emulated.port, IDS, answer_timeout=0.01)  # a busy machine answers late
         self.arm = Arm(
-            name, self.bus, load_calibration(calibration_path(name)),
-            Limits(max_speed, align_speed or max_speed, 0.25, 60.0, locked, rest), rate=rate,
-            publish=self.tell, taken=lambda *new: self.taken.append(new),
-            log=self.lines.append)
-        self.steps = []                # rad, of each goal over the one before
+            name,
+            self.bus,
+            load_calibration(calibration_path(name)),
+            Limits(max_speed, align_speed or max_speed, 0.25, 60.0, locked, rest),
+            rate=rate,
+            publish=self.tell,
+            taken=lambda *new: self.taken.append(new),
+            log=self.lines.append,
+        )
+        self.steps = []  # rad, of each goal over the one before
         advance = self.arm.goal.advance
 
         def watched(*args):
             before = self.arm.goal.position
             self.steps.append(np.abs(advance(*args) - before).max())
             return self.arm.goal.position
+
         self.arm.goal.advance = watched
 
     def tell(self, *state):
@@ -78,6 +93,7 @@ class Running:
         def commanded():
             self.command(target)
             return condition()
+
         wait_for(commanded, timeout)
 
 
@@ -88,7 +104,7 @@ def running(emulated, **options):
         run.start()
         yield run
     finally:
-        run.arm.torque_on = False            # the tests of the exit call close() themselves
+        run.arm.torque_on = False  # the tests of the exit call close() themselves
         run.arm.close()
         if hasattr(run, 'thread'):
             run.thread.join(4.0)

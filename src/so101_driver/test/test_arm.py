@@ -1,4 +1,5 @@
 """One arm on emulated servos: real pty, real SDK, real thread."""
+
 import time
 
 from emulated_arm import EmulatedArm
@@ -6,10 +7,10 @@ import numpy as np
 import pytest
 from running_arm import greatest_step, running, wait_for
 
-from so101_description.errors import CellError
 from so101_description.joints import JOINTS, REST
 from so101_driver.arm import REST_DEADLINE
 from so101_driver.driver_node import CLOSE_TIME
+from so101_node.errors import CellError
 from so101_sim.sts3215 import LOCK
 
 
@@ -30,7 +31,7 @@ def test_a_command_moves_the_arm_no_faster_than_allowed_and_is_reached(emulated)
 
 
 def test_torque_on_does_not_move_the_arm_from_where_it_was_left(emulated):
-    emulated.servos[1].memory[42:44] = b'\x20\x03'   # an old goal, far away
+    emulated.servos[1].memory[42:44] = b'\x20\x03'  # an old goal, far away
     with running(emulated) as run:
         before = run.position.copy()
         assert run.arm.set_torque(True) == []
@@ -64,11 +65,14 @@ def test_a_stale_command_holds_short_of_the_target(emulated):
         assert np.allclose(run.position, held, atol=0.002)
 
 
-@pytest.mark.parametrize('names, positions, word', [
-    (JOINTS, [0, 0, float('nan'), 0, 0, 0], 'elbow_flex'),
-    (JOINTS, [0] * 5, '5 positions'),
-    (JOINTS[:5] + ('grip',), [0] * 6, 'grip'),
-])
+@pytest.mark.parametrize(
+    'names, positions, word',
+    [
+        (JOINTS, [0, 0, float('nan'), 0, 0, 0], 'elbow_flex'),
+        (JOINTS, [0] * 5, '5 positions'),
+        (JOINTS[:5] + ('grip',), [0] * 6, 'grip'),
+    ],
+)
 def test_a_bad_command_is_refused_and_counted(emulated, names, positions, word):
     with running(emulated) as run:
         with pytest.raises(CellError, match=word):
@@ -90,7 +94,7 @@ def test_eeprom_is_written_once_and_locked_again(tmp_path):
 
 def test_an_arm_found_holding_is_taken_over_without_a_jump(emulated):
     with running(emulated):
-        pass                                   # the settings are written
+        pass  # the settings are written
     for servo in emulated.servos:
         servo.write(42, (2200).to_bytes(2, 'little'))
     time.sleep(0.5)
@@ -127,15 +131,18 @@ def test_exit_goes_to_rest_lets_go_and_closes_in_time(emulated):
         assert time.monotonic() - began < 3.0
         assert np.allclose(run.position[:5], REST[:5], atol=0.1)
         assert greatest_step(emulated) <= 2.0 * 0.01
-        assert abs(run.position[5] - 1.2) < 0.02         # the gripper keeps its opening
+        assert abs(run.position[5] - 1.2) < 0.02  # the gripper keeps its opening
         assert not any(servo.torque_on for servo in emulated.servos)
         assert not emulated.is_open()
         assert [line.split(': ')[1].split(' after')[0] for line in run.lines[-3:]] == [
-            'at rest', 'torque off', 'port closed']
+            'at rest',
+            'torque off',
+            'port closed',
+        ]
 
 
 def test_exit_with_a_blocked_joint_lets_go_in_time_and_says_so(emulated, monkeypatch):
-    letting_go = 0.7                                     # s, tries and all
+    letting_go = 0.7  # s, tries and all
     assert REST_DEADLINE + letting_go <= CLOSE_TIME
     monkeypatch.setattr('so101_driver.arm.REST_DEADLINE', 0.4)
     with running(emulated) as run:

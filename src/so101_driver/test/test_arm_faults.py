@@ -1,4 +1,5 @@
 """One arm when answers, servos, its port or its health fail."""
+
 import time
 
 from emulated_arm import EmulatedArm
@@ -6,9 +7,9 @@ import numpy as np
 import pytest
 from running_arm import greatest_step, running, wait_for
 
-from so101_description.errors import CellError
 from so101_description.joints import JOINTS
 from so101_driver.diagnostics import ArmDiagnostics
+from so101_node.errors import CellError
 from so101_sim.sts3215 import PROTECTION_TIME
 
 
@@ -22,8 +23,9 @@ def hold_hard(emulated, run):
     """The gripper pushes against something, goal far inside it."""
     emulated.hold = {6}
     jaw = run.position[5]
-    run.command_until(np.array([0, 0, 0, 0, 0, jaw - 0.5]),
-                      lambda: run.arm.goal.position[5] < jaw - 0.4)
+    run.command_until(
+        np.array([0, 0, 0, 0, 0, jaw - 0.5]), lambda: run.arm.goal.position[5] < jaw - 0.4
+    )
 
 
 def status_of(diagnostics, name):
@@ -38,7 +40,7 @@ def test_one_lost_answer_ages_the_joint_state_and_costs_no_other_servo(emulated)
         wait_for(lambda: run.arm.servos.missed[2] >= 5)
         wait_for(lambda: len(run.states) > count + 10)
         stamps = np.array([state[0] for state in run.states])
-        assert np.any(np.diff(stamps) == 0)        # the oldest value's time is the message's
+        assert np.any(np.diff(stamps) == 0)  # the oldest value's time is the message's
         assert np.all(np.diff(stamps) >= 0)
 
 
@@ -57,7 +59,7 @@ def test_a_servo_lost_for_long_is_named_and_the_arm_goes_on_when_it_is_back(emul
         wait_for(lambda: not run.arm.lost and run.states[-1][0] > time.time_ns() - 5e7, 6.0)
         assert run.arm.torque_on and run.arm.reconnects == 1
         time.sleep(0.1)
-        assert abs(emulated.servos[2].sensed.position - 1500.0) <= 2    # held where it fell
+        assert abs(emulated.servos[2].sensed.position - 1500.0) <= 2  # held where it fell
 
 
 def test_a_port_that_comes_back_is_used_again_and_torque_waits_for_a_fresh_command(emulated):
@@ -141,25 +143,28 @@ def test_an_overloaded_gripper_loosens_and_goes_on(emulated, monkeypatch):
         emulated.servos[5].overload()
         wait_for(lambda: abs(run.arm.goal.position[5] - jaw) <= 0.051)
         assert run.arm.servos.faults.sentence() == ''
-        wait_for(lambda: not emulated.servos[5].error)         # let go once, and on again
+        wait_for(lambda: not emulated.servos[5].error)  # let go once, and on again
         wait_for(lambda: not run.arm.servos.faults.grip_overloaded)
         assert emulated.servos[5].torque_on and run.arm.grip.loosened == 1
 
 
 @pytest.mark.parametrize('patience, overloads', [(0.1, False), (9.0, True)])
 def test_a_gripper_that_holds_hard_is_eased_before_the_servo_takes_it_for_overloaded(
-        emulated, monkeypatch, patience, overloads):
+    emulated, monkeypatch, patience, overloads
+):
     monkeypatch.setattr('so101_driver.grip.PATIENCE', patience)
     gripper = emulated.servos[5]
-    gripper.memory[PROTECTION_TIME] = 50                       # 0.5 s instead of 2
+    gripper.memory[PROTECTION_TIME] = 50  # 0.5 s instead of 2
     with running(emulated) as run:
         run.arm.set_torque(True)
         hold_hard(emulated, run)
-        run.command_until(np.array([0, 0, 0, 0, 0, -0.1]), lambda: overloads == bool(
-            gripper.error) and (overloads or run.arm.grip.eased))
+        run.command_until(
+            np.array([0, 0, 0, 0, 0, -0.1]),
+            lambda: overloads == bool(gripper.error) and (overloads or run.arm.grip.eased),
+        )
         if overloads:
-            return                                             # so the emulated servo does
-        end = time.monotonic() + 1.0                           # twice the protection time
+            return  # so the emulated servo does
+        end = time.monotonic() + 1.0  # twice the protection time
         run.command_until(np.array([0, 0, 0, 0, 0, -0.1]), lambda: time.monotonic() > end)
         assert not gripper.error and run.arm.grip.loosened == 0 and run.arm.grip.eased == 1
         assert abs(gripper.sensed.load) == pytest.approx(0.2)  # it still squeezes
@@ -175,11 +180,12 @@ def test_torque_is_limited_from_the_first_start_on(emulated):
 
 @pytest.mark.parametrize('torque, overloads', [(None, False), (1000, True)])
 def test_an_arm_that_pushes_against_the_table_is_not_overloaded(
-        emulated, monkeypatch, torque, overloads):
+    emulated, monkeypatch, torque, overloads
+):
     if torque:
         monkeypatch.setattr('so101_driver.configure.ARM_TORQUE', torque)
     lift = emulated.servos[1]
-    lift.memory[PROTECTION_TIME] = 50                          # 0.5 s instead of 2
+    lift.memory[PROTECTION_TIME] = 50  # 0.5 s instead of 2
     with running(emulated) as run:
         run.arm.set_torque(True)
         emulated.hold = {2}
@@ -190,15 +196,16 @@ def test_an_arm_that_pushes_against_the_table_is_not_overloaded(
         except CellError as error:
             assert overloads and 'overload of shoulder_lift' in str(error)
         assert bool(lift.error) == overloads
-        assert overloads or abs(lift.sensed.load) == pytest.approx(0.7)      # it still pushes
+        assert overloads or abs(lift.sensed.load) == pytest.approx(0.7)  # it still pushes
 
 
 def test_commands_not_of_now_are_refused_counted_and_named(emulated):
     with running(emulated) as run:
         for stamp, words in (
-                (time.time_ns() - 10**9, r'stamped 1\.\d+ s ago, the limit is 0.25 s'),
-                (time.time_ns() + 10**9, 'in the future'),
-                (0, 'without a time stamp')):
+            (time.time_ns() - 10**9, r'stamped 1\.\d+ s ago, the limit is 0.25 s'),
+            (time.time_ns() + 10**9, 'in the future'),
+            (0, 'without a time stamp'),
+        ):
             with pytest.raises(CellError, match=words):
                 run.arm.command(JOINTS, np.zeros(6), stamp)
         assert run.arm.refused == 3
@@ -211,7 +218,8 @@ def test_rates_in_diagnostics_are_of_the_time_since_the_last(emulated):
         wait_for(lambda: emulated.faults.applied == 20)
         time.sleep(0.05)
         first, second = (
-            {v.key: v.value for v in diagnostics.statuses()[0].values} for _ in range(2))
+            {v.key: v.value for v in diagnostics.statuses()[0].values} for _ in range(2)
+        )
         assert int(first['answers_lost']) >= 20 and float(first['answers_lost_per_s']) > 5
         assert float(second['answers_lost_per_s']) == 0
         status = status_of(diagnostics, 'driver: follower: gripper')

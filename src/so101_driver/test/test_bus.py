@@ -1,4 +1,5 @@
 """The bus against bytes written by hand on a real pty (no emulator: an independent reading)."""
+
 import contextlib
 import os
 import select
@@ -6,16 +7,17 @@ import threading
 import time
 import tty
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import pytest
 
-from so101_description.errors import CellError
 from so101_driver.bus import Bus, parse_status_packets
+from so101_node.errors import CellError
 
 
 def status(servo, data=b'', error=0):
     body = bytes([servo, len(data) + 2, error]) + data
-    return b'\xff\xff' + body + bytes([~sum(body) & 0xff])
+    return b'\xff\xff' + body + bytes([~sum(body) & 0xFF])
 
 
 class Wire:
@@ -66,22 +68,22 @@ def test_requests_are_the_protocols_bytes(wire, bus):
     bus.read(2, 56, 2)
     bus.write(2, 42, 2, 0x0834)
     bus.sync_read(56, 15)
-    bus.sync_write(42, [0x100, 0x203, 0xfff])
+    bus.sync_write(42, [0x100, 0x203, 0xFFF])
     time.sleep(0.03)
     assert [r.hex(' ') for r in wire.requests] == [
         'ff ff 02 02 01 fa',
         'ff ff 02 04 02 38 02 bd',
         'ff ff 02 05 03 2a 34 08 8f',
         'ff ff fe 07 82 38 0f 01 02 03 2b',
-        'ff ff fe 0d 83 2a 02 01 00 01 02 03 02 03 ff 0f 2b']
+        'ff ff fe 0d 83 2a 02 01 00 01 02 03 02 03 ff 0f 2b',
+    ]
 
 
 def test_sync_read_takes_answers_in_any_order_and_keeps_error_bytes(wire, bus):
     blocks = {i: bytes([i] * 15) for i in (1, 2, 3)}
     joined = status(3, blocks[3]) + status(1, blocks[1], error=32) + status(2, blocks[2])
     wire.answer = lambda request: [joined[:7], joined[7:30], joined[30:]]
-    assert bus.sync_read(56, 15) == {
-        1: (32, blocks[1]), 2: (0, blocks[2]), 3: (0, blocks[3])}
+    assert bus.sync_read(56, 15) == {1: (32, blocks[1]), 2: (0, blocks[2]), 3: (0, blocks[3])}
     assert (bus.requested, bus.lost, bus.bad_checksums) == (3, 0, 0)
 
 
@@ -114,19 +116,21 @@ def test_a_corrupt_answer_is_dropped_and_counted(wire, bus):
 
 def test_an_answer_with_anothers_id_counts_for_neither(wire, bus):
     wire.answer = lambda request: [
-        status(1, bytes(15)) + status(3, b'\x07' * 15) + status(3, bytes(15))]
+        status(1, bytes(15)) + status(3, b'\x07' * 15) + status(3, bytes(15))
+    ]
     assert sorted(bus.sync_read(56, 15)) == [1]
     assert bus.lost == 2
 
 
 def test_an_answer_cut_short_does_not_take_the_next_with_it(wire, bus):
     wire.answer = lambda request: [
-        status(1, bytes(15)) + status(2, bytes(15))[:9] + status(3, bytes(15))]
+        status(1, bytes(15)) + status(2, bytes(15))[:9] + status(3, bytes(15))
+    ]
     assert sorted(bus.sync_read(56, 15)) == [1, 3]
 
 
 def test_a_late_answer_is_not_taken_for_the_next_request(wire, bus):
-    os.write(wire.master, status(1, b'\x01' * 15))       # left over from before
+    os.write(wire.master, status(1, b'\x01' * 15))  # left over from before
     wire.answer = lambda request: [status(1, b'\x02' * 15)]
     assert bus.sync_read(56, 15)[1] == (0, b'\x02' * 15)
 
@@ -178,8 +182,11 @@ def test_any_bytes_parse_to_packets_with_true_checksums(noise, length):
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.binary(max_size=40), st.binary(min_size=15, max_size=15),
-       st.lists(st.integers(0, 80), max_size=4))
+@given(
+    st.binary(max_size=40),
+    st.binary(min_size=15, max_size=15),
+    st.lists(st.integers(0, 80), max_size=4),
+)
 def test_a_packet_is_found_behind_any_noise_however_it_is_chopped(noise, data, cuts):
     # noise that would itself begin a packet of this length can hide the real one
     if b'\xff\xff' in noise or noise.endswith(b'\xff'):
@@ -200,7 +207,7 @@ def test_a_port_that_nobody_empties_costs_answers_not_the_session():
         bus = Bus(os.ttyname(slave), (1, 2), answer_timeout=0.001)
         bus._port.ser.write_timeout = 0.01
         os.set_blocking(bus._fd, False)
-        for _ in range(20):     # the kernel moves it on and takes more a little later
+        for _ in range(20):  # the kernel moves it on and takes more a little later
             with contextlib.suppress(BlockingIOError):
                 while True:
                     os.write(bus._fd, bytes(100))

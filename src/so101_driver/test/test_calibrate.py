@@ -1,4 +1,5 @@
 """The wizard as a person sees it: a pseudo-terminal in front, an emulated arm behind."""
+
 import json
 import os
 import pty
@@ -14,7 +15,7 @@ from so101_driver.calibration import load_calibration
 from so101_sim import calibration_path
 
 COMMAND = [sys.executable, '-m', 'so101_driver.calibrate']
-REACH = (1100, 1000, 1000, 1000, 1500, 600)      # ticks to each side of the middle
+REACH = (1100, 1000, 1000, 1000, 1500, 600)  # ticks to each side of the middle
 
 
 class Terminal:
@@ -23,8 +24,9 @@ class Terminal:
     def __init__(self, *words):
         self.master, slave = pty.openpty()
         environment = {**os.environ, 'TERM': 'xterm', 'COLUMNS': '100', 'LINES': '40'}
-        self.process = subprocess.Popen([*COMMAND, *map(str, words)], stdin=slave, stdout=slave,
-                                        stderr=slave, env=environment)
+        self.process = subprocess.Popen(
+            [*COMMAND, *map(str, words)], stdin=slave, stdout=slave, stderr=slave, env=environment
+        )
         os.close(slave)
         self.text = ''
 
@@ -73,7 +75,7 @@ def test_the_wizard_from_limp_to_a_file_that_the_driver_takes(arm, tmp_path):
     assert not any(servo.torque_on for servo in arm.servos)
     terminal.enter()
     terminal.read_until('shoulder_pan')
-    terminal.enter()                                    # too early
+    terminal.enter()  # too early
     terminal.read_until('not yet, move on: shoulder_pan spans')
     for share in (0.5, 1.0, 0.0, -1.0, 0.0):
         move(arm, terminal, share)
@@ -86,17 +88,19 @@ def test_the_wizard_from_limp_to_a_file_that_the_driver_takes(arm, tmp_path):
         assert calibration.range_min[i] == pytest.approx(expected[0], abs=2)
         assert calibration.range_max[i] == pytest.approx(expected[1], abs=2)
         assert arm.servos[i].present_position == pytest.approx(2047, abs=2)
-    backup, = tmp_path.glob('follower.json.2*')
+    (backup,) = tmp_path.glob('follower.json.2*')
     assert backup.read_text() == 'an old file'
     assert sorted(json.loads(path.read_text())['gripper']) == sorted(
-        ['id', 'drive_mode', 'homing_offset', 'range_min', 'range_max'])
+        ['id', 'drive_mode', 'homing_offset', 'range_min', 'range_max']
+    )
     checked = Terminal('follower', '--port', arm.port, '--file', path, '--check')
     checked.read_until('servos and file agree')
     assert checked.process.wait(10) == 0
 
 
 def test_a_joint_that_was_not_near_its_middle_ends_the_calibration_and_keeps_the_old_file(
-        arm, tmp_path):
+    arm, tmp_path
+):
     path = tmp_path / 'follower.json'
     path.write_text('an old file')
     arm.start = [servo.sensed.position for servo in arm.servos]
@@ -116,15 +120,20 @@ def test_a_joint_that_was_not_near_its_middle_ends_the_calibration_and_keeps_the
 def test_check_shows_what_differs_and_writes_nothing(arm):
     arm.servos[1].memory[9] += 3
     worn = [servo.eeprom_writes for servo in arm.servos]
-    terminal = Terminal('follower', '--port', arm.port, '--file', calibration_path('follower'),
-                        '--check')
+    terminal = Terminal(
+        'follower', '--port', arm.port, '--file', calibration_path('follower'), '--check'
+    )
     terminal.read_until('servos and file differ')
     assert '+3' in terminal.text and terminal.process.wait(10) == 1
     assert [servo.eeprom_writes for servo in arm.servos] == worn
 
 
 def test_an_absent_port_is_a_sentence(tmp_path):
-    process = subprocess.run([*COMMAND, 'leader', '--port', '/dev/nowhere', '--file', 'x.json'],
-                             capture_output=True, text=True, timeout=20)
+    process = subprocess.run(
+        [*COMMAND, 'leader', '--port', '/dev/nowhere', '--file', 'x.json'],
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
     assert process.returncode == 1 and 'no such port' in process.stderr
     assert 'Traceback' not in process.stderr

@@ -1,13 +1,14 @@
 import json
 import math
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from so101_description.errors import CellError
 from so101_description.joints import JOINTS, LOWER, UPPER
 from so101_driver.calibration import check_spans, load_calibration, make_calibration
+from so101_node.errors import CellError
 from so101_sim import calibration_path
 
 # A real follower's ranges.
@@ -16,9 +17,15 @@ RANGES = ((1030, 3460), (827, 3225), (925, 3161), (954, 3305), (33, 4009), (1452
 
 def table():
     return {
-        joint: {'id': i + 1, 'drive_mode': 0, 'homing_offset': 100 * i,
-                'range_min': low, 'range_max': high}
-        for i, (joint, (low, high)) in enumerate(zip(JOINTS, RANGES))}
+        joint: {
+            'id': i + 1,
+            'drive_mode': 0,
+            'homing_offset': 100 * i,
+            'range_min': low,
+            'range_max': high,
+        }
+        for i, (joint, (low, high)) in enumerate(zip(JOINTS, RANGES))
+    }
 
 
 def write(tmp_path, content, name='arm.json'):
@@ -33,10 +40,17 @@ def test_golden_angles(tmp_path):
     assert calibration.to_rad(np.array(middle)) == pytest.approx([0, 0, 0, 0, 0, -0.174533])
     quarter = np.array([2245 + 1024, 2026 - 1024, 2043, 2129.5, 2021, 2958])
     assert calibration.to_rad(quarter) == pytest.approx(
-        [math.pi / 2, -math.pi / 2, 0, 0, 0, 1.74533], abs=1e-5)
+        [math.pi / 2, -math.pi / 2, 0, 0, 0, 1.74533], abs=1e-5
+    )
     half_open = -0.174533 + 0.5 * 1.919863
     assert calibration.to_ticks(np.array([0.1, -0.2, 0, 0, 1.0, half_open])).tolist() == [
-        2310, 1896, 2043, 2130, 2673, 2205]
+        2310,
+        1896,
+        2043,
+        2130,
+        2673,
+        2205,
+    ]
 
 
 def test_drive_mode_turns_the_joint_and_the_closed_end_round(tmp_path):
@@ -54,7 +68,7 @@ def test_limits_are_the_recorded_range_within_the_models():
     assert np.all(calibration.lower >= LOWER) and np.all(calibration.upper <= UPPER)
     # shoulder_pan was recorded over 2480 ticks: less than the model's range
     assert calibration.upper[0] == pytest.approx(1240 * 2 * math.pi / 4096)
-    assert calibration.upper[4] == UPPER[4]        # wrist_roll: the model's limit
+    assert calibration.upper[4] == UPPER[4]  # wrist_roll: the model's limit
 
 
 @st.composite
@@ -80,20 +94,23 @@ def test_no_angle_becomes_a_tick_outside_the_range(calibration, angles):
     assert np.all(ticks >= calibration.range_min) and np.all(ticks <= calibration.range_max)
 
 
-@pytest.mark.parametrize('joint, field, value, words', [
-    ('elbow_flex', 'id', 4, 'id is 4'),
-    ('elbow_flex', 'drive_mode', 2, 'drive_mode is 2'),
-    ('elbow_flex', 'homing_offset', 2048, 'homing_offset is 2048'),
-    ('elbow_flex', 'range_max', 4096, 'not within 0 to 4095'),
-    ('elbow_flex', 'range_min', -1, 'not within 0 to 4095'),
-    ('elbow_flex', 'range_min', 3161, 'not below range_max'),
-    ('elbow_flex', 'range_min', 2700, 'spans 461 ticks, fewer than 500'),
-    ('elbow_flex', 'range_min', 1600, 'spans 1561 ticks, 71% of the 2203 of the model'),
-    ('shoulder_pan', 'range_min', 20, '137% of the 2503 of the model (limits 75% and 125%)'),
-    ('wrist_roll', 'range_max', 2289, 'spans 2256 ticks, 62% of the 3641'),
-    ('elbow_flex', 'range_min', 925.5, 'range_min is 925.5'),
-    ('elbow_flex', 'range_min', None, 'range_min is None'),
-])
+@pytest.mark.parametrize(
+    'joint, field, value, words',
+    [
+        ('elbow_flex', 'id', 4, 'id is 4'),
+        ('elbow_flex', 'drive_mode', 2, 'drive_mode is 2'),
+        ('elbow_flex', 'homing_offset', 2048, 'homing_offset is 2048'),
+        ('elbow_flex', 'range_max', 4096, 'not within 0 to 4095'),
+        ('elbow_flex', 'range_min', -1, 'not within 0 to 4095'),
+        ('elbow_flex', 'range_min', 3161, 'not below range_max'),
+        ('elbow_flex', 'range_min', 2700, 'spans 461 ticks, fewer than 500'),
+        ('elbow_flex', 'range_min', 1600, 'spans 1561 ticks, 71% of the 2203 of the model'),
+        ('shoulder_pan', 'range_min', 20, '137% of the 2503 of the model (limits 75% and 125%)'),
+        ('wrist_roll', 'range_max', 2289, 'spans 2256 ticks, 62% of the 3641'),
+        ('elbow_flex', 'range_min', 925.5, 'range_min is 925.5'),
+        ('elbow_flex', 'range_min', None, 'range_min is None'),
+    ],
+)
 def test_implausible_entries_are_refused_by_name(tmp_path, joint, field, value, words):
     content = table()
     content[joint][field] = value
@@ -104,10 +121,13 @@ def test_implausible_entries_are_refused_by_name(tmp_path, joint, field, value, 
         assert word in str(error.value)
 
 
-@pytest.mark.parametrize('change, words', [
-    (lambda t: t.pop('gripper'), 'joint gripper is missing'),
-    (lambda t: t.update(wrist={}), 'unknown joint wrist'),
-])
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        (lambda t: t.pop('gripper'), 'joint gripper is missing'),
+        (lambda t: t.update(wrist={}), 'unknown joint wrist'),
+    ],
+)
 def test_missing_and_unknown_joints_are_refused(tmp_path, change, words):
     content = table()
     change(content)
@@ -135,9 +155,14 @@ def test_a_leader_with_a_shorter_range_than_the_follower_is_refused(tmp_path):
         assert word in str(error.value)
 
 
-@pytest.mark.parametrize('ranges', [
-    RANGES, ((866, 3231), (896, 3211), (866, 3066), (1039, 3121), (123, 3955), (2027, 3483)),
-    RANGES[:4] + ((0, 4095), (1452, 2958))])
+@pytest.mark.parametrize(
+    'ranges',
+    [
+        RANGES,
+        ((866, 3231), (896, 3211), (866, 3066), (1039, 3121), (123, 3955), (2027, 3483)),
+        RANGES[:4] + ((0, 4095), (1452, 2958)),
+    ],
+)
 def test_ranges_of_built_arms_are_plausible(tmp_path, ranges):
     content = table()
     for entry, (low, high) in zip(content.values(), ranges):
@@ -152,5 +177,7 @@ def test_the_simulated_cells_arms_pass_the_checks():
 def test_a_leaders_trigger_may_span_less_than_a_gripper(tmp_path):
     content = table()
     content['gripper'].update(range_min=1800, range_max=2900)
-    check_spans(load_calibration(write(tmp_path, content, 'leader.json')),
-                load_calibration(write(tmp_path, table(), 'follower.json')))
+    check_spans(
+        load_calibration(write(tmp_path, content, 'leader.json')),
+        load_calibration(write(tmp_path, table(), 'follower.json')),
+    )

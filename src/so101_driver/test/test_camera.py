@@ -1,4 +1,5 @@
 """The camera on a real video file (the device's place), core and node."""
+
 import os
 import signal
 import subprocess
@@ -14,10 +15,10 @@ import pytest
 import rclpy
 from sensor_msgs.msg import CameraInfo, Image
 
-from so101_description import names, qos
-from so101_description.errors import CellError
 from so101_driver.camera import Camera
 from so101_driver.camera_calibration import load_camera_calibration
+from so101_node import names, qos
+from so101_node.errors import CellError
 
 START = 'from so101_driver.entry_points import camera; camera()'
 
@@ -78,6 +79,7 @@ def test_a_lost_camera_comes_back(video, tmp_path):
         if len(frames) == 9 and not os.path.exists(path):
             os.link(video, path)
         return len(frames) > 15
+
     run_for(camera, lost_and_back)
 
 
@@ -107,12 +109,18 @@ projection_matrix: {rows: 3, cols: 4, data: [70.0, 0, 32.0, 0, 0, 71.0, 24.0, 0,
 """
 
 
-@pytest.mark.parametrize('change, words', [
-    (lambda text: text.replace('width: 64', 'width: 640'), 'is of 640x48 images'),
-    (lambda text: text.replace('71.0, 24.0, 0.0', '71.0, 24.0'), 'camera_matrix has no data of 9'),
-    (lambda text: '[' + text, 'no camera calibration to read'),
-    (lambda text: 'wrist', 'not a table'),
-])
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        (lambda text: text.replace('width: 64', 'width: 640'), 'is of 640x48 images'),
+        (
+            lambda text: text.replace('71.0, 24.0, 0.0', '71.0, 24.0'),
+            'camera_matrix has no data of 9',
+        ),
+        (lambda text: '[' + text, 'no camera calibration to read'),
+        (lambda text: 'wrist', 'not a table'),
+    ],
+)
 def test_a_calibration_that_does_not_fit_is_refused(tmp_path, change, words):
     path = tmp_path / 'camera.yaml'
     path.write_text(change(CALIBRATION))
@@ -123,13 +131,30 @@ def test_a_calibration_that_does_not_fit_is_refused(tmp_path, change, words):
 def test_the_node_publishes_image_camera_info_and_diagnostics(video, tmp_path):
     (tmp_path / 'camera.yaml').write_text(CALIBRATION)
     with domain_coordinator.domain_id() as number:
-        environment = {**os.environ, 'ROS_DOMAIN_ID': str(number),
-                       'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+        environment = {
+            **os.environ,
+            'ROS_DOMAIN_ID': str(number),
+            'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        }
         process = subprocess.Popen(
-            [sys.executable, '-c', START, '--ros-args', '-p', f'device:={video}',
-             '-p', 'width:=64', '-p', 'height:=48',
-             '-p', f'calibration:={tmp_path}/camera.yaml'],
-            env=environment, stderr=subprocess.PIPE, text=True)
+            [
+                sys.executable,
+                '-c',
+                START,
+                '--ros-args',
+                '-p',
+                f'device:={video}',
+                '-p',
+                'width:=64',
+                '-p',
+                'height:=48',
+                '-p',
+                f'calibration:={tmp_path}/camera.yaml',
+            ],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         context = rclpy.Context()
         rclpy.init(context=context, domain_id=number)
         node = rclpy.create_node('watcher', context=context)
@@ -138,9 +163,11 @@ def test_the_node_publishes_image_camera_info_and_diagnostics(video, tmp_path):
         images, infos, reports = [], [], []
         camera = names.WRIST_CAMERA
         node.create_subscription(
-            Image, names.IMAGE.format(camera=camera), images.append, qos.SENSOR_SUB)
+            Image, names.IMAGE.format(camera=camera), images.append, qos.SENSOR_SUB
+        )
         node.create_subscription(
-            CameraInfo, names.CAMERA_INFO.format(camera=camera), infos.append, qos.SENSOR_SUB)
+            CameraInfo, names.CAMERA_INFO.format(camera=camera), infos.append, qos.SENSOR_SUB
+        )
         node.create_subscription(DiagnosticArray, names.DIAGNOSTICS, reports.append, qos.STATUS)
         end = time.monotonic() + 8
         while (len(images) < 5 or not infos or not reports) and time.monotonic() < end:
@@ -167,7 +194,10 @@ def test_the_node_publishes_image_camera_info_and_diagnostics(video, tmp_path):
 def test_the_node_without_a_camera_is_one_sentence_and_exit_1():
     process = subprocess.run(
         [sys.executable, '-c', START, '--ros-args', '-p', 'device:=/dev/nowhere'],
-        capture_output=True, text=True, timeout=10)
+        capture_output=True,
+        text=True,
+        timeout=10,
+    )
     assert process.returncode == 1
     assert len(process.stderr.strip().splitlines()) == 1
     assert '/dev/nowhere: no such camera' in process.stderr

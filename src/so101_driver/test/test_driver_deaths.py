@@ -2,6 +2,7 @@
 
 The emulated bus is this process's, so it outlives every driver as a real arm does.
 """
+
 import random
 import signal
 import subprocess
@@ -12,13 +13,13 @@ from emulated_arm import EmulatedArm
 import numpy as np
 import pytest
 from running_arm import wait_for
-from test_driver_node import bench, domain, start, START
+from test_driver_node import START, bench, domain, start
 
 from so101_description.joints import JOINTS
 from so101_sim import calibration_path
 
-__all__ = ['bench', 'domain']           # fixtures
-JUMP = 1                                # ticks that a goal may change at a take-over: rounding
+__all__ = ['bench', 'domain']  # fixtures
+JUMP = 1  # ticks that a goal may change at a take-over: rounding
 KILLS = 3
 
 
@@ -27,11 +28,17 @@ def start_follower():
     started = []
 
     def start_one(arm):
-        started.append(start(follower_port=arm.port, answer_timeout=0.04,
-                             follower_calibration=calibration_path('follower')))
+        started.append(
+            start(
+                follower_port=arm.port,
+                answer_timeout=0.04,
+                follower_calibration=calibration_path('follower'),
+            )
+        )
         return started[-1]
+
     yield start_one
-    for process in started:             # of a test that failed half-way
+    for process in started:  # of a test that failed half-way
         kill(process)
 
 
@@ -47,17 +54,19 @@ def wait_for_states(bench, process):
 
 
 def test_a_driver_killed_at_any_moment_leaves_the_arm_holding_and_the_next_takes_over(
-        tmp_path, bench, start_follower):
+    tmp_path, bench, start_follower
+):
     chance = random.Random(3)
     with EmulatedArm(tmp_path / 'port') as arm:
-        arm.hold = {6}                          # the jaw, stopped by something in it
+        arm.hold = {6}  # the jaw, stopped by something in it
         process = start_follower(arm)
         wait_for_states(bench, process)
         assert bench.torque(True).success
 
         def grips():
             bench.command([0.0] * 5 + [0.5])
-            return arm.servos[5].torque_limit == 0.2     # long enough to be eased
+            return arm.servos[5].torque_limit == 0.2  # long enough to be eased
+
         bench.spin_until(grips)
         for servo in arm.servos:
             servo.switched.clear()
@@ -69,8 +78,8 @@ def test_a_driver_killed_at_any_moment_leaves_the_arm_holding_and_the_next_takes
 
             def on_its_way():
                 bench.command(target)
-                return (time.monotonic() > end
-                        and np.abs(bench.position - before)[:5].max() > 0.05)
+                return time.monotonic() > end and np.abs(bench.position - before)[:5].max() > 0.05
+
             bench.spin_until(on_its_way)
             kill(process)
             assert all(servo.torque_on for servo in arm.servos)
@@ -88,7 +97,7 @@ def test_a_driver_killed_at_any_moment_leaves_the_arm_holding_and_the_next_takes
                 assert np.abs(np.array(servo.goals) - goal).max() <= JUMP, joint
                 assert 0 not in servo.switched, f'{joint} was let go'
         assert [servo.eeprom_writes for servo in arm.servos] == worn
-        assert arm.servos[5].goal < arm.servos[5].sensed.position - 50     # still in its grip
+        assert arm.servos[5].goal < arm.servos[5].sensed.position - 50  # still in its grip
         assert arm.servos[5].torque_limit == 0.2 and not arm.servos[5].error
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=20)
@@ -100,24 +109,36 @@ def test_a_driver_whose_launcher_dies_leaves_the_arm_at_rest(tmp_path, bench):
     launcher = 'import subprocess, sys; subprocess.run([sys.executable, "-c", *sys.argv[1:]])'
     with EmulatedArm(tmp_path / 'port') as arm:
         process = subprocess.Popen(
-            [sys.executable, '-c', launcher, START, '--ros-args', '-p',
-             f'follower_port:={arm.port}', '-p', 'answer_timeout:=0.04', '-p',
-             f'follower_calibration:={calibration_path("follower")}'],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            [
+                sys.executable,
+                '-c',
+                launcher,
+                START,
+                '--ros-args',
+                '-p',
+                f'follower_port:={arm.port}',
+                '-p',
+                'answer_timeout:=0.04',
+                '-p',
+                f'follower_calibration:={calibration_path("follower")}',
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         try:
             wait_for_states(bench, process)
             assert bench.torque(True).success
         finally:
             process.kill()
-        said = process.stdout.read()            # to its end: that of the driver
+        said = process.stdout.read()  # to its end: that of the driver
         process.wait()
         assert not any(servo.torque_on for servo in arm.servos) and not arm.is_open()
     for words in ('the launcher is gone', 'rest after', 'torque off', 'port closed'):
         assert words in said
 
 
-def test_a_second_ctrl_c_does_not_keep_the_arm_from_its_rest(
-        tmp_path, bench, start_follower):
+def test_a_second_ctrl_c_does_not_keep_the_arm_from_its_rest(tmp_path, bench, start_follower):
     with EmulatedArm(tmp_path / 'port') as arm:
         process = start_follower(arm)
         wait_for_states(bench, process)
@@ -129,4 +150,4 @@ def test_a_second_ctrl_c_does_not_keep_the_arm_from_its_rest(
         out, err = process.communicate(timeout=20)
         assert not any(servo.torque_on for servo in arm.servos) and not arm.is_open()
     assert process.returncode == 0 and 'Traceback' not in out + err
-    assert 'rest after' in out + err    # there, or how far from it on a busy machine
+    assert 'rest after' in out + err  # there, or how far from it on a busy machine

@@ -1,4 +1,5 @@
 """The driver node in its own process, on emulated arms, seen through a real ROS graph."""
+
 import json
 import os
 import signal
@@ -14,12 +15,12 @@ import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import JointState
-from so101_interfaces.msg import ActorStatus
 from std_srvs.srv import SetBool, Trigger
 
-from so101_description import names, qos
 from so101_description.joints import JOINTS
-from so101_description.modes import LEADER_TORQUE
+from so101_interfaces.msg import ActorStatus
+from so101_node import names, qos
+from so101_node.modes import LEADER_TORQUE
 from so101_sim import calibration_path
 
 START = 'from so101_driver.entry_points import driver; driver()'
@@ -36,11 +37,13 @@ def domain():
 
 
 def start(**parameters):
-    arguments = [part for name, value in parameters.items()
-                 for part in ('-p', f'{name}:={value}')]
+    arguments = [part for name, value in parameters.items() for part in ('-p', f'{name}:={value}')]
     return subprocess.Popen(
         [sys.executable, '-c', START, '--ros-args', *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 class Bench:
@@ -52,13 +55,17 @@ class Bench:
         self.executor.add_node(self.node)
         self.states, self.targets, self.diagnostics = [], [], []
         self.node.create_subscription(
-            JointState, names.JOINT_STATES.format(arm=arm), self.states.append, qos.SENSOR_SUB)
+            JointState, names.JOINT_STATES.format(arm=arm), self.states.append, qos.SENSOR_SUB
+        )
         self.node.create_subscription(
-            JointState, names.JOINT_TARGETS.format(arm=arm), self.targets.append, qos.COMMAND)
+            JointState, names.JOINT_TARGETS.format(arm=arm), self.targets.append, qos.COMMAND
+        )
         self.node.create_subscription(
-            DiagnosticArray, names.DIAGNOSTICS, self.diagnostics.append, qos.STATUS)
+            DiagnosticArray, names.DIAGNOSTICS, self.diagnostics.append, qos.STATUS
+        )
         self._commands = self.node.create_publisher(
-            JointState, names.JOINT_COMMANDS.format(arm=arm), qos.COMMAND)
+            JointState, names.JOINT_COMMANDS.format(arm=arm), qos.COMMAND
+        )
         self._torque = self.node.create_client(SetBool, names.SET_TORQUE.format(arm=arm))
         self._clear = self.node.create_client(Trigger, names.CLEAR_FAULTS.format(arm=arm))
 
@@ -110,9 +117,13 @@ def bench():
 def cell(tmp_path):
     """Both emulated arms, and a driver whose ports appear a moment after its start."""
     ports = [tmp_path / 'follower', tmp_path / 'leader']
-    process = start(follower_port=ports[0], leader_port=ports[1], answer_timeout=0.01,
-                    follower_calibration=calibration_path('follower'),
-                    leader_calibration=calibration_path('leader'))
+    process = start(
+        follower_port=ports[0],
+        leader_port=ports[1],
+        answer_timeout=0.01,
+        follower_calibration=calibration_path('follower'),
+        leader_calibration=calibration_path('leader'),
+    )
     time.sleep(0.5)
     with EmulatedArm(ports[0]) as follower, EmulatedArm(ports[1], 'leader') as leader:
         yield process, follower, leader
@@ -148,6 +159,7 @@ def test_the_driver_from_joint_states_to_exit(cell, bench):
     def there():
         bench.command(target)
         return np.allclose(bench.position, target, atol=0.005)
+
     bench.spin_until(there)
     # a stale command holds short of its target
     bench.spin_for(0.4)
@@ -165,9 +177,13 @@ def test_the_driver_from_joint_states_to_exit(cell, bench):
     bench.diagnostics.clear()
 
     def refused():
-        found = {s.name: {v.key: v.value for v in s.values}
-                 for message in bench.diagnostics for s in message.status}
+        found = {
+            s.name: {v.key: v.value for v in s.values}
+            for message in bench.diagnostics
+            for s in message.status
+        }
         return found.get('driver: follower', {}).get('commands_refused', '') >= '2' and found
+
     bench.spin_until(refused)
     found = refused()
     assert len(found) == 14 and bench.targets == []
@@ -189,14 +205,21 @@ def test_the_driver_from_joint_states_to_exit(cell, bench):
 
 def test_the_driver_outlives_a_port_that_goes_and_comes_back(tmp_path, bench):
     with EmulatedArm(tmp_path / 'port') as follower:
-        process = start(follower_port=follower.port, answer_timeout=0.01,
-                        follower_calibration=calibration_path('follower'))
+        process = start(
+            follower_port=follower.port,
+            answer_timeout=0.01,
+            follower_calibration=calibration_path('follower'),
+        )
         bench.spin_until(lambda: bench.states)
         follower.unplug_port()
         bench.diagnostics.clear()
-        bench.spin_until(lambda: any(
-            'reconnecting' in s.message
-            for message in bench.diagnostics for s in message.status))
+        bench.spin_until(
+            lambda: any(
+                'reconnecting' in s.message
+                for message in bench.diagnostics
+                for s in message.status
+            )
+        )
         follower.plug_port()
         bench.states.clear()
         bench.spin_until(lambda: len(bench.states) > 20)
@@ -211,8 +234,11 @@ def test_the_leader_follows_the_mode_topic_and_goes_free_when_the_actor_dies(tmp
     bench = Bench('leader')
     status = bench.node.create_publisher(ActorStatus, names.ACTOR_STATUS, qos.STATUS)
     with EmulatedArm(tmp_path / 'port', 'leader') as leader:
-        process = start(leader_port=leader.port, answer_timeout=0.01,
-                        leader_calibration=calibration_path('leader'))
+        process = start(
+            leader_port=leader.port,
+            answer_timeout=0.01,
+            leader_calibration=calibration_path('leader'),
+        )
 
         def torque_after(mode):
             on = LEADER_TORQUE[mode]
@@ -220,10 +246,12 @@ def test_the_leader_follows_the_mode_topic_and_goes_free_when_the_actor_dies(tmp
             def told():
                 status.publish(ActorStatus(mode=mode))
                 return all(servo.torque_on == on for servo in leader.servos)
+
             bench.spin_until(told)
+
         bench.spin_until(lambda: bench.states)
         for mode in ('POLICY', 'HUMAN', 'READY', 'ESTOP', 'RESET'):
-            torque_after(mode)                         # no service is called
+            torque_after(mode)  # no service is called
         before = time.monotonic()
         bench.spin_until(lambda: not any(servo.torque_on for servo in leader.servos), 3.0)
         assert time.monotonic() - before > 0.5
@@ -237,9 +265,13 @@ def test_the_leader_follows_the_mode_topic_and_goes_free_when_the_actor_dies(tmp
 def test_swapped_ports_are_told_by_what_the_servos_keep(tmp_path):
     with EmulatedArm(tmp_path / 'a') as follower, EmulatedArm(tmp_path / 'b', 'leader') as leader:
         written = [servo.eeprom_writes for servo in follower.servos + leader.servos]
-        process = start(follower_port=leader.port, leader_port=follower.port,
-                        follower_calibration=calibration_path('follower'),
-                        leader_calibration=calibration_path('leader'), answer_timeout=0.01)
+        process = start(
+            follower_port=leader.port,
+            leader_port=follower.port,
+            follower_calibration=calibration_path('follower'),
+            leader_calibration=calibration_path('leader'),
+            answer_timeout=0.01,
+        )
         _, err = process.communicate(timeout=20)
         assert [s.eeprom_writes for s in follower.servos + leader.servos] == written
     assert process.returncode == 1
@@ -249,9 +281,13 @@ def test_swapped_ports_are_told_by_what_the_servos_keep(tmp_path):
 
 def test_an_absent_port_is_told_together_with_who_is_there(tmp_path):
     with EmulatedArm(tmp_path / 'b', 'leader') as leader:
-        process = start(follower_port=tmp_path / 'a', leader_port=leader.port, port_wait=0.1,
-                        follower_calibration=calibration_path('follower'),
-                        leader_calibration=calibration_path('leader'))
+        process = start(
+            follower_port=tmp_path / 'a',
+            leader_port=leader.port,
+            port_wait=0.1,
+            follower_calibration=calibration_path('follower'),
+            leader_calibration=calibration_path('leader'),
+        )
         _, err = process.communicate(timeout=20)
     assert process.returncode == 1
     assert 'follower_port' in err and 'no such port' in err
@@ -267,20 +303,32 @@ def implausible(tmp_path):
     return path
 
 
-@pytest.mark.parametrize('parameters, words', [
-    ({'speed': 2.0}, 'unknown parameter speed'),
-    ({}, 'neither follower_port nor leader_port'),
-    ({'follower_port': '/dev/nowhere', 'follower_calibration': '/nowhere.json'},
-     '/nowhere.json: no calibration to read'),
-    ({'follower_port': '/dev/nowhere'}, 'needs a calibration file'),
-    ({'follower_port': '/dev/nowhere', 'follower_calibration': implausible},
-     'elbow_flex: range 911 to 1011 spans 100 ticks'),
-    ({'follower_port': '/dev/nowhere', 'port_wait': 0.1,
-      'follower_calibration': calibration_path('follower')},
-     'follower_port: /dev/nowhere: no such port'),
-    ({'locked_joints': 'wrist'}, 'locked_joints: unknown joint wrist'),
-    ({'rate': 2000}, 'parameter rate'),
-])
+@pytest.mark.parametrize(
+    'parameters, words',
+    [
+        ({'speed': 2.0}, 'unknown parameter speed'),
+        ({}, 'neither follower_port nor leader_port'),
+        (
+            {'follower_port': '/dev/nowhere', 'follower_calibration': '/nowhere.json'},
+            '/nowhere.json: no calibration to read',
+        ),
+        ({'follower_port': '/dev/nowhere'}, 'needs a calibration file'),
+        (
+            {'follower_port': '/dev/nowhere', 'follower_calibration': implausible},
+            'elbow_flex: range 911 to 1011 spans 100 ticks',
+        ),
+        (
+            {
+                'follower_port': '/dev/nowhere',
+                'port_wait': 0.1,
+                'follower_calibration': calibration_path('follower'),
+            },
+            'follower_port: /dev/nowhere: no such port',
+        ),
+        ({'locked_joints': 'wrist'}, 'locked_joints: unknown joint wrist'),
+        ({'rate': 2000}, 'parameter rate'),
+    ],
+)
 def test_bad_input_is_one_sentence_and_exit_1(tmp_path, parameters, words):
     parameters = {k: v(tmp_path) if callable(v) else v for k, v in parameters.items()}
     process = start(**parameters)

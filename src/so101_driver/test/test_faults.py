@@ -1,24 +1,26 @@
 """Every fault the emulator knows, at random moments of a long run; and the latch by itself."""
+
 import random
 import sys
 import time
 
 from emulated_arm import EmulatedArm
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 from running_arm import running, wait_for
 
-from so101_description.errors import CellError
 from so101_description.joints import JOINTS
-from so101_driver.faults import FALL, Faults, OVERLOAD, RISE
+from so101_driver.faults import FALL, OVERLOAD, RISE, Faults
 from so101_driver.servo import ERROR_BITS
+from so101_node.errors import CellError
 from so101_sim.sts3215 import PROTECTION_TIME
 from so101_sim.wire_faults import KINDS
 
 CYCLES = 2200
 RATE = 400.0
-RECOVERY = 4.0           # s, from the end of any fault to a moving arm, on a busy machine
+RECOVERY = 4.0  # s, from the end of any fault to a moving arm, on a busy machine
 
 
 def power_cycle(arm, random):
@@ -49,6 +51,7 @@ def glitch(name, value):
         setattr(servo, name, value)
         time.sleep(0.15)
         setattr(servo, name, 0)
+
     return break_it
 
 
@@ -66,9 +69,14 @@ SERVO_FAULTS = {
 def wire_fault(kind):
     def break_it(arm, random):
         for _ in range(20):
-            arm.faults.inject(kind, servo=random.choice((None, 1, 2, 3, 4, 5, 6)),
-                              count=random.randrange(1, 4), delay=0.004)
+            arm.faults.inject(
+                kind,
+                servo=random.choice((None, 1, 2, 3, 4, 5, 6)),
+                count=random.randrange(1, 4),
+                delay=0.004,
+            )
             time.sleep(random.uniform(0.0, 0.02))
+
     return break_it
 
 
@@ -86,8 +94,7 @@ def test_no_fault_makes_the_arm_dangerous_or_ends_it(tmp_path, quick_turns):
     matrix = SERVO_FAULTS | {f'wire: {kind}': wire_fault(kind) for kind in KINDS}
     order, slowest = sorted(matrix), 0.0
     chance.shuffle(order)
-    with EmulatedArm(tmp_path / 'port') as emulated, running(
-            emulated, rate=RATE) as run:
+    with EmulatedArm(tmp_path / 'port') as emulated, running(emulated, rate=RATE) as run:
         arm = run.arm
         arm.set_torque(True)
         while order or arm.cycles < CYCLES:
@@ -105,11 +112,13 @@ def test_no_fault_makes_the_arm_dangerous_or_ends_it(tmp_path, quick_turns):
                 except CellError:
                     return False
                 return arm.torque_on and not arm.goal.holding
+
             try:
                 wait_for(recovered, RECOVERY)
             except AssertionError as error:
-                raise AssertionError(f'{name}: {arm.lost} {arm.servos.faults.sentence()} '
-                                     f'{run.lines[-6:]}') from error
+                raise AssertionError(
+                    f'{name}: {arm.lost} {arm.servos.faults.sentence()} {run.lines[-6:]}'
+                ) from error
             slowest = max(slowest, time.monotonic() - began)
         assert run.thread.is_alive() and run.error is None
     goals = [np.array(servo.goals) for servo in emulated.servos]
@@ -119,14 +128,15 @@ def test_no_fault_makes_the_arm_dangerous_or_ends_it(tmp_path, quick_turns):
     stamps = np.array([state[0] for state in run.states])
     assert np.all(np.diff(stamps) >= 0)
     ages = np.array([at - state[0] for at, state in zip(run.told_at, run.states)]) * 1e-9
-    assert np.percentile(ages, 50) < 0.05          # of now, or stamped with what it is of
+    assert np.percentile(ages, 50) < 0.05  # of now, or stamped with what it is of
     print(f'{arm.cycles} cycles, {arm.reconnects} reconnects, slowest recovery {slowest:.2f} s')
     assert max(run.steps) <= 2.0 / RATE + 1e-9
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 255), st.floats(0.001, 0.3)),
-                max_size=60))
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 255), st.floats(0.001, 0.3)), max_size=60)
+)
 def test_a_fault_counts_only_when_it_lasts_and_stays_until_it_is_cleared(answers):
     faults, now = Faults(), 10.0
     rows = {}
@@ -157,7 +167,6 @@ def test_the_grippers_overload_is_shown_but_not_latched():
         faults.update(5, OVERLOAD, cycle * 0.01)
     assert faults.grip_overloaded and faults.sentence() == ''
     faults.update(5, 0, 0.1)
-    assert faults.grip_overloaded                  # a moment without it is not its end
+    assert faults.grip_overloaded  # a moment without it is not its end
     faults.update(5, 0, 1.0)
     assert not faults.grip_overloaded
-

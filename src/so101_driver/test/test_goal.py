@@ -1,4 +1,5 @@
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 
@@ -42,7 +43,7 @@ def test_a_stale_command_holds_softly_where_the_arm_was_measured_and_a_new_one_m
     goal.command(np.full(6, 1.0), 0.0)
     for cycle in range(25):
         goal.advance(cycle * 0.01, measured)
-    goal.advance(0.26, measured)                       # stale from here on
+    goal.advance(0.26, measured)  # stale from here on
     assert goal.stale == 1 and goal.holding
     before = goal.position
     assert before[0] > 0.3
@@ -76,7 +77,7 @@ def test_without_commands_for_long_the_arm_goes_down_to_rest_slowly_shoulder_fir
         elif lifted_first is None:
             lifted_first = after[1] < before[1] and after[0] == before[0]
     assert lifted_first and goal.position[:5] == pytest.approx(REST[:5])
-    assert goal.position[5] == 0.6                     # the gripper keeps what it holds
+    assert goal.position[5] == 0.6  # the gripper keeps what it holds
     goal.command(goal.position + 0.1, 20.0)
     assert not goal.resting
 
@@ -109,9 +110,13 @@ def test_locked_joints_stay_for_every_command():
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(
-    st.lists(st.floats(-1e9, 1e9), min_size=6, max_size=6), st.integers(1, 40)), max_size=20),
-    st.lists(st.floats(-3.2, 3.2), min_size=6, max_size=6))
+@given(
+    st.lists(
+        st.tuples(st.lists(st.floats(-1e9, 1e9), min_size=6, max_size=6), st.integers(1, 40)),
+        max_size=20,
+    ),
+    st.lists(st.floats(-3.2, 3.2), min_size=6, max_size=6),
+)
 def test_no_commands_make_a_joint_faster_than_its_limit_or_leave_its_range(commands, start):
     goal = make_goal(measured=np.array(start))
     now, outside = 0.0, np.maximum(CALIBRATION.lower - start, start - CALIBRATION.upper)

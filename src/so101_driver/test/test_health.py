@@ -1,10 +1,12 @@
 """Heat and a weak supply are told of before a servo gives up."""
+
 from emulated_arm import EmulatedArm
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 from running_arm import running, wait_for
 
 from so101_driver.diagnostics import ArmDiagnostics
-from so101_driver.health import COOL, Health, HOT, SAGGING, STEADY
+from so101_driver.health import COOL, HOT, SAGGING, STEADY, Health
 
 WELL = [12.0] * 6
 
@@ -37,23 +39,28 @@ def test_a_value_that_trembles_at_its_threshold_is_one_warning(values):
         told.append(texts(health, volts, temperature)[0])
     for words in ('hot', 'sags'):
         shown = [words in text for text in told]
-        assert shown == sorted(shown)              # once it is there it stays
+        assert shown == sorted(shown)  # once it is there it stays
 
 
 def test_diagnostics_warn_of_heat_and_of_a_dip_between_two_messages(tmp_path):
     with EmulatedArm(tmp_path / 'port') as emulated, running(emulated) as run:
         diagnostics = ArmDiagnostics(run.arm)
         assert diagnostics.statuses()[0].level == b'\0'
-        emulated.servos[2].heat = 33.0             # 63 in all; its own limit is 70
+        emulated.servos[2].heat = 33.0  # 63 in all; its own limit is 70
         emulated.servos[4].sag = 3.0
         wait_for(lambda: run.arm.servos.telemetry.voltage[4] < 9.1)
         emulated.servos[4].sag = 0.0
-        wait_for(lambda: run.arm.servos.telemetry.voltage[4] > 11.9
-                 and run.arm.servos.telemetry.temperature[2] == 63)
+        wait_for(
+            lambda: (
+                run.arm.servos.telemetry.voltage[4] > 11.9
+                and run.arm.servos.telemetry.temperature[2] == 63
+            )
+        )
         statuses = diagnostics.statuses()
         assert (statuses[0].level, statuses[0].message) == (
-            b'\1', 'elbow_flex hot: 63 degrees (lets go at 70); '
-            'wrist_roll supply sags to 9.0 of 12.0 V')
+            b'\1',
+            'elbow_flex hot: 63 degrees (lets go at 70); wrist_roll supply sags to 9.0 of 12.0 V',
+        )
         assert [s.level for s in statuses[1:]] == [b'\0', b'\0', b'\1', b'\0', b'\1', b'\0']
         assert {v.key: v.value for v in statuses[5].values}['voltage_min_v'] == '9.0'
         assert diagnostics.statuses()[5].level == b'\0'

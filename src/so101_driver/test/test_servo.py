@@ -1,17 +1,16 @@
 import numpy as np
 import pytest
 
-from so101_driver.servo import (
-    Telemetry, error_names, from_sign_magnitude, to_sign_magnitude)
+from so101_driver.servo import Telemetry, error_names, from_sign_magnitude, to_sign_magnitude
 
 # address: 56 58 60 62 63 64 65 66 67 69, as a servo sends them
-BLOCK = bytes([0x34, 0x08, 0x10, 0x80, 0x2c, 0x05, 121, 41, 0, 32, 1, 0, 0, 0x0a, 0x80])
+BLOCK = bytes([0x34, 0x08, 0x10, 0x80, 0x2C, 0x05, 121, 41, 0, 32, 1, 0, 0, 0x0A, 0x80])
 
 
 def test_telemetry_block_is_decoded_field_by_field():
     telemetry = Telemetry(np.frombuffer(BLOCK + bytes(15), np.uint8).reshape(2, 15))
     assert telemetry.position.tolist() == [0x834, 0]
-    assert telemetry.velocity.tolist() == [-16, 0]           # sign in bit 15
+    assert telemetry.velocity.tolist() == [-16, 0]  # sign in bit 15
     assert telemetry.load.tolist() == [pytest.approx(-0.300), 0.0]  # sign in bit 10
     assert telemetry.voltage[0] == pytest.approx(12.1)
     assert telemetry.temperature[0] == 41
@@ -20,8 +19,10 @@ def test_telemetry_block_is_decoded_field_by_field():
     assert telemetry.current[0] == pytest.approx(-0.065)
 
 
-@pytest.mark.parametrize('value, bit, word', [
-    (5, 11, 5), (-5, 11, 0x805), (-2047, 11, 0xfff), (0, 15, 0), (-1, 15, 0x8001)])
+@pytest.mark.parametrize(
+    'value, bit, word',
+    [(5, 11, 5), (-5, 11, 0x805), (-2047, 11, 0xFFF), (0, 15, 0), (-1, 15, 0x8001)],
+)
 def test_sign_magnitude_words(value, bit, word):
     assert to_sign_magnitude(value, bit) == word
     assert from_sign_magnitude(word, bit) == value

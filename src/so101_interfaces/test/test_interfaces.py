@@ -1,16 +1,26 @@
 """The generated Python classes exist and survive a trip through CDR, the wire's encoding."""
+
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image
+
 from so101_interfaces.msg import Step
 from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
 
 
 def test_step_survives_cdr():
     step = Step(
-        schema_hash='ab', episode_id='e1', index=3, source=Step.SOURCE_HUMAN,
+        schema_hash='ab',
+        episode_id='e1',
+        index=3,
+        source=Step.SOURCE_HUMAN,
         images=[Image(height=2, width=2, encoding='rgb8', step=6, data=bytes(range(12)))],
-        state=[0.5, -1.0], action=[0.0, 1.0, -1.0, 0.25], reward=1.0, has_reward=True,
-        terminated=True, policy_version=7)
+        state=[0.5, -1.0],
+        action=[0.0, 1.0, -1.0, 0.25],
+        reward=1.0,
+        has_reward=True,
+        terminated=True,
+        policy_version=7,
+    )
     back = deserialize_message(serialize_message(step), Step)
     assert back == step
     assert bytes(back.images[0].data) == bytes(range(12))

@@ -1,4 +1,5 @@
 """Entry points of the nodes: a Ctrl-C while a node is still importing ends it without a trace."""
+
 import importlib
 import os
 import signal
@@ -6,9 +7,12 @@ import signal
 
 def node_entry(module: str, name: str):
     """Return the console script that runs node class `name` of `module`."""
+
     def main():
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: os._exit(0))
         from .ros_node import run
+
         run(getattr(importlib.import_module(module), name))
+
     return main

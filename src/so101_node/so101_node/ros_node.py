@@ -5,6 +5,7 @@ own thread; the main thread waits for SIGINT, SIGTERM, a fatal error or the deat
 (`ros2 launch` does not pass SIGTERM on, so its nodes would live for ever). Then `close()` runs
 once, with the executor still spinning, and the process exits with 0, or 1 after an error.
 """
+
 from dataclasses import dataclass
 from functools import cached_property
 import os
@@ -15,7 +16,11 @@ import traceback
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import (
-    FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult)
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -29,8 +34,8 @@ try:  # Kilted and later: half the CPU of the wait-set executors
 except ImportError:
     Executor = SingleThreadedExecutor
 
-PRIORITY = 10               # of SCHED_FIFO
-SWITCH_INTERVAL = 0.0005    # s that a thread waits for Python's lock; 5 ms by default
+PRIORITY = 10  # of SCHED_FIFO
+SWITCH_INTERVAL = 0.0005  # s that a thread waits for Python's lock; 5 ms by default
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class CellNode(Node):
     """A node whose parameters are a table and whose mistakes are sentences."""
 
     PARAMETERS: tuple[Parameter, ...] = ()
-    URGENT = False      # its threads go before those of other processes, where that is allowed
+    URGENT = False  # its threads go before those of other processes, where that is allowed
 
     def __init__(self, name: str):
         super().__init__(name)
@@ -59,13 +64,17 @@ class CellNode(Node):
         for parameter in self.PARAMETERS:
             self._declare(parameter)
         known = {p.name for p in self.PARAMETERS} | {
-            'use_sim_time', 'start_type_description_service'}
+            'use_sim_time',
+            'start_type_description_service',
+        }
         unknown = sorted(
-            n for n in self._parameter_overrides if n not in known and not n.startswith('qos_'))
+            n for n in self._parameter_overrides if n not in known and not n.startswith('qos_')
+        )
         if unknown:
             raise CellError(
                 f'unknown parameter {", ".join(unknown)}; {name} knows: '
-                + ', '.join(sorted(p.name for p in self.PARAMETERS)))
+                + ', '.join(sorted(p.name for p in self.PARAMETERS))
+            )
         if any(not p.read_only for p in self.PARAMETERS):
             self.add_on_set_parameters_callback(self._check_choices)
 
@@ -76,33 +85,50 @@ class CellNode(Node):
         descriptor = ParameterDescriptor(description=text, read_only=parameter.read_only)
         if parameter.low is not None and parameter.high is not None:
             if isinstance(parameter.default, float):
-                descriptor.floating_point_range = [FloatingPointRange(
-                    from_value=float(parameter.low), to_value=float(parameter.high))]
+                descriptor.floating_point_range = [
+                    FloatingPointRange(
+                        from_value=float(parameter.low), to_value=float(parameter.high)
+                    )
+                ]
             else:
-                descriptor.integer_range = [IntegerRange(
-                    from_value=int(parameter.low), to_value=int(parameter.high), step=1)]
+                descriptor.integer_range = [
+                    IntegerRange(
+                        from_value=int(parameter.low), to_value=int(parameter.high), step=1
+                    )
+                ]
         override = self._parameter_overrides.get(parameter.name)
-        if (override is not None and isinstance(parameter.default, float)
-                and isinstance(override.value, int) and not isinstance(override.value, bool)):
+        if (
+            override is not None
+            and isinstance(parameter.default, float)
+            and isinstance(override.value, int)
+            and not isinstance(override.value, bool)
+        ):
             # `-p rate:=10` is meant as 10.0
             self._parameter_overrides[parameter.name] = rclpy.Parameter(
-                parameter.name, value=float(override.value))
-        elif (override is not None and isinstance(parameter.default, str)
-                and isinstance(override.value, (int, float)) and not isinstance(
-                    override.value, bool)):
+                parameter.name, value=float(override.value)
+            )
+        elif (
+            override is not None
+            and isinstance(parameter.default, str)
+            and isinstance(override.value, (int, float))
+            and not isinstance(override.value, bool)
+        ):
             # `-p sigma:=0.5` is a number to YAML and the text of one to us
             self._parameter_overrides[parameter.name] = rclpy.Parameter(
-                parameter.name, value=str(override.value))
+                parameter.name, value=str(override.value)
+            )
         try:
             value = self.declare_parameter(parameter.name, parameter.default, descriptor).value
         except Exception as error:  # rclpy has one class a way to be wrong; all carry a reason
             raise CellError(
                 f'parameter {parameter.name}: {override.value if override else None!r} '
-                f'is not allowed: {error}') from error
+                f'is not allowed: {error}'
+            ) from error
         if parameter.choices and value not in parameter.choices:
             raise CellError(
                 f'parameter {parameter.name}: {value!r} is not one of '
-                + ', '.join(repr(c) for c in parameter.choices))
+                + ', '.join(repr(c) for c in parameter.choices)
+            )
 
     def _check_choices(self, changes) -> SetParametersResult:
         table = {p.name: p for p in self.PARAMETERS}
@@ -110,7 +136,8 @@ class CellNode(Node):
             entry = table.get(change.name)
             if entry and entry.choices and change.value not in entry.choices:
                 return SetParametersResult(
-                    successful=False, reason=f'{change.name} is one of {entry.choices}')
+                    successful=False, reason=f'{change.name} is one of {entry.choices}'
+                )
         return SetParametersResult(successful=True)
 
     def param(self, name: str):
@@ -137,6 +164,7 @@ class CellNode(Node):
 
     def guard(self, function, *args):
         """Start a daemon thread whose death by exception ends the process with its reason."""
+
         def body():
             try:
                 function(*args)
@@ -144,6 +172,7 @@ class CellNode(Node):
                 self.fatal(str(error))
             except Exception:
                 self.fatal(f'{function.__qualname__} failed\n{traceback.format_exc()}')
+
         thread = threading.Thread(target=body, daemon=True, name=function.__qualname__)
         thread.start()
         return thread
@@ -176,7 +205,7 @@ class _Interrupted(BaseException):
 def run(make_node, args=None) -> None:
     """Run a node until a signal, `fatal()` or the launcher's death; exits the process."""
     launcher = os.getppid()
-    if getattr(make_node, 'URGENT', False):     # before the middleware starts its threads
+    if getattr(make_node, 'URGENT', False):  # before the middleware starts its threads
         urgent()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     stop = threading.Event()
@@ -185,8 +214,9 @@ def run(make_node, args=None) -> None:
     def on_signal(*_):
         if node is None and not stop.is_set():
             stop.set()
-            raise _Interrupted     # it may be waiting for a port or reading bags
+            raise _Interrupted  # it may be waiting for a port or reading bags
         stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
     try:
@@ -208,6 +238,7 @@ def run(make_node, args=None) -> None:
             except Exception:
                 node.fatal(f'a callback failed\n{traceback.format_exc()}')
             node.stop_event.set()
+
         ended = threading.Event()
         thread = threading.Thread(target=spin, daemon=True, name='executor')
         thread.start()

@@ -1,9 +1,8 @@
 """A cell without hardware: MuJoCo world, emulated servo buses, camera, scripted operator."""
-import os
+
 from pathlib import Path
 
-# MuJoCo's own default needs a window system; it reads this when it is first imported.
-os.environ.setdefault('MUJOCO_GL', 'egl')
+import so101_description  # noqa: F401  before MuJoCo: it chooses the renderer
 
 
 def calibration_path(arm: str) -> str:

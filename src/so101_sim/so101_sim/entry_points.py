@@ -1,5 +1,6 @@
 """The console scripts of this package."""
-from so101_description.entry import node_entry
+
+from so101_node.entry import node_entry
 
 world = node_entry('so101_sim.world_node', 'WorldNode')
 scripted_operator = node_entry('so101_sim.scripted_operator_node', 'ScriptedOperatorNode')

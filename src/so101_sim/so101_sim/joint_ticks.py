@@ -3,6 +3,7 @@
 This is the emulator's own reading of that file, on purpose not shared with the driver: if either
 side misreads it, the arms disagree.
 """
+
 from dataclasses import dataclass
 import json
 import math
@@ -50,6 +51,11 @@ def load_joint_ticks(path) -> dict[str, JointTicks]:
         joints = json.load(file)
     return {
         name: JointTicks(
-            entry['id'], entry['homing_offset'], entry['range_min'], entry['range_max'],
-            is_gripper=name == 'gripper')
-        for name, entry in joints.items()}
+            entry['id'],
+            entry['homing_offset'],
+            entry['range_min'],
+            entry['range_max'],
+            is_gripper=name == 'gripper',
+        )
+        for name, entry in joints.items()
+    }

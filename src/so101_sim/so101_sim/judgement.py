@@ -3,10 +3,12 @@
 It watches, helps as often as the policy still needs it, judges what it sees after a human's
 delay, and lays the cube out between episodes. All that it does comes out of `act` as a `Deed`.
 """
+
 from collections import deque
 from dataclasses import dataclass, replace
 
 import numpy as np
+
 from so101_description.kinematics import Kinematics
 
 from .expert import Expert, Hand, OperatorConfig, Phase
@@ -15,11 +17,11 @@ from .worlds import find_world
 
 ROLES = ('intervene', 'demonstrate', 'watch')
 EPISODE = ('POLICY', 'HUMAN', 'EVAL')
-MEMORY = 20                        # episodes
-PERIOD = 0.05                      # s between two looks
-PUSH = np.array([0.3, 0.0, 0.0, 0.0, 0.0, 0.0])     # rad, of the leader that mirrors
-PUSH_TIME = 2.0                    # s after which the key is pressed instead
-AGAIN = 1.0                        # s after which a key that changed nothing is pressed again
+MEMORY = 20  # episodes
+PERIOD = 0.05  # s between two looks
+PUSH = np.array([0.3, 0.0, 0.0, 0.0, 0.0, 0.0])  # rad, of the leader that mirrors
+PUSH_TIME = 2.0  # s after which the key is pressed instead
+AGAIN = 1.0  # s after which a key that changed nothing is pressed again
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,11 @@ def operator_for(task: str, world: str) -> OperatorConfig:
     more = layout.cube_range - find_layout('grasp_lift').cube_range
     low, high = np.array(usual.region_min), np.array(usual.region_max)
     return replace(
-        usual, lost=layout.lost, region_min=tuple(low - (more, more, 0.0)),
-        region_max=tuple(high + (more, more, 0.0))).like_human(find_world(world).human)
+        usual,
+        lost=layout.lost,
+        region_min=tuple(low - (more, more, 0.0)),
+        region_max=tuple(high + (more, more, 0.0)),
+    ).like_human(find_world(world).human)
 
 
 class Operator:
@@ -56,13 +61,13 @@ class Operator:
 
     def __init__(self, role: str, seed: int, config: OperatorConfig = OperatorConfig()):
         self.role, self.config = role, config
-        self.placed = False             # set by whoever presses 'place', when it worked
+        self.placed = False  # set by whoever presses 'place', when it worked
         self._rng = np.random.default_rng(seed)
         self._kinematics = Kinematics()
         self._mode, self._mode_since = '', 0.0
-        self._pressed = {}              # key -> when
-        self._seen_since = {}           # condition -> since when it holds
-        self._alone = deque(maxlen=MEMORY)      # whether each episode succeeded without help
+        self._pressed = {}  # key -> when
+        self._seen_since = {}  # condition -> since when it holds
+        self._alone = deque(maxlen=MEMORY)  # whether each episode succeeded without help
         self._successes = 0
         self._helped = self._helpful = self._grabs = self._let_go = False
         self._start_delay = 0.0
@@ -171,8 +176,11 @@ class Operator:
         hand = self._hand.move(velocity, gripper_rate, PERIOD, seen.leader)
         guided = now - self._mode_since
         grasping = self._expert.phase in (Phase.CLOSE, Phase.LIFT)
-        if not verdict and self.role == 'intervene' and guided > (
-                self.config.guide_most if grasping else self.config.guide):
+        if (
+            not verdict
+            and self.role == 'intervene'
+            and guided > (self.config.guide_most if grasping else self.config.guide)
+        ):
             verdict = 'release'
             if self._grabs:
                 self._let_go = True

@@ -3,12 +3,14 @@
 No dynamics worth an engine: the hand and the gear friction decide where a leader is. One thread
 calls `step`; `pull` may come from another.
 """
+
 import numpy as np
+
 from so101_description.joints import LOWER, REST, UPPER
 
-HAND_SPEED = 3.0                   # rad/s, how fast a hand moves a joint that is free
-GIVE = 0.12                        # rad that a pull moves a joint off what its servo holds
-FRICTION = 0.004                   # rad short of its goal at which a servo stops
+HAND_SPEED = 3.0  # rad/s, how fast a hand moves a joint that is free
+GIVE = 0.12  # rad that a pull moves a joint off what its servo holds
+FRICTION = 0.004  # rad short of its goal at which a servo stops
 
 
 class Leader:
@@ -17,7 +19,7 @@ class Leader:
     def __init__(self):
         self.position = REST.copy()
         self.velocity = np.zeros(6)
-        self.load = np.zeros(6)    # share of the stall torque with which servos resist the hand
+        self.load = np.zeros(6)  # share of the stall torque with which servos resist the hand
         self._servo = REST.copy()  # where each servo holds its joint, were there no hand
         self._hand: np.ndarray | None = None
 

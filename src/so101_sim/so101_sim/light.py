@@ -1,9 +1,10 @@
 """What a camera in imperfect light makes of a rendered image."""
+
 import numpy as np
 
 from .worlds import Conditions
 
-_RESERVE = 4096                    # pixels of noise to start reading at
+_RESERVE = 4096  # pixels of noise to start reading at
 
 
 class Light:
@@ -15,7 +16,8 @@ class Light:
         self._rng = np.random.default_rng(2)
         # Drawn once and read from another place each time: a draw takes as long as the rendering.
         self._noise = np.float32(conditions.pixel_noise) * self._rng.standard_normal(
-            int(np.prod(shape)) + _RESERVE, np.float32)
+            int(np.prod(shape)) + _RESERVE, np.float32
+        )
 
     def on(self, image: np.ndarray, situation: tuple[int, int]) -> np.ndarray:
         """The image (H, W, 3) uint8 as this camera delivers it; another situation, other light."""
@@ -24,12 +26,14 @@ class Light:
         if not self._conditions.pixel_noise and (self._gain == 1.0).all():
             return image
         begin = self._rng.integers(_RESERVE)
-        noise = self._noise[begin:begin + image.size].reshape(self._shape)
+        noise = self._noise[begin : begin + image.size].reshape(self._shape)
         return np.clip(image * self._gain + noise, 0.0, 255.0).astype(np.uint8)
 
     def _draw(self, situation: tuple[int, int]) -> np.ndarray:
         """Gain of each channel (3,)."""
         conditions, rng = self._conditions, np.random.default_rng((*situation, 1))
         return np.float32(
-            conditions.brightness * (1.0 + conditions.brightness_noise * rng.standard_normal())
-            * (1.0 + conditions.colour_noise * rng.standard_normal(3)))
+            conditions.brightness
+            * (1.0 + conditions.brightness_noise * rng.standard_normal())
+            * (1.0 + conditions.colour_noise * rng.standard_normal(3))
+        )

@@ -4,10 +4,11 @@ As in Feetech's memory table: above Overload_Torque (% of the full drive) for Pr
 above Protection_Current for the over-current time, the error bit is set and the drive cut, to
 Protective_Torque or to nothing. It stays so until the torque is switched off.
 """
+
 PROTECTION_CURRENT, PROTECTIVE_TORQUE, PROTECTION_TIME, OVERLOAD_TORQUE = 28, 34, 35, 36
 OVERCURRENT_TIME = 38
-TIME_UNIT = 0.01                   # s
-CURRENT_UNIT = 0.0065              # A
+TIME_UNIT = 0.01  # s
+CURRENT_UNIT = 0.0065  # A
 OVERCURRENT_ERROR, OVERLOAD_ERROR = 8, 32
 
 
@@ -17,7 +18,7 @@ class Protection:
     def __init__(self, memory: bytearray):
         self._memory = memory
         self.latched = 0
-        self._since: dict[int, float] = {}     # error bit -> when its limit was first passed
+        self._since: dict[int, float] = {}  # error bit -> when its limit was first passed
 
     def reset(self) -> None:
         """The torque was switched off, or the supply."""
@@ -29,8 +30,9 @@ class Protection:
         memory = self._memory
         most = (memory[PROTECTION_CURRENT] | memory[PROTECTION_CURRENT + 1] << 8) * CURRENT_UNIT
         for bit, over, duration in (
-                (OVERLOAD_ERROR, abs(load) * 100 > memory[OVERLOAD_TORQUE], PROTECTION_TIME),
-                (OVERCURRENT_ERROR, abs(current) > most, OVERCURRENT_TIME)):
+            (OVERLOAD_ERROR, abs(load) * 100 > memory[OVERLOAD_TORQUE], PROTECTION_TIME),
+            (OVERCURRENT_ERROR, abs(current) > most, OVERCURRENT_TIME),
+        ):
             if not over:
                 self._since.pop(bit, None)
             elif now - self._since.setdefault(bit, now) >= memory[duration] * TIME_UNIT:

@@ -3,19 +3,21 @@
 It sees what a human sees and acts through what a human could use: the keys' services, the
 leader in its hand, and the cube that it lays on the table.
 """
+
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 import numpy as np
 from sensor_msgs.msg import JointState
-from so101_description import names, qos
-from so101_description.joints import JOINTS, pack
-from so101_description.ros_node import CellNode, Parameter
-from so101_interfaces.msg import ActorStatus
 from std_srvs.srv import SetBool, Trigger
 
-from .judgement import Operator, operator_for, PERIOD, ROLES, Seen
+from so101_description.joints import JOINTS, pack
+from so101_interfaces.msg import ActorStatus
+from so101_node import names, qos
+from so101_node.ros_node import CellNode, Parameter
+
+from .judgement import PERIOD, ROLES, Operator, Seen, operator_for
 from .layouts import LAYOUTS
 from .worlds import WORLDS
 
@@ -35,36 +37,48 @@ class ScriptedOperatorNode(CellNode):
     """Messages in, `Operator.act`, keys and hand out."""
 
     PARAMETERS = (
-        Parameter('role', 'intervene', 'intervene: help the policy where it fails; demonstrate: '
-                  'drive every episode; watch: only lay the cube out and start', choices=ROLES),
+        Parameter(
+            'role',
+            'intervene',
+            'intervene: help the policy where it fails; demonstrate: '
+            'drive every episode; watch: only lay the cube out and start',
+            choices=ROLES,
+        ),
         Parameter('seed', 0, 'of its delays and misjudgements', 0, 2**31 - 1),
         Parameter('task', 'grasp_lift', 'what is laid out', choices=tuple(LAYOUTS)),
-        Parameter('world', 'plain', 'in some of them it behaves more like a human',
-                  choices=tuple(WORLDS)),
+        Parameter(
+            'world', 'plain', 'in some of them it behaves more like a human', choices=tuple(WORLDS)
+        ),
     )
 
     def __init__(self):
         super().__init__('scripted_operator')
         self._operator = Operator(
-            self.param('role'), self.param('seed'),
-            operator_for(self.param('task'), self.param('world')))
+            self.param('role'),
+            self.param('seed'),
+            operator_for(self.param('task'), self.param('world')),
+        )
         self._status: ActorStatus | None = None
         self._cube: PoseStamped | None = None
         self._joints: dict[str, JointState] = {}
         self._pulling = False
-        services = {name: SetBool if value is not None else Trigger
-                    for name, value in KEYS.values()}
+        services = {
+            name: SetBool if value is not None else Trigger for name, value in KEYS.values()
+        }
         self._keys = {name: self.create_client(kind, name) for name, kind in services.items()}
         self._hand = self.create_publisher(JointState, names.SIM_HAND, qos.COMMAND)
         self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_status, qos.STATUS)
+        self.create_subscription(PoseStamped, names.SIM_CUBE_POSE, self._on_cube, qos.SENSOR_SUB)
         self.create_subscription(
-            PoseStamped, names.SIM_CUBE_POSE, self._on_cube, qos.SENSOR_SUB)
-        self.create_subscription(
-            DiagnosticArray, names.DIAGNOSTICS, self._on_diagnostics, qos.STATUS)
+            DiagnosticArray, names.DIAGNOSTICS, self._on_diagnostics, qos.STATUS
+        )
         for arm in names.ARMS:
             self.create_subscription(
-                JointState, names.JOINT_STATES.format(arm=arm),
-                lambda message, arm=arm: self._joints.__setitem__(arm, message), qos.SENSOR_SUB)
+                JointState,
+                names.JOINT_STATES.format(arm=arm),
+                lambda message, arm=arm: self._joints.__setitem__(arm, message),
+                qos.SENSOR_SUB,
+            )
         self.create_timer(PERIOD, self._look)
 
     def _on_status(self, message: ActorStatus) -> None:
@@ -76,8 +90,9 @@ class ScriptedOperatorNode(CellNode):
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         """Once a second: who reads that a servo has had enough clears it."""
         for status in message.status:
-            if (names.of_cell(self.get_namespace(), status.name) == 'driver: follower'
-                    and status.message.endswith('clear_faults')):
+            if names.of_cell(
+                self.get_namespace(), status.name
+            ) == 'driver: follower' and status.message.endswith('clear_faults'):
                 self._press('clear faults')
 
     def _look(self) -> None:
@@ -85,9 +100,16 @@ class ScriptedOperatorNode(CellNode):
             return
         cube = self._cube.pose.position
         joints = {arm: pack(m.name, m.position) for arm, m in self._joints.items()}
-        deed = self._operator.act(time.monotonic(), Seen(
-            self._status.mode, self._status.successes, joints['follower'],
-            joints.get('leader'), np.array([cube.x, cube.y, cube.z])))
+        deed = self._operator.act(
+            time.monotonic(),
+            Seen(
+                self._status.mode,
+                self._status.successes,
+                joints['follower'],
+                joints.get('leader'),
+                np.array([cube.x, cube.y, cube.z]),
+            ),
+        )
         if deed.key:
             self._press(deed.key)
         if deed.hand is not None:
@@ -103,7 +125,8 @@ class ScriptedOperatorNode(CellNode):
             return
         request = Trigger.Request() if value is None else SetBool.Request(data=value)
         client.call_async(request).add_done_callback(
-            lambda future: self._answered(key, future.result()))
+            lambda future: self._answered(key, future.result())
+        )
 
     def _answered(self, key: str, answer) -> None:
         if not answer.success:

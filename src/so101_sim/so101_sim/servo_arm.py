@@ -1,5 +1,7 @@
 """Six emulated servos on a bus, seen as the joints of one arm in rad."""
+
 import numpy as np
+
 from so101_description.joints import JOINTS, MAX_EFFORT
 
 from . import calibration_path
@@ -7,8 +9,8 @@ from .joint_ticks import load_joint_ticks
 from .servo_bus import ServoBus
 from .sts3215 import Sensed, Sts3215
 
-STALL_CURRENT = 2.7                # A
-SUPPLY = {'follower': 12.0, 'leader': 7.4}     # V
+STALL_CURRENT = 2.7  # A
+SUPPLY = {'follower': 12.0, 'leader': 7.4}  # V
 
 
 class ServoArm:
@@ -25,18 +27,29 @@ class ServoArm:
         self._zero = np.array([t.encoder(0.0) for t in ticks])
         self._rad_per_tick = np.array([t.rad_per_tick for t in ticks])
         self.servos = [
-            Sts3215(t.id, Sensed(t.encoder(angle), voltage=self._supply), t.homing_offset,
-                    t.range_min, t.range_max) for t, angle in zip(ticks, q)]
+            Sts3215(
+                t.id,
+                Sensed(t.encoder(angle), voltage=self._supply),
+                t.homing_offset,
+                t.range_min,
+                t.range_max,
+            )
+            for t, angle in zip(ticks, q)
+        ]
         self.bus = ServoBus(port, self.servos)
         self._play, self._stiction = backlash / 2, stiction
-        self._geared = np.array(q, np.float64)         # where the servos' side of the play is
+        self._geared = np.array(q, np.float64)  # where the servos' side of the play is
         self._moved_to = np.array(q, np.float64)
 
     def sense(self, position, velocity, load) -> None:
         """Tell the servos of their joints: rad, rad/s, share of the stall torque, each (6,)."""
         self._geared = np.clip(self._geared, position - self._play, position + self._play)
-        rows = zip(self.servos, (self._geared / self._rad_per_tick + self._zero).tolist(),
-                   (velocity / self._rad_per_tick).tolist(), load.tolist())
+        rows = zip(
+            self.servos,
+            (self._geared / self._rad_per_tick + self._zero).tolist(),
+            (velocity / self._rad_per_tick).tolist(),
+            load.tolist(),
+        )
         for servo, at, speed, share in rows:
             servo.sensed = Sensed(at, speed, share, abs(share) * STALL_CURRENT, self._supply)
 

@@ -4,6 +4,7 @@ Whoever opens the link sees what a USB serial adapter with servos on it would sh
 blocks until bytes come, answers all servos of a packet in one write, and sends no answer before
 its last bit could have arrived at the port's baud rate.
 """
+
 import ctypes
 import errno
 import os
@@ -13,21 +14,19 @@ import threading
 import time
 import tty
 
-from so101_description.errors import CellError
+from so101_node.errors import CellError
 
 from .sts3215 import Sts3215
 from .wire_faults import WireFaults
 
 PING, READ, WRITE, REG_WRITE, ACTION, SYNC_READ, SYNC_WRITE = 1, 2, 3, 4, 5, 0x82, 0x83
 BROADCAST = 0xFE
-MAX_READ = 250                     # bytes of one answer, as the length field bounds them
+MAX_READ = 250  # bytes of one answer, as the length field bounds them
 # A packet whose rest has not come after this pause is noise: look for a header behind its own.
-PACKET_GAP = 0.002                 # s
+PACKET_GAP = 0.002  # s
 PR_SET_TIMERSLACK = 29
-UNPLUGGED_POLL = 0.005             # s, while nobody has the port open
-SPEEDS = {
-    getattr(termios, f'B{rate}'): rate
-    for rate in (38400, 57600, 115200, 500000, 1000000)}
+UNPLUGGED_POLL = 0.005  # s, while nobody has the port open
+SPEEDS = {getattr(termios, f'B{rate}'): rate for rate in (38400, 57600, 115200, 500000, 1000000)}
 
 
 class PacketParser:
@@ -51,7 +50,7 @@ class PacketParser:
         while True:
             start = buffer.find(b'\xff\xff')
             if start < 0:
-                del buffer[:len(buffer) - buffer.endswith(b'\xff')]
+                del buffer[: len(buffer) - buffer.endswith(b'\xff')]
                 return packets
             del buffer[:start]
             if len(buffer) < 4:
@@ -65,7 +64,7 @@ class PacketParser:
             if (sum(buffer[2:length]) & 0xFF) != 0xFF:
                 del buffer[:1]
                 continue
-            packets.append((buffer[2], buffer[4], bytes(buffer[5:length - 1]), length))
+            packets.append((buffer[2], buffer[4], bytes(buffer[5 : length - 1]), length))
             del buffer[:length]
 
 
@@ -96,7 +95,7 @@ class ServoBus:
         self._master, slave = os.openpty()
         tty.setraw(slave)
         self._terminal = os.ttyname(slave)
-        os.close(slave)            # from now on, a hang-up means that nobody has it open
+        os.close(slave)  # from now on, a hang-up means that nobody has it open
         os.set_blocking(self._master, False)
         try:
             os.makedirs(os.path.dirname(self.path), exist_ok=True)
@@ -108,7 +107,8 @@ class ServoBus:
             raise CellError(f'cannot link the port {self.path}: {error.strerror}') from error
         self._wake_read, self._wake_write = os.pipe()
         self._thread = threading.Thread(
-            target=self._serve, daemon=True, name=f'bus {os.path.basename(self.path)}')
+            target=self._serve, daemon=True, name=f'bus {os.path.basename(self.path)}'
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -124,7 +124,7 @@ class ServoBus:
     def slave_open(self) -> bool:
         """Whether any process has the port open."""
         poll = select.poll()
-        poll.register(self._master, 0)         # a hang-up is reported always
+        poll.register(self._master, 0)  # a hang-up is reported always
         return not any(event & select.POLLHUP for _, event in poll.poll(0))
 
     def alive(self) -> bool:
@@ -142,7 +142,7 @@ class ServoBus:
             if self._stopping.is_set():
                 return
             arrived, data = time.perf_counter(), self._read()
-            if data is None:                   # hung up: nobody has it open
+            if data is None:  # hung up: nobody has it open
                 self._parser.buffer.clear()
                 self._stopping.wait(UNPLUGGED_POLL)
             elif data or events:
@@ -163,8 +163,7 @@ class ServoBus:
     def _handle(self, packets, arrived: float) -> None:
         for servo_id, instruction, parameters, length in packets:
             baud_rate = SPEEDS.get(termios.tcgetattr(self._master)[5])
-            hearing = [
-                s for s in self.servos if s.baud_rate == baud_rate and s.powered]
+            hearing = [s for s in self.servos if s.baud_rate == baud_rate and s.powered]
             answers, delay = self._execute(hearing, servo_id, instruction, parameters)
             answer, late = self.faults.apply(answers)
             # The request's own bits come first; the bus is busy until the last one is through.
@@ -182,7 +181,7 @@ class ServoBus:
         try:
             os.write(self._master, answer)
         except BlockingIOError:
-            pass                   # nobody reads: the bytes are lost, as on a wire
+            pass  # nobody reads: the bytes are lost, as on a wire
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
@@ -197,7 +196,7 @@ class ServoBus:
                 for at in range(2, len(parameters) - size, size + 1):
                     servo = by_id.get(parameters[at])
                     if servo:
-                        servo.write(address, parameters[at + 1:at + 1 + size])
+                        servo.write(address, parameters[at + 1 : at + 1 + size])
             return [], 0.0
         if instruction == SYNC_READ:
             if len(parameters) < 2 or parameters[1] > MAX_READ:

@@ -5,13 +5,21 @@ the joint are *encoder* ticks (continuous, 4096 a turn); positions on the bus ar
 minus the homing offset, as in the servo. Addresses and behaviour: shared figures on the servo
 (Feetech's memory table of the STS series).
 """
+
 import struct
 import time
 from typing import NamedTuple
 
 from .protection import (
-    CURRENT_UNIT, OVERCURRENT_ERROR, OVERLOAD_ERROR, OVERLOAD_TORQUE, Protection,
-    PROTECTION_CURRENT, PROTECTION_TIME, PROTECTIVE_TORQUE)
+    CURRENT_UNIT,
+    OVERCURRENT_ERROR,
+    OVERLOAD_ERROR,
+    OVERLOAD_TORQUE,
+    PROTECTION_CURRENT,
+    PROTECTION_TIME,
+    PROTECTIVE_TORQUE,
+    Protection,
+)
 
 # EEPROM
 MODEL_NUMBER, ID, BAUD_RATE, RETURN_DELAY, RESPONSE_LEVEL = 3, 5, 6, 7, 8
@@ -22,12 +30,12 @@ DEAD_ZONE, RESOLUTION, HOMING_OFFSET, MODE = 26, 30, 31, 33
 # SRAM
 TORQUE_ENABLE, ACCELERATION, GOAL_POSITION, GOAL_TIME, GOAL_VELOCITY = 40, 41, 42, 44, 46
 TORQUE_LIMIT, LOCK = 48, 55
-PRESENT = 56                       # 56 to 70: all telemetry, read only
+PRESENT = 56  # 56 to 70: all telemetry, read only
 STATUS = 65
 TABLE_SIZE = 87
 BAUD_RATES = (1_000_000, 500_000, 250_000, 128_000, 115_200, 76_800, 57_600, 38_400)
 TICKS_PER_TURN = 4096
-MAX_SPEED = 3000                   # ticks/s, no load (4.7 rad/s)
+MAX_SPEED = 3000  # ticks/s, no load (4.7 rad/s)
 
 # bits of the error byte, beside those of `protection`
 VOLTAGE_ERROR, ANGLE_ERROR, OVERHEAT_ERROR = 1, 2, 4
@@ -36,12 +44,12 @@ VOLTAGE_ERROR, ANGLE_ERROR, OVERHEAT_ERROR = 1, 2, 4
 class Sensed(NamedTuple):
     """What the servo feels of its joint."""
 
-    position: float                # encoder ticks, continuous
-    velocity: float = 0.0          # ticks/s
-    load: float = 0.0              # -1 .. 1 of the stall torque
-    current: float = 0.0           # A
-    voltage: float = 12.0          # V
-    temperature: float = 30.0      # degrees Celsius
+    position: float  # encoder ticks, continuous
+    velocity: float = 0.0  # ticks/s
+    load: float = 0.0  # -1 .. 1 of the stall torque
+    current: float = 0.0  # A
+    voltage: float = 12.0  # V
+    temperature: float = 30.0  # degrees Celsius
 
 
 def sign_magnitude(value: float, sign_bit: int) -> int:
@@ -59,29 +67,53 @@ def from_sign_magnitude(code: int, sign_bit: int) -> int:
 class Sts3215:
     """One servo; `sensed` may be replaced by the joint's thread at any time."""
 
-    def __init__(self, servo_id: int, sensed: Sensed, homing_offset: int = 0,
-                 range_min: int = 0, range_max: int = 4095):
+    def __init__(
+        self,
+        servo_id: int,
+        sensed: Sensed,
+        homing_offset: int = 0,
+        range_min: int = 0,
+        range_max: int = 4095,
+    ):
         self._sensed = sensed
-        self.faults = 0            # error bits that something outside injects
+        self.faults = 0  # error bits that something outside injects
         self.powered = True
-        self.sag, self.heat = 0.0, 0.0     # V below and degrees above what is sensed
-        self.eeprom_writes = 0     # wear
+        self.sag, self.heat = 0.0, 0.0  # V below and degrees above what is sensed
+        self.eeprom_writes = 0  # wear
         self._refusals = 0
         self.memory = bytearray(TABLE_SIZE)
         self.protection = Protection(self.memory)
-        self._waiting: tuple[int, bytes] | None = None     # a REG_WRITE before its ACTION
+        self._waiting: tuple[int, bytes] | None = None  # a REG_WRITE before its ACTION
         for address, data in (
-                (0, (3, 10)), (MODEL_NUMBER, (0x09, 0x03)), (ID, (servo_id,)),
-                (RESPONSE_LEVEL, (1,)), (MAX_TEMPERATURE, (70,)), (MAX_VOLTAGE, (140,)),
-                (MIN_VOLTAGE, (40,)), (PHASE, (12,)), (UNLOADING, (44,)), (LED_ALARM, (47,)),
-                (P_GAIN, (32,)), (D_GAIN, (32,)), (STARTUP_FORCE, (16,)), (DEAD_ZONE, (1, 1)),
-                (RESOLUTION, (1,)), (PROTECTIVE_TORQUE, (20,)), (PROTECTION_TIME, (200,)),
-                (OVERLOAD_TORQUE, (80,)), (37, (10, 200, 10)), (LOCK, (1,))):
-            self.memory[address:address + len(data)] = bytes(data)
+            (0, (3, 10)),
+            (MODEL_NUMBER, (0x09, 0x03)),
+            (ID, (servo_id,)),
+            (RESPONSE_LEVEL, (1,)),
+            (MAX_TEMPERATURE, (70,)),
+            (MAX_VOLTAGE, (140,)),
+            (MIN_VOLTAGE, (40,)),
+            (PHASE, (12,)),
+            (UNLOADING, (44,)),
+            (LED_ALARM, (47,)),
+            (P_GAIN, (32,)),
+            (D_GAIN, (32,)),
+            (STARTUP_FORCE, (16,)),
+            (DEAD_ZONE, (1, 1)),
+            (RESOLUTION, (1,)),
+            (PROTECTIVE_TORQUE, (20,)),
+            (PROTECTION_TIME, (200,)),
+            (OVERLOAD_TORQUE, (80,)),
+            (37, (10, 200, 10)),
+            (LOCK, (1,)),
+        ):
+            self.memory[address : address + len(data)] = bytes(data)
         for address, value in (
-                (MIN_POSITION, range_min), (MAX_POSITION, range_max), (MAX_TORQUE, 1000),
-                (PROTECTION_CURRENT, 500),
-                (HOMING_OFFSET, sign_magnitude(homing_offset, 11))):
+            (MIN_POSITION, range_min),
+            (MAX_POSITION, range_max),
+            (MAX_TORQUE, 1000),
+            (PROTECTION_CURRENT, 500),
+            (HOMING_OFFSET, sign_magnitude(homing_offset, 11)),
+        ):
             self._set_word(address, value)
         self._start()
 
@@ -89,7 +121,7 @@ class Sts3215:
         memory = self.memory
         memory[TORQUE_ENABLE:GOAL_POSITION] = bytes(2)
         memory[LOCK] = 1
-        memory[TORQUE_LIMIT:TORQUE_LIMIT + 2] = memory[MAX_TORQUE:MAX_TORQUE + 2]
+        memory[TORQUE_LIMIT : TORQUE_LIMIT + 2] = memory[MAX_TORQUE : MAX_TORQUE + 2]
         self.protection.reset()
         self._set_word(GOAL_POSITION, self.present_position)
         self._turn()
@@ -177,8 +209,8 @@ class Sts3215:
     def read(self, address: int, length: int) -> bytes:
         """`length` bytes of the table from `address`; zeros past its end."""
         if address + length > PRESENT and address < PRESENT + 15:
-            self.memory[PRESENT:PRESENT + 15] = self._present()
-        return bytes(self.memory[address:address + length]).ljust(length, b'\0')
+            self.memory[PRESENT : PRESENT + 15] = self._present()
+        return bytes(self.memory[address : address + length]).ljust(length, b'\0')
 
     def write(self, address: int, data: bytes) -> None:
         """Write as the servo does: what is locked or read-only is ignored without a word."""
@@ -199,7 +231,7 @@ class Sts3215:
         if address <= GOAL_POSITION + 1 and end > GOAL_POSITION:
             low, high = self.word(MIN_POSITION), self.word(MAX_POSITION)
             goal = from_sign_magnitude(self.word(GOAL_POSITION), 15)
-            if low < high:         # 0 and 0 is the multi-turn mode
+            if low < high:  # 0 and 0 is the multi-turn mode
                 goal = min(max(goal, low), high)
             self._set_word(GOAL_POSITION, sign_magnitude(goal, 15))
             self._turn()
@@ -246,5 +278,9 @@ class Sts3215:
             sign_magnitude(sensed.load * 1000, 10),
             int((sensed.voltage - self.sag) * 10 + 0.5),
             int(sensed.temperature + self.heat + 0.5),
-            self.memory[64], self.error, abs(sensed.velocity) > 10, 0,
-            sign_magnitude(sensed.current / CURRENT_UNIT, 15))
+            self.memory[64],
+            self.error,
+            abs(sensed.velocity) > 10,
+            0,
+            sign_magnitude(sensed.current / CURRENT_UNIT, 15),
+        )

@@ -3,12 +3,13 @@
 Tests inject; the bus's thread applies. A fault hits the next answers of its servo (or of any),
 `count` of them.
 """
+
 from dataclasses import dataclass
 import random
 import threading
 
 KINDS = ('drop', 'delay', 'corrupt', 'wrong_id', 'partial', 'noise')
-NOISE = 40                         # bytes of a burst, at most
+NOISE = 40  # bytes of a burst, at most
 
 
 @dataclass
@@ -28,8 +29,9 @@ class WireFaults:
         self._waiting: list[_Waiting] = []
         self._lock = threading.Lock()
 
-    def inject(self, kind: str, servo: int | None = None, count: int = 1,
-               delay: float = 0.0) -> None:
+    def inject(
+        self, kind: str, servo: int | None = None, count: int = 1, delay: float = 0.0
+    ) -> None:
         """Spoil the next `count` answers (of `servo`); `delay` s is how late 'delay' makes them.
 
         ValueError if `kind` is not one of KINDS.
@@ -63,12 +65,12 @@ class WireFaults:
             return b''
         if kind == 'corrupt':
             at = some.randrange(2, len(answer))
-            return answer[:at] + bytes((answer[at] ^ 1 << some.randrange(8),)) + answer[at + 1:]
+            return answer[:at] + bytes((answer[at] ^ 1 << some.randrange(8),)) + answer[at + 1 :]
         if kind == 'wrong_id':
             body = bytes((answer[2] % 6 + 1,)) + answer[3:-1]
             return b'\xff\xff' + body + bytes((~sum(body) & 0xFF,))
         if kind == 'partial':
-            return answer[:some.randrange(1, len(answer))]
+            return answer[: some.randrange(1, len(answer))]
         if kind == 'noise':
             return some.randbytes(some.randrange(1, NOISE)) + answer
         return answer

@@ -3,6 +3,7 @@
 No ROS and no wall clock in here: `step` advances simulated time only. One thread may step while
 another renders; `lock` guards the physics state.
 """
+
 from dataclasses import dataclass
 import math
 from pathlib import Path
@@ -10,41 +11,49 @@ import threading
 
 import mujoco
 import numpy as np
-from so101_description.errors import CellError
+
 from so101_description.joints import JOINTS, MAX_EFFORT, MAX_VELOCITY, REST
 from so101_description.model import MJCF_PATH
+from so101_node.errors import CellError
 
-from .layouts import find_layout, Layout
+from .layouts import Layout, find_layout
 from .light import Light
 from .worlds import Conditions
 
 SCENE_PATH = Path(__file__).parent / 'scene' / 'cell.xml'
-CUBE_HALF = 0.0125                 # m
-CUBE_CENTRE = (0.25, 0.0)          # m, base_link
-RUBBED = ('cube', 'fixed_pad', 'moving_pad')        # geoms whose friction a world may change
+CUBE_HALF = 0.0125  # m
+CUBE_CENTRE = (0.25, 0.0)  # m, base_link
+RUBBED = ('cube', 'fixed_pad', 'moving_pad')  # geoms whose friction a world may change
 
 
 @dataclass
 class JointDrive:
     """What the six servos ask of their joints (order of JOINTS)."""
 
-    torque_on: np.ndarray          # (6,) bool
-    goal: np.ndarray               # (6,) rad
-    speed: np.ndarray              # (6,) rad/s, limit of the servo's own trajectory
-    torque: np.ndarray             # (6,) fraction of the stall torque that may be used
+    torque_on: np.ndarray  # (6,) bool
+    goal: np.ndarray  # (6,) rad
+    speed: np.ndarray  # (6,) rad/s, limit of the servo's own trajectory
+    torque: np.ndarray  # (6,) fraction of the stall torque that may be used
 
 
 def load_cell() -> mujoco.MjModel:
     """Compile the scene, which includes the arm by its file's name."""
     return mujoco.MjModel.from_xml_string(
-        SCENE_PATH.read_text(encoding='utf-8'), {MJCF_PATH.name: MJCF_PATH.read_bytes()})
+        SCENE_PATH.read_text(encoding='utf-8'), {MJCF_PATH.name: MJCF_PATH.read_bytes()}
+    )
 
 
 class World:
     """Physics of one cell; starts with the arm at rest and the torque off."""
 
-    def __init__(self, seed: int = 0, layout: Layout = find_layout('grasp_lift'),
-                 conditions: Conditions = Conditions(), placed: int = 0, situations: int = 0):
+    def __init__(
+        self,
+        seed: int = 0,
+        layout: Layout = find_layout('grasp_lift'),
+        conditions: Conditions = Conditions(),
+        placed: int = 0,
+        situations: int = 0,
+    ):
         """The cube's poses follow from `seed` and the number of the placement alone.
 
         placed: how many to take for done; situations: after so many they repeat, 0: never.
@@ -54,7 +63,7 @@ class World:
         self.lock = threading.Lock()
         self.layout, self.conditions = layout, conditions
         self._seed, self.placed, self._situations = seed, placed, situations
-        self.situation = seed, placed   # what the last placement follows from
+        self.situation = seed, placed  # what the last placement follows from
         self._arm_q = np.array([self.model.joint(n).qposadr[0] for n in JOINTS])
         self._arm_v = np.array([self.model.joint(n).dofadr[0] for n in JOINTS])
         self._motors = np.array([self.model.actuator(n).id for n in JOINTS])
@@ -67,7 +76,8 @@ class World:
         self._make_real(conditions)
         self.data.qpos[self._arm_q] = REST
         self.drive = JointDrive(
-            np.zeros(6, bool), REST.copy(), np.full(6, MAX_VELOCITY), np.ones(6))
+            np.zeros(6, bool), REST.copy(), np.full(6, MAX_VELOCITY), np.ones(6)
+        )
         self._setpoint = REST.copy()
         self._put_cube(*CUBE_CENTRE, 0.0)
 
@@ -78,7 +88,8 @@ class World:
         half = math.radians(conditions.camera_tilt) / 2
         tilted = np.zeros(4)
         mujoco.mju_mulQuat(
-            tilted, camera.quat, np.array([math.cos(half), math.sin(half), 0.0, 0.0]))
+            tilted, camera.quat, np.array([math.cos(half), math.sin(half), 0.0, 0.0])
+        )
         camera.quat[:] = tilted
 
     # --- physics -----------------------------------------------------------------------------
@@ -99,8 +110,7 @@ class World:
     def joints(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Angles (rad), velocities (rad/s) and motor torques (N.m), each (6,)."""
         data = self.data
-        return (data.qpos[self._arm_q], data.qvel[self._arm_v],
-                data.actuator_force[self._motors])
+        return (data.qpos[self._arm_q], data.qvel[self._arm_v], data.actuator_force[self._motors])
 
     def place_arm(self, q: np.ndarray) -> None:
         """Put the arm somewhere at once, still and holding (tests and pictures)."""
@@ -137,26 +147,33 @@ class World:
 
     def _put_cube(self, x: float, y: float, yaw: float) -> None:
         at = self._cube_q
-        self.data.qpos[at:at + 7] = (
-            x, y, CUBE_HALF, math.cos(yaw / 2), 0.0, 0.0, math.sin(yaw / 2))
-        self.data.qvel[self._cube_v:self._cube_v + 6] = 0.0
+        self.data.qpos[at : at + 7] = (
+            x,
+            y,
+            CUBE_HALF,
+            math.cos(yaw / 2),
+            0.0,
+            0.0,
+            math.sin(yaw / 2),
+        )
+        self.data.qvel[self._cube_v : self._cube_v + 6] = 0.0
         mujoco.mj_forward(self.model, self.data)
 
     def _arm_touches_cube(self) -> bool:
-        pairs = self.data.contact.geom[:self.data.ncon]
+        pairs = self.data.contact.geom[: self.data.ncon]
         return any(self._cube_geom in pair and self._table_geom not in pair for pair in pairs)
 
     @property
     def cube_pose(self) -> tuple[np.ndarray, np.ndarray]:
         """Position (3,) m of the cube's middle and quaternion (4,) wxyz, in base_link."""
         with self.lock:
-            pose = self.data.qpos[self._cube_q:self._cube_q + 7].copy()
+            pose = self.data.qpos[self._cube_q : self._cube_q + 7].copy()
         return pose[:3], pose[3:]
 
     @property
     def success(self) -> bool:
         """Whether what the layout asks for is done now."""
-        cube, layout = self.data.qpos[self._cube_q:self._cube_q + 3], self.layout
+        cube, layout = self.data.qpos[self._cube_q : self._cube_q + 3], self.layout
         if layout.reached:
             return bool(np.linalg.norm(cube - self.tool_position) <= layout.reached)
         return bool(cube[2] - CUBE_HALF >= layout.lifted)
@@ -170,15 +187,16 @@ class World:
 class Eye:
     """Renders a camera of the world; make and use it in one thread (the GL context's)."""
 
-    def __init__(self, world: World, camera: str = 'wrist_camera',
-                 width: int = 160, height: int = 120):
+    def __init__(
+        self, world: World, camera: str = 'wrist_camera', width: int = 160, height: int = 120
+    ):
         self._world, self._camera = world, camera
         try:
             self._renderer = mujoco.Renderer(world.model, height, width)
         except (ImportError, RuntimeError, mujoco.FatalError) as error:
             raise CellError(NO_GL) from error
         options = mujoco.MjvOption()
-        options.sitegroup[:] = 0   # a marked tool point would give the answer away
+        options.sitegroup[:] = 0  # a marked tool point would give the answer away
         self._options = options
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
             self._renderer.scene.flags[flag] = False
@@ -195,8 +213,7 @@ class Eye:
         self._renderer.close()
 
 
-NO_GL = ('the simulated camera cannot render without EGL: '
-         'apt-get install libegl1 libgl1-mesa-dri')
+NO_GL = 'the simulated camera cannot render without EGL: apt-get install libegl1 libgl1-mesa-dri'
 
 
 def camera_matrix(model: mujoco.MjModel, camera: str, width: int, height: int) -> list[float]:

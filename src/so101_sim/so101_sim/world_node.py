@@ -4,6 +4,7 @@ Three clocks, each a thread with absolute deadlines: physics, camera, and the bu
 told to end, it goes on until nobody has the ports open, so that the driver can leave the arms in
 order, as it could with real ones.
 """
+
 from array import array
 import sys
 import threading
@@ -11,23 +12,24 @@ import time
 
 from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import CameraInfo, Image, JointState
-from so101_description import names, qos
-from so101_description.errors import CellError
-from so101_description.joints import pack
-from so101_description.ros_node import CellNode, Parameter
-from so101_interfaces.msg import ActorStatus, Reward
 from std_srvs.srv import Trigger
 
-from .layouts import find_layout, LAYOUTS
-from .plant import PERIOD, Plant
-from .world import camera_matrix, Eye, World
-from .worlds import find_world, WORLDS
+from so101_description.joints import pack
+from so101_interfaces.msg import ActorStatus, Reward
+from so101_node import names, qos
+from so101_node.errors import CellError
+from so101_node.ros_node import CellNode, Parameter
 
-LATE = 0.1                         # s; physics further behind than this skips time
-CLOSE_TIME = 3.5                   # s that a driver gets to close its ports
-HAND_TIMEOUT = 0.5                 # s without a word after which the hand has let go
+from .layouts import LAYOUTS, find_layout
+from .plant import PERIOD, Plant
+from .world import Eye, World, camera_matrix
+from .worlds import WORLDS, find_world
+
+LATE = 0.1  # s; physics further behind than this skips time
+CLOSE_TIME = 3.5  # s that a driver gets to close its ports
+HAND_TIMEOUT = 0.5  # s without a word after which the hand has let go
 # A servo answers within a millisecond; Python lets a thread wait 5 ms for its turn by default.
-BUS_PATIENCE = 0.0005              # s
+BUS_PATIENCE = 0.0005  # s
 FRAME = names.WRIST_CAMERA + '_optical_frame'
 
 
@@ -37,17 +39,27 @@ class WorldNode(CellNode):
     PARAMETERS = (
         Parameter('follower_port', '', "path of the follower's port, made here (a link)"),
         Parameter('leader_port', '', "path of the leader's port, made here (a link)"),
-        Parameter('task', 'grasp_lift', 'what is laid out, and what counts as success',
-                  choices=tuple(LAYOUTS)),
-        Parameter('world', 'plain', 'in which ways the cell is less than ideal',
-                  choices=tuple(WORLDS)),
+        Parameter(
+            'task',
+            'grasp_lift',
+            'what is laid out, and what counts as success',
+            choices=tuple(LAYOUTS),
+        ),
+        Parameter(
+            'world', 'plain', 'in which ways the cell is less than ideal', choices=tuple(WORLDS)
+        ),
         Parameter('image_width', 160, 'width of the images', 16, 1920),
         Parameter('image_height', 120, 'height of the images', 16, 1080),
         Parameter('camera_rate', 30.0, 'images a second', 1.0, 120.0),
-        Parameter('seed', 0, 'of the cube\'s placements', 0, 2**31 - 1),
-        Parameter('situations', 0, 'of an evaluation: the cube\'s pose belongs to the number of the '
-                  'episode, and after so many the same ones come again; 0: each pose is new',
-                  0, 1000000),
+        Parameter('seed', 0, "of the cube's placements", 0, 2**31 - 1),
+        Parameter(
+            'situations',
+            0,
+            "of an evaluation: the cube's pose belongs to the number of the "
+            'episode, and after so many the same ones come again; 0: each pose is new',
+            0,
+            1000000,
+        ),
     )
 
     def __init__(self):
@@ -56,25 +68,33 @@ class WorldNode(CellNode):
             if not self.param(f'{arm}_port'):
                 raise CellError(f'parameter {arm}_port is not set; give a path to make it at')
         self._world = World(
-            self.param('seed'), find_layout(self.param('task')),
-            find_world(self.param('world')), situations=self.param('situations'))
+            self.param('seed'),
+            find_layout(self.param('task')),
+            find_world(self.param('world')),
+            situations=self.param('situations'),
+        )
         self._world.place_cube()
         self._plant = Plant(self._world, {arm: self.param(f'{arm}_port') for arm in names.ARMS})
-        self._buses = []                # those that serve
+        self._buses = []  # those that serve
         self._hand_at = 0.0
         self._closed, self._first_image = threading.Event(), threading.Event()
         self._image = self.create_publisher(
-            Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_PUB)
+            Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_PUB
+        )
         self._info = self.create_publisher(
-            CameraInfo, names.CAMERA_INFO.format(camera=names.WRIST_CAMERA), qos.SENSOR_PUB)
+            CameraInfo, names.CAMERA_INFO.format(camera=names.WRIST_CAMERA), qos.SENSOR_PUB
+        )
         self._cube = self.create_publisher(PoseStamped, names.SIM_CUBE_POSE, qos.SENSOR_PUB)
         self._reward = self.create_publisher(Reward, names.REWARD, qos.SENSOR_PUB)
         self.create_subscription(JointState, names.SIM_HAND, self._on_hand, qos.COMMAND)
         self.create_service(Trigger, names.SIM_PLACE_CUBE, self._place_cube)
-        if self.param('situations'):    # an episode that is broken off sees its situation again
+        if self.param('situations'):  # an episode that is broken off sees its situation again
             self.create_subscription(
-                ActorStatus, names.ACTOR_STATUS,
-                lambda status: setattr(self._world, 'placed', status.episodes), qos.STATUS)
+                ActorStatus,
+                names.ACTOR_STATUS,
+                lambda status: setattr(self._world, 'placed', status.episodes),
+                qos.STATUS,
+            )
         sys.setswitchinterval(BUS_PATIENCE)
         self._camera = self.guard(self._see)
         self._physics = self.guard(self._live)
@@ -158,9 +178,14 @@ class WorldNode(CellNode):
     def _camera_info(self, width: int, height: int) -> CameraInfo:
         k = camera_matrix(self._world.model, names.WRIST_CAMERA, width, height)
         info = CameraInfo(
-            width=width, height=height, distortion_model='plumb_bob', d=[0.0] * 5, k=k,
+            width=width,
+            height=height,
+            distortion_model='plumb_bob',
+            d=[0.0] * 5,
+            k=k,
             r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-            p=[*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0])
+            p=[*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0],
+        )
         info.header.frame_id = FRAME
         return info
 
@@ -168,8 +193,11 @@ class WorldNode(CellNode):
     def close(self) -> None:
         """Serve the ports as long as somebody has them open, then take them away."""
         deadline = time.monotonic() + CLOSE_TIME
-        while (time.monotonic() < deadline and not self.error
-               and any(bus.slave_open() for bus in self._buses)):
+        while (
+            time.monotonic() < deadline
+            and not self.error
+            and any(bus.slave_open() for bus in self._buses)
+        ):
             time.sleep(0.02)
         self._closed.set()
         self._first_image.set()

@@ -1,13 +1,15 @@
 """Faults by script: on the wire, in a servo, in its supply."""
+
 import time
 
 import pytest
 import scservo_sdk as sdk
 import serial
-from so101_sim import sts3215
-from test_servo_bus import bus, IDS, packet, packets, port, servo
+from test_servo_bus import IDS, bus, packet, packets, port, servo
 
-__all__ = ['bus', 'port']          # fixtures
+from so101_sim import sts3215
+
+__all__ = ['bus', 'port']  # fixtures
 
 
 class Answers:
@@ -29,17 +31,26 @@ def answers(bus):
     answers.line.close()
 
 
-@pytest.mark.parametrize('kind, changes', [
-    ('drop', lambda whole, got: got == whole[:16] + whole[24:]),
-    ('corrupt', lambda whole, got: len(got) == 48 and got != whole and got[24:] == whole[24:]),
-    ('wrong_id', lambda whole, got: got[:16] + got[24:] == whole[:16] + whole[24:]
-     and got[16:24] == b'\xff\xff\x04' + whole[19:23] + bytes([whole[23] - 1])),
-    ('partial', lambda whole, got: 40 < len(got) < 48 and got.endswith(whole[24:])),
-    ('noise', lambda whole, got: len(got) > 48 and got.endswith(whole[16:])),
-    ('delay', lambda whole, got: got == whole),
-])
+@pytest.mark.parametrize(
+    'kind, changes',
+    [
+        ('drop', lambda whole, got: got == whole[:16] + whole[24:]),
+        ('corrupt', lambda whole, got: len(got) == 48 and got != whole and got[24:] == whole[24:]),
+        (
+            'wrong_id',
+            lambda whole, got: (
+                got[:16] + got[24:] == whole[:16] + whole[24:]
+                and got[16:24] == b'\xff\xff\x04' + whole[19:23] + bytes([whole[23] - 1])
+            ),
+        ),
+        ('partial', lambda whole, got: 40 < len(got) < 48 and got.endswith(whole[24:])),
+        ('noise', lambda whole, got: len(got) > 48 and got.endswith(whole[16:])),
+        ('delay', lambda whole, got: got == whole),
+    ],
+)
 def test_a_scripted_fault_hits_the_next_answer_of_its_servo_and_no_other(
-        bus, answers, kind, changes):
+    bus, answers, kind, changes
+):
     whole = answers()
     assert len(whole) == 48
     bus.faults.inject(kind, servo=3, delay=0.02)
@@ -83,7 +94,7 @@ def test_sag_and_heat_show_in_telemetry_and_error_byte(bus, port):
 
 
 def test_eeprom_wear_is_counted_and_sram_does_not_wear(bus, port):
-    packets.write2ByteTxRx(port, 1, sts3215.MIN_POSITION, 900)     # locked: nothing is written
+    packets.write2ByteTxRx(port, 1, sts3215.MIN_POSITION, 900)  # locked: nothing is written
     packets.write1ByteTxRx(port, 1, sts3215.LOCK, 0)
     packets.write2ByteTxRx(port, 1, sts3215.GOAL_POSITION, 1500)
     assert servo(bus, 1).eeprom_writes == 0

@@ -1,7 +1,9 @@
 """The expert's grasp in the physics, by the same actions as a policy's."""
+
 import math
 
 import numpy as np
+
 from so101_description.joints import LOWER, UPPER
 from so101_description.kinematics import Kinematics
 from so101_sim.expert import Expert, Hand, OperatorConfig
@@ -23,9 +25,11 @@ def grasp(number):
     for tick in range(100):
         q = world.joints()[0].copy()
         velocity, gripper_rate = expert.wish(
-            tick * 0.1, kinematics.tool_pose(q)[0], q[5], world.cube_pose[0])
+            tick * 0.1, kinematics.tool_pose(q)[0], q[5], world.cube_pose[0]
+        )
         reference = kinematics.joint_target(
-            q, reference, np.append(velocity / 0.2, gripper_rate / 2.0), math.pi / 2, 0.0).q
+            q, reference, np.append(velocity / 0.2, gripper_rate / 2.0), math.pi / 2, 0.0
+        ).q
         world.drive.goal = reference
         world.step(40)
         if lifted_at is None and world.success:

@@ -1,11 +1,13 @@
 """When the scripted operator presses which key."""
+
 import math
 
 import numpy as np
 import pytest
+
 from so101_description.kinematics import Kinematics
 from so101_sim.expert import OperatorConfig
-from so101_sim.judgement import Operator, PERIOD, Seen
+from so101_sim.judgement import PERIOD, Operator, Seen
 
 MIDDLE = np.array([0.0, -0.2, 0.6, 1.2, 0.0, 0.5])
 ON_TABLE = np.array([0.25, 0.0, 0.0125])
@@ -33,8 +35,9 @@ class Bench:
         begun = len(self.keys)
         for _ in range(round(seconds / PERIOD)):
             self.now += PERIOD
-            deed = self.operator.act(self.now, Seen(
-                self.mode, self.successes, self.follower, self.leader, self.cube))
+            deed = self.operator.act(
+                self.now, Seen(self.mode, self.successes, self.follower, self.leader, self.cube)
+            )
             self.hands += deed.hand is not None
             if deed.key:
                 self.keys.append((self.now, deed.key))
@@ -66,8 +69,9 @@ def test_it_starts_after_a_humans_delay():
 
 def test_it_never_starts_without_the_cube_in_place():
     bench = Bench()
-    bench.operator.__class__ = type('Unlucky', (Operator,), {
-        'placed': property(lambda self: False, lambda self, value: None)})
+    bench.operator.__class__ = type(
+        'Unlucky', (Operator,), {'placed': property(lambda self: False, lambda self, value: None)}
+    )
     assert set(bench.look(5.0, 'READY')) == {'place'}
 
 
@@ -86,11 +90,11 @@ def test_it_may_push_the_leader_instead_and_lets_go_of_it_to_give_back():
     bench = Bench(grabs=1.0)
     bench.to_policy()
     bench.look(config.patience, 'POLICY')
-    assert bench.look(0.5) == [] and bench.hands > 5        # it pushes
+    assert bench.look(0.5) == [] and bench.hands > 5  # it pushes
     assert bench.look(config.guide - 0.1, 'HUMAN') == []
     hands = bench.hands
     assert bench.look(2.0) == []
-    assert bench.hands <= hands + 5                         # hands off, no key
+    assert bench.hands <= hands + 5  # hands off, no key
 
 
 def test_a_push_that_is_not_felt_becomes_a_key():
@@ -130,7 +134,7 @@ def test_it_helps_a_policy_that_manages_alone_seldom_and_one_that_does_not_alway
         helped += bench.look(config.patience + 0.5, 'POLICY').count('intervene')
         if helped and not alone:
             bench.look(0.5, 'HUMAN')
-        bench.successes += 1        # an episode that its own help brought to success is no proof
+        bench.successes += 1  # an episode that its own help brought to success is no proof
         bench.look(0.3, 'RESET')
     assert helped < 35 if alone else helped == 60
 

@@ -1,5 +1,7 @@
 """What a hand and the servos do to the leader."""
+
 import numpy as np
+
 from so101_description.joints import REST
 from so101_sim.leader import GIVE, HAND_SPEED, Leader
 

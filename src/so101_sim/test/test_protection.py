@@ -1,4 +1,5 @@
 """A servo that pushes too hard for too long protects itself, as its registers say."""
+
 from so101_sim import protection, sts3215
 from so101_sim.sts3215 import Sensed, Sts3215
 
@@ -28,10 +29,10 @@ def test_load_over_the_limit_for_the_protection_time_latches_and_cuts_the_torque
     push(servo, clock, 0.3)
     assert servo.error == protection.OVERLOAD_ERROR and servo.torque_limit == 0.2
     push(servo, clock, 1.0, Sensed(2048.0))
-    assert servo.error == protection.OVERLOAD_ERROR                # latched
+    assert servo.error == protection.OVERLOAD_ERROR  # latched
     servo.write(sts3215.TORQUE_ENABLE, b'\0')
     assert not servo.error
-    push(servo, clock, 5.0)                                         # nothing is driven
+    push(servo, clock, 5.0)  # nothing is driven
     assert not servo.error
 
 
@@ -52,8 +53,8 @@ def test_both_directions_count_and_the_time_is_the_registers(monkeypatch):
 
 def test_too_much_current_for_long_cuts_the_drive(monkeypatch):
     servo, clock = make_servo(monkeypatch)
-    servo.memory[sts3215.PROTECTION_CURRENT:sts3215.PROTECTION_CURRENT + 2] = b'\xfa\0'
-    push(servo, clock, 2.2, Sensed(2048.0, load=0.1, current=1.6))      # 250 are 1.625 A
+    servo.memory[sts3215.PROTECTION_CURRENT : sts3215.PROTECTION_CURRENT + 2] = b'\xfa\0'
+    push(servo, clock, 2.2, Sensed(2048.0, load=0.1, current=1.6))  # 250 are 1.625 A
     assert not servo.error
     push(servo, clock, 2.2, Sensed(2048.0, load=0.1, current=1.7))
     assert servo.error == protection.OVERCURRENT_ERROR and servo.torque_limit == 0.0

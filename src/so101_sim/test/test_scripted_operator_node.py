@@ -1,4 +1,5 @@
 """The stand-in human, as a node: what it reads of the driver's trouble."""
+
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -6,9 +7,10 @@ import domain_coordinator
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from so101_description import names, qos
-from so101_sim.scripted_operator_node import ScriptedOperatorNode
 from std_srvs.srv import Trigger
+
+from so101_node import names, qos
+from so101_sim.scripted_operator_node import ScriptedOperatorNode
 
 FAULT = 'overload of shoulder_lift; clear with follower/clear_faults'
 
@@ -23,16 +25,23 @@ def domain(monkeypatch):
         rclpy.shutdown()
 
 
-@pytest.mark.parametrize('name, level, said, clears', [
-    ('driver: follower', DiagnosticStatus.ERROR, FAULT, True),
-    ('driver: follower', DiagnosticStatus.OK, 'following', False),
-    ('driver: follower', DiagnosticStatus.ERROR, 'reconnecting: no port', False),
-    ('other/driver: follower', DiagnosticStatus.ERROR, FAULT, False)])
+@pytest.mark.parametrize(
+    'name, level, said, clears',
+    [
+        ('driver: follower', DiagnosticStatus.ERROR, FAULT, True),
+        ('driver: follower', DiagnosticStatus.OK, 'following', False),
+        ('driver: follower', DiagnosticStatus.ERROR, 'reconnecting: no port', False),
+        ('other/driver: follower', DiagnosticStatus.ERROR, FAULT, False),
+    ],
+)
 def test_it_clears_what_a_servo_had_enough_of_in_its_own_cell(name, level, said, clears):
     calls = []
     node, operator = rclpy.create_node('bench'), ScriptedOperatorNode()
-    node.create_service(Trigger, names.CLEAR_FAULTS.format(arm='follower'),
-                        lambda _, response: calls.append(1) or response)
+    node.create_service(
+        Trigger,
+        names.CLEAR_FAULTS.format(arm='follower'),
+        lambda _, response: calls.append(1) or response,
+    )
     diagnostics = node.create_publisher(DiagnosticArray, names.DIAGNOSTICS, qos.STATUS)
     executor = SingleThreadedExecutor()
     executor.add_node(node)

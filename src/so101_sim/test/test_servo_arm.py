@@ -1,8 +1,10 @@
 """Joints in rad on one side, ticks on the bus on the other."""
+
 import json
 
 import numpy as np
 import pytest
+
 from so101_description.joints import GRIPPER_CLOSED, GRIPPER_OPEN, REST
 from so101_sim import calibration_path, sts3215
 from so101_sim.servo_arm import ServoArm
@@ -18,10 +20,9 @@ def test_the_middle_of_each_range_is_zero_and_the_grippers_ends_are_its_stops(tm
         servo.write(sts3215.GOAL_POSITION, middle.to_bytes(2, 'little'))
     assert np.abs(servo_arm.goal()[:5]).max() < 0.002
     for end, angle in (('range_min', GRIPPER_CLOSED), ('range_max', GRIPPER_OPEN)):
-        servo_arm.servos[5].write(
-            sts3215.GOAL_POSITION, table[5][end].to_bytes(2, 'little'))
+        servo_arm.servos[5].write(sts3215.GOAL_POSITION, table[5][end].to_bytes(2, 'little'))
         assert servo_arm.goal()[5] == pytest.approx(angle, abs=0.002)
-    assert servo_arm.torque_on().all()      # a goal switches the torque on, as in the servo
+    assert servo_arm.torque_on().all()  # a goal switches the torque on, as in the servo
 
 
 def test_what_the_joints_do_is_read_from_the_bus(tmp_path):

@@ -1,13 +1,16 @@
 """The emulated bus against the real SDK, over a real pseudo-terminal."""
+
 import os
 import sys
 import time
 
-from hypothesis import given, HealthCheck, settings, strategies as st
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 import pytest
 import scservo_sdk as sdk
 import serial
-from so101_description.errors import CellError
+
+from so101_node.errors import CellError
 from so101_sim import sts3215
 from so101_sim.servo_bus import PacketParser, ServoBus
 from so101_sim.sts3215 import Sensed, Sts3215
@@ -18,8 +21,13 @@ IDS = (1, 2, 3, 4, 5, 6)
 def make_servo(servo_id):
     # joint in the middle of its range: bus ticks 2047 = encoder ticks - homing offset
     offset = 100 * servo_id * (-1) ** servo_id
-    return Sts3215(servo_id, Sensed(position=2047.0 + offset), homing_offset=offset,
-                   range_min=1000, range_max=3000)
+    return Sts3215(
+        servo_id,
+        Sensed(position=2047.0 + offset),
+        homing_offset=offset,
+        range_min=1000,
+        range_max=3000,
+    )
 
 
 @pytest.fixture
@@ -97,7 +105,7 @@ def test_answer_takes_at_least_its_time_on_the_wire(port, length):
     wire = (8 + 6 + 6 * (6 + length)) * 10 / 1e6
     times = sorted(sync_read(port, 56, length)[2] for _ in range(50))
     assert times[0] >= wire
-    assert times[10] < wire + 2e-3             # and the emulation adds little to it
+    assert times[10] < wire + 2e-3  # and the emulation adds little to it
 
 
 def test_back_to_back_packets_share_the_wire(bus):
@@ -215,15 +223,23 @@ def packet(servo_id, instruction, parameters):
 
 
 # noise that looks like packets more often than uniform bytes do
-noise = st.lists(st.one_of(
-    st.binary(max_size=40), st.just(b'\xff\xff'), st.just(b'\xff\xff\x01\xf0'),
-    st.builds(lambda i, n: b'\xff\xff' + bytes([i, n]), st.integers(0, 255),
-              st.integers(0, 255))), max_size=6).map(b''.join)
+noise = st.lists(
+    st.one_of(
+        st.binary(max_size=40),
+        st.just(b'\xff\xff'),
+        st.just(b'\xff\xff\x01\xf0'),
+        st.builds(
+            lambda i, n: b'\xff\xff' + bytes([i, n]), st.integers(0, 255), st.integers(0, 255)
+        ),
+    ),
+    max_size=6,
+).map(b''.join)
 
 
 @given(noise)
-@settings(max_examples=60, deadline=None,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_no_noise_kills_the_bus(bus, data):
     with serial.Serial(bus.path, 1_000_000, timeout=0.5) as line:
         line.write(data)
@@ -258,7 +274,7 @@ def test_no_valid_packet_kills_a_servo(parameters, instruction, servo_id):
 def test_bytes_that_come_just_as_a_gap_ends_are_not_lost():
     """The end of a gap and the next bytes may meet: both count."""
     bus = ServoBus('/nowhere', [make_servo(1)])
-    bus._parser.feed(b'\xff\xff\x01\xf0')          # waits for its rest
+    bus._parser.feed(b'\xff\xff\x01\xf0')  # waits for its rest
     arriving, heard = [packet(1, 0x01, [])], []
     bus._read = lambda: arriving.pop() if arriving else b''
 
@@ -267,6 +283,7 @@ def test_bytes_that_come_just_as_a_gap_ends_are_not_lost():
         if heard:
             bus._stopping.set()
             os.write(bus._wake_write, b'.')
+
     bus._handle = hear
     bus._master, other = os.openpty()
     bus._wake_read, bus._wake_write = os.pipe()

@@ -1,14 +1,16 @@
 """The simulated bench: what the arm and the cube do, and what the camera sees of them."""
+
 from dataclasses import replace
 import math
 
 import numpy as np
 import pytest
-from so101_description.errors import CellError
+
 from so101_description.joints import REST
 from so101_description.kinematics import Kinematics
+from so101_node.errors import CellError
 from so101_sim.layouts import find_layout
-from so101_sim.world import camera_matrix, CUBE_CENTRE, CUBE_HALF, Eye, World
+from so101_sim.world import CUBE_CENTRE, CUBE_HALF, Eye, World, camera_matrix
 
 START = np.array([0.25, 0.0, 0.07])
 SEED = np.array([0.0, -0.2, 0.6, 1.2, 0.0, 0.5])
@@ -74,9 +76,10 @@ def test_a_placement_follows_from_its_number_and_situations_come_again():
             world.place_cube()
             found.append(np.concatenate(world.cube_pose))
         return np.array(found)
+
     all_five = poses(World(3), 5)
     assert len(np.unique(all_five[:, 0])) == 5
-    assert np.array_equal(poses(World(3, placed=2), 3), all_five[2:])   # an evaluation resumed
+    assert np.array_equal(poses(World(3, placed=2), 3), all_five[2:])  # an evaluation resumed
     assert np.array_equal(poses(World(3, placed=1, situations=5), 6)[4:], all_five[:2])
 
 
@@ -134,9 +137,9 @@ def test_the_cube_is_seen_from_every_start():
     for _ in range(40):
         world.place_arm(over(START + rng.uniform(-0.01, 0.01, 3)))
         world.place_cube()
-        image = eye.render()[:, 20:140].astype(int)     # what the task crops to
+        image = eye.render()[:, 20:140].astype(int)  # what the task crops to
         blue = (image[..., 2] > image[..., 0] + 40).sum()
-        assert blue > 15, world.cube_pose       # at the edge of the area, a corner of it
+        assert blue > 15, world.cube_pose  # at the edge of the area, a corner of it
     assert image.shape == (120, 120, 3)
     eye.close()
 
@@ -151,5 +154,5 @@ def test_a_point_is_seen_where_the_camera_matrix_says():
     camera = world.data.camera('wrist_camera')
     at = camera.xmat.reshape(3, 3).T @ (world.cube_pose[0] - camera.xpos)
     k = np.reshape(camera_matrix(world.model, 'wrist_camera', 320, 240), (3, 3))
-    u, v, w = k @ [at[0], -at[1], -at[2]]       # MuJoCo's cameras look along -z, y up
+    u, v, w = k @ [at[0], -at[1], -at[2]]  # MuJoCo's cameras look along -z, y up
     assert abs(u / w - columns.mean()) < 6 and abs(v / w - rows.mean()) < 6

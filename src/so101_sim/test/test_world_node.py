@@ -1,4 +1,5 @@
 """The world in its own process: topics, ports, and how it ends."""
+
 import os
 import signal
 import subprocess
@@ -13,12 +14,13 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 import scservo_sdk as sdk
 from sensor_msgs.msg import CameraInfo, Image, JointState
-from so101_description import names, qos
+from std_srvs.srv import Trigger
+
 from so101_description.joints import JOINTS, REST
 from so101_interfaces.msg import ActorStatus, Reward
+from so101_node import names, qos
 from so101_sim import sts3215
 from so101_sim.world import World
-from std_srvs.srv import Trigger
 
 START = 'from so101_sim.entry_points import world; world()'
 packets = sdk.PacketHandler(0)
@@ -35,10 +37,13 @@ def domain():
 
 
 def start(**parameters):
-    arguments = [part for name, value in parameters.items()
-                 for part in ('-p', f'{name}:={value}')]
-    return subprocess.Popen([sys.executable, '-c', START, '--ros-args', *arguments],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    arguments = [part for name, value in parameters.items() for part in ('-p', f'{name}:={value}')]
+    return subprocess.Popen(
+        [sys.executable, '-c', START, '--ros-args', *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 class Bench:
@@ -46,19 +51,21 @@ class Bench:
 
     def __init__(self, directory, **parameters):
         self.ports = {arm: str(directory / 'new' / arm) for arm in names.ARMS}
-        self.process = start(follower_port=self.ports['follower'],
-                             leader_port=self.ports['leader'], **parameters)
+        self.process = start(
+            follower_port=self.ports['follower'], leader_port=self.ports['leader'], **parameters
+        )
         self.node = rclpy.create_node('bench')
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
         self.images, self.infos, self.cubes, self.rewards = [], [], [], []
         camera = names.WRIST_CAMERA
         for kind, topic, into in (
-                (Image, names.IMAGE.format(camera=camera), self.images),
-                (CameraInfo, names.CAMERA_INFO.format(camera=camera), self.infos),
-                (PoseStamped, names.SIM_CUBE_POSE, self.cubes),
-                (Reward, names.REWARD, self.rewards)):
-            self.node.create_subscription(kind, topic, into.append, qos.STATUS)    # loses none
+            (Image, names.IMAGE.format(camera=camera), self.images),
+            (CameraInfo, names.CAMERA_INFO.format(camera=camera), self.infos),
+            (PoseStamped, names.SIM_CUBE_POSE, self.cubes),
+            (Reward, names.REWARD, self.rewards),
+        ):
+            self.node.create_subscription(kind, topic, into.append, qos.STATUS)  # loses none
         self.place = self.node.create_client(Trigger, names.SIM_PLACE_CUBE)
         self.hand = self.node.create_publisher(JointState, names.SIM_HAND, qos.COMMAND)
 
@@ -85,8 +92,15 @@ class Bench:
 def bench(tmp_path):
     bench = Bench(tmp_path)
     bench.spin_until(
-        lambda: bench.images and bench.infos and bench.cubes and bench.rewards
-        and all(map(os.path.exists, bench.ports.values())), 30.0)
+        lambda: (
+            bench.images
+            and bench.infos
+            and bench.cubes
+            and bench.rewards
+            and all(map(os.path.exists, bench.ports.values()))
+        ),
+        30.0,
+    )
     yield bench
     bench.close()
 
@@ -139,14 +153,14 @@ def test_in_an_evaluation_the_cube_lies_where_the_episodes_number_says(tmp_path)
     try:
         status = bench.node.create_publisher(ActorStatus, names.ACTOR_STATUS, qos.STATUS)
         bench.spin_until(lambda: bench.cubes and status.get_subscription_count(), 30.0)
-        for episodes in (3, 3, 6):      # broken off, once; then the second round
+        for episodes in (3, 3, 6):  # broken off, once; then the second round
             status.publish(ActorStatus(episodes=episodes))
             asked = len(bench.cubes)
             bench.spin_until(lambda: len(bench.cubes) > asked + 10)
             future = bench.place.call_async(Trigger.Request())
             bench.spin_until(future.done)
             asked = len(bench.cubes)
-            bench.spin_until(lambda: len(bench.cubes) > asked + 12)     # those that waited, too
+            bench.spin_until(lambda: len(bench.cubes) > asked + 12)  # those that waited, too
             world = World(0, placed=episodes % 5)
             world.place_cube()
             there = bench.cubes[-1].pose.position
@@ -195,15 +209,18 @@ def test_an_open_port_does_not_keep_it_for_ever(bench):
     port.closePort()
 
 
-@pytest.mark.parametrize('parameters, sentence', [
-    ({}, 'follower_port is not set'),
-    ({'follower_port': '{tmp}/taken', 'leader_port': '{tmp}/leader'}, 'not a link'),
-    ({'camera_rat': '30.0'}, 'unknown parameter camera_rat'),
-])
+@pytest.mark.parametrize(
+    'parameters, sentence',
+    [
+        ({}, 'follower_port is not set'),
+        ({'follower_port': '{tmp}/taken', 'leader_port': '{tmp}/leader'}, 'not a link'),
+        ({'camera_rat': '30.0'}, 'unknown parameter camera_rat'),
+    ],
+)
 def test_a_mistake_is_one_sentence_and_exit_code_1(tmp_path, parameters, sentence):
-    (tmp_path / 'taken').write_text('somebody else\'s')
+    (tmp_path / 'taken').write_text("somebody else's")
     process = start(**{n: v.format(tmp=tmp_path) for n, v in parameters.items()})
     _, error = process.communicate(timeout=20)
     assert process.returncode == 1
     assert sentence in error and len(error.strip().splitlines()) == 1
-    assert (tmp_path / 'taken').read_text() == 'somebody else\'s'
+    assert (tmp_path / 'taken').read_text() == "somebody else's"

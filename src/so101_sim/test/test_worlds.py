@@ -1,17 +1,19 @@
 """Each way in which a world is less than ideal is felt; the plain one has none of them."""
+
 from dataclasses import replace
 import math
 
 import numpy as np
 import pytest
-from so101_description.errors import CellError
+
 from so101_description.joints import REST
 from so101_description.kinematics import Kinematics
+from so101_node.errors import CellError
 from so101_sim import sts3215
-from so101_sim.layouts import find_layout, LAYOUTS
+from so101_sim.layouts import LAYOUTS, find_layout
 from so101_sim.plant import PERIOD, Plant
 from so101_sim.world import Eye, World
-from so101_sim.worlds import Conditions, find_world, WORLDS
+from so101_sim.worlds import WORLDS, Conditions, find_world
 
 SEED = np.array([0.0, -0.2, 0.6, 1.2, 0.0, 0.5])
 START = Kinematics().solve([0.25, 0.0, 0.07], math.pi / 2, 0.0, 0.6, SEED).q
@@ -74,6 +76,7 @@ def test_pixels_are_noisy_and_differ_from_frame_to_frame():
 def test_a_tilted_camera_sees_the_cube_elsewhere():
     def row(image):
         return np.nonzero(image[..., 2] > image[..., 0] + 40)[0].mean()
+
     straight, tilted = (seen(Conditions(camera_tilt=tilt))[0] for tilt in (0.0, 5.0))
     # 120 rows for 70.5 degrees, and some perspective
     assert 5.0 < abs(row(tilted) - row(straight)) < 14.0
@@ -105,7 +108,7 @@ def test_a_wrong_calibration_shows_the_joint_where_it_is_not(tmp_path):
     angle = true.world.joints()[0][0] - wrong.world.joints()[0][0]
     assert math.degrees(angle) == pytest.approx(3.0, abs=0.3)
     shown = [b.arms['follower'].servos[0].present_position for b in (true, wrong)]
-    assert abs(shown[0] - shown[1]) <= 3     # ticks: the servo is where it was told, it believes
+    assert abs(shown[0] - shown[1]) <= 3  # ticks: the servo is where it was told, it believes
 
 
 def test_a_slippery_world_loses_a_cube_that_the_plain_one_holds():
@@ -118,13 +121,13 @@ def test_a_slippery_world_loses_a_cube_that_the_plain_one_holds():
         world.drive.goal = np.append(world.joints()[0][:5], -0.17)
         world.step(600)
         world.drive.speed = np.full(6, 0.8)
-        world.drive.goal = kinematics.solve(
-            [0.2275, 0, 0.12], math.pi / 2, 0.0, -0.17, SEED).q
+        world.drive.goal = kinematics.solve([0.2275, 0, 0.12], math.pi / 2, 0.0, -0.17, SEED).q
         world.step(600)
         lifted = world.success
         world.data.xfrc_applied[world.model.body('cube').id, 2] = -16.0
         world.step(400)
         return lifted, world.success
+
     assert holds(1.0) == (True, True)
     assert holds(0.3)[1] is False
 

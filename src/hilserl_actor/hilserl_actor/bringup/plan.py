@@ -3,19 +3,20 @@
 Free of ROS imports. The launch files turn it into launch_ros actions, `./cell` into supervised
 processes; neither holds a fact of its own.
 """
+
 from dataclasses import dataclass, field
 import os
 from pathlib import Path
 import re
 
-from hilserl_learner.algorithm import agent_config
-from hilserl_learner.run_directory import refuse_if_in_use
-from hilserl_learner.schedules import refuse_high_sigma, sigma_schedule
-from hilserl_learner.tasks import make_task
-from so101_description.errors import CellError
+from hilserl_core.contract.tasks import make_task
+from hilserl_core.policy.exploration import refuse_high_sigma, sigma_schedule
+from hilserl_learner.agent.config import agent_config
+from hilserl_learner.training.run_directory import refuse_if_in_use
+from so101_node.errors import CellError
 
-from .evaluation_choice import choose
-from .launch_arguments import EVAL_EPISODES
+from ..evaluation.selection import choose
+from .arguments import EVAL_EPISODES
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class NodeSpec:
     package: str
     executable: str
     parameters: dict = field(default_factory=dict)
-    interactive: bool = False       # reads keys from the terminal
-    restart: bool = False           # started again if it dies; the others go on meanwhile
+    interactive: bool = False  # reads keys from the terminal
+    restart: bool = False  # started again if it dies; the others go on meanwhile
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Plan:
     run_dir: Path
     run_for: float
     environment: dict
-    screen: bool = False            # the operator node wants the terminal for itself
-    note: str = ''                  # what the person should know at the start
+    screen: bool = False  # the operator node wants the terminal for itself
+    note: str = ''  # what the person should know at the start
 
 
 # Discovery stays on this host, numerical libraries of the small nodes stay on one thread.
@@ -52,7 +53,7 @@ ENVIRONMENT = {
 }
 
 
-def plan(command: str, values: dict) -> Plan:
+def make_plan(command: str, values: dict) -> Plan:
     """Turn resolved arguments into nodes. Raises CellError where they do not fit together."""
     run_dir = _run_dir(command, values)
     learns = command == 'record' or (command == 'train' and values['learner'])
@@ -63,31 +64,57 @@ def plan(command: str, values: dict) -> Plan:
     if operator == 'auto':
         operator = 'scripted' if sim else 'person'
     if operator == 'scripted' and not sim:
-        raise CellError('operator:=scripted drives the simulated leader only; use '
-                        'operator:=person with sim:=false')
+        raise CellError(
+            'operator:=scripted drives the simulated leader only; use '
+            'operator:=person with sim:=false'
+        )
     if command == 'train':
         values = values | {'start': _start(values)}
         _check_learning(values)
     evaluations, note = [], ''
     if command == 'eval':
         values = values | {'episodes': values['episodes'] or EVAL_EPISODES}
-        evaluations, note = choose(run_dir, values['checkpoint'], values['policy'],
-                                   values['seed'], values['episodes'])
-    nodes = [*_cell(command, values, run_dir, evaluations),
-             NodeSpec('so101_description', 'kinematics', _kinematics(values)),
-             _actor(command, values, operator, evaluations)]
+        evaluations, note = choose(
+            run_dir, values['checkpoint'], values['policy'], values['seed'], values['episodes']
+        )
+    nodes = [
+        *_cell(command, values, run_dir, evaluations),
+        NodeSpec('so101_description', 'kinematics', _kinematics(values)),
+        _actor(command, values, operator, evaluations),
+    ]
     if learns:
         nodes.append(_learner(command, values, run_dir))
     if operator == 'scripted' and command != 'preflight':
-        nodes.append(NodeSpec('so101_sim', 'scripted_operator', {
-            'seed': values['seed'], 'role': _ROLES[command], 'task': values['task'],
-            'world': values['world']}))
+        nodes.append(
+            NodeSpec(
+                'so101_sim',
+                'scripted_operator',
+                {
+                    'seed': values['seed'],
+                    'role': _ROLES[command],
+                    'task': values['task'],
+                    'world': values['world'],
+                },
+            )
+        )
     if command != 'preflight':
-        nodes.append(NodeSpec('hilserl_actor', 'operator', {
-            'screen': values['screen'], 'hand': sim and operator == 'person'}, interactive=True))
-    return Plan(tuple(nodes), values['namespace'], run_dir, values['run_for'],
-                {name: os.environ.get(name) or value for name, value in ENVIRONMENT.items()},
-                values['screen'] != 'plain' and command != 'preflight', note)
+        nodes.append(
+            NodeSpec(
+                'hilserl_actor',
+                'operator',
+                {'screen': values['screen'], 'hand': sim and operator == 'person'},
+                interactive=True,
+            )
+        )
+    return Plan(
+        tuple(nodes),
+        values['namespace'],
+        run_dir,
+        values['run_for'],
+        {name: os.environ.get(name) or value for name, value in ENVIRONMENT.items()},
+        values['screen'] != 'plain' and command != 'preflight',
+        note,
+    )
 
 
 def _start(values: dict) -> str:
@@ -109,14 +136,19 @@ def _check_learning(values: dict) -> None:
     if cells and not values['learner']:
         raise CellError('actors:= is for the cell that has the learner, not with learner:=false')
     if cells and values['namespace'].strip('/') not in cells:
-        raise CellError(f'actors:={values["actors"]} lacks this cell itself: start it with '
-                        f'namespace:={cells[0]}')
+        raise CellError(
+            f'actors:={values["actors"]} lacks this cell itself: start it with '
+            f'namespace:={cells[0]}'
+        )
     updates = values['pretrain_updates']
     if updates != 'auto' and not updates.isdecimal():
         raise CellError(f'pretrain_updates:={updates} is neither auto nor a whole number')
     agent_config(values['algorithm'], values['agent_options'])
-    refuse_high_sigma(values['start'], sigma_schedule(values['start'], values['sigma']),
-                      values['allow_high_sigma'])
+    refuse_high_sigma(
+        values['start'],
+        sigma_schedule(values['start'], values['sigma']),
+        values['allow_high_sigma'],
+    )
 
 
 _ROLES = {'train': 'intervene', 'record': 'demonstrate', 'eval': 'watch'}
@@ -130,23 +162,34 @@ def _run_dir(command: str, values: dict) -> Path:
 
 
 def _cell(command: str, values: dict, run_dir: Path, evaluations) -> list[NodeSpec]:
-    driver = {f'{arm}_{what}': values[f'{arm}_{what}']
-              for arm in ('follower', 'leader') for what in ('port', 'calibration')}
+    driver = {
+        f'{arm}_{what}': values[f'{arm}_{what}']
+        for arm in ('follower', 'leader')
+        for what in ('port', 'calibration')
+    }
     if not values['sim']:
         for name in ('follower_port', 'follower_calibration'):
             if not driver[name]:
                 raise CellError(f'sim:=false needs {name}:=...')
-        return [NodeSpec('so101_driver', 'driver', driver),
-                NodeSpec('so101_driver', 'camera', {
+        return [
+            NodeSpec('so101_driver', 'driver', driver),
+            NodeSpec(
+                'so101_driver',
+                'camera',
+                {
                     'device': values['camera_device'],
                     'calibration': values['camera_calibration'],
-                    **{name.removeprefix('image_'): v for name, v in _image(False).items()}})]
+                    **{name.removeprefix('image_'): v for name, v in _image(False).items()},
+                },
+            ),
+        ]
     real_only = driver | {'camera_calibration': values['camera_calibration']}
     given = sorted(name for name, value in real_only.items() if value)
     if given:
         raise CellError(f'{given[0]} is for the real cell: add sim:=false')
     from so101_sim import calibration_path
     from so101_sim.worlds import find_world
+
     ports = run_dir / f'sim-{command}' / values['namespace'].strip('/')
     for arm in ('follower', 'leader'):
         driver[f'{arm}_port'] = str(ports / arm)
@@ -154,10 +197,15 @@ def _cell(command: str, values: dict, run_dir: Path, evaluations) -> list[NodeSp
     # An emulated servo shares two cores with all the rest; a real one answers in 1 ms.
     driver['answer_timeout'] = 0.01
     find_world(values['world'])
-    world = {'seed': values['seed'], 'task': values['task'], 'world': values['world'],
-             **_image(True), 'follower_port': driver['follower_port'],
-             'leader_port': driver['leader_port']}
-    if evaluations:     # each of them sees the same situations
+    world = {
+        'seed': values['seed'],
+        'task': values['task'],
+        'world': values['world'],
+        **_image(True),
+        'follower_port': driver['follower_port'],
+        'leader_port': driver['leader_port'],
+    }
+    if evaluations:  # each of them sees the same situations
         world['situations'] = values['episodes']
     return [NodeSpec('so101_sim', 'world', world), NodeSpec('so101_driver', 'driver', driver)]
 
@@ -169,8 +217,12 @@ def _image(sim: bool) -> dict:
 
 
 def _task(values: dict) -> dict:
-    return {'task': values['task'], **_image(values['sim']), 'rate': values['rate'],
-            'frame_size': values['frame_size']}
+    return {
+        'task': values['task'],
+        **_image(values['sim']),
+        'rate': values['rate'],
+        'frame_size': values['frame_size'],
+    }
 
 
 def _kinematics(values: dict) -> dict:
@@ -181,16 +233,21 @@ def _kinematics(values: dict) -> dict:
 def _actor(command, values, operator, evaluations) -> NodeSpec:
     sim = values['sim']
     parameters = {
-        **_task(values), 'seed': values['seed'], 'role': command,
+        **_task(values),
+        'seed': values['seed'],
+        'role': command,
         'reward': 'topic' if sim else 'operator',
         'leader': sim or bool(values['leader_port']),
         # A scripted operator cannot press a key before it is asked to.
-        'auto_start': operator == 'scripted' and command != 'preflight'}
+        'auto_start': operator == 'scripted' and command != 'preflight',
+    }
     if command == 'eval':
         parameters |= {
             'policy': ','.join(str(one.policy) for one in evaluations),
             'results': ','.join(str(one.directory) for one in evaluations),
-            'keep': values['keep'], 'world': values['world'] if sim else 'real'}
+            'keep': values['keep'],
+            'world': values['world'] if sim else 'real',
+        }
     else:
         parameters['start'] = values.get('start', 'scratch')
         parameters['sigma'] = values.get('sigma', '')
@@ -199,15 +256,34 @@ def _actor(command, values, operator, evaluations) -> NodeSpec:
 
 
 def _learner(command, values, run_dir) -> NodeSpec:
-    parameters = {'run_dir': str(run_dir), 'seed': values['seed'], **_task(values),
-                  'world': values['world'] if values['sim'] else 'real'}
+    parameters = {
+        'run_dir': str(run_dir),
+        'seed': values['seed'],
+        **_task(values),
+        'world': values['world'] if values['sim'] else 'real',
+    }
     if command == 'record':
         parameters['update_ratio'] = 0.0
     else:
-        parameters.update({name: values[name] for name in (
-            'start', 'demos', 'unlabelled', 'actors', 'pretrained', 'update_ratio', 'device',
-            'algorithm',
-            'agent_options', 'encoder', 'sigma', 'allow_high_sigma')})
+        parameters.update(
+            {
+                name: values[name]
+                for name in (
+                    'start',
+                    'demos',
+                    'unlabelled',
+                    'actors',
+                    'pretrained',
+                    'update_ratio',
+                    'device',
+                    'algorithm',
+                    'agent_options',
+                    'encoder',
+                    'sigma',
+                    'allow_high_sigma',
+                )
+            }
+        )
         if values['pretrain_updates'] != 'auto':
             parameters['pretrain_updates'] = int(values['pretrain_updates'])
     return NodeSpec('hilserl_learner', 'learner', parameters, restart=True)

@@ -1,11 +1,12 @@
 """Whether a part of the cell that died is started again: one rule, for `./cell` and the launch
 files. A part that ends in order, or cannot even start, is not: its reason is for the person.
 """
+
 import time
 
-UP = 10.0           # s; what a part says about its arguments and files, it has said by then
-STEADY = 300.0      # s after which earlier deaths no longer count
-DELAYS = (0.5, 2.0, 8.0)        # s before each further start
+UP = 10.0  # s; what a part says about its arguments and files, it has said by then
+STEADY = 300.0  # s after which earlier deaths no longer count
+DELAYS = (0.5, 2.0, 8.0)  # s before each further start
 
 
 class Restarts:

@@ -3,6 +3,7 @@
 Starts what `bringup` says, passes Ctrl-C on, and ends everything when one part ends, unless that
 part may be started again. Nodes write straight to this terminal; nothing goes through a shell.
 """
+
 import argparse
 import json
 import os
@@ -12,31 +13,38 @@ import subprocess
 import sys
 import time
 
-from ament_index_python.packages import get_package_prefix, PackageNotFoundError
-from so101_description.errors import CellError
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 
-from . import bringup, launch_arguments
-from .restarts import Restarts
+from so101_node.errors import CellError
 
-GRACE = 4.5     # s from the first signal to SIGKILL
+from . import arguments
+from .plan import NodeSpec, Plan, make_plan
+from .restart_policy import Restarts
+
+GRACE = 4.5  # s from the first signal to SIGKILL
 
 
 def main(argv=None) -> int:
     """Run one command to its end; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog='./cell', formatter_class=argparse.RawDescriptionHelpFormatter,
-        description='Start the cell. Arguments are the same as those of ros2 launch.')
+        prog='./cell',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description='Start the cell. Arguments are the same as those of ros2 launch.',
+    )
     commands = parser.add_subparsers(dest='command', required=True)
-    for name in launch_arguments.COMMANDS:
+    for name in arguments.COMMANDS:
         command = commands.add_parser(
-            name, formatter_class=argparse.RawDescriptionHelpFormatter,
-            help=launch_arguments.SUMMARIES[name], description=launch_arguments.SUMMARIES[name],
-            epilog=argument_texts(name))
+            name,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            help=arguments.SUMMARIES[name],
+            description=arguments.SUMMARIES[name],
+            epilog=argument_texts(name),
+        )
         command.add_argument('arguments', nargs='*', metavar='name:=value')
     options = parser.parse_args(argv)
     try:
-        values = launch_arguments.parse(options.command, options.arguments)
-        plan = bringup.plan(options.command, values)
+        values = arguments.parse(options.command, options.arguments)
+        plan = make_plan(options.command, values)
         return Supervisor(plan).run()
     except CellError as error:
         print(f'cell {options.command}: {error}', file=sys.stderr)
@@ -46,14 +54,15 @@ def main(argv=None) -> int:
 def argument_texts(command: str) -> str:
     """Return the list of arguments that --help prints."""
     lines = ['arguments:']
-    for argument in launch_arguments.arguments(command):
+    for argument in arguments.arguments(command):
         choices = f' ({"|".join(argument.choices)})' if argument.choices else ''
-        lines.append(f'  {argument.name}:={argument.default}{choices}\n'
-                     f'      {argument.description}')
+        lines.append(
+            f'  {argument.name}:={argument.default}{choices}\n      {argument.description}'
+        )
     return '\n'.join(lines)
 
 
-def command_line(spec: bringup.NodeSpec, namespace: str) -> list[str]:
+def command_line(spec: NodeSpec, namespace: str) -> list[str]:
     """Return the words that start one node."""
     try:
         prefix = Path(get_package_prefix(spec.package))
@@ -63,26 +72,28 @@ def command_line(spec: bringup.NodeSpec, namespace: str) -> list[str]:
     if namespace:
         words += ['-r', f'__ns:=/{namespace.strip("/")}']
     for name, value in spec.parameters.items():
-        words += ['-p', f'{name}:={json.dumps(value)}']     # JSON scalars are YAML scalars
+        words += ['-p', f'{name}:={json.dumps(value)}']  # JSON scalars are YAML scalars
     return words
 
 
 class Supervisor:
     """The running processes of one plan."""
 
-    def __init__(self, plan: bringup.Plan):
+    def __init__(self, plan: Plan):
         self.plan = plan
         self.children: dict[str, subprocess.Popen] = {}
         self.signalled = ''
         self.logs: dict[str, Path] = {}
-        self._lines: dict[str, tuple[bringup.NodeSpec, list[str]]] = {}
+        self._lines: dict[str, tuple[NodeSpec, list[str]]] = {}
         self._restarts: dict[str, Restarts] = {}
-        self._due: dict[str, float] = {}        # parts to be started again, and when
+        self._due: dict[str, float] = {}  # parts to be started again, and when
 
     def run(self) -> int:
         """Start, watch, stop. 0 if asked to stop (or done) and every process ended with 0."""
-        self._lines = {spec.executable: (spec, command_line(spec, self.plan.namespace))
-                       for spec in self.plan.nodes}
+        self._lines = {
+            spec.executable: (spec, command_line(spec, self.plan.namespace))
+            for spec in self.plan.nodes
+        }
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
         if self.plan.note:
@@ -104,19 +115,24 @@ class Supervisor:
     def _start(self, name: str) -> None:
         spec, words = self._lines[name]
         self.children[name] = subprocess.Popen(
-            words, env={**os.environ, **self.plan.environment},
-            stdin=None if spec.interactive else subprocess.DEVNULL, **self._output(spec))
+            words,
+            env={**os.environ, **self.plan.environment},
+            stdin=None if spec.interactive else subprocess.DEVNULL,
+            **self._output(spec),
+        )
 
-    def _output(self, spec: bringup.NodeSpec) -> dict:
+    def _output(self, spec: NodeSpec) -> dict:
         """A screen on this terminal leaves no room for what the other nodes print."""
         if spec.interactive or not (self.plan.screen and sys.stdout.isatty()):
             return {}
         path = self.plan.run_dir / 'log' / f'{spec.executable}.txt'
         path.parent.mkdir(parents=True, exist_ok=True)
-        again = spec.executable in self.logs        # what it died of stays
+        again = spec.executable in self.logs  # what it died of stays
         self.logs[spec.executable] = path
-        return {'stdout': open(path, 'a' if again else 'w', encoding='utf-8'),
-                'stderr': subprocess.STDOUT}
+        return {
+            'stdout': open(path, 'a' if again else 'w', encoding='utf-8'),
+            'stderr': subprocess.STDOUT,
+        }
 
     def _on_signal(self, number, _frame) -> None:
         self.signalled = signal.Signals(number).name
@@ -144,8 +160,9 @@ class Supervisor:
         delay = self._restarts[name].after(child.returncode) if name in self._restarts else None
         if delay is None:
             return False
-        print(f'cell: {name} died ({_ending(child)}); starting it again in {delay:g} s',
-              flush=True)
+        print(
+            f'cell: {name} died ({_ending(child)}); starting it again in {delay:g} s', flush=True
+        )
         self._due[name] = time.monotonic() + delay
         return True
 

@@ -1,7 +1,8 @@
 """All evaluations of a run in one picture: success with its interval against steps of the run."""
+
 from pathlib import Path
 
-from .evaluation import read, REPORT
+from .report import REPORT, read
 
 PICTURE = 'success.png'
 
@@ -11,33 +12,50 @@ def plot(directory: Path) -> Path | None:
 
     CellError for a report that is damaged.
     """
-    from matplotlib.figure import Figure        # half a second, once at the end
+    from matplotlib.figure import Figure  # half a second, once at the end
     from matplotlib.ticker import PercentFormatter
-    reports = [data for file in sorted(directory.glob(f'*/{REPORT}'))
-               if (data := read(file.parent))['episodes']]
+
+    reports = [
+        data
+        for file in sorted(directory.glob(f'*/{REPORT}'))
+        if (data := read(file.parent))['episodes']
+    ]
     if not reports:
         return None
     figure = Figure(figsize=(8, 4.5), dpi=120, layout='constrained')
     axes = figure.add_subplot()
     kinds = sorted({(data['world'], data['seed']) for data in reports})
     for number, (world, seed) in enumerate(kinds):
-        series = sorted((d for d in reports if (d['world'], d['seed']) == (world, seed)),
-                        key=lambda d: d['policy_env_steps'])
+        series = sorted(
+            (d for d in reports if (d['world'], d['seed']) == (world, seed)),
+            key=lambda d: d['policy_env_steps'],
+        )
         steps = [d['policy_env_steps'] for d in series]
         rate = [d['success_rate'] for d in series]
         axes.errorbar(
-            steps, rate, [[r - d['interval'][0] for r, d in zip(rate, series)],
-                          [d['interval'][1] - r for r, d in zip(rate, series)]],
-            fmt='o-', color=f'C{number}', capsize=3, label=f'{world} cell, seed {seed}')
+            steps,
+            rate,
+            [
+                [r - d['interval'][0] for r, d in zip(rate, series)],
+                [d['interval'][1] - r for r, d in zip(rate, series)],
+            ],
+            fmt='o-',
+            color=f'C{number}',
+            capsize=3,
+            label=f'{world} cell, seed {seed}',
+        )
         for data, x, y in zip(series, steps, rate):
             note = f'{data["successes"]}/{data["episodes"]}'
             if not data['complete']:
                 note += f' (of {data["wanted"]})'
             axes.annotate(note, (x, y), (4, -11), textcoords='offset points', fontsize=7)
     updates = [d['policy_updates'] for d in reports]
-    axes.set(xlabel=f'steps of the run ({min(updates):,} to {max(updates):,} updates)',
-             ylabel='success, 95 % interval', ylim=(-0.03, 1.03),
-             title=f'{directory.parent.name}: {reports[0]["task"]}')
+    axes.set(
+        xlabel=f'steps of the run ({min(updates):,} to {max(updates):,} updates)',
+        ylabel='success, 95 % interval',
+        ylim=(-0.03, 1.03),
+        title=f'{directory.parent.name}: {reports[0]["task"]}',
+    )
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.grid(alpha=0.3)
     axes.legend(loc='lower right')

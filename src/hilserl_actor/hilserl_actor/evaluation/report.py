@@ -3,6 +3,7 @@
 It lives in a directory of its own, written after each episode, so that an interrupted one keeps
 what it has and goes on with the situation that comes next.
 """
+
 import csv
 import io
 import json
@@ -10,9 +11,9 @@ import os
 from pathlib import Path
 from statistics import median
 
-from so101_description.errors import CellError
+from so101_node.errors import CellError
 
-from .tally import EpisodeResult, Tally, wilson
+from ..loop.episode_stats import EpisodeResult, Tally, wilson
 
 REPORT, TABLE, BAGS = 'report.json', 'episodes.csv', 'bags'
 FORMAT = 'hilserl-evaluation-1'
@@ -35,8 +36,10 @@ def resumed(directory: Path) -> Tally:
     tally = Tally()
     if (directory / REPORT).exists():
         names = EpisodeResult.__dataclass_fields__
-        tally.results = [EpisodeResult(**{name: row[name] for name in names})
-                         for row in read(directory)['results']]
+        tally.results = [
+            EpisodeResult(**{name: row[name] for name in names})
+            for row in read(directory)['results']
+        ]
     return tally
 
 
@@ -48,24 +51,37 @@ def report(tally: Tally, policy, about: dict, wanted: int, kept: set[str] = froz
     successes, episodes = tally.successes, len(tally.results)
     low, high = wilson(successes, episodes)
     times = [r.seconds for r in tally.results if r.outcome == 'success']
-    summary = (f'{successes} of {episodes} episodes succeeded '
-               f'({100 * successes / max(1, episodes):.0f} %, 95 % interval '
-               f'{100 * low:.0f} to {100 * high:.0f} %)')
+    summary = (
+        f'{successes} of {episodes} episodes succeeded '
+        f'({100 * successes / max(1, episodes):.0f} %, 95 % interval '
+        f'{100 * low:.0f} to {100 * high:.0f} %)'
+    )
     if times:
         summary += f', median time to success {median(times):.1f} s'
     return {
-        'format': FORMAT, 'summary': summary, **about,
-        'task': policy.schema.name, 'schema_hash': policy.schema.hash,
-        'policy_version': policy.version, 'policy_updates': policy.updates,
+        'format': FORMAT,
+        'summary': summary,
+        **about,
+        'task': policy.schema.name,
+        'schema_hash': policy.schema.hash,
+        'policy_version': policy.version,
+        'policy_updates': policy.updates,
         'policy_env_steps': policy.env_steps,
-        'wanted': wanted, 'complete': episodes >= wanted,
-        'episodes': episodes, 'successes': successes,
-        'success_rate': successes / episodes if episodes else None, 'interval': [low, high],
+        'wanted': wanted,
+        'complete': episodes >= wanted,
+        'episodes': episodes,
+        'successes': successes,
+        'success_rate': successes / episodes if episodes else None,
+        'interval': [low, high],
         'median_seconds_to_success': median(times) if times else None,
         'results': [
-            {'situation': number, **result.as_dict(),
-             'bag': f'{BAGS}/{result.episode_id}' if result.episode_id in kept else ''}
-            for number, result in enumerate(tally.results)],
+            {
+                'situation': number,
+                **result.as_dict(),
+                'bag': f'{BAGS}/{result.episode_id}' if result.episode_id in kept else '',
+            }
+            for number, result in enumerate(tally.results)
+        ],
     }
 
 
@@ -83,5 +99,6 @@ def write(data: dict, directory: Path) -> None:
             temporary.write_text(text, encoding='utf-8', newline='')
             os.replace(temporary, directory / name)
     except OSError as error:
-        raise CellError(f'results cannot be written to {directory}: {error}; what was there '
-                        'before is whole') from error
+        raise CellError(
+            f'results cannot be written to {directory}: {error}; what was there before is whole'
+        ) from error

@@ -1,16 +1,17 @@
 """The evaluations of one start, one policy after another; what each episode leaves behind."""
+
 from collections.abc import Callable
 from pathlib import Path
 
-from hilserl_learner.policy import Policy
-from hilserl_learner.recorder import Recorder
-from hilserl_learner.steps import Outcome, StepRecord
-from hilserl_learner.task import TaskSchema
-from so101_description.errors import CellError
+from hilserl_core.bags.recorder import Recorder
+from hilserl_core.contract.steps import Outcome, StepRecord
+from hilserl_core.contract.task import TaskSchema
+from hilserl_core.policy.bundle import Policy
+from so101_node.errors import CellError
 
-from .evaluation import BAGS, report, resumed, write
-from .evaluation_plot import plot
-from .tally import Tally
+from ..loop.episode_stats import Tally
+from .plot import plot
+from .report import BAGS, report, resumed, write
 
 FAILED = (Outcome.FAILURE, Outcome.TIMEOUT)
 JUDGED = (*FAILED, Outcome.SUCCESS)
@@ -23,15 +24,25 @@ class Series:
     else is to stand in the reports. CellError for a policy that does not fit the task.
     """
 
-    def __init__(self, policies: list[Path], directories: list[Path], schema: TaskSchema,
-                 episodes: int, keep: str, about: dict, log: Callable[[str], None],
-                 start_thread: Callable):
+    def __init__(
+        self,
+        policies: list[Path],
+        directories: list[Path],
+        schema: TaskSchema,
+        episodes: int,
+        keep: str,
+        about: dict,
+        log: Callable[[str], None],
+        start_thread: Callable,
+    ):
         self._schema, self._episodes, self._about = schema, episodes, about
         self._kept_outcomes = JUDGED if keep == 'all' else FAILED
         self._log, self._start_thread = log, start_thread
         # all of them now: a damaged one is found before the first episode, not after an hour
-        self._waiting = [(_load(path, schema), path, directory)
-                         for path, directory in zip(policies, directories, strict=True)]
+        self._waiting = [
+            (_load(path, schema), path, directory)
+            for path, directory in zip(policies, directories, strict=True)
+        ]
         self._recorder: Recorder | None = None
         self._episode: list[StepRecord] = []
         self.finished = False
@@ -44,14 +55,16 @@ class Series:
         self.tally: Tally = resumed(self._directory)
         self._written = len(self.tally.results)
         self._kept = {bag.name for bag in (self._directory / BAGS).glob('*/')}
-        self._log(f'evaluating {path}: version {self.policy.version}, {self.policy.updates:,} '
-                  f'updates, {self._written} of {self._episodes} episodes done; results in '
-                  f'{self._directory}')
+        self._log(
+            f'evaluating {path}: version {self.policy.version}, {self.policy.updates:,} '
+            f'updates, {self._written} of {self._episodes} episodes done; results in '
+            f'{self._directory}'
+        )
 
     def take(self, step: StepRecord) -> None:
         """Note a step; an episode that is to be kept goes into a bag when it is over."""
         if self._episode and self._episode[0].episode_id != step.episode_id:
-            self._episode.clear()       # broken off
+            self._episode.clear()  # broken off
         self._episode.append(step)
         if not step.last:
             return
@@ -101,8 +114,10 @@ class Series:
         if data['complete']:
             self._log(data['summary'])
         else:
-            self._log(f'interrupted after {data["episodes"]} of {self._episodes} episodes: '
-                      f'{data["summary"]}; the same command goes on from there')
+            self._log(
+                f'interrupted after {data["episodes"]} of {self._episodes} episodes: '
+                f'{data["summary"]}; the same command goes on from there'
+            )
 
 
 def _load(path: Path, schema: TaskSchema) -> Policy:

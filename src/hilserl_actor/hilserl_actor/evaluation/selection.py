@@ -1,11 +1,12 @@
 """Which policies an evaluation is of, and where their results belong. Changes nothing on disk."""
+
 from dataclasses import dataclass
 import hashlib
 from pathlib import Path
 
-from so101_description.errors import CellError
+from so101_node.errors import CellError
 
-from .evaluation import read, REPORT
+from .report import REPORT, read
 
 POLICY = 'policy.safetensors'
 
@@ -19,8 +20,9 @@ class Planned:
     done: int
 
 
-def choose(run_dir: Path, checkpoint: str, policy: str, seed: int,
-           episodes: int) -> tuple[list[Planned], str]:
+def choose(
+    run_dir: Path, checkpoint: str, policy: str, seed: int, episodes: int
+) -> tuple[list[Planned], str]:
     """The evaluations that are asked for, and a sentence on them.
 
     checkpoint: 'best', 'latest', a checkpoint's name, 'all' (what is complete is not repeated),
@@ -38,29 +40,34 @@ def choose(run_dir: Path, checkpoint: str, policy: str, seed: int,
         return _all(directory, results, seed, episodes)
     word = checkpoint or ('best' if (directory / 'best').exists() else 'latest')
     if not (directory / word / POLICY).is_file():
-        raise CellError(f'there is no checkpoint {directory / word}; name a trained run (run:=), '
-                        'one of its checkpoints (./cell checkpoints RUN), or a policy bundle '
-                        '(policy:=)')
+        raise CellError(
+            f'there is no checkpoint {directory / word}; name a trained run (run:=), '
+            'one of its checkpoints (./cell checkpoints RUN), or a policy bundle '
+            '(policy:=)'
+        )
     resolved = (directory / word).resolve()
     one = _planned(results, resolved / POLICY, seed, episodes, True)
     which = f' ({word})' if word != resolved.name else ''
     return [one], f'evaluating checkpoint {resolved.name}{which} of {run_dir.name}{_from(one)}'
 
 
-def _all(directory: Path, results: Path, seed: int,
-         episodes: int) -> tuple[list[Planned], str]:
-    from hilserl_learner.checkpoints import Checkpoints     # and torch: seconds
+def _all(directory: Path, results: Path, seed: int, episodes: int) -> tuple[list[Planned], str]:
+    from hilserl_learner.training.checkpoints import Checkpoints
+
     names = Checkpoints(directory).names() if directory.is_dir() else []
     if not names:
         raise CellError(f'there is no checkpoint in {directory}; name a trained run (run:=)')
-    every = [_planned(results, directory / name / POLICY, seed, episodes, False)
-             for name in names]
+    every = [_planned(results, directory / name / POLICY, seed, episodes, False) for name in names]
     open_ones = [one for one in every if one.done < episodes]
     if not open_ones:
-        raise CellError(f'all {len(names)} checkpoints are evaluated with seed:={seed} and '
-                        f'episodes:={episodes} already: {results}')
-    return open_ones, (f'evaluating {len(open_ones)} of {len(names)} checkpoints of '
-                       f'{directory.parent.name}{_from(open_ones[0])}')
+        raise CellError(
+            f'all {len(names)} checkpoints are evaluated with seed:={seed} and '
+            f'episodes:={episodes} already: {results}'
+        )
+    return open_ones, (
+        f'evaluating {len(open_ones)} of {len(names)} checkpoints of '
+        f'{directory.parent.name}{_from(open_ones[0])}'
+    )
 
 
 def _from(one: Planned) -> str:

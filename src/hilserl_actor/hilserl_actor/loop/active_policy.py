@@ -1,7 +1,8 @@
 """The policy that drives, and the one that takes over from it at the next tick."""
+
 from collections import deque
 
-from hilserl_learner.policy import Policy
+from hilserl_core.policy.bundle import Policy
 
 
 class PolicySeat:
@@ -10,7 +11,7 @@ class PolicySeat:
     def __init__(self):
         self.policy: Policy | None = None
         self.applied = 0
-        self.latencies: deque[float] = deque(maxlen=100)    # s, from publication to driving
+        self.latencies: deque[float] = deque(maxlen=100)  # s, from publication to driving
         self._offered: deque[tuple[Policy, int]] = deque(maxlen=1)
 
     @property

@@ -3,24 +3,26 @@
 A human's action and a policy's take the same way: action, clipped, through the kinematics to a
 joint target, sent, stored. What cannot be computed is neither executed nor recorded.
 """
+
 from collections import deque
 from dataclasses import dataclass
 import threading
 import time
 
-from hilserl_learner.policy import Policy
-from hilserl_learner.steps import Outcome, Source
-from hilserl_learner.task import TaskSchema
 import numpy as np
-from so101_description.errors import CellError
 
-from . import reset_path
+from hilserl_core.contract.steps import Outcome, Source
+from hilserl_core.contract.task import TaskSchema
+from hilserl_core.policy.bundle import Policy
+from so101_node.errors import CellError
+
+from . import reset_motion
+from .active_policy import PolicySeat
 from .episode import Episode, Sensed
-from .grab import Grab
+from .episode_stats import Tally
+from .interfaces import Arms, Kinematics, KinematicsLost, Verdict
+from .leader_grab import Grab
 from .modes import Mode, ModeMachine
-from .policy_seat import PolicySeat
-from .ports import Arms, Kinematics, KinematicsLost, Verdict
-from .tally import Tally
 
 
 @dataclass
@@ -33,45 +35,62 @@ class Decision:
     sigma: float = 0.0
 
 
-_OUTCOMES = {'success': Outcome.SUCCESS, 'failure': Outcome.FAILURE, 'timeout': Outcome.TIMEOUT,
-             'discard': Outcome.DISCARDED, 'fault': Outcome.NONE, 'pause': Outcome.NONE,
-             'estop': Outcome.NONE}
+_OUTCOMES = {
+    'success': Outcome.SUCCESS,
+    'failure': Outcome.FAILURE,
+    'timeout': Outcome.TIMEOUT,
+    'discard': Outcome.DISCARDED,
+    'fault': Outcome.NONE,
+    'pause': Outcome.NONE,
+    'estop': Outcome.NONE,
+}
 _TERMINAL = ('success', 'failure')
 GRABBED = 'the leader was grabbed'
-BLIND_TIME = 0.5        # s in a row; then the episode is over
-BACK_TIME = 1.0         # s after that until all is taken for back: commands, too, are heard again
-MESSAGE_TIME = 5.0      # s that a message stays in the status
+BLIND_TIME = 0.5  # s in a row; then the episode is over
+BACK_TIME = 1.0  # s after that until all is taken for back: commands, too, are heard again
+MESSAGE_TIME = 5.0  # s that a message stays in the status
 IN_EPISODE = (Mode.POLICY, Mode.HUMAN, Mode.EVAL)
 
 
 class ControlLoop:
     """Everything that one tick decides. `tick` is called by one thread; requests by any."""
 
-    def __init__(self, schema: TaskSchema, role: str, kinematics: Kinematics, arms: Arms,
-                 sigma, emit, log, seed: int, ready_time: float = 0.0, clock=time.monotonic):
+    def __init__(
+        self,
+        schema: TaskSchema,
+        role: str,
+        kinematics: Kinematics,
+        arms: Arms,
+        sigma,
+        emit,
+        log,
+        seed: int,
+        ready_time: float = 0.0,
+        clock=time.monotonic,
+    ):
         self.schema, self.role = schema, role
         self.kinematics, self.arms, self.sigma = kinematics, arms, sigma
         self.machine = ModeMachine(log)
         self.tally = Tally()
         self.seat = PolicySeat()
-        self.env_steps = 0              # of the run, known to the learner or made here
+        self.env_steps = 0  # of the run, known to the learner or made here
         self.dropped = 0
         self._message, self._message_at = '', 0.0
         self.sigma_now = 0.0
         self.episode: Episode | None = None
-        self.reference: np.ndarray | None = None    # the follower's last joint target
-        self._emit, self._clock = emit, clock     # s, steady
+        self.reference: np.ndarray | None = None  # the follower's last joint target
+        self._emit, self._clock = emit, clock  # s, steady
         self._log = log
         self._seed, self._rng = seed, np.random.default_rng(seed)
-        self._path: reset_path.ResetPath | None = None
+        self._path: reset_motion.ResetPath | None = None
         self._path_since = 0.0
-        self._untaken = 0               # commands in a row on the way, of a reset
-        self._clutch: tuple[np.ndarray, np.ndarray] | None = None   # leader, reference at entry
-        self._guided = None             # waits for the action that the leader showed
+        self._untaken = 0  # commands in a row on the way, of a reset
+        self._clutch: tuple[np.ndarray, np.ndarray] | None = None  # leader, reference at entry
+        self._guided = None  # waits for the action that the leader showed
         self._grab = Grab(schema.rate)
         self._held_by_grab = False
         self._blind_ticks, self._blind_limit = 0, round(BLIND_TIME * schema.rate)
-        self._back_ticks, self._back_limit = 0, round(BACK_TIME * schema.rate)   # down to 0
+        self._back_ticks, self._back_limit = 0, round(BACK_TIME * schema.rate)  # down to 0
         self._ready_ticks, self._ready_limit = 0, round(ready_time * schema.rate)
         self._requests: deque[tuple[str, str]] = deque()
         self._lock = threading.Lock()
@@ -131,7 +150,7 @@ class ControlLoop:
         """Stand in for `tick` when nothing fresh was seen: command nothing, record nothing."""
         self._guided = None
         self._hold(reason)
-        with self._lock:    # an emergency stop does not wait for a camera
+        with self._lock:  # an emergency stop does not wait for a camera
             stop = [r for r in self._requests if r[0] == 'estop']
         if stop:
             self._leave_episode_blind()
@@ -167,7 +186,7 @@ class ControlLoop:
         except CellError as error:
             if self.episode is not None or isinstance(error, KinematicsLost):
                 self._hold(str(error))
-            else:       # the way to the start is barred
+            else:  # the way to the start is barred
                 self.message = str(error)
                 self._path = None
                 self.machine.fire('fault', str(error))
@@ -184,8 +203,8 @@ class ControlLoop:
                 self._leave_episode_blind()
                 self.machine.fire('fault', reason)
         if self._blind_ticks == self._blind_limit:
-            self._path = None       # a reset starts over from where the arm is then
-            self._torque.clear()    # a driver that comes back may not know of it
+            self._path = None  # a reset starts over from where the arm is then
+            self._torque.clear()  # a driver that comes back may not know of it
             self._back_ticks = self._back_limit
 
     def _feel(self, sensed: Sensed) -> None:
@@ -194,8 +213,11 @@ class ControlLoop:
             return
         if self.machine.mode is Mode.POLICY and self._grab.grabbed(sensed.leader):
             self.request('intervene', GRABBED)
-        elif (self.machine.mode is Mode.HUMAN and self._held_by_grab
-                and self._grab.let_go(sensed.leader)):
+        elif (
+            self.machine.mode is Mode.HUMAN
+            and self._held_by_grab
+            and self._grab.let_go(sensed.leader)
+        ):
             self.request('release', 'the leader was let go')
 
     def _apply_requests(self, sensed: Sensed) -> None:
@@ -245,8 +267,10 @@ class ControlLoop:
                 self._on_entry(sensed, cause)
         if not taken:
             self.arms.command('follower', self.reference)
-            raise CellError('the driver did not take the last command within a period; it is sent '
-                            'again, and its step is not recorded')
+            raise CellError(
+                'the driver did not take the last command within a period; it is sent '
+                'again, and its step is not recorded'
+            )
         self._act(sensed, state)
 
     def _act(self, sensed: Sensed, state: np.ndarray) -> None:
@@ -254,8 +278,9 @@ class ControlLoop:
         target = self.kinematics.joint_target(sensed.position, self.reference, decision.action)
         self.arms.command('follower', target)
         self.reference = np.asarray(target, np.float64)
-        self.episode.act(sensed, state, decision.action, decision.source, decision.version,
-                         decision.sigma)
+        self.episode.act(
+            sensed, state, decision.action, decision.source, decision.version, decision.sigma
+        )
         self.env_steps += 1
 
     def _decide(self, sensed: Sensed, state: np.ndarray) -> Decision:
@@ -263,8 +288,11 @@ class ControlLoop:
             if sensed.leader is None:
                 raise CellError('the leader arm stopped reporting; the follower holds')
             guided, self._guided = self._guided, None
-            action = guided() if guided else self.kinematics.action(
-                sensed.leader, self.reference, *self._clutch)
+            action = (
+                guided()
+                if guided
+                else self.kinematics.action(sensed.leader, self.reference, *self._clutch)
+            )
             return Decision(np.clip(action, -1.0, 1.0).astype(np.float32), Source.HUMAN)
         self.sigma_now = 0.0 if self.machine.mode is Mode.EVAL else self.sigma(self.env_steps)
         action = self.policy.act(list(sensed.images), state, self.sigma_now, self._rng)
@@ -295,28 +323,35 @@ class ControlLoop:
             # The path starts where the arm is, not where it was last told to be.
             self.reference = sensed.position.copy()
             # The start follows from the episode's number alone: two evaluations have the same.
-            self._path = reset_path.plan(
-                self.schema, sensed.position, sensed.tool, self.kinematics.solve,
-                np.random.default_rng((self._seed, len(self.tally.results))))
+            self._path = reset_motion.plan(
+                self.schema,
+                sensed.position,
+                sensed.tool,
+                self.kinematics.solve,
+                np.random.default_rng((self._seed, len(self.tally.results))),
+            )
             self._path_since = self._clock()
         if not self._torque.get('follower'):
-            return      # switched on at the end of this tick; its goal is then where it is
+            return  # switched on at the end of this tick; its goal is then where it is
         self._untaken = 0 if self.arms.taken() else self._untaken + 1
         if self._untaken > self.schema.rate:
-            self.message = ('the driver takes no commands; its log and /diagnostics say why, and '
-                            'follower/clear_faults clears a fault')
+            self.message = (
+                'the driver takes no commands; its log and /diagnostics say why, and '
+                'follower/clear_faults clears a fault'
+            )
         self.reference = self._path.next(sensed.position)
         self.arms.command('follower', self.reference)
         if self._path.arrived:
             self._path = None
             self._ready_ticks = 0
             self.machine.fire('arrived', 'at the start pose')
-        elif self._clock() - self._path_since > reset_path.TIMEOUT:
+        elif self._clock() - self._path_since > reset_motion.TIMEOUT:
             worst = int(np.abs(sensed.position - self._path.goal)[:5].argmax())
             raise CellError(
                 f'reset: joint {worst + 1} is {abs(sensed.position - self._path.goal)[worst]:.2f} '
-                f'rad from the start pose after {reset_path.TIMEOUT:.0f} s (limit '
-                f'{reset_path.TOLERANCE}); free the arm and start again')
+                f'rad from the start pose after {reset_motion.TIMEOUT:.0f} s (limit '
+                f'{reset_motion.TOLERANCE}); free the arm and start again'
+            )
 
     def _apply_torque(self) -> None:
         wanted = {'leader': self.machine.row.leader_torque}

@@ -1,17 +1,24 @@
 """How good a recorded episode is as a demonstration, from its steps alone."""
-from hilserl_learner.steps import Outcome, StepRecord
-from hilserl_learner.task import TaskSchema
+
 import numpy as np
 
-SHORT = 1.0             # s
-DROPPED = 0.05          # share of steps
-SATURATED = 0.5         # share of action components
-STILL = 0.1             # share of moving steps
-TOOL_MOVED = 0.001      # m from one step to the next
-GRIPPER_MOVED = 0.01    # rad
+from hilserl_core.contract.steps import Outcome, StepRecord
+from hilserl_core.contract.task import TaskSchema
 
-WORDS = {Outcome.NONE: 'broken off', Outcome.SUCCESS: 'success', Outcome.FAILURE: 'failure',
-         Outcome.TIMEOUT: 'time is up', Outcome.DISCARDED: 'discarded'}
+SHORT = 1.0  # s
+DROPPED = 0.05  # share of steps
+SATURATED = 0.5  # share of action components
+STILL = 0.1  # share of moving steps
+TOOL_MOVED = 0.001  # m from one step to the next
+GRIPPER_MOVED = 0.01  # rad
+
+WORDS = {
+    Outcome.NONE: 'broken off',
+    Outcome.SUCCESS: 'success',
+    Outcome.FAILURE: 'failure',
+    Outcome.TIMEOUT: 'time is up',
+    Outcome.DISCARDED: 'discarded',
+}
 
 
 class Quality:
@@ -21,7 +28,7 @@ class Quality:
         self._schema = schema
         self._moving = [schema.state_names.index(f'tool.{axis}') for axis in 'xyz']
         self._gripper = schema.state_names.index('gripper.position')
-        self._records: list[tuple[int, np.ndarray]] = []    # stamp, state
+        self._records: list[tuple[int, np.ndarray]] = []  # stamp, state
         self.episode_id = ''
         self.outcome = Outcome.NONE
         self.steps = self.dropped = self.saturated = 0
@@ -53,7 +60,8 @@ class Quality:
         states = np.array([state for _, state in self._records])
         change = np.abs(np.diff(states, axis=0))
         moved = (change[:, self._moving].max(1, initial=0.0) > TOOL_MOVED) | (
-            change[:, self._gripper] > GRIPPER_MOVED)
+            change[:, self._gripper] > GRIPPER_MOVED
+        )
         return float(moved.mean()) if len(moved) else 0.0
 
     def gaps(self) -> list[float]:
@@ -64,10 +72,17 @@ class Quality:
     def sentence(self) -> str:
         """Outcome and figures, for the operator."""
         gaps = self.gaps()
-        gap = (f'{len(gaps)} gaps, the longest {max(gaps):.1f} s' if len(gaps) > 1
-               else f'a gap of {gaps[0]:.1f} s' if gaps else 'no gap')
-        return (f'{WORDS[self.outcome]}, {self.steps} steps in {self.seconds:.1f} s, {gap}, '
-                f'saturated {100 * self.saturation:.0f} %, moving {100 * self.moving:.0f} %')
+        gap = (
+            f'{len(gaps)} gaps, the longest {max(gaps):.1f} s'
+            if len(gaps) > 1
+            else f'a gap of {gaps[0]:.1f} s'
+            if gaps
+            else 'no gap'
+        )
+        return (
+            f'{WORDS[self.outcome]}, {self.steps} steps in {self.seconds:.1f} s, {gap}, '
+            f'saturated {100 * self.saturation:.0f} %, moving {100 * self.moving:.0f} %'
+        )
 
     def warnings(self) -> list[str]:
         """What makes it a poor demonstration."""

@@ -4,14 +4,16 @@ A step is emitted when the observation that followed its action is in. An action
 consequence was not seen in time is dropped; the index then jumps, so that nobody takes the
 neighbours for successors.
 """
+
 from dataclasses import dataclass, replace
 import os
 import time
 
-from hilserl_learner.observe import state_vector
-from hilserl_learner.steps import Outcome, Source, StepRecord
-from hilserl_learner.task import TaskSchema
 import numpy as np
+
+from hilserl_core.contract.observation import state_vector
+from hilserl_core.contract.steps import Outcome, Source, StepRecord
+from hilserl_core.contract.task import TaskSchema
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,11 +21,11 @@ class Sensed:
     """What the cell looked like at one tick. Stamps: ns of the ROS clock."""
 
     stamp: int
-    images: tuple[np.ndarray, ...]      # (height, width, 3) uint8, at the task's resolution
+    images: tuple[np.ndarray, ...]  # (height, width, 3) uint8, at the task's resolution
     image_stamps: tuple[int, ...]
-    position: np.ndarray                # (6,) rad, the follower as measured
-    tool: np.ndarray                    # (3,) m, of the measured pose, base_link
-    leader: np.ndarray | None = None    # (6,) rad, as measured; None: there is no leader
+    position: np.ndarray  # (6,) rad, the follower as measured
+    tool: np.ndarray  # (3,) m, of the measured pose, base_link
+    leader: np.ndarray | None = None  # (6,) rad, as measured; None: there is no leader
 
 
 class Episode:
@@ -32,20 +34,27 @@ class Episode:
     def __init__(self, schema: TaskSchema, emit, started: float):
         self.schema = schema
         self.id = time.strftime('%Y%m%dT%H%M%S', time.gmtime()) + '-' + os.urandom(4).hex()
-        self.started = started          # s of the loop's clock
-        self.index = 0                  # of the next step
+        self.started = started  # s of the loop's clock
+        self.index = 0  # of the next step
         self.human_steps = 0
-        self.steps = 0                  # emitted with an action
-        self.saturated = 0              # action components at +-1
+        self.steps = 0  # emitted with an action
+        self.saturated = 0  # action components at +-1
         self.dropped = 0
         self._emit = emit
         self._pending: StepRecord | None = None
-        self._unfollowed: StepRecord | None = None      # the last action's, after a drop
+        self._unfollowed: StepRecord | None = None  # the last action's, after a drop
         self._previous_action = np.zeros(len(schema.action_names), np.float32)
         self._blank = StepRecord(
-            stamp=0, schema_hash=schema.hash, episode_id=self.id, index=0,
-            cameras=tuple(camera.name for camera in schema.cameras), image_stamps=(), images=(),
-            state=np.empty(0, np.float32), action=np.empty(0, np.float32))
+            stamp=0,
+            schema_hash=schema.hash,
+            episode_id=self.id,
+            index=0,
+            cameras=tuple(camera.name for camera in schema.cameras),
+            image_stamps=(),
+            images=(),
+            state=np.empty(0, np.float32),
+            action=np.empty(0, np.float32),
+        )
 
     def observe(self, sensed: Sensed, reference: np.ndarray) -> np.ndarray:
         """State vector (S,) float32 of this tick; `reference` is the commanded pose (6,) rad."""
@@ -54,10 +63,17 @@ class Episode:
     def act(self, sensed: Sensed, state, action, source: Source, version: int, sigma: float):
         """Note the action that is executed from this observation."""
         self._pending = replace(
-            self._blank, stamp=sensed.stamp, index=self.index, images=sensed.images,
-            image_stamps=sensed.image_stamps, state=state,
-            action=np.asarray(action, np.float32).copy(), source=source,
-            policy_version=version, sigma=sigma)
+            self._blank,
+            stamp=sensed.stamp,
+            index=self.index,
+            images=sensed.images,
+            image_stamps=sensed.image_stamps,
+            state=state,
+            action=np.asarray(action, np.float32).copy(),
+            source=source,
+            policy_version=version,
+            sigma=sigma,
+        )
         self._unfollowed, self._previous_action = None, self._pending.action
         self.index += 1
 
@@ -80,15 +96,31 @@ class Episode:
 
     def end(self, sensed: Sensed, state, outcome: Outcome) -> None:
         """Emit the final observation."""
-        self._emit(replace(
-            self._blank, stamp=sensed.stamp, index=self.index, images=sensed.images,
-            image_stamps=sensed.image_stamps, state=state, last=True, outcome=outcome))
+        self._emit(
+            replace(
+                self._blank,
+                stamp=sensed.stamp,
+                index=self.index,
+                images=sensed.images,
+                image_stamps=sensed.image_stamps,
+                state=state,
+                last=True,
+                outcome=outcome,
+            )
+        )
 
     def abort(self) -> None:
         """End without a further observation: that of the last action becomes the final one."""
         final = self._pending or self._unfollowed
         if final is not None:
-            self._emit(replace(
-                final, action=np.empty(0, np.float32), source=Source.NONE,
-                policy_version=0, sigma=0.0, last=True))
+            self._emit(
+                replace(
+                    final,
+                    action=np.empty(0, np.float32),
+                    source=Source.NONE,
+                    policy_version=0,
+                    sigma=0.0,
+                    last=True,
+                )
+            )
             self._pending = self._unfollowed = None

@@ -1,14 +1,16 @@
 """Counts and shares over episodes, and the control loop's timing: what the status shows."""
+
 from collections import deque
 from dataclasses import asdict, dataclass
 from math import nan, sqrt
 
-from hilserl_learner.steps import Outcome
 import numpy as np
 
-WINDOW = 20     # episodes
-ENOUGH = 5      # episodes before there is advice; successes alone in a row to advise patience
-MUCH_HELP, LITTLE_HELP = 0.7, 0.1       # human share of steps
+from hilserl_core.contract.steps import Outcome
+
+WINDOW = 20  # episodes
+ENOUGH = 5  # episodes before there is advice; successes alone in a row to advise patience
+MUCH_HELP, LITTLE_HELP = 0.7, 0.1  # human share of steps
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class EpisodeResult:
     seconds: float
     steps: int
     human_steps: int
-    saturated: float        # share of action components at +-1
+    saturated: float  # share of action components at +-1
 
     as_dict = asdict
 
@@ -38,8 +40,13 @@ class Tally:
             return None
         components = max(1, episode.steps * len(episode.schema.action_names))
         result = EpisodeResult(
-            episode.id, outcome.name.lower(), seconds, episode.steps, episode.human_steps,
-            episode.saturated / components)
+            episode.id,
+            outcome.name.lower(),
+            seconds,
+            episode.steps,
+            episode.human_steps,
+            episode.saturated / components,
+        )
         self.results.append(result)
         return result
 
@@ -47,7 +54,7 @@ class Tally:
         """Count an episode no longer."""
         for number, result in enumerate(self.results):
             if result.episode_id == episode_id:
-                del self.results[number]        # at once: the loop's thread may be appending
+                del self.results[number]  # at once: the loop's thread may be appending
                 return
 
     @property

@@ -1,9 +1,11 @@
 """What the control loop needs from outside, so that its core runs without ROS."""
+
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from so101_description.errors import CellError
+
+from so101_node.errors import CellError
 
 
 class KinematicsLost(CellError):

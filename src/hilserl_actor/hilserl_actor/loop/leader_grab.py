@@ -4,16 +4,17 @@ The mirrored leader lags behind its commands but never leaves the way between th
 them; a hand pushes it off that way. Once it is free in the hand, a leader that stands still has
 been let go.
 """
+
 from collections import deque
 
 import numpy as np
 
-PUSHED = 0.08           # rad off its way: a hand; a loaded servo stands 0.045 beside its goal
-ALIGNED = 0.05          # rad: near enough for the feeling to be armed (again)
-PUSHED_TIME = 0.1       # s from the first to the last of the ticks that feel it
-WAY_TIME = 0.4          # s of commands that a servo may still be on the way between
-STILL = 0.02            # rad around one place: nobody moves it
-STILL_TIME = 1.5        # s
+PUSHED = 0.08  # rad off its way: a hand; a loaded servo stands 0.045 beside its goal
+ALIGNED = 0.05  # rad: near enough for the feeling to be armed (again)
+PUSHED_TIME = 0.1  # s from the first to the last of the ticks that feel it
+WAY_TIME = 0.4  # s of commands that a servo may still be on the way between
+STILL = 0.02  # rad around one place: nobody moves it
+STILL_TIME = 1.5  # s
 
 
 class Grab:

@@ -3,10 +3,11 @@
 Every question of the form "who commands now", "is the leader locked", "is this recorded" is
 answered here and nowhere else; what is not in the table is refused with a sentence.
 """
+
 from dataclasses import dataclass
 from enum import Enum
 
-from so101_description.modes import LEADER_TORQUE
+from so101_node.modes import LEADER_TORQUE
 
 
 class Mode(Enum):
@@ -26,33 +27,54 @@ class Mode(Enum):
 class ModeRow:
     """One row of the table."""
 
-    commander: str          # who decides the follower's motion
-    leader_torque: bool     # on: the leader follows the follower; off: it is free in the hand
-    recording: bool         # steps are stored
-    exits: dict             # event -> next mode
+    commander: str  # who decides the follower's motion
+    leader_torque: bool  # on: the leader follows the follower; off: it is free in the hand
+    recording: bool  # steps are stored
+    exits: dict  # event -> next mode
 
 
 _STOPS = {'estop': Mode.ESTOP}
 _EPISODE_ENDS = {
-    'success': Mode.RESET, 'failure': Mode.RESET, 'discard': Mode.RESET, 'timeout': Mode.RESET,
-    'fault': Mode.RESET, 'pause': Mode.PAUSED}
+    'success': Mode.RESET,
+    'failure': Mode.RESET,
+    'discard': Mode.RESET,
+    'timeout': Mode.RESET,
+    'fault': Mode.RESET,
+    'pause': Mode.PAUSED,
+}
 
-TABLE: dict[Mode, ModeRow] = {mode: ModeRow(
-    commander, LEADER_TORQUE[mode.value], recording, exits)
+TABLE: dict[Mode, ModeRow] = {
+    mode: ModeRow(commander, LEADER_TORQUE[mode.value], recording, exits)
     for mode, (commander, recording, exits) in {
         Mode.IDLE: ('nobody: the arm holds', False, {'preflight': Mode.RESET, **_STOPS}),
-        Mode.RESET: ('reset path', False, {
-            'arrived': Mode.READY, 'pause': Mode.PAUSED, 'fault': Mode.IDLE, **_STOPS}),
-        Mode.READY: ('nobody: the arm holds', False, {
-            'start': Mode.POLICY, 'start_eval': Mode.EVAL, 'start_human': Mode.HUMAN,
-            'pause': Mode.PAUSED, 'fault': Mode.IDLE, **_STOPS}),
+        Mode.RESET: (
+            'reset path',
+            False,
+            {'arrived': Mode.READY, 'pause': Mode.PAUSED, 'fault': Mode.IDLE, **_STOPS},
+        ),
+        Mode.READY: (
+            'nobody: the arm holds',
+            False,
+            {
+                'start': Mode.POLICY,
+                'start_eval': Mode.EVAL,
+                'start_human': Mode.HUMAN,
+                'pause': Mode.PAUSED,
+                'fault': Mode.IDLE,
+                **_STOPS,
+            },
+        ),
         Mode.POLICY: ('policy', True, {'intervene': Mode.HUMAN, **_EPISODE_ENDS, **_STOPS}),
-        Mode.HUMAN: ('human, through the leader', True, {
-            'release': Mode.POLICY, **_EPISODE_ENDS, **_STOPS}),
+        Mode.HUMAN: (
+            'human, through the leader',
+            True,
+            {'release': Mode.POLICY, **_EPISODE_ENDS, **_STOPS},
+        ),
         Mode.EVAL: ('policy, deterministic', True, {**_EPISODE_ENDS, **_STOPS}),
         Mode.PAUSED: ('nobody: the arm holds', False, {'resume': Mode.RESET, **_STOPS}),
         Mode.ESTOP: ('nobody: the arm holds', False, {'estop_reset': Mode.IDLE}),
-    }.items()}
+    }.items()
+}
 
 
 class ModeMachine:
@@ -71,8 +93,9 @@ class ModeMachine:
         """Why `event` cannot be had now; '' if it can."""
         if event in self.row.exits:
             return ''
-        return (f'{event} is not possible in {self.mode.value}; possible: '
-                + ', '.join(sorted(self.row.exits)))
+        return f'{event} is not possible in {self.mode.value}; possible: ' + ', '.join(
+            sorted(self.row.exits)
+        )
 
     def fire(self, event: str, cause: str) -> bool:
         """Follow `event` to its mode, logging why; False (and a log line) if it is refused."""
@@ -87,11 +110,15 @@ class ModeMachine:
 
 def markdown_table() -> str:
     """Return the table as the documentation prints it."""
-    lines = ['| mode | who commands the follower | leader torque | recorded | leaves by |',
-             '|---|---|---|---|---|']
+    lines = [
+        '| mode | who commands the follower | leader torque | recorded | leaves by |',
+        '|---|---|---|---|---|',
+    ]
     for mode, row in TABLE.items():
         exits = ', '.join(f'{event} → {to.value}' for event, to in row.exits.items())
-        lines.append(f'| {mode.value} | {row.commander} | '
-                     f'{"on" if row.leader_torque else "off"} | '
-                     f'{"yes" if row.recording else "no"} | {exits} |')
+        lines.append(
+            f'| {mode.value} | {row.commander} | '
+            f'{"on" if row.leader_torque else "off"} | '
+            f'{"yes" if row.recording else "no"} | {exits} |'
+        )
     return '\n'.join(lines)

@@ -1,11 +1,12 @@
 """The control loop's beat: absolute deadlines, and garbage collected where it disturbs nobody."""
+
 import gc
 import time
 
-SOONEST = 0.9           # of a period: no observation follows the one before any sooner, nor an action
-LATEST = 1.15           # ... of which the latter makes no period longer than this
-AHEAD = 0.003           # s before a tick: time for what it needs to be asked for
-SPIN = 0.0003           # s before a deadline that a sleep may overshoot: waited for awake
+SOONEST = 0.9  # of a period: no observation follows the one before any sooner, nor an action
+LATEST = 1.15  # ... of which the latter makes no period longer than this
+AHEAD = 0.003  # s before a tick: time for what it needs to be asked for
+SPIN = 0.0003  # s before a deadline that a sleep may overshoot: waited for awake
 
 
 class Ticker:
@@ -14,7 +15,7 @@ class Ticker:
     def __init__(self, period: float):
         self.period = period
         gc.collect()
-        gc.freeze()     # what the node is made of is looked through no more
+        gc.freeze()  # what the node is made of is looked through no more
         gc.disable()
         self._last = self._grid = time.monotonic()
 
@@ -30,8 +31,11 @@ class Ticker:
         now = time.monotonic()
         if now >= self._grid + self.period:
             self._grid = now
-        due = max(self._grid, self._last + SOONEST * self.period,
-                  min(acted + SOONEST * self.period, self._last + LATEST * self.period))
+        due = max(
+            self._grid,
+            self._last + SOONEST * self.period,
+            min(acted + SOONEST * self.period, self._last + LATEST * self.period),
+        )
         if now < due - AHEAD:
             time.sleep(due - AHEAD - now)
         ask()

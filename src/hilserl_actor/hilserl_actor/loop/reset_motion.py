@@ -1,24 +1,26 @@
 """The way to an episode's start: up, over, down, at a limited joint speed, and its arrival."""
+
 from dataclasses import dataclass
 
-from hilserl_learner.task import TaskSchema
 import numpy as np
-from so101_description.errors import CellError
 
-SPEED = 1.0             # rad/s, the fastest joint
-ABOVE = 0.15            # m, height of the tool on the way
-GRIPPER = 0.6           # rad, open enough for the object
-TOLERANCE = 0.08        # rad; a loaded SO-101 stops up to 0.045 short
-TIMEOUT = 8.0           # s
-SETTLE_TIME = 0.2       # s from the first to the last of the ticks that find it there
+from hilserl_core.contract.task import TaskSchema
+from so101_node.errors import CellError
+
+SPEED = 1.0  # rad/s, the fastest joint
+ABOVE = 0.15  # m, height of the tool on the way
+GRIPPER = 0.6  # rad, open enough for the object
+TOLERANCE = 0.08  # rad; a loaded SO-101 stops up to 0.045 short
+TIMEOUT = 8.0  # s
+SETTLE_TIME = 0.2  # s from the first to the last of the ticks that find it there
 
 
 @dataclass
 class ResetPath:
     """Joint targets, one a tick, then the last one again until the arm is there."""
 
-    targets: np.ndarray     # (N, 6) rad
-    rate: float             # ticks a second
+    targets: np.ndarray  # (N, 6) rad
+    rate: float  # ticks a second
     index: int = 0
     settled: int = 0
 
@@ -32,7 +34,8 @@ class ResetPath:
         target = self.targets[min(self.index, len(self.targets) - 1)]
         self.index += 1
         near = self.index >= len(self.targets) and bool(
-            np.abs(position - self.goal)[:5].max() < TOLERANCE)
+            np.abs(position - self.goal)[:5].max() < TOLERANCE
+        )
         self.settled = self.settled + 1 if near else 0
         return target
 
@@ -64,6 +67,8 @@ def plan(schema: TaskSchema, position, tool, solve, rng: np.random.Generator) ->
         count = max(1, int(np.ceil(np.abs(b - a).max() / step)))
         targets += [a + (b - a) * (i + 1) / count for i in range(count)]
     if len(targets) / schema.rate > TIMEOUT - 1.0:
-        raise CellError(f'the way to the start takes {len(targets) / schema.rate:.0f} s, over '
-                        f'{TIMEOUT - 1:.0f} s; move the arm nearer to it by hand')
+        raise CellError(
+            f'the way to the start takes {len(targets) / schema.rate:.0f} s, over '
+            f'{TIMEOUT - 1:.0f} s; move the arm nearer to it by hand'
+        )
     return ResetPath(np.array(targets), schema.rate)

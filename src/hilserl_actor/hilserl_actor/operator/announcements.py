@@ -1,4 +1,5 @@
 """What changed in the cell, as sentences: for a screen reader, which reads every line out."""
+
 from .screen import COMMANDERS
 
 

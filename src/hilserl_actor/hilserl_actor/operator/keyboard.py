@@ -2,9 +2,10 @@
 
 Every key is a service that any other node can call as well; the arrows drive a simulated leader.
 """
+
 import re
 
-from so101_description import names
+from so101_node import names
 
 PAUSED = 'PAUSED'
 
@@ -20,7 +21,7 @@ KEYS = {
     'p': ('pause, and go on', names.PAUSE, True),
     'x': ('EMERGENCY STOP: the arm holds', names.ESTOP, None),
     'c': ('clear the emergency stop', names.ESTOP_RESET, None),
-    'e': ('clear the follower\'s faults', names.CLEAR_FAULTS.format(arm='follower'), None),
+    'e': ("clear the follower's faults", names.CLEAR_FAULTS.format(arm='follower'), None),
     'l': ('pause the learner', names.LEARNER_PAUSE, True),
     'k': ('let the learner go on', names.LEARNER_PAUSE, False),
 }
@@ -56,15 +57,15 @@ class Keyboard:
         """Return the keys that are complete: characters in lower case, and 'up', 'left', ..."""
         data, keys = self._rest + data, []
         begun = _BEGUN.search(data)
-        self._rest = data[begun.start():] if begun else b''
-        data = data[:len(data) - len(self._rest)]
+        self._rest = data[begun.start() :] if begun else b''
+        data = data[: len(data) - len(self._rest)]
         while data:
             sequence = _SEQUENCE.match(data)
             if sequence:
                 name = _NAMES.get(sequence[0][2:])
                 keys += [name] if name else []
-                data = data[sequence.end():]
-            else:       # an escape of its own means nothing, what follows it does
+                data = data[sequence.end() :]
+            else:  # an escape of its own means nothing, what follows it does
                 keys += [data[:1].decode(errors='ignore').lower()] * (data[:1] != b'\x1b')
                 data = data[1:]
         return [key for key in keys if key]

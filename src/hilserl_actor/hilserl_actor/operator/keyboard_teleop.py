@@ -2,21 +2,30 @@
 
 A terminal tells of presses and repeats, never of a release: a key acts for a moment.
 """
+
 from math import pi
 
 import numpy as np
+
 from so101_description.joints import LOWER, UPPER
 from so101_description.kinematics import Kinematics
 
-HELD = 0.3              # s that a press lasts; a held key repeats sooner, once it repeats
-SPEED = 0.1             # m/s
-GRIPPER_SPEED = 1.5     # rad/s
-LEAD = 0.03             # m that the hand may be ahead of what the leader does
+HELD = 0.3  # s that a press lasts; a held key repeats sooner, once it repeats
+SPEED = 0.1  # m/s
+GRIPPER_SPEED = 1.5  # rad/s
+LEAD = 0.03  # m that the hand may be ahead of what the leader does
 
 # key -> direction in base_link (x away from the base, y to the left, z up), and the gripper's
 DIRECTIONS = {
-    'up': (1, 0, 0, 0), 'down': (-1, 0, 0, 0), 'left': (0, 1, 0, 0), 'right': (0, -1, 0, 0),
-    'u': (0, 0, 1, 0), 'j': (0, 0, -1, 0), '.': (0, 0, 0, 1), ',': (0, 0, 0, -1)}
+    'up': (1, 0, 0, 0),
+    'down': (-1, 0, 0, 0),
+    'left': (0, 1, 0, 0),
+    'right': (0, -1, 0, 0),
+    'u': (0, 0, 1, 0),
+    'j': (0, 0, -1, 0),
+    '.': (0, 0, 0, 1),
+    ',': (0, 0, 0, -1),
+}
 
 
 class KeyHand:
@@ -25,7 +34,7 @@ class KeyHand:
     def __init__(self):
         self._kinematics = Kinematics()
         self._until: dict[str, float] = {}
-        self._q: np.ndarray | None = None       # (6,) rad; None: hands off
+        self._q: np.ndarray | None = None  # (6,) rad; None: hands off
         self._tool = np.zeros(3)
 
     def press(self, key: str, now: float) -> bool:

@@ -3,6 +3,7 @@
 Builds a rich renderable from the latest messages; the node shows it. No ROS in here beyond the
 fields of the messages. Times are s of a steady clock.
 """
+
 from collections import deque
 from math import isnan
 
@@ -11,17 +12,30 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-COLOURS = {'POLICY': 'cyan', 'HUMAN': 'magenta', 'EVAL': 'cyan', 'READY': 'green',
-           'RESET': 'yellow', 'IDLE': 'white', 'PAUSED': 'yellow', 'ESTOP': 'red'}
-COMMANDERS = {'POLICY': 'the policy drives', 'HUMAN': 'you drive, through the leader',
-              'EVAL': 'the policy drives, the leader is ignored',
-              'READY': 'waiting for you: space starts', 'RESET': 'on the way to the start pose',
-              'IDLE': 'the arm does not move', 'PAUSED': 'paused: p goes on',
-              'ESTOP': 'EMERGENCY STOP: c clears it'}
-WARM = 50               # degrees C of a servo
-TALL = 34               # lines of a terminal that has room for frames
-SILENCE = 3.0           # s without a word after which actor or learner is taken for gone
-LEVELS = {1: 'yellow', 2: 'red', 3: 'red'}      # of a diagnostic: warning, error, stale
+COLOURS = {
+    'POLICY': 'cyan',
+    'HUMAN': 'magenta',
+    'EVAL': 'cyan',
+    'READY': 'green',
+    'RESET': 'yellow',
+    'IDLE': 'white',
+    'PAUSED': 'yellow',
+    'ESTOP': 'red',
+}
+COMMANDERS = {
+    'POLICY': 'the policy drives',
+    'HUMAN': 'you drive, through the leader',
+    'EVAL': 'the policy drives, the leader is ignored',
+    'READY': 'waiting for you: space starts',
+    'RESET': 'on the way to the start pose',
+    'IDLE': 'the arm does not move',
+    'PAUSED': 'paused: p goes on',
+    'ESTOP': 'EMERGENCY STOP: c clears it',
+}
+WARM = 50  # degrees C of a servo
+TALL = 34  # lines of a terminal that has room for frames
+SILENCE = 3.0  # s without a word after which actor or learner is taken for gone
+LEVELS = {1: 'yellow', 2: 'red', 3: 'red'}  # of a diagnostic: warning, error, stale
 
 
 class Screen:
@@ -29,10 +43,10 @@ class Screen:
 
     def __init__(self, keys: str):
         self.actor = self.learner = None
-        self.servos: dict[str, dict[str, dict[str, str]]] = {}      # arm -> joint -> values
-        self.warnings: dict[str, tuple[int, str]] = {}      # diagnostic -> (level, message)
+        self.servos: dict[str, dict[str, dict[str, str]]] = {}  # arm -> joint -> values
+        self.warnings: dict[str, tuple[int, str]] = {}  # diagnostic -> (level, message)
         self.outcomes: deque[str] = deque(maxlen=40)
-        self.lines: deque[tuple[str, str]] = deque(maxlen=6)        # (style, text)
+        self.lines: deque[tuple[str, str]] = deque(maxlen=6)  # (style, text)
         self._keys = keys
         self._actor_at = self._learner_at = self._policy_at = 0.0
 
@@ -44,7 +58,7 @@ class Screen:
         if before is not None and status.episodes > before.episodes:
             self.outcomes.append('+' if status.successes > before.successes else '-')
         elif before is not None and status.episodes < before.episodes and self.outcomes:
-            self.outcomes.pop()     # taken back
+            self.outcomes.pop()  # taken back
 
     def note_learner(self, status, now: float) -> None:
         """Take a LearnerStatus in."""
@@ -72,11 +86,16 @@ class Screen:
         """Return the renderable, for a terminal of so many lines."""
         if self.actor is None:
             return Panel('waiting for the actor', title='SO-101')
-        parts = [('', self._figures(now)), ('last messages', self._messages(height)),
-                 ('keys', self._keys_in_columns())]
+        parts = [
+            ('', self._figures(now)),
+            ('last messages', self._messages(height)),
+            ('keys', self._keys_in_columns()),
+        ]
         if height >= TALL:
-            parts = [(title, Panel(part, title=title or None, border_style='dim'))
-                     for title, part in parts]
+            parts = [
+                (title, Panel(part, title=title or None, border_style='dim'))
+                for title, part in parts
+            ]
         return Group(self._head(now), *(part for _, part in parts))
 
     def _head(self, now: float):
@@ -86,10 +105,12 @@ class Screen:
         text.append(f' {actor.mode} ', style=f'bold reverse {colour}')
         text.append(f'  {COMMANDERS.get(actor.mode, "")}', style=colour)
         if self.actor_gone(now):
-            text.append(f'\nNO WORD FROM THE ACTOR for {now - self._actor_at:.0f} s',
-                        style='bold red')
-        text.append(f'\n{actor.message or actor.hint}',
-                    style='yellow' if actor.message else 'italic')
+            text.append(
+                f'\nNO WORD FROM THE ACTOR for {now - self._actor_at:.0f} s', style='bold red'
+            )
+        text.append(
+            f'\n{actor.message or actor.hint}', style='yellow' if actor.message else 'italic'
+        )
         return Panel(text, title='SO-101', border_style=colour)
 
     def _figures(self, now: float):
@@ -99,59 +120,96 @@ class Screen:
             grid.add_column()
         rate = '-' if isnan(actor.success_rate) else f'{100 * actor.success_rate:.0f} %'
         rows = [
-            ('episode', f'{actor.episode}, step {actor.step}, {actor.episode_s:.1f} s',
-             'sigma', f'{actor.sigma:.2f}'),
-            ('success', f'{actor.successes} of {actor.episodes}, last 20: {rate}',
-             'policy', self._policy(now)),
-            ('history', ''.join(self.outcomes) or '-',
-             'alone', f'{actor.streak} successes in a row'),
-            ('your share', f'{100 * actor.intervention_share:.0f} % in '
-             f'{actor.interventions} take-overs',
-             'period', f'{actor.period_ms_p50:.0f} ms, p99 {actor.period_ms_p99:.0f}, '
-             f'{actor.missed_ticks} missed'),
-            ('dropped', f'{actor.dropped_steps} steps',
-             'image age', f'{actor.observation_age_ms:.0f} ms')]
+            (
+                'episode',
+                f'{actor.episode}, step {actor.step}, {actor.episode_s:.1f} s',
+                'sigma',
+                f'{actor.sigma:.2f}',
+            ),
+            (
+                'success',
+                f'{actor.successes} of {actor.episodes}, last 20: {rate}',
+                'policy',
+                self._policy(now),
+            ),
+            (
+                'history',
+                ''.join(self.outcomes) or '-',
+                'alone',
+                f'{actor.streak} successes in a row',
+            ),
+            (
+                'your share',
+                f'{100 * actor.intervention_share:.0f} % in {actor.interventions} take-overs',
+                'period',
+                f'{actor.period_ms_p50:.0f} ms, p99 {actor.period_ms_p99:.0f}, '
+                f'{actor.missed_ticks} missed',
+            ),
+            (
+                'dropped',
+                f'{actor.dropped_steps} steps',
+                'image age',
+                f'{actor.observation_age_ms:.0f} ms',
+            ),
+        ]
         if self.learner is not None:
             rows.append(self._learner_row(now))
         for a, b, c, d in rows:
             grid.add_row(Text(a, style='dim'), b, Text(c, style='dim'), d)
         for arm in sorted(self.servos):
-            grid.add_row(Text(arm, style='dim'), self._heat(arm), Text('load', style='dim'),
-                         self._load(arm))
+            grid.add_row(
+                Text(arm, style='dim'), self._heat(arm), Text('load', style='dim'), self._load(arm)
+            )
         return grid
 
     def _policy(self, now: float) -> str:
         actor = self.actor
         if not actor.policy_version:
             return 'none yet'
-        return (f'version {actor.policy_version}, {actor.policy_sha256[:8]}, '
-                f'{now - self._policy_at:.0f} s old')
+        return (
+            f'version {actor.policy_version}, {actor.policy_sha256[:8]}, '
+            f'{now - self._policy_at:.0f} s old'
+        )
 
     def _learner_row(self, now: float):
         learner = self.learner
         if self.learner_gone(now):
-            return ('learner', Text(f'GONE for {now - self._learner_at:.0f} s', style='bold red'),
-                    'replay', '-')
-        return ('learner', f'{learner.state.lower()}, {learner.updates} updates, '
-                f'{learner.update_ratio:.2f} a step',
-                'replay', f'{learner.replay_steps} steps, {learner.prior_steps} human')
+            return (
+                'learner',
+                Text(f'GONE for {now - self._learner_at:.0f} s', style='bold red'),
+                'replay',
+                '-',
+            )
+        return (
+            'learner',
+            f'{learner.state.lower()}, {learner.updates} updates, '
+            f'{learner.update_ratio:.2f} a step',
+            'replay',
+            f'{learner.replay_steps} steps, {learner.prior_steps} human',
+        )
 
     def _heat(self, arm: str):
-        heat, joint = max((float(values.get('temperature_c', 0)), joint)
-                          for joint, values in self.servos[arm].items())
-        return Text(f'{"HOT " if heat > WARM else ""}{heat:.0f} C at {joint}',
-                    style='bold red' if heat > WARM else '')
+        heat, joint = max(
+            (float(values.get('temperature_c', 0)), joint)
+            for joint, values in self.servos[arm].items()
+        )
+        return Text(
+            f'{"HOT " if heat > WARM else ""}{heat:.0f} C at {joint}',
+            style='bold red' if heat > WARM else '',
+        )
 
     def _load(self, arm: str) -> str:
-        load, joint = max((abs(float(values.get('load', 0))), joint)
-                          for joint, values in self.servos[arm].items())
+        load, joint = max(
+            (abs(float(values.get('load', 0))), joint)
+            for joint, values in self.servos[arm].items()
+        )
         return f'{100 * load:.0f} % at {joint}'
 
     def _messages(self, height: int):
         text = Text(no_wrap=True, overflow='ellipsis')
         for name, (level, message) in sorted(self.warnings.items()):
             text.append(f'{name}: {message}\n', style=LEVELS.get(level, 'red'))
-        for style, line in list(self.lines)[0 if height >= TALL else -2:]:
+        for style, line in list(self.lines)[0 if height >= TALL else -2 :]:
             text.append(line + '\n', style=style)
         text.right_crop(1)
         return text

@@ -1,4 +1,5 @@
 """The cell's state as one line of text."""
+
 from math import isnan
 
 
@@ -9,16 +10,22 @@ def status_line(actor, learner, learner_gone: bool = False) -> str:
     source = {'POLICY': 'policy', 'HUMAN': 'human', 'EVAL': 'policy'}.get(actor.mode, '-')
     rate = '' if isnan(actor.success_rate) else f' ({100 * actor.success_rate:.0f} %)'
     parts = [
-        f'{actor.mode:<6}', f'episode {actor.episode}', f'step {actor.step:>3}',
-        f'source {source}', f'sigma {actor.sigma:.2f}',
+        f'{actor.mode:<6}',
+        f'episode {actor.episode}',
+        f'step {actor.step:>3}',
+        f'source {source}',
+        f'sigma {actor.sigma:.2f}',
         f'success {actor.successes}/{actor.episodes}{rate}',
-        f'human {100 * actor.intervention_share:.0f} % in {actor.interventions}']
+        f'human {100 * actor.intervention_share:.0f} % in {actor.interventions}',
+    ]
     if learner_gone:
         parts.append('learner gone')
     elif learner is not None:
         ratio = '-' if isnan(learner.update_ratio) else f'{learner.update_ratio:.2f}'
         parts += [f'{learner.state.lower()} {learner.updates} updates', f'ratio {ratio}']
-    parts += [f'policy v{actor.policy_version}',
-              f'period {actor.period_ms_p50:.0f} ms (p99 {actor.period_ms_p99:.0f})']
+    parts += [
+        f'policy v{actor.policy_version}',
+        f'period {actor.period_ms_p50:.0f} ms (p99 {actor.period_ms_p99:.0f})',
+    ]
     parts += [text for text in (actor.message, actor.hint) if text]
     return ' | '.join(parts)

@@ -3,20 +3,22 @@
 The loop's thread waits for the FK service with a deadline while the executor's thread delivers
 the answer; the arms are only ever published to.
 """
+
 import threading
 import time
 
-import numpy as np
 from geometry_msgs.msg import Point
-from hilserl_learner.step_messages import to_ns
+import numpy as np
 from sensor_msgs.msg import Image, JointState
-from so101_description import names, qos
-from so101_description.errors import CellError
-from so101_description.joints import JOINTS, pack
-from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
 from std_srvs.srv import SetBool
 
-from .ports import KinematicsLost
+from hilserl_core.bags.messages import to_ns
+from so101_description.joints import JOINTS, pack
+from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
+from so101_node import names, qos
+from so101_node.errors import CellError
+
+from ..loop.interfaces import KinematicsLost
 
 
 def joint_state(node, position) -> JointState:
@@ -31,7 +33,7 @@ def image_array(message: Image) -> np.ndarray:
     if message.encoding not in ('rgb8', 'bgr8'):
         raise CellError(f'camera image has encoding {message.encoding}; rgb8 or bgr8 is needed')
     rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
-    image = rows[:, :message.width * 3].reshape(message.height, message.width, 3)
+    image = rows[:, : message.width * 3].reshape(message.height, message.width, 3)
     return image if message.encoding == 'rgb8' else image[:, :, ::-1]
 
 
@@ -41,9 +43,14 @@ class ServiceKinematics:
     def __init__(self, node, schema, timeout: float):
         self._node, self._schema, self._timeout = node, schema, timeout
         self._clients = {
-            name: node.create_client(kind, name) for name, kind in (
-                (names.GET_TOOL_POSE, GetToolPose), (names.GET_ACTION, GetAction),
-                (names.GET_JOINT_TARGET, GetJointTarget), (names.SOLVE_POSE, SolvePose))}
+            name: node.create_client(kind, name)
+            for name, kind in (
+                (names.GET_TOOL_POSE, GetToolPose),
+                (names.GET_ACTION, GetAction),
+                (names.GET_JOINT_TARGET, GetJointTarget),
+                (names.SOLVE_POSE, SolvePose),
+            )
+        }
 
     def ready(self) -> bool:
         """Whether all services are there."""
@@ -59,11 +66,14 @@ class ServiceKinematics:
         def answer():
             if not done.wait(max(0.0, deadline - time.monotonic())):
                 client.remove_pending_request(future)
-                raise KinematicsLost(f'{name} did not answer within {self._timeout * 1e3:.0f} ms; '
-                                     'the arm holds and nothing is recorded')
+                raise KinematicsLost(
+                    f'{name} did not answer within {self._timeout * 1e3:.0f} ms; '
+                    'the arm holds and nothing is recorded'
+                )
             if not future.result().ok:
                 raise CellError(f'{name}: {future.result().message}')
             return future.result()
+
         return answer
 
     def _call(self, name: str, request):
@@ -75,27 +85,32 @@ class ServiceKinematics:
     def ask_tool(self, position):
         """Ask where the tool is; returns the function that waits for the answer: tool position
         (3,) m in base_link, and the hash of the service's model."""
-        joints, = self._states(position)
+        (joints,) = self._states(position)
         answer = self._ask(names.GET_TOOL_POSE, GetToolPose.Request(joints=joints))
 
         def tool() -> tuple[np.ndarray, str]:
             p = answer().pose.pose.position
             return np.array([p.x, p.y, p.z]), answer().model_hash
+
         return tool
 
     def ask_action(self, leader, reference, leader_start, reference_start):
         """Ask for `action`; returns the function that waits for it."""
         a, b, c, d = self._states(leader, reference, leader_start, reference_start)
-        answer = self._ask(names.GET_ACTION, GetAction.Request(
-            leader=a, reference=b, leader_start=c, reference_start=d))
+        answer = self._ask(
+            names.GET_ACTION,
+            GetAction.Request(leader=a, reference=b, leader_start=c, reference_start=d),
+        )
 
         def action() -> np.ndarray:
             found = answer()
             if abs(found.action_scale - self._schema.action_scale) > 1e-9:
                 raise CellError(
                     f'the FK service has action_scale {found.action_scale} m, the task '
-                    f'{self._schema.action_scale} m; start both with the same')
+                    f'{self._schema.action_scale} m; start both with the same'
+                )
             return np.asarray(found.action, np.float32)
+
         return action
 
     def action(self, leader, reference, leader_start, reference_start) -> np.ndarray:
@@ -105,18 +120,32 @@ class ServiceKinematics:
     def joint_target(self, measured, reference, action) -> np.ndarray:
         """Joint target (6,) rad of an action."""
         a, b = self._states(measured, reference)
-        answer = self._call(names.GET_JOINT_TARGET, GetJointTarget.Request(
-            measured=a, reference=b, action=np.asarray(action, np.float32),
-            pitch=self._schema.pitch, wrist_roll=self._schema.wrist_roll))
+        answer = self._call(
+            names.GET_JOINT_TARGET,
+            GetJointTarget.Request(
+                measured=a,
+                reference=b,
+                action=np.asarray(action, np.float32),
+                pitch=self._schema.pitch,
+                wrist_roll=self._schema.wrist_roll,
+            ),
+        )
         return pack(answer.target.name, answer.target.position)
 
     def solve(self, position, seed) -> np.ndarray:
         """Joints (6,) rad that bring the tool to `position` (3,) m."""
-        a, = self._states(seed)
+        (a,) = self._states(seed)
         x, y, z = map(float, position)
-        answer = self._call(names.SOLVE_POSE, SolvePose.Request(
-            position=Point(x=x, y=y, z=z), pitch=self._schema.pitch,
-            wrist_roll=self._schema.wrist_roll, gripper=float(seed[5]), seed=a))
+        answer = self._call(
+            names.SOLVE_POSE,
+            SolvePose.Request(
+                position=Point(x=x, y=y, z=z),
+                pitch=self._schema.pitch,
+                wrist_roll=self._schema.wrist_roll,
+                gripper=float(seed[5]),
+                seed=a,
+            ),
+        )
         return pack(answer.target.name, answer.target.position)
 
 
@@ -125,15 +154,22 @@ class TopicArms:
 
     def __init__(self, node):
         self._node = node
-        self.sent = 0       # when the follower was last commanded, ns of the ROS clock
+        self.sent = 0  # when the follower was last commanded, ns of the ROS clock
         self.sent_at = 0.0  # the same, s of the monotonic clock
-        self._publishers = {arm: node.create_publisher(
-            JointState, names.JOINT_COMMANDS.format(arm=arm), qos.COMMAND) for arm in names.ARMS}
-        self._torque = {arm: node.create_client(
-            SetBool, names.SET_TORQUE.format(arm=arm)) for arm in names.ARMS}
-        self._taken = 0     # stamp of the command that moves the follower
+        self._publishers = {
+            arm: node.create_publisher(
+                JointState, names.JOINT_COMMANDS.format(arm=arm), qos.COMMAND
+            )
+            for arm in names.ARMS
+        }
+        self._torque = {
+            arm: node.create_client(SetBool, names.SET_TORQUE.format(arm=arm))
+            for arm in names.ARMS
+        }
+        self._taken = 0  # stamp of the command that moves the follower
         node.create_subscription(
-            JointState, names.JOINT_TARGETS.format(arm='follower'), self._on_target, qos.COMMAND)
+            JointState, names.JOINT_TARGETS.format(arm='follower'), self._on_target, qos.COMMAND
+        )
 
     def _on_target(self, message: JointState) -> None:
         self._taken = to_ns(message.header.stamp)
@@ -153,11 +189,13 @@ class TopicArms:
         """Ask for torque on or off; a refusal is logged when it comes."""
         client = self._torque[arm]
         if arm == 'leader' and not client.service_is_ready():
-            return      # a cell without a leader
+            return  # a cell without a leader
         client.call_async(SetBool.Request(data=on)).add_done_callback(
-            lambda future: self._check(arm, on, future.result()))
+            lambda future: self._check(arm, on, future.result())
+        )
 
     def _check(self, arm: str, on: bool, answer) -> None:
         if not answer.success:
             self._node.get_logger().error(
-                f'{arm}: torque {"on" if on else "off"} was refused: {answer.message}')
+                f'{arm}: torque {"on" if on else "off"} was refused: {answer.message}'
+            )

@@ -2,16 +2,18 @@
 
 Its bag is not touched: the learner puts a label beside it (hilserl/learner/label).
 """
+
 import time
 
-from hilserl_learner.steps import Outcome, StepRecord
-from so101_description import names
-from so101_interfaces.srv import LabelEpisode
 from std_srvs.srv import Trigger
 
-from .quality import Quality
+from hilserl_core.contract.steps import Outcome, StepRecord
+from so101_interfaces.srv import LabelEpisode
+from so101_node import names
 
-NEWS = 15.0     # s for which it is told
+from ..loop.demonstration_quality import Quality
+
+NEWS = 15.0  # s for which it is told
 
 
 class LastEpisode:
@@ -20,7 +22,7 @@ class LastEpisode:
     def __init__(self, node):
         self._node = node
         self._under_way: Quality | None = None
-        self._kept = ''             # id of the last one that counts
+        self._kept = ''  # id of the last one that counts
         self._news, self._news_at = '', 0.0
         self._label = node.create_client(LabelEpisode, names.LEARNER_LABEL)
         node.create_service(Trigger, names.DISCARD_LAST, self._on_discard)
@@ -40,8 +42,11 @@ class LastEpisode:
 
     def _tell_quality(self, quality: Quality, counts: bool) -> None:
         count = self._count()
-        sentence = (f'demonstration {count}: {quality.sentence()}' if counts else
-                    f'{quality.sentence()}; {count} demonstrations so far')
+        sentence = (
+            f'demonstration {count}: {quality.sentence()}'
+            if counts
+            else f'{quality.sentence()}; {count} demonstrations so far'
+        )
         warnings = quality.warnings() if counts else []
         if warnings:
             sentence += '. POOR: ' + '; '.join(warnings) + ' (r discards it)'
@@ -73,9 +78,9 @@ class LastEpisode:
             response.message = f'nobody offers {names.LEARNER_LABEL}: the learner is not there'
         else:
             episode_id, self._kept = self._kept, ''
-            self._label.call_async(LabelEpisode.Request(
-                episode_id=episode_id, outcome='discarded')).add_done_callback(
-                    lambda future: self._discarded(episode_id, future.result()))
+            self._label.call_async(
+                LabelEpisode.Request(episode_id=episode_id, outcome='discarded')
+            ).add_done_callback(lambda future: self._discarded(episode_id, future.result()))
             response.success = True
             response.message = f'episode {episode_id} is being discarded'
         return response

@@ -1,7 +1,7 @@
 """Whether the learner is there, as the actor sees it, and what was done while it was not."""
 
-SILENCE = 3.0       # s without a word before it is taken for gone; it speaks once a second
-NEWS = 10.0         # s for which its return is told
+SILENCE = 3.0  # s without a word before it is taken for gone; it speaks once a second
+NEWS = 10.0  # s for which its return is told
 
 
 class LearnerWatch:
@@ -9,7 +9,7 @@ class LearnerWatch:
 
     def __init__(self):
         self._heard: float | None = None
-        self._steps = 0             # made when it was last heard
+        self._steps = 0  # made when it was last heard
         self._back_until = 0.0
         self._lost = 0
 
@@ -24,8 +24,10 @@ class LearnerWatch:
         if self._heard is None:
             return ''
         if now - self._heard > SILENCE:
-            return ('the learner is gone; the last policy drives on, up to '
-                    f'{steps - self._steps} steps not recorded')
+            return (
+                'the learner is gone; the last policy drives on, up to '
+                f'{steps - self._steps} steps not recorded'
+            )
         if now < self._back_until:
             return f'the learner is back; up to {self._lost} steps were not recorded'
         return ''

@@ -1,20 +1,22 @@
 """What has to be in order before the arm may move: each check is '' or one line that says how
 to mend it. Runs in IDLE at each start, and alone by `./cell preflight`.
 """
+
 from dataclasses import dataclass
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
-from so101_description import names
-from so101_description.errors import CellError
 
-from .reset_path import ABOVE
+from so101_node import names
+from so101_node.errors import CellError
 
-TWO = 1.3           # of the rate of one driver's joint states: there are two, on a busy machine
-GHOST = 25.0        # s for which a driver that is no more may still be announced
-_DRIVERS = [f'driver: {arm}' for arm in names.ARMS]      # names of their statuses
-DARK, BRIGHT = 8, 247       # mean grey levels beyond which a picture shows nothing
+from ..loop.reset_motion import ABOVE
+
+TWO = 1.3  # of the rate of one driver's joint states: there are two, on a busy machine
+GHOST = 25.0  # s for which a driver that is no more may still be announced
+_DRIVERS = [f'driver: {arm}' for arm in names.ARMS]  # names of their statuses
+DARK, BRIGHT = 8, 247  # mean grey levels beyond which a picture shows nothing
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,9 @@ class Preflight:
 
     def __init__(self, node):
         self._node = node
-        self._rate = 0.0        # of joint states, the most of one driver
-        self._one_at = time.monotonic()     # when there was last one
-        self._said: dict[str, tuple[bytes, str]] = {}       # by a driver of an arm in /diagnostics
+        self._rate = 0.0  # of joint states, the most of one driver
+        self._one_at = time.monotonic()  # when there was last one
+        self._said: dict[str, tuple[bytes, str]] = {}  # by a driver of an arm in /diagnostics
 
     def note(self, message: DiagnosticArray) -> None:
         """Take in what the drivers say of their arms."""
@@ -44,10 +46,12 @@ class Preflight:
     def run(self) -> list[Check]:
         """Look at everything once, a few ms. In the loop's thread."""
         node, role = self._node, self._node.role
-        checks = [('arms, camera and FK service', self._senses),
-                  ('no fault in a servo', self._faults),
-                  ('one cell only', self.alone),
-                  ('start pose', self._start_pose)]
+        checks = [
+            ('arms, camera and FK service', self._senses),
+            ('no fault in a servo', self._faults),
+            ('one cell only', self.alone),
+            ('start pose', self._start_pose),
+        ]
         if node.param('leader'):
             checks.append(('leader arm', self._leader))
         if role in ('train', 'eval'):
@@ -72,14 +76,18 @@ class Preflight:
         for camera, image in zip(self._node.schema.cameras, sensed.images):
             grey = float(image.mean())
             if not DARK < grey < BRIGHT:
-                return (f'{camera.name} shows a mean grey of {grey:.0f} (between {DARK} and '
-                        f'{BRIGHT} is a picture); uncover it or mend its exposure')
+                return (
+                    f'{camera.name} shows a mean grey of {grey:.0f} (between {DARK} and '
+                    f'{BRIGHT} is a picture); uncover it or mend its exposure'
+                )
         return ''
 
     def _faults(self) -> str:
-        return '; '.join(f'{name.removeprefix("driver: ")}: {said}'
-                         for name, (level, said) in sorted(self._said.items())
-                         if level == DiagnosticStatus.ERROR)
+        return '; '.join(
+            f'{name.removeprefix("driver: ")}: {said}'
+            for name, (level, said) in sorted(self._said.items())
+            if level == DiagnosticStatus.ERROR
+        )
 
     def alone(self) -> str:
         """Whether another cell talks on our topics; '' if not. Looked at while running, too.
@@ -92,15 +100,17 @@ class Preflight:
         if count < 2:
             self._rate, self._one_at = max(self._rate, rate), now
         elif rate > TWO * self._rate or now - self._one_at > GHOST:
-            return (f'{count} drivers publish {topic}; end the other cell, or start one of them '
-                    'with namespace:=')
+            return (
+                f'{count} drivers publish {topic}; end the other cell, or start one of them '
+                'with namespace:='
+            )
         return ''
 
     def _start_pose(self) -> str:
         schema, seed = self._node.schema, np.zeros(6)
         x, y, z = schema.start
         for point in ((x, y, ABOVE), (x, y, z)):
-            seed = self._node.kinematics.solve(point, seed)     # raises what is out of reach
+            seed = self._node.kinematics.solve(point, seed)  # raises what is out of reach
         return ''
 
     def _leader(self) -> str:
@@ -129,5 +139,8 @@ class Preflight:
 
 def table(checks: list[Check]) -> str:
     """Return the findings as lines for a terminal."""
-    return '\n'.join(f'  {"ok  " if not c.problem else "FAIL"}  {c.what}'
-                     + (f': {c.problem}' if c.problem else '') for c in checks)
+    return '\n'.join(
+        f'  {"ok  " if not c.problem else "FAIL"}  {c.what}'
+        + (f': {c.problem}' if c.problem else '')
+        for c in checks
+    )

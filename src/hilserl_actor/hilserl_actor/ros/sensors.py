@@ -2,50 +2,66 @@
 
 Nothing is ever filled in: what is missing or too old is an error that names it.
 """
+
 from collections import deque
 import time
 
-from hilserl_learner.observe import crop_resize
-from hilserl_learner.step_messages import to_ns
 import numpy as np
 from sensor_msgs.msg import Image, JointState
-from so101_description import names, qos
-from so101_description.errors import CellError
+
+from hilserl_core.bags.messages import to_ns
+from hilserl_core.contract.observation import crop_resize
 from so101_description.joints import pack
 from so101_interfaces.msg import Reward
+from so101_node import names, qos
+from so101_node.errors import CellError
 
-from .episode import Sensed
-from .ports import Verdict
-from .ros_ports import image_array
+from ..loop.episode import Sensed
+from ..loop.interfaces import Verdict
+from .clients import image_array
 
-OBEYED = 0.005      # s from a command to the driver's cycle that carries it out
-RATE_TIME = 1.0     # s over which joint states are counted
-REWARD_AGE = 0.5    # s; an older judgement is about another moment
+OBEYED = 0.005  # s from a command to the driver's cycle that carries it out
+RATE_TIME = 1.0  # s over which joint states are counted
+REWARD_AGE = 0.5  # s; an older judgement is about another moment
 
 
 class Senses:
     """Subscriptions, and one `sense()` a tick."""
 
-    def __init__(self, node, schema, kinematics, arms, max_image_age: float, max_state_age: float,
-                 reward_topic: bool):
+    def __init__(
+        self,
+        node,
+        schema,
+        kinematics,
+        arms,
+        max_image_age: float,
+        max_state_age: float,
+        reward_topic: bool,
+    ):
         self._node, self._schema, self._kinematics, self._arms = node, schema, kinematics, arms
         self._max_image_age, self._max_state_age = max_image_age, max_state_age
         self._reward_topic = reward_topic
         self._images: dict[str, Image] = {}
-        self._pictures: dict[str, tuple[Image, np.ndarray]] = {}    # frame, and what is made of it
+        self._pictures: dict[str, tuple[Image, np.ndarray]] = {}  # frame, and what is made of it
         self.joints: dict[str, JointState] = {}
         self.reward: Reward | None = None
-        self._heard: deque[float] = deque(maxlen=1000)      # s, when the follower reported
-        self._asked = None          # follower's joint state, position, and who waits for its tool
-        self.image_age = 0.0        # s, oldest frame of the last sense()
+        self._heard: deque[float] = deque(maxlen=1000)  # s, when the follower reported
+        self._asked = None  # follower's joint state, position, and who waits for its tool
+        self.image_age = 0.0  # s, oldest frame of the last sense()
         for camera in schema.cameras:
             node.create_subscription(
-                Image, names.IMAGE.format(camera=camera.name),
-                lambda m, name=camera.name: self._images.__setitem__(name, m), qos.SENSOR_SUB)
+                Image,
+                names.IMAGE.format(camera=camera.name),
+                lambda m, name=camera.name: self._images.__setitem__(name, m),
+                qos.SENSOR_SUB,
+            )
         for arm in names.ARMS:
             node.create_subscription(
-                JointState, names.JOINT_STATES.format(arm=arm),
-                lambda m, arm=arm: self._on_joints(arm, m), qos.SENSOR_SUB)
+                JointState,
+                names.JOINT_STATES.format(arm=arm),
+                lambda m, arm=arm: self._on_joints(arm, m),
+                qos.SENSOR_SUB,
+            )
         node.create_subscription(Reward, names.REWARD, self._on_reward, qos.SENSOR_SUB)
 
     def _on_joints(self, arm: str, message: JointState) -> None:
@@ -94,8 +110,10 @@ class Senses:
         message, follower, where = asked
         tool, service_hash = where()
         if service_hash != self._schema.model_hash:
-            raise CellError(f'the FK service has model {service_hash[:8]}, the task '
-                            f'{self._schema.model_hash[:8]}; start both from one build')
+            raise CellError(
+                f'the FK service has model {service_hash[:8]}, the task '
+                f'{self._schema.model_hash[:8]}; start both from one build'
+            )
         now = self._node.get_clock().now().nanoseconds
         self._check_age('follower joint state', message, now, self._max_state_age)
         self._check_obeyed(message)
@@ -121,8 +139,10 @@ class Senses:
         """A driver that died on the last command has not executed the action: no step of that."""
         late = (self._arms.sent - to_ns(message.header.stamp)) * 1e-9
         if late > -OBEYED:
-            raise CellError(f'follower joint state is {late * 1e3:.0f} ms older than the last '
-                            'command: it may not have been carried out; the arm holds')
+            raise CellError(
+                f'follower joint state is {late * 1e3:.0f} ms older than the last '
+                'command: it may not have been carried out; the arm holds'
+            )
 
     @staticmethod
     def _check_age(what: str, message, now: int, limit: float) -> None:
@@ -130,13 +150,15 @@ class Senses:
             raise CellError(f'no {what} yet')
         age = (now - to_ns(message.header.stamp)) * 1e-9
         if age > limit:
-            raise CellError(f'{what} is {age * 1e3:.0f} ms old, over the limit of '
-                            f'{limit * 1e3:.0f} ms; the arm holds')
+            raise CellError(
+                f'{what} is {age * 1e3:.0f} ms old, over the limit of '
+                f'{limit * 1e3:.0f} ms; the arm holds'
+            )
 
     def judge(self) -> Verdict:
         """Return what the reward source says now."""
         if not self._reward_topic:
-            return Verdict(0.0)     # the operator judges; no mark yet is "not done"
+            return Verdict(0.0)  # the operator judges; no mark yet is "not done"
         message = self.reward
         if message is None:
             return Verdict()

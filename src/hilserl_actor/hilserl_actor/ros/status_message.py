@@ -1,7 +1,9 @@
 """What the control loop tells of itself, once a tick, as a message."""
+
 from math import nan
 
 import numpy as np
+
 from so101_interfaces.msg import ActorStatus
 
 
@@ -10,17 +12,28 @@ def actor_status(loop, pace, now: float, message: str) -> ActorStatus:
     tally, episode = loop.tally, loop.episode
     latencies = loop.seat.latencies
     return ActorStatus(
-        mode=loop.machine.mode.value, episode_id=episode.id if episode else '',
-        episode=len(tally.results) + 1, step=episode.index if episode else 0,
+        mode=loop.machine.mode.value,
+        episode_id=episode.id if episode else '',
+        episode=len(tally.results) + 1,
+        step=episode.index if episode else 0,
         episode_s=now - episode.started if episode else 0.0,
-        env_steps=loop.env_steps, episodes=len(tally.results), successes=tally.successes,
-        success_rate=tally.success_rate, interventions=tally.interventions,
-        intervention_share=tally.intervention_share, sigma=loop.sigma_now,
-        streak=tally.streak, hint=tally.hint if loop.role == 'train' else '',
+        env_steps=loop.env_steps,
+        episodes=len(tally.results),
+        successes=tally.successes,
+        success_rate=tally.success_rate,
+        interventions=tally.interventions,
+        intervention_share=tally.intervention_share,
+        sigma=loop.sigma_now,
+        streak=tally.streak,
+        hint=tally.hint if loop.role == 'train' else '',
         policy_version=loop.policy.version if loop.policy else 0,
-        policy_sha256=loop.seat.sha256, policies_applied=loop.seat.applied,
+        policy_sha256=loop.seat.sha256,
+        policies_applied=loop.seat.applied,
         weights_latency_ms=float(np.percentile(latencies, 99)) * 1e3 if latencies else nan,
-        period_ms_p50=pace.percentile_ms(50), period_ms_p99=pace.percentile_ms(99),
+        period_ms_p50=pace.percentile_ms(50),
+        period_ms_p99=pace.percentile_ms(99),
         missed_ticks=pace.missed,
         dropped_steps=loop.dropped + (episode.dropped if episode else 0),
-        saturation=tally.recent(lambda r: r.saturated), message=message)
+        saturation=tally.recent(lambda r: r.saturated),
+        message=message,
+    )

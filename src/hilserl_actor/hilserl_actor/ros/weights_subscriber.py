@@ -3,14 +3,16 @@
 Loading them takes its time in a thread of its own, which begins when the loop has just acted: it
 has Python's lock for some ms. The loop takes a policy between two ticks.
 """
+
 import threading
 
-from hilserl_learner.policy import Policy
-from hilserl_learner.step_messages import to_ns
-from so101_description import names, qos
-from so101_description.errors import CellError
-from so101_interfaces.msg import Weights
 import torch
+
+from hilserl_core.bags.messages import to_ns
+from hilserl_core.policy.bundle import Policy
+from so101_interfaces.msg import Weights
+from so101_node import names, qos
+from so101_node.errors import CellError
 
 
 class PolicyIntake:
@@ -18,10 +20,10 @@ class PolicyIntake:
 
     def __init__(self, node):
         self._node, self._loop, self._schema = node, node.loop, node.schema
-        self._since = node.get_clock().now().nanoseconds     # what is latched may be older
+        self._since = node.get_clock().now().nanoseconds  # what is latched may be older
         self._message: Weights | None = None
         self._arrived = threading.Event()
-        self.acted = threading.Event()      # the loop's next tick is as far away as can be
+        self.acted = threading.Event()  # the loop's next tick is as far away as can be
         node.create_subscription(Weights, names.WEIGHTS, self._on_weights, qos.LATCHED)
         node.guard(self._load)
 
@@ -40,10 +42,12 @@ class PolicyIntake:
             message, driving = self._message, self._loop.policy
             try:
                 policy = Policy.from_bytes(
-                    bytes(message.data), self._schema.hash, driving.version if driving else -1)
+                    bytes(message.data), self._schema.hash, driving.version if driving else -1
+                )
             except CellError as error:
                 self._node.get_logger().error(
-                    f'weights version {message.version} refused: {error}')
+                    f'weights version {message.version} refused: {error}'
+                )
                 continue
             self._loop.env_steps = max(self._loop.env_steps, message.env_steps)
             published = to_ns(message.header.stamp)

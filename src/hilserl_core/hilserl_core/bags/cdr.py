@@ -3,19 +3,21 @@
 The bytes are those that rclpy serialises, but for its undefined alignment padding, so any ROS 2
 program reads the bags.
 """
+
 from functools import cache, lru_cache
 from pathlib import Path
 import struct
 
-from ament_index_python.packages import get_package_share_directory, PackageNotFoundError
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 import numpy as np
 from rosbags.serde import SerdeError
-from rosbags.typesys import get_types_from_msg, get_typestore, Stores
-from so101_description.errors import CellError
-from so101_description.names import BASE_FRAME
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from .steps import StepRecord
-from .task import TaskSchema
+from so101_node.errors import CellError
+from so101_node.names import BASE_FRAME
+
+from ..contract.steps import StepRecord
+from ..contract.task import TaskSchema
 
 STEP_TYPE = 'so101_interfaces/msg/Step'
 TASK_TYPE = 'so101_interfaces/msg/Task'
@@ -29,11 +31,11 @@ def typestore():
     except PackageNotFoundError as error:
         raise CellError(
             'so101_interfaces is not installed here, and bags need its definitions; build it '
-            'and source install/setup.bash') from error
+            'and source install/setup.bash'
+        ) from error
     store = get_typestore(Stores.ROS2_JAZZY)
     for file in sorted((share / 'msg').glob('*.msg')):
-        store.register(
-            get_types_from_msg(file.read_text(), f'so101_interfaces/msg/{file.stem}'))
+        store.register(get_types_from_msg(file.read_text(), f'so101_interfaces/msg/{file.stem}'))
     return store
 
 
@@ -52,16 +54,33 @@ def step_to_cdr(step: StepRecord) -> memoryview:
     images = [
         image_type(
             header=header(stamp=_time(stamp), frame_id=name),
-            height=pixels.shape[0], width=pixels.shape[1], encoding='rgb8', is_bigendian=0,
-            step=3 * pixels.shape[1], data=pixels.reshape(-1))
-        for name, stamp, pixels in zip(step.cameras, step.image_stamps, step.images)]
+            height=pixels.shape[0],
+            width=pixels.shape[1],
+            encoding='rgb8',
+            is_bigendian=0,
+            step=3 * pixels.shape[1],
+            data=pixels.reshape(-1),
+        )
+        for name, stamp, pixels in zip(step.cameras, step.image_stamps, step.images)
+    ]
     message = types[STEP_TYPE](
         header=header(stamp=_time(step.stamp), frame_id=BASE_FRAME),
-        schema_hash=step.schema_hash, episode_id=step.episode_id, index=step.index,
-        images=images, state=step.state, action=step.action, source=int(step.source),
-        reward=step.reward or 0.0, has_reward=step.reward is not None,
-        terminated=step.terminated, truncated=step.truncated, last=step.last,
-        outcome=int(step.outcome), policy_version=step.policy_version, sigma=step.sigma)
+        schema_hash=step.schema_hash,
+        episode_id=step.episode_id,
+        index=step.index,
+        images=images,
+        state=step.state,
+        action=step.action,
+        source=int(step.source),
+        reward=step.reward or 0.0,
+        has_reward=step.reward is not None,
+        terminated=step.terminated,
+        truncated=step.truncated,
+        last=step.last,
+        outcome=int(step.outcome),
+        policy_version=step.policy_version,
+        sigma=step.sigma,
+    )
     return typestore().serialize_cdr(message, STEP_TYPE)
 
 
@@ -88,17 +107,31 @@ def _read_step(cdr: '_Cdr') -> StepRecord:
         cameras.append(cdr.text())
         height, width = cdr.take(_TWO, 4)
         encoding = cdr.text()
-        cdr.take(_ENDIAN, 1), cdr.take(_ONE, 4)     # no pixel has more than a byte; no padding
+        cdr.take(_ENDIAN, 1), cdr.take(_ONE, 4)  # no pixel has more than a byte; no padding
         images.append(whole(cameras[-1], encoding, height, width, cdr.numbers(np.uint8)))
     state, action = cdr.numbers(np.float32), cdr.numbers(np.float32)
-    (source, reward, has_reward, terminated, truncated, last, outcome, policy_version,
-     sigma) = cdr.take(_AFTER, 4)
+    (source, reward, has_reward, terminated, truncated, last, outcome, policy_version, sigma) = (
+        cdr.take(_AFTER, 4)
+    )
     return StepRecord(
-        stamp=stamp, schema_hash=schema_hash, episode_id=episode_id, index=index,
-        cameras=tuple(cameras), image_stamps=tuple(image_stamps), images=tuple(images),
-        state=state.copy(), action=action.copy(), source=source,
-        reward=reward if has_reward else None, terminated=terminated, truncated=truncated,
-        last=last, outcome=outcome, policy_version=policy_version, sigma=sigma)
+        stamp=stamp,
+        schema_hash=schema_hash,
+        episode_id=episode_id,
+        index=index,
+        cameras=tuple(cameras),
+        image_stamps=tuple(image_stamps),
+        images=tuple(images),
+        state=state.copy(),
+        action=action.copy(),
+        source=source,
+        reward=reward if has_reward else None,
+        terminated=terminated,
+        truncated=truncated,
+        last=last,
+        outcome=outcome,
+        policy_version=policy_version,
+        sigma=sigma,
+    )
 
 
 class _Cdr:
@@ -119,26 +152,28 @@ class _Cdr:
         return seconds * 10**9 + ns
 
     def text(self) -> str:
-        length, = self.take(_ONE, 4)
+        (length,) = self.take(_ONE, 4)
         start, self._at = self._at, self._at + length
         if self._at > len(self._data):
             raise ValueError('they end too early')
-        return str(self._data[start:self._at - 1], 'utf-8')
+        return str(self._data[start : self._at - 1], 'utf-8')
 
     def numbers(self, kind) -> np.ndarray:
-        count, = self.take(_ONE, 4)
+        (count,) = self.take(_ONE, 4)
         start, self._at = self._at, self._at + count * np.dtype(kind).itemsize
         return np.frombuffer(self._data, kind, count, start)
 
 
 _ONE, _TWO, _STAMP, _ENDIAN, _AFTER = map(
-    struct.Struct, ('<I', '<II', '<iI', '<B', '<B3xf4?B3xIf'))
+    struct.Struct, ('<I', '<II', '<iI', '<B', '<B3xf4?B3xIf')
+)
 
 
 def task_to_cdr(schema: TaskSchema) -> memoryview:
     """The Task message's serialised bytes."""
     message = typestore().types[TASK_TYPE](
-        name=schema.name, schema_hash=schema.hash, schema=schema.canonical())
+        name=schema.name, schema_hash=schema.hash, schema=schema.canonical()
+    )
     return typestore().serialize_cdr(message, TASK_TYPE)
 
 
@@ -154,8 +189,13 @@ def _task(text: str) -> TaskSchema:
 
 def pixels(image) -> np.ndarray:
     """(height, width, 3) uint8 of an rgb8 image, of rclpy or of rosbags; a copy."""
-    return whole(image.header.frame_id, image.encoding, image.height, image.width,
-                 np.array(image.data, np.uint8))
+    return whole(
+        image.header.frame_id,
+        image.encoding,
+        image.height,
+        image.width,
+        np.array(image.data, np.uint8),
+    )
 
 
 def whole(camera: str, encoding: str, height: int, width: int, data: np.ndarray) -> np.ndarray:
@@ -163,7 +203,8 @@ def whole(camera: str, encoding: str, height: int, width: int, data: np.ndarray)
     if encoding != 'rgb8' or data.size != height * width * 3:
         raise CellError(
             f'image of {camera or "an unnamed camera"} has encoding {encoding!r} and {data.size} '
-            f'bytes for {width}x{height}; steps hold rgb8 without padding')
+            f'bytes for {width}x{height}; steps hold rgb8 without padding'
+        )
     return data.reshape(height, width, 3)
 
 
@@ -175,5 +216,4 @@ def _decode(data, message_type: str):
 
 
 def _time(ns: int):
-    return typestore().types['builtin_interfaces/msg/Time'](
-        sec=ns // 10**9, nanosec=ns % 10**9)
+    return typestore().types['builtin_interfaces/msg/Time'](sec=ns // 10**9, nanosec=ns % 10**9)

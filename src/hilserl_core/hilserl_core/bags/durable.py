@@ -1,4 +1,5 @@
 """What outlives a power cut: only what was synced, under a name that was synced."""
+
 import os
 from pathlib import Path
 

@@ -4,6 +4,7 @@ A bag is written as its steps arrive and put on disk once a second. It gets its 
 it is complete and is never written again; one without it was cut off, and is read up to where it
 stops into a clean bag beside it.
 """
+
 from collections.abc import Iterator
 import hashlib
 import os
@@ -12,24 +13,37 @@ import re
 import shutil
 
 from rosbags.interfaces import (
-    Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime)
-from rosbags.rosbag2 import (
-    CompressionFormat, CompressionMode, StoragePlugin, Writer, WriterError)
-from so101_description.errors import CellError
-from so101_description.names import STEP, TASK
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer, WriterError
 
-from . import mcap_stream
-from .bag_types import (
-    definition_hash, STEP_TYPE, step_from_cdr, step_to_cdr, task_from_cdr, TASK_TYPE, task_to_cdr,
-    typestore)
-from .mcap_stream import Channel, DamagedFile, Message, Schema
-from .on_disk import sync
-from .steps import StepRecord
-from .task import TaskSchema
+from so101_node.errors import CellError
+from so101_node.names import STEP, TASK
+
+from ..contract.steps import StepRecord
+from ..contract.task import TaskSchema
+from . import mcap
+from .cdr import (
+    STEP_TYPE,
+    TASK_TYPE,
+    definition_hash,
+    step_from_cdr,
+    step_to_cdr,
+    task_from_cdr,
+    task_to_cdr,
+    typestore,
+)
+from .durable import sync
+from .mcap import Channel, DamagedFile, Message, Schema
 
 RECOVERED = '-recovered'
 METADATA = 'metadata.yaml'
-MAGIC = b'\x89MCAP0\r\n'      # a whole MCAP file begins and ends with it
+MAGIC = b'\x89MCAP0\r\n'  # a whole MCAP file begins and ends with it
 
 
 class EpisodeBag:
@@ -47,10 +61,19 @@ class EpisodeBag:
     def _connect(self, topic, message_type, durability):
         unset = QosTime(0, 0)
         qos = Qos(
-            QosHistory.KEEP_LAST, 1 if topic == TASK else 2000, QosReliability.RELIABLE,
-            durability, unset, unset, QosLiveliness.SYSTEM_DEFAULT, unset, False)
+            QosHistory.KEEP_LAST,
+            1 if topic == TASK else 2000,
+            QosReliability.RELIABLE,
+            durability,
+            unset,
+            unset,
+            QosLiveliness.SYSTEM_DEFAULT,
+            unset,
+            False,
+        )
         return self._writer.add_connection(
-            f'/{topic}', message_type, typestore=typestore(), offered_qos_profiles=[qos])
+            f'/{topic}', message_type, typestore=typestore(), offered_qos_profiles=[qos]
+        )
 
     def write(self, step: StepRecord) -> None:
         """Append a step."""
@@ -64,7 +87,7 @@ class EpisodeBag:
             storage.close_chunk()
         storage.bio.flush()
         os.fsync(storage.bio.fileno())
-        if not self._on_disk:       # a file that no directory on disk names is lost with the power
+        if not self._on_disk:  # a file that no directory on disk names is lost with the power
             self._on_disk = True
             sync(self.directory)
             sync(self.directory.parent)
@@ -121,7 +144,7 @@ def contents(directories: list[Path]) -> Iterator[tuple[Path, int, TaskSchema | 
     files = [file for directory in directories for file in _files(directory)]
     here, directory, decoders, types = Path(), Path(), {}, {}
     try:
-        for file, record in mcap_stream.read(files):
+        for file, record in mcap.read(files):
             if file is not here:
                 here, directory, decoders, types = file, file.parent, {}, {}
             if isinstance(record, Message):
@@ -132,7 +155,9 @@ def contents(directories: list[Path]) -> Iterator[tuple[Path, int, TaskSchema | 
                 types[record.id] = record
             elif isinstance(record, Channel):
                 for topic, message_type, decode in (
-                        (STEP, STEP_TYPE, step_from_cdr), (TASK, TASK_TYPE, task_from_cdr)):
+                    (STEP, STEP_TYPE, step_from_cdr),
+                    (TASK, TASK_TYPE, task_from_cdr),
+                ):
                     # a namespace may stand before it
                     if record.topic.endswith(f'/{topic}'):
                         require_definition(types[record.schema_id], message_type)
@@ -159,9 +184,11 @@ def require(directory: Path, recorded: TaskSchema, schema: TaskSchema) -> None:
 
 def require_definition(recorded: Schema, message_type: str) -> None:
     """CellError if a bag's message type is not ours of that name."""
-    if recorded.name != message_type or recorded.encoding != 'ros2msg' or (
-            definition_hash(recorded.text, message_type)
-            != typestore().hash_rihs01(message_type)):
+    if (
+        recorded.name != message_type
+        or recorded.encoding != 'ros2msg'
+        or (definition_hash(recorded.text, message_type) != typestore().hash_rihs01(message_type))
+    ):
         raise CellError(f'its {recorded.name} is not the {message_type} of this version')
 
 
@@ -169,15 +196,21 @@ def find_bags(directory: Path) -> list[Path]:
     """The complete bags in a directory, which may itself be one."""
     if (directory / METADATA).is_file():
         return [directory]
-    return sorted(path.parent for path in directory.glob(f'*/{METADATA}')
-                  if not (directory / (path.parent.name + RECOVERED)).exists())
+    return sorted(
+        path.parent
+        for path in directory.glob(f'*/{METADATA}')
+        if not (directory / (path.parent.name + RECOVERED)).exists()
+    )
 
 
 def _was_completed(directory: Path) -> bool:
     """Whether a bag was completed, and its end was on disk before the power went."""
     metadata = directory / METADATA
-    return metadata.is_file() and metadata.stat().st_size > 0 and all(
-        map(_is_whole, directory.glob('*.mcap')))
+    return (
+        metadata.is_file()
+        and metadata.stat().st_size > 0
+        and all(map(_is_whole, directory.glob('*.mcap')))
+    )
 
 
 def _is_whole(file: Path) -> bool:
@@ -188,7 +221,7 @@ def _is_whole(file: Path) -> bool:
 
 def bags_by_time(directory: Path) -> list[Path]:
     """The complete bags in a directory, in the order of recording."""
-    return sorted(find_bags(directory), key=lambda bag: mcap_stream.start_time(_files(bag)[0]))
+    return sorted(find_bags(directory), key=lambda bag: mcap.start_time(_files(bag)[0]))
 
 
 def open_bags(directory: Path) -> list[Bag]:
@@ -221,10 +254,11 @@ def recover_all(parent: Path) -> list[str]:
         except (OSError, WriterError) as error:
             raise CellError(
                 f'bag {directory} was cut off, and its {len(steps)} steps cannot be written anew: '
-                f'{error}; free some space and start again') from error
+                f'{error}; free some space and start again'
+            ) from error
         sentences.append(
-            f'bag {directory.name} was cut off: {len(steps)} steps recovered into '
-            f'{recovered.name}')
+            f'bag {directory.name} was cut off: {len(steps)} steps recovered into {recovered.name}'
+        )
     shutil.rmtree(workspace, ignore_errors=True)
     return sentences
 

@@ -3,19 +3,19 @@
 `BAG.labels.json` holds the SHA-256 of what it labels, so that a label never falls on other data.
 An episode that nobody labelled stays unlabelled.
 """
+
 from dataclasses import dataclass, replace
 import hashlib
 import json
 from pathlib import Path
 
-from so101_description.errors import CellError
+from so101_node.errors import CellError
 
-from .on_disk import replace_text
-from .steps import Outcome, StepRecord
+from ..contract.steps import Outcome, StepRecord
+from .durable import replace_text
 
 FORMAT = 'hilserl-labels-1'
-OUTCOMES = {'success': Outcome.SUCCESS, 'failure': Outcome.FAILURE,
-            'discarded': Outcome.DISCARDED}
+OUTCOMES = {'success': Outcome.SUCCESS, 'failure': Outcome.FAILURE, 'discarded': Outcome.DISCARDED}
 
 
 @dataclass(frozen=True)
@@ -51,26 +51,40 @@ def read_labels(bag: Path) -> list[Label]:
         data = json.loads(file.read_text())
         if data['format'] != FORMAT:
             raise ValueError(f'its format is {data["format"]!r}, not {FORMAT!r}')
-        labels = [Label(OUTCOMES[item['outcome']], None if item['time_ns'] is None
-                        else int(item['time_ns'])) for item in data['labels']]
+        labels = [
+            Label(
+                OUTCOMES[item['outcome']],
+                None if item['time_ns'] is None else int(item['time_ns']),
+            )
+            for item in data['labels']
+        ]
         digest = data['sha256']
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CellError(
-            f'label file {file} is damaged: {error}; mend it or take it away') from error
+            f'label file {file} is damaged: {error}; mend it or take it away'
+        ) from error
     if digest != content_hash(bag):
         raise CellError(
             f'label file {file} was written for other data than {bag} now holds; take it away '
-            'and label again')
+            'and label again'
+        )
     return labels
 
 
 def add_label(bag: Path, label: Label) -> list[Label]:
     """Put a label beside a bag, in place of one at the same time; returns all of them."""
     labels = [known for known in read_labels(bag) if known.time != label.time] + [label]
-    text = json.dumps({
-        'format': FORMAT, 'bag': bag.name, 'sha256': content_hash(bag),
-        'labels': [{'time_ns': known.time, 'outcome': known.outcome.name.lower()}
-                   for known in labels]}, indent=1)
+    text = json.dumps(
+        {
+            'format': FORMAT,
+            'bag': bag.name,
+            'sha256': content_hash(bag),
+            'labels': [
+                {'time_ns': known.time, 'outcome': known.outcome.name.lower()} for known in labels
+            ],
+        },
+        indent=1,
+    )
     replace_text(sidecar(bag), text + '\n')
     return labels
 
@@ -87,8 +101,14 @@ def apply(labels: list[Label], steps: list[StepRecord]) -> list[StepRecord]:
 
     The first label at a time within the episode ends it there; one without a time is for its end.
     """
-    within = sorted((label for label in labels if label.time is not None
-                     and steps[0].stamp <= label.time <= steps[-1].stamp), key=lambda x: x.time)
+    within = sorted(
+        (
+            label
+            for label in labels
+            if label.time is not None and steps[0].stamp <= label.time <= steps[-1].stamp
+        ),
+        key=lambda x: x.time,
+    )
     if within:
         kept = [step for step in steps if step.stamp <= within[0].time]
         if len(kept) < len(steps):
@@ -102,17 +122,31 @@ def apply(labels: list[Label], steps: list[StepRecord]) -> list[StepRecord]:
 def as_final(step: StepRecord) -> StepRecord:
     """A step as an episode's final observation: without its action and what followed it."""
     return replace(
-        step, action=step.action[:0], source=0, reward=None, terminated=False, truncated=False,
-        last=True, policy_version=0, sigma=0.0)
+        step,
+        action=step.action[:0],
+        source=0,
+        reward=None,
+        terminated=False,
+        truncated=False,
+        last=True,
+        policy_version=0,
+        sigma=0.0,
+    )
 
 
 def labelled(steps: list[StepRecord], outcome: Outcome) -> list[StepRecord]:
     """An episode with an outcome: reward 1 for the action before a success, 0 for the others."""
-    if not steps[-1].last:      # cut off: its last observation is the final one
+    if not steps[-1].last:  # cut off: its last observation is the final one
         steps = [*steps[:-1], as_final(steps[-1])]
     last_action = len(steps) - 2
     return [
-        replace(step, outcome=outcome) if step.last else replace(
-            step, reward=float(i == last_action and outcome == Outcome.SUCCESS),
-            terminated=i == last_action, truncated=False)
-        for i, step in enumerate(steps)]
+        replace(step, outcome=outcome)
+        if step.last
+        else replace(
+            step,
+            reward=float(i == last_action and outcome == Outcome.SUCCESS),
+            terminated=i == last_action,
+            truncated=False,
+        )
+        for i, step in enumerate(steps)
+    ]

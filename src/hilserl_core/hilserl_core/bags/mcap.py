@@ -3,6 +3,7 @@
 Chunks are decompressed by threads ahead of who reads, across the borders of files; what is handed
 out is a view of the chunk, not a copy. Format: mcap.dev/spec.
 """
+
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,9 +16,9 @@ from zstandard import ZstdDecompressor, ZstdError
 
 MAGIC = b'\x89MCAP0\r\n'
 SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 3, 4, 5, 6, 15
-AHEAD = 8           # chunks of about 1 MiB
+AHEAD = 8  # chunks of about 1 MiB
 WORKERS = 2
-LARGEST = 1 << 30   # bytes; a chunk that says it is larger is damaged
+LARGEST = 1 << 30  # bytes; a chunk that says it is larger is damaged
 # what reading a file with other bytes in it raises, by where the bytes are
 DAMAGE = (EOFError, ValueError, KeyError, struct.error, ZstdError, MemoryError)
 
@@ -117,7 +118,7 @@ def _chunks(file: Path) -> Iterator[tuple[int, bytes] | Exception]:
                     raise EOFError('it was cut off')
                 if opcode == CHUNK:
                     yield opcode, content
-                elif opcode in _PARSE:      # not within a chunk
+                elif opcode in _PARSE:  # not within a chunk
                     yield opcode, head + content
     except (OSError, *DAMAGE) as error:
         yield error
@@ -134,14 +135,14 @@ def _unpack(item: tuple[int, bytes] | Exception) -> memoryview:
     if size > LARGEST:
         raise ValueError(f'a chunk says it has {size:,} bytes')
     compression, at = _text(chunk, 28)
-    length, = struct.unpack_from('<Q', chunk, at)
-    data = memoryview(chunk)[at + 8:at + 8 + length]
+    (length,) = struct.unpack_from('<Q', chunk, at)
+    data = memoryview(chunk)[at + 8 : at + 8 + length]
     if compression == 'zstd':
         data = memoryview(ZstdDecompressor().decompress(data, size))
     elif compression:
         raise ValueError(f'its chunks are compressed by {compression}, not by zstd')
     if len(data) != size or crc and crc32(data) != crc:
-        raise ValueError('a chunk\'s content is not what was written')
+        raise ValueError("a chunk's content is not what was written")
     return data
 
 
@@ -159,14 +160,14 @@ def _records(data: memoryview) -> Iterator[tuple[int, int, int, memoryview]]:
 
 
 def _text(data, at: int) -> tuple[str, int]:
-    length, = struct.unpack_from('<I', data, at)
+    (length,) = struct.unpack_from('<I', data, at)
     if at + 4 + length > len(data):
         raise EOFError('it was cut off')
-    return bytes(data[at + 4:at + 4 + length]).decode(), at + 4 + length
+    return bytes(data[at + 4 : at + 4 + length]).decode(), at + 4 + length
 
 
 def _schema(data, start, end) -> Schema:
-    number, = struct.unpack_from('<H', data, start)
+    (number,) = struct.unpack_from('<H', data, start)
     name, at = _text(data, start + 2)
     encoding, at = _text(data, at)
     return Schema(number, name, encoding, _text(data, at)[0])
@@ -179,7 +180,7 @@ def _channel(data, start, end) -> Channel:
 
 def _message(data, start, end) -> Message:
     channel, _, log_time = struct.unpack_from('<HIQ', data, start)
-    return Message(channel, log_time, data[start + 22:end])
+    return Message(channel, log_time, data[start + 22 : end])
 
 
 _PARSE = {SCHEMA: _schema, CHANNEL: _channel, MESSAGE: _message}

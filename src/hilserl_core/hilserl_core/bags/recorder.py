@@ -1,4 +1,5 @@
 """The thread that writes episodes to bags, so that training never waits for the disk."""
+
 from collections.abc import Callable
 from pathlib import Path
 import queue
@@ -6,24 +7,25 @@ import threading
 import time
 
 from rosbags.rosbag2 import WriterError
-from so101_description.errors import CellError
 
-from .bag_types import typestore
-from .bags import EpisodeBag, new_bag
-from .steps import StepRecord
-from .task import TaskSchema
+from so101_node.errors import CellError
 
-FLUSH_PERIOD = 1.0      # s; a kill loses at most this much
-IDLE = 60.0             # s without a step after which an episode's bag is completed
+from ..contract.steps import StepRecord
+from ..contract.task import TaskSchema
+from .cdr import typestore
+from .episode_bag import EpisodeBag, new_bag
+
+FLUSH_PERIOD = 1.0  # s; a kill loses at most this much
+IDLE = 60.0  # s without a step after which an episode's bag is completed
 
 
 class Recorder:
     """One open bag an episode. `run` is the thread's body; `record` may be called from any."""
 
     def __init__(self, parent: Path, schema: TaskSchema, log: Callable[[str], None]):
-        self.bags = 0           # completed by this recorder
+        self.bags = 0  # completed by this recorder
         self._parent, self._schema, self._log = parent, schema, log
-        typestore()     # reading the definitions takes a while: now, not while steps wait
+        typestore()  # reading the definitions takes a while: now, not while steps wait
         self._queue: queue.SimpleQueue[StepRecord | threading.Event | None] = queue.SimpleQueue()
         self._open: dict[str, tuple[EpisodeBag, float]] = {}
 
@@ -65,7 +67,8 @@ class Recorder:
         except (OSError, WriterError) as error:
             raise CellError(
                 f'bags cannot be written to {self._parent}: {error}; steps up to the last second '
-                'are on disk, free some space and start the run again') from error
+                'are on disk, free some space and start the run again'
+            ) from error
 
     def _write(self, step: StepRecord) -> None:
         bag, _ = self._open.get(step.episode_id, (None, 0.0))

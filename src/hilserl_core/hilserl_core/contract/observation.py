@@ -2,9 +2,11 @@
 
 Recording, training, evaluation and import all come through these two functions.
 """
+
 import cv2
 import numpy as np
-from so101_description.errors import CellError
+
+from so101_node.errors import CellError
 
 from .task import CameraSpec
 
@@ -19,8 +21,9 @@ def crop_resize(image: np.ndarray, spec: CameraSpec) -> np.ndarray:
     if image.shape != expected or image.dtype != np.uint8:
         raise CellError(
             f'camera {spec.name}: image is {image.shape} {image.dtype}, the task expects '
-            f'{expected} uint8; set the camera (or the task) to the other size')
-    crop = image[spec.top:spec.top + spec.height, spec.left:spec.left + spec.width]
+            f'{expected} uint8; set the camera (or the task) to the other size'
+        )
+    crop = image[spec.top : spec.top + spec.height, spec.left : spec.left + spec.width]
     size = (spec.out_width, spec.out_height)
     return np.ascontiguousarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA))
 
@@ -32,6 +35,6 @@ def state_vector(position, target, tool, previous_action) -> np.ndarray:
     base_link; previous_action: (4,), zeros at an episode's start.
     """
     position = np.asarray(position, np.float64)
-    return np.concatenate([
-        position, np.asarray(target, np.float64) - position,
-        tool, previous_action]).astype(np.float32)
+    return np.concatenate(
+        [position, np.asarray(target, np.float64) - position, tool, previous_action]
+    ).astype(np.float32)

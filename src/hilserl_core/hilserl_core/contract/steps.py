@@ -3,6 +3,7 @@
 A step that ends an episode (terminated or truncated) is followed by one more record with
 `last=True`: the final observation, which has no action.
 """
+
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -37,13 +38,13 @@ class StepRecord:
     schema_hash: str
     episode_id: str
     index: int
-    cameras: tuple[str, ...]            # names, in the schema's order
+    cameras: tuple[str, ...]  # names, in the schema's order
     image_stamps: tuple[int, ...]
-    images: tuple[np.ndarray, ...]      # (height, width, 3) uint8 each
-    state: np.ndarray                   # (S,) float32
-    action: np.ndarray                  # (A,) float32, executed; (0,) if last
+    images: tuple[np.ndarray, ...]  # (height, width, 3) uint8 each
+    state: np.ndarray  # (S,) float32
+    action: np.ndarray  # (A,) float32, executed; (0,) if last
     source: int = Source.NONE
-    reward: float | None = None         # None: nobody said, which is not 0
+    reward: float | None = None  # None: nobody said, which is not 0
     terminated: bool = False
     truncated: bool = False
     last: bool = False
@@ -75,7 +76,7 @@ def problem(step: StepRecord, schema: TaskSchema) -> str:
     if step.reward is not None and not np.isfinite(step.reward):
         return f'its reward is {step.reward}'
     if step.last:
-        return '' if step.action.size == 0 else 'it is an episode\'s last record, with an action'
+        return '' if step.action.size == 0 else "it is an episode's last record, with an action"
     if step.action.shape != (len(schema.action_names),):
         return f'its action has {step.action.size} values, the task {len(schema.action_names)}'
     # written so that NaN is caught too

@@ -3,12 +3,13 @@
 Its hash is in every step, bag, checkpoint and weights bundle. Two schemas are the same task only
 if every field is equal; `differences` says in words which ones are not.
 """
+
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 import hashlib
 import json
 
-from so101_description.errors import CellError
+from so101_node.errors import CellError
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,17 @@ class CameraSpec:
     out_width: int
 
     def __post_init__(self):
-        if (min(self.top, self.left) < 0 or min(self.height, self.width) < 1
-                or self.top + self.height > self.source_height
-                or self.left + self.width > self.source_width):
+        if (
+            min(self.top, self.left) < 0
+            or min(self.height, self.width) < 1
+            or self.top + self.height > self.source_height
+            or self.left + self.width > self.source_width
+        ):
             raise CellError(
                 f'camera {self.name}: crop top {self.top} left {self.left} height {self.height} '
                 f'width {self.width} is not inside its {self.source_width}x{self.source_height} '
-                'image; correct the crop in the task')
+                'image; correct the crop in the task'
+            )
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -63,13 +68,13 @@ class TaskSchema:
     frame: str
     rate: float
     max_steps: int
-    pitch: float            # of the tool's approach axis below the horizontal
-    wrist_roll: float       # held joint angle
-    start: tuple[float, float, float]           # tool position at which an episode starts
-    start_spread: float                         # +- uniform, each axis
+    pitch: float  # of the tool's approach axis below the horizontal
+    wrist_roll: float  # held joint angle
+    start: tuple[float, float, float]  # tool position at which an episode starts
+    start_spread: float  # +- uniform, each axis
     box_min: tuple[float, float, float]
     box_max: tuple[float, float, float]
-    model_hash: str         # of the arm's kinematic data
+    model_hash: str  # of the arm's kinematic data
 
     def __post_init__(self):
         count = len(self.state_names)
@@ -77,16 +82,19 @@ class TaskSchema:
             if len(getattr(self, name)) != count:
                 raise CellError(
                     f'task {self.name}: {name} has {len(getattr(self, name))} entries for '
-                    f'{count} state_names')
+                    f'{count} state_names'
+                )
         for name, scale in zip(self.state_names, self.state_scale):
             if not scale > 0.0:
                 raise CellError(
-                    f'task {self.name}: state {name} has scale {scale}; it must be positive')
+                    f'task {self.name}: state {name} has scale {scale}; it must be positive'
+                )
         for axis, value, low, high in zip('xyz', self.start, self.box_min, self.box_max):
             if not low <= value - self.start_spread <= value + self.start_spread <= high:
                 raise CellError(
                     f'task {self.name}: start {axis} {value} +- {self.start_spread} m is not '
-                    f'inside the box from {low} to {high} m')
+                    f'inside the box from {low} to {high} m'
+                )
 
     def canonical(self) -> str:
         """JSON with sorted keys and no spaces: equal tasks give equal text."""
@@ -106,9 +114,12 @@ class TaskSchema:
             if set(data) != known:
                 raise ValueError('fields ' + ', '.join(sorted(set(data) ^ known)) + ' differ')
             data['cameras'] = tuple(CameraSpec(**camera) for camera in data['cameras'])
-            return cls(**{
-                key: tuple(value) if isinstance(value, list) else value
-                for key, value in data.items()})
+            return cls(
+                **{
+                    key: tuple(value) if isinstance(value, list) else value
+                    for key, value in data.items()
+                }
+            )
         except (ValueError, TypeError, KeyError) as error:
             raise CellError(f'this is not a task schema of this version: {error}') from error
 
@@ -123,7 +134,9 @@ class TaskSchema:
                 for a, b in zip(ours, theirs):
                     lines += [
                         f'{a.name} {f.name}: {getattr(a, f.name)} here, {getattr(b, f.name)} there'
-                        for f in fields(a) if getattr(a, f.name) != getattr(b, f.name)]
+                        for f in fields(a)
+                        if getattr(a, f.name) != getattr(b, f.name)
+                    ]
             else:
                 lines.append(f'{name}: {ours} here, {theirs} there')
         return lines

@@ -1,13 +1,14 @@
 """The named tasks. A task is a function of the arm's model, the camera's image size and the rate."""
+
 from math import pi
 
-from so101_description.errors import CellError
 from so101_description.joints import JOINTS, LOWER, UPPER
-from so101_description.names import BASE_FRAME, WRIST_CAMERA
+from so101_node.errors import CellError
+from so101_node.names import BASE_FRAME, WRIST_CAMERA
 
 from .task import CameraSpec, TaskSchema
 
-BOX_MIN = (0.10, -0.15, 0.0135)     # lower, the finger pads drag on the table
+BOX_MIN = (0.10, -0.15, 0.0135)  # lower, the finger pads drag on the table
 BOX_MAX = (0.35, 0.15, 0.25)
 FRAME_SIZE = 64
 # A loaded joint lags by a few hundredths of a rad, a squeezing gripper by its whole lead.
@@ -20,11 +21,17 @@ TASKS = {
     'grasp_lift_wide': 'the same, the cube twice as far off and turned any way',
     'reach': 'bring the tool to the cube: the shortest task that uses every part of the cell',
 }
-RATE = 10.0     # Hz
+RATE = 10.0  # Hz
 
 
-def make_task(name: str, model_hash: str, image_width: int = 160, image_height: int = 120,
-              rate: float = RATE, frame_size: int = FRAME_SIZE) -> TaskSchema:
+def make_task(
+    name: str,
+    model_hash: str,
+    image_width: int = 160,
+    image_height: int = 120,
+    rate: float = RATE,
+    frame_size: int = FRAME_SIZE,
+) -> TaskSchema:
     """The task of that name: 19 state values, one wrist camera.
 
     For a camera of that image size, in pixels; frames are stored frame_size square. Another rate
@@ -38,9 +45,16 @@ def make_task(name: str, model_hash: str, image_width: int = 160, image_height: 
         raise CellError(f'task {name}: a frame size of {frame_size} is not between 32 and 256')
     side = min(image_width, image_height)
     camera = CameraSpec(
-        name=WRIST_CAMERA, source_width=image_width, source_height=image_height,
-        top=(image_height - side) // 2, left=(image_width - side) // 2, height=side, width=side,
-        out_height=frame_size, out_width=frame_size)
+        name=WRIST_CAMERA,
+        source_width=image_width,
+        source_height=image_height,
+        top=(image_height - side) // 2,
+        left=(image_width - side) // 2,
+        height=side,
+        width=side,
+        out_height=frame_size,
+        out_width=frame_size,
+    )
     actions = ('dx', 'dy', 'dz', 'gripper')
     middle = [0.5 * float(low + high) for low, high in zip(LOWER, UPPER)]
     half = [0.5 * float(high - low) for low, high in zip(LOWER, UPPER)]
@@ -50,15 +64,24 @@ def make_task(name: str, model_hash: str, image_width: int = 160, image_height: 
         state_names=(
             *(f'{joint}.position' for joint in JOINTS),
             *(f'{joint}.following_error' for joint in JOINTS),
-            'tool.x', 'tool.y', 'tool.z',
-            *(f'previous.{action}' for action in actions)),
+            'tool.x',
+            'tool.y',
+            'tool.z',
+            *(f'previous.{action}' for action in actions),
+        ),
         state_units=('rad',) * 12 + ('m',) * 3 + ('1',) * 4,
         state_offset=(
-            *middle, *(0.0,) * 6,
-            *(0.5 * (low + high) for low, high in zip(BOX_MIN, BOX_MAX)), *(0.0,) * 4),
+            *middle,
+            *(0.0,) * 6,
+            *(0.5 * (low + high) for low, high in zip(BOX_MIN, BOX_MAX)),
+            *(0.0,) * 4,
+        ),
         state_scale=(
-            *half, *FOLLOWING_ERROR_SCALE,
-            *(0.5 * (high - low) for low, high in zip(BOX_MIN, BOX_MAX)), *(1.0,) * 4),
+            *half,
+            *FOLLOWING_ERROR_SCALE,
+            *(0.5 * (high - low) for low, high in zip(BOX_MIN, BOX_MAX)),
+            *(1.0,) * 4,
+        ),
         action_names=actions,
         action_scale=0.02 * RATE / rate,
         gripper_step=0.2 * RATE / rate,
@@ -71,4 +94,5 @@ def make_task(name: str, model_hash: str, image_width: int = 160, image_height: 
         start_spread=0.01,
         box_min=BOX_MIN,
         box_max=BOX_MAX,
-        model_hash=model_hash)
+        model_hash=model_hash,
+    )

@@ -4,6 +4,7 @@ A bundle is a safetensors file with everything an actor needs: encoder and actor
 task's schema, the network's configuration, and a golden observation with the action it must
 give. Loading is strict: what does not match is refused by name, never skipped.
 """
+
 from collections import deque
 import copy
 from dataclasses import dataclass
@@ -14,15 +15,16 @@ import struct
 import numpy as np
 from safetensors import SafetensorError
 import safetensors.torch
-from so101_description.errors import CellError
 import torch
 
+from so101_node.errors import CellError
+
+from ..contract.task import TaskSchema
 from .network_config import NetworkConfig
 from .networks import Actor, Encoder, Gripper
-from .task import TaskSchema
 
 FORMAT = 'hilserl-policy-2'
-GOLDEN_TOLERANCE = 1e-3     # of an action in [-1, 1]; processors differ by some 1e-6
+GOLDEN_TOLERANCE = 1e-3  # of an action in [-1, 1]; processors differ by some 1e-6
 
 
 @dataclass(frozen=True)
@@ -31,21 +33,22 @@ class Bundle:
 
     schema: TaskSchema
     network: NetworkConfig
-    version: int            # grows by one with each publication of a run
+    version: int  # grows by one with each publication of a run
     updates: int
     env_steps: int
     tensors: dict[str, torch.Tensor]
-    sha256: str             # of the bytes
+    sha256: str  # of the bytes
 
     @classmethod
     def from_bytes(cls, data: bytes) -> 'Bundle':
         """Parse and check the digest; CellError if the bytes are cut, changed or foreign."""
-        data = bytes(data)      # a message's field is another kind of array
+        data = bytes(data)  # a message's field is another kind of array
         metadata = safetensors_metadata(data)
         if metadata.get('format') != FORMAT:
             raise CellError(
                 f'policy bundle has format {metadata.get("format")!r}, this version reads '
-                f'{FORMAT!r}; it was not written by this version\'s learner')
+                f"{FORMAT!r}; it was not written by this version's learner"
+            )
         try:
             tensors = safetensors.torch.load(data)
             numbers = {key: int(metadata[key]) for key in ('version', 'updates', 'env_steps')}
@@ -55,9 +58,15 @@ class Bundle:
             raise CellError(f'policy bundle is damaged: {error}') from error
         if tensors_digest(tensors) != digest:
             raise CellError(
-                'policy bundle is damaged: its tensors are not the ones that were saved')
-        return cls(TaskSchema.from_json(schema), NetworkConfig.from_json(network),
-                   **numbers, tensors=tensors, sha256=hashlib.sha256(data).hexdigest())
+                'policy bundle is damaged: its tensors are not the ones that were saved'
+            )
+        return cls(
+            TaskSchema.from_json(schema),
+            NetworkConfig.from_json(network),
+            **numbers,
+            tensors=tensors,
+            sha256=hashlib.sha256(data).hexdigest(),
+        )
 
 
 class Policy:
@@ -66,11 +75,18 @@ class Policy:
     def __init__(self, bundle: Bundle):
         self.schema, self.network = bundle.schema, bundle.network
         self.version, self.updates, self.env_steps, self.sha256 = (
-            bundle.version, bundle.updates, bundle.env_steps, bundle.sha256)
+            bundle.version,
+            bundle.updates,
+            bundle.env_steps,
+            bundle.sha256,
+        )
         self.encoder = Encoder(self.schema, self.network)
         self.actor = Actor(self.encoder.size, self.schema, self.network)
-        self.gripper = Gripper(self.encoder.size, self.schema, self.network) if (
-            self.network.gripper == 'discrete') else None
+        self.gripper = (
+            Gripper(self.encoder.size, self.schema, self.network)
+            if (self.network.gripper == 'discrete')
+            else None
+        )
         self._load(bundle.tensors)
         for module in self.modules().values():
             module.requires_grad_(False).eval()
@@ -79,13 +95,15 @@ class Policy:
         if not error <= GOLDEN_TOLERANCE:
             raise CellError(
                 f'policy version {self.version}: its golden action is off by {error:.3g} (limit '
-                f'{GOLDEN_TOLERANCE:g}); weights and code do not belong together')
+                f'{GOLDEN_TOLERANCE:g}); weights and code do not belong together'
+            )
         self._history = deque(maxlen=self.network.frame_stack)
-        self._seen: tuple[list[np.ndarray], torch.Tensor] | None = None     # images, features
+        self._seen: tuple[list[np.ndarray], torch.Tensor] | None = None  # images, features
 
     @classmethod
-    def from_bytes(cls, data: bytes, schema_hash: str | None = None,
-                   newer_than: int = -1) -> 'Policy':
+    def from_bytes(
+        cls, data: bytes, schema_hash: str | None = None, newer_than: int = -1
+    ) -> 'Policy':
         """Load a bundle strictly; CellError says what is wrong with it.
 
         One of version `newer_than` or lower is refused: it has been replaced already.
@@ -94,11 +112,13 @@ class Policy:
         if bundle.version <= newer_than:
             raise CellError(
                 f'policy version {bundle.version} is older than version {newer_than}, which '
-                'drives now; it was published by a learner that is behind')
+                'drives now; it was published by a learner that is behind'
+            )
         if schema_hash is not None and bundle.schema.hash != schema_hash:
             raise CellError(
                 f'policy version {bundle.version} is for task {bundle.schema.name} with schema '
-                f'{bundle.schema.hash[:8]}, this cell runs schema {schema_hash[:8]}')
+                f'{bundle.schema.hash[:8]}, this cell runs schema {schema_hash[:8]}'
+            )
         return cls(bundle)
 
     def modules(self) -> dict[str, torch.nn.Module]:
@@ -108,8 +128,10 @@ class Policy:
 
     def _load(self, tensors: dict[str, torch.Tensor]) -> None:
         expected = {
-            f'{part}.{name}': tensor for part, module in self.modules().items()
-            for name, tensor in module.state_dict().items()}
+            f'{part}.{name}': tensor
+            for part, module in self.modules().items()
+            for name, tensor in module.state_dict().items()
+        }
         numbers = len(self.schema.action_names) + (2 if self.gripper else 0)
         expected['golden.action'] = torch.empty(1, numbers)
         wrong = [f'{name} is missing' for name in expected if name not in tensors]
@@ -117,11 +139,13 @@ class Policy:
         wrong += [
             f'{name} is {tuple(tensors[name].shape)}, not {tuple(tensor.shape)}'
             for name, tensor in expected.items()
-            if name in tensors and tensors[name].shape != tensor.shape]
+            if name in tensors and tensors[name].shape != tensor.shape
+        ]
         if wrong:
             raise CellError(
                 f'policy version {self.version} does not fit its own description: '
-                + '; '.join(wrong))
+                + '; '.join(wrong)
+            )
         with torch.no_grad():
             for name, tensor in expected.items():
                 tensor.copy_(tensors[name])
@@ -137,17 +161,23 @@ class Policy:
 
     def look(self, images: list[np.ndarray]) -> None:
         """Encode images that `act` is about to be given, the same arrays: it has less to do then."""
-        self._seen = images, self._encode([*self._history, images][-self.network.frame_stack:])
+        self._seen = images, self._encode([*self._history, images][-self.network.frame_stack :])
 
     def _encode(self, frames: list[list[np.ndarray]]) -> torch.Tensor:
         frames = [frames[0]] * (self.network.frame_stack - len(frames)) + frames
         with torch.no_grad():
-            return self.encoder([
-                torch.from_numpy(np.concatenate([frame[camera] for frame in frames], axis=2)[None])
-                for camera in range(len(self.schema.cameras))])
+            return self.encoder(
+                [
+                    torch.from_numpy(
+                        np.concatenate([frame[camera] for frame in frames], axis=2)[None]
+                    )
+                    for camera in range(len(self.schema.cameras))
+                ]
+            )
 
-    def act(self, images: list[np.ndarray], state: np.ndarray, sigma: float,
-            rng: np.random.Generator) -> np.ndarray:
+    def act(
+        self, images: list[np.ndarray], state: np.ndarray, sigma: float, rng: np.random.Generator
+    ) -> np.ndarray:
         """Action (A,) float32 in [-1, 1] for the present observation.
 
         images: one (H, W, 3) uint8 a camera, in the schema's order; state: (S,). sigma 0 gives
@@ -172,13 +202,22 @@ class Policy:
 def heads(modules: dict[str, torch.nn.Module], features, state) -> torch.Tensor:
     """Mean action (B, A); of a discrete gripper, the Q of each choice instead of its number."""
     with torch.no_grad():
-        return torch.cat([
-            modules[part](features, state) for part in ('actor', 'gripper') if part in modules], 1)
+        return torch.cat(
+            [modules[part](features, state) for part in ('actor', 'gripper') if part in modules], 1
+        )
 
 
-def pack(schema: TaskSchema, network: NetworkConfig, encoder: Encoder, actor: Actor,
-         version: int, updates: int, env_steps: int, gripper: Gripper | None = None,
-         half: bool = False) -> bytes:
+def pack(
+    schema: TaskSchema,
+    network: NetworkConfig,
+    encoder: Encoder,
+    actor: Actor,
+    version: int,
+    updates: int,
+    env_steps: int,
+    gripper: Gripper | None = None,
+    half: bool = False,
+) -> bytes:
     """Make a bundle of these networks, wherever they live.
 
     half: with weights in half precision if that changes the golden action by less than 1e-3.
@@ -187,7 +226,8 @@ def pack(schema: TaskSchema, network: NetworkConfig, encoder: Encoder, actor: Ac
     modules = {
         part: copy.deepcopy(module).cpu()
         for part, module in (('encoder', encoder), ('actor', actor), ('gripper', gripper))
-        if module is not None}
+        if module is not None
+    }
     dtype, said = torch.float32, _golden(modules, schema, network)
     if half:
         rounded = copy.deepcopy(modules)
@@ -198,12 +238,22 @@ def pack(schema: TaskSchema, network: NetworkConfig, encoder: Encoder, actor: Ac
             modules, said, dtype = rounded, action, torch.float16
     tensors = {
         f'{part}.{name}': value.to(dtype).contiguous()
-        for part, module in modules.items() for name, value in module.state_dict().items()}
+        for part, module in modules.items()
+        for name, value in module.state_dict().items()
+    }
     tensors['golden.action'] = said
-    return safetensors.torch.save(tensors, metadata={
-        'format': FORMAT, 'schema': schema.canonical(), 'network': network.to_json(),
-        'version': str(version), 'updates': str(updates), 'env_steps': str(env_steps),
-        'digest': tensors_digest(tensors)})
+    return safetensors.torch.save(
+        tensors,
+        metadata={
+            'format': FORMAT,
+            'schema': schema.canonical(),
+            'network': network.to_json(),
+            'version': str(version),
+            'updates': str(updates),
+            'env_steps': str(env_steps),
+            'digest': tensors_digest(tensors),
+        },
+    )
 
 
 def _golden(modules: dict[str, torch.nn.Module], schema, network) -> torch.Tensor:
@@ -216,9 +266,11 @@ def golden_inputs(schema: TaskSchema, network: NetworkConfig):
     """The fixed observation by which a bundle is checked: noise that every weight sees."""
     rng = np.random.default_rng(7)
     images = [
-        torch.from_numpy(rng.integers(
-            0, 256, (1, c.out_height, c.out_width, 3 * network.frame_stack), np.uint8))
-        for c in schema.cameras]
+        torch.from_numpy(
+            rng.integers(0, 256, (1, c.out_height, c.out_width, 3 * network.frame_stack), np.uint8)
+        )
+        for c in schema.cameras
+    ]
     state = rng.uniform(-1.0, 1.0, (1, len(schema.state_names))) * schema.state_scale
     return images, torch.from_numpy((state + schema.state_offset).astype(np.float32))
 
@@ -226,10 +278,10 @@ def golden_inputs(schema: TaskSchema, network: NetworkConfig):
 def safetensors_metadata(data: bytes) -> dict[str, str]:
     """The header's free text; CellError if these are not a safetensors file's bytes."""
     try:
-        length, = struct.unpack_from('<Q', data)
+        (length,) = struct.unpack_from('<Q', data)
         if length > len(data) - 8:
             raise ValueError(f'header of {length} bytes in a file of {len(data)}')
-        return json.loads(data[8:8 + length])['__metadata__']
+        return json.loads(data[8 : 8 + length])['__metadata__']
     except (struct.error, ValueError, KeyError, TypeError) as error:
         raise CellError(f'policy bundle is damaged: {error}') from error
 

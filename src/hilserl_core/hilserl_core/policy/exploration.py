@@ -3,10 +3,11 @@
 The start mode sets it, because one default hides the rest: noise of 1.0 makes a trained policy
 succeed in 1 of 10 attempts, and `linear(1.0,0.1,50000)` is still 0.98 after 1,000 steps.
 """
+
 from dataclasses import dataclass
 import re
 
-from so101_description.errors import CellError
+from so101_node.errors import CellError
 
 PRESETS = {
     # nothing is known: try everything, and be done with it within the first quarter of an hour
@@ -19,7 +20,7 @@ PRESETS = {
 HIGH_SIGMA = 0.3
 REASONS = {
     'scratch': 'nothing is known: everything is tried',
-    'demos': 'the demonstrations\' half of each batch shows the way',
+    'demos': "the demonstrations' half of each batch shows the way",
     'pretrained': 'more noise would hide what the policy can do',
 }
 _NUMBER = r'\s*([0-9.eE+-]+)\s*'
@@ -47,15 +48,18 @@ def schedule(name: str, text: str, low: float, high: float) -> linear:
     """What `text` says, `linear(a,b,n)` or a number, if within low and high; else CellError."""
     match = _LINEAR.fullmatch(text.strip())
     try:
-        found = linear(*map(float, match.groups())) if match else linear(
-            float(text), float(text), 1.0)
+        found = (
+            linear(*map(float, match.groups())) if match else linear(float(text), float(text), 1.0)
+        )
     except ValueError:
         found = None
     if found is None or not (
-            found.steps > 0 and low <= found.start <= high and low <= found.end <= high):
+        found.steps > 0 and low <= found.start <= high and low <= found.end <= high
+    ):
         raise CellError(
             f'{name} {text!r} is neither a number from {low:g} to {high:g} nor '
-            'linear(from,to,steps) with such numbers and positive steps')
+            'linear(from,to,steps) with such numbers and positive steps'
+        )
     return found
 
 
@@ -72,4 +76,5 @@ def refuse_high_sigma(start: str, sigma: linear, allowed: bool) -> None:
         raise CellError(
             f'sigma {sigma} goes above {HIGH_SIGMA:g}, which hides what a pretrained policy can '
             'do: at 1.0 one that succeeds in 98 of 100 attempts succeeds in 10; take a smaller '
-            'one, or say allow_high_sigma:=true')
+            'one, or say allow_high_sigma:=true'
+        )

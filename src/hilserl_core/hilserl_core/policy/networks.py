@@ -4,13 +4,15 @@ Images enter as uint8 with channels last, (B, H, W, 3 * frame_stack), oldest fra
 scaling and that of the state happen here and nowhere else. Features are flattened as they lie in
 memory, channels last (as published: channels first), which `import_policy` takes into account.
 """
-from so101_description.errors import CellError
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from so101_node.errors import CellError
+
+from ..contract.task import TaskSchema
 from .network_config import NetworkConfig
-from .task import TaskSchema
 
 
 class Encoder(nn.Module):
@@ -24,14 +26,14 @@ class Encoder(nn.Module):
             layers, inputs = [], 3 * config.frame_stack
             height, width = camera.out_height, camera.out_width
             for stride in config.strides:
-                layers += [
-                    nn.Conv2d(inputs, config.channels, 3, stride), nn.ReLU(inplace=True)]
+                layers += [nn.Conv2d(inputs, config.channels, 3, stride), nn.ReLU(inplace=True)]
                 inputs = config.channels
                 height, width = (height - 3) // stride + 1, (width - 3) // stride + 1
             if min(height, width) < 1:
                 raise CellError(
                     f'camera {camera.name}: {camera.out_width}x{camera.out_height} pixels are '
-                    f'too few for strides {config.strides}')
+                    f'too few for strides {config.strides}'
+                )
             self.cameras.append(nn.Sequential(*layers))
             self.size += config.channels * height * width
         self.apply(orthogonal_init)
@@ -47,7 +49,8 @@ class Encoder(nn.Module):
             weight = (first.weight / 255.0).contiguous(memory_format=torch.channels_last)
             bias = first.bias - 0.5 * first.weight.sum((1, 2, 3))
             with torch.autocast(
-                    image.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+                image.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16
+            ):
                 pixels = image.permute(0, 3, 1, 2).to(dtype)
                 maps = convs[1:](F.conv2d(pixels, weight, bias, first.stride))
             features.append(maps.permute(0, 2, 3, 1).flatten(1))
@@ -60,7 +63,8 @@ class Trunk(nn.Module):
     def __init__(self, features: int, schema: TaskSchema, config: NetworkConfig):
         super().__init__()
         self.image = nn.Sequential(
-            nn.Linear(features, config.bottleneck), nn.LayerNorm(config.bottleneck), nn.Tanh())
+            nn.Linear(features, config.bottleneck), nn.LayerNorm(config.bottleneck), nn.Tanh()
+        )
         self.size = config.bottleneck + len(schema.state_names)
         # not persistent: they are the schema's, which every bundle carries
         self.register_buffer('offset', torch.tensor(schema.state_offset), persistent=False)
@@ -69,8 +73,8 @@ class Trunk(nn.Module):
     def forward(self, features, state):
         linear, norm, tanh = self.image
         with torch.autocast(
-                features.device.type, dtype=torch.bfloat16,
-                enabled=features.dtype == torch.bfloat16):
+            features.device.type, dtype=torch.bfloat16, enabled=features.dtype == torch.bfloat16
+        ):
             image = linear(features)
         return torch.cat([tanh(norm(image.float())), (state - self.offset) / self.scale], 1)
 
@@ -140,8 +144,7 @@ class Mlp(nn.Sequential):
 
     def forward(self, x, dtype=torch.float32):
         *hidden, last = self
-        with torch.autocast(
-                x.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
             for layer in hidden:
                 x = layer(x)
         return last(x.float())

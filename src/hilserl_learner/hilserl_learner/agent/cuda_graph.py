@@ -3,14 +3,15 @@
 A replay reads and writes the memory it was recorded with, so each batch is copied into the first
 one's place and figures are copied out. What cannot be recorded is said once and made as usual.
 """
+
 from collections.abc import Callable
 from dataclasses import fields
 
 import torch
 
-from .replay import Batch
+from ..replay.buffer import Batch
 
-WARM_UP = 3     # updates made as usual before: libraries choose their ways, optimisers begin
+WARM_UP = 3  # updates made as usual before: libraries choose their ways, optimisers begin
 
 
 class Recorded:
@@ -19,11 +20,15 @@ class Recorded:
     `record(body)` returns what makes `body` again, and leaves its result where it was.
     """
 
-    def __init__(self, update: Callable[..., dict[str, torch.Tensor]],
-                 record: Callable[[Callable], Callable], device: torch.device,
-                 log: Callable[[str], None]):
+    def __init__(
+        self,
+        update: Callable[..., dict[str, torch.Tensor]],
+        record: Callable[[Callable], Callable],
+        device: torch.device,
+        log: Callable[[str], None],
+    ):
         self._update, self._record, self._device, self._log = update, record, device, log
-        self._unrecorded = WARM_UP      # updates to make as usual
+        self._unrecorded = WARM_UP  # updates to make as usual
         self._again: Callable[[], torch.Tensor] | None = None
         self._names: list[str] = []
 
@@ -39,8 +44,10 @@ class Recorded:
             try:
                 self._again = self._record(self._body)
             except RuntimeError as error:
-                self._log(f'updates cannot be recorded as a CUDA graph ({error}); they are made '
-                          'one operation after the other, which is slower')
+                self._log(
+                    f'updates cannot be recorded as a CUDA graph ({error}); they are made '
+                    'one operation after the other, which is slower'
+                )
                 self._unrecorded = 2**62
                 return self(batch, sigma, bc)
         _each(lambda ours, theirs: ours.copy_(theirs, non_blocking=True), self._batch, batch)
@@ -66,6 +73,7 @@ def cuda_graph(body: Callable[[], torch.Tensor], generator: torch.Generator) -> 
     def again():
         graph.replay()
         return result
+
     return again
 
 
@@ -74,5 +82,7 @@ def _each(function, *batches: Batch) -> Batch:
         if isinstance(values[0], tuple):
             return tuple(map(apply, *values))
         return function(*values)
-    return Batch(**{
-        f.name: apply(*(getattr(batch, f.name) for batch in batches)) for f in fields(Batch)})
+
+    return Batch(
+        **{f.name: apply(*(getattr(batch, f.name) for batch in batches)) for f in fields(Batch)}
+    )

@@ -5,20 +5,22 @@ double Q, noise-smoothed targets, exponential average on the critic only, indepe
 shifts of both observations. What may differ from the published configuration is in `algorithm`.
 A discrete gripper has a critic of its own (`gripper.py`), and actor and critics go without it.
 """
+
 from collections.abc import Callable
 import copy
 from dataclasses import fields, replace
 
-from so101_description.errors import CellError
 import torch
 from torch.nn import functional as F
 
-from .algorithm import AgentConfig
-from .cuda_graph import cuda_graph, Recorded
-from .gripper import gripper_loss
-from .networks import Actor, continuous, Critic, Encoder, Gripper
-from .replay import Batch
-from .task import TaskSchema
+from hilserl_core.contract.task import TaskSchema
+from hilserl_core.policy.networks import Actor, Critic, Encoder, Gripper, continuous
+from so101_node.errors import CellError
+
+from ..replay.buffer import Batch
+from .config import AgentConfig
+from .cuda_graph import Recorded, cuda_graph
+from .grasp_critic import gripper_loss
 
 # Transitions encoded at a time on a CPU. Activations of more leave the allocator's reach: each
 # update then gets its memory from the kernel page by page.
@@ -30,8 +32,13 @@ class Agent:
     the learned ones or their average (`acting_tau`)."""
 
     def __init__(
-            self, schema: TaskSchema, config: AgentConfig = AgentConfig(), device: str = 'cpu',
-            seed: int = 0, log: Callable[[str], None] = lambda _: None):
+        self,
+        schema: TaskSchema,
+        config: AgentConfig = AgentConfig(),
+        device: str = 'cpu',
+        seed: int = 0,
+        log: Callable[[str], None] = lambda _: None,
+    ):
         self.schema, self.config, self.device = schema, config, torch.device(device)
         self._log = log
         if self.device.type == 'cuda' and not torch.cuda.is_available():
@@ -46,13 +53,23 @@ class Agent:
             self.gripper = self.gripper_target = None
             if config.network.gripper == 'discrete':
                 self.gripper, self.gripper_target = (
-                    Gripper(features, schema, config.network).to(self.device) for _ in range(2))
-        self.acting = {name: module for name, module in (
-            ('encoder', self.encoder), ('actor', self.actor), ('gripper', self.gripper)) if module}
+                    Gripper(features, schema, config.network).to(self.device) for _ in range(2)
+                )
+        self.acting = {
+            name: module
+            for name, module in (
+                ('encoder', self.encoder),
+                ('actor', self.actor),
+                ('gripper', self.gripper),
+            )
+            if module
+        }
         self._learning = dict(self.acting)
         if config.acting_tau != '1':
-            self.acting = {name: copy.deepcopy(module).requires_grad_(False)
-                           for name, module in self.acting.items()}
+            self.acting = {
+                name: copy.deepcopy(module).requires_grad_(False)
+                for name, module in self.acting.items()
+            }
         self._averages = [(self.critic_target, self.critic)]
         if self.gripper:
             self._averages.append((self.gripper_target, self.gripper))
@@ -64,23 +81,32 @@ class Agent:
         half = has_bfloat16(self.device)
         self.conv_dtype, self.head_dtype = (
             torch.bfloat16 if half and name == 'bfloat16' else torch.float32
-            for name in (config.conv_dtype, config.head_dtype))
-        self._head_parameters = [
-            p for _, module in self._averages for p in module.parameters()]
+            for name in (config.conv_dtype, config.head_dtype)
+        )
+        self._head_parameters = [p for _, module in self._averages for p in module.parameters()]
         self._critic_parameters = [
-            *(() if config.freeze_encoder else self.encoder.parameters()), *self._head_parameters]
+            *(() if config.freeze_encoder else self.encoder.parameters()),
+            *self._head_parameters,
+        ]
         self._actor_parameters = list(self.actor.parameters())
         # one optimiser for encoder and critics: they share a loss, a rate and their steps
         self.critic_optimizer, self.actor_optimizer = (
-            torch.optim.Adam(parameters, lr=config.learning_rate, fused=True,
-                             capturable=self.device.type == 'cuda')
-            for parameters in (self._critic_parameters, self._actor_parameters))
+            torch.optim.Adam(
+                parameters,
+                lr=config.learning_rate,
+                fused=True,
+                capturable=self.device.type == 'cuda',
+            )
+            for parameters in (self._critic_parameters, self._actor_parameters)
+        )
         self._averaged = tuple(
-            [p for pair in self._averages for p in pair[which].parameters()] for which in (0, 1))
+            [p for pair in self._averages for p in pair[which].parameters()] for which in (0, 1)
+        )
         self._averaging = self.acting['actor'] is not self.actor
         self._acting, self._learned = (
             [p for module in modules.values() for p in module.parameters()]
-            for modules in (self.acting, self._learning))
+            for modules in (self.acting, self._learning)
+        )
         self._arm = slice(continuous(schema, config.network))
         self.restart()
 
@@ -89,11 +115,17 @@ class Agent:
         self._recorded = None
         if self.device.type == 'cuda' and self.config.graph:
             self._recorded = Recorded(
-                self._update, lambda body: cuda_graph(body, self.generator), self.device,
-                self._log)
+                self._update, lambda body: cuda_graph(body, self.generator), self.device, self._log
+            )
 
-    def update(self, batch: Batch, sigma: float, bc: float = 0.0, watch: bool = False,
-               heads_only: bool = False) -> dict[str, torch.Tensor]:
+    def update(
+        self,
+        batch: Batch,
+        sigma: float,
+        bc: float = 0.0,
+        watch: bool = False,
+        heads_only: bool = False,
+    ) -> dict[str, torch.Tensor]:
         """One step of critic, encoder, actor and target. Returns detached scalars by name.
 
         `bc` weighs the cloning of human actions. `watch` adds what costs time to know.
@@ -104,8 +136,9 @@ class Agent:
             return self._recorded(batch, sigma, bc)
         return self._update(on_device(batch, self.device), sigma, bc, watch, heads_only)
 
-    def _update(self, batch: Batch, sigma, bc, watch: bool,
-                heads_only: bool = False) -> dict[str, torch.Tensor]:
+    def _update(
+        self, batch: Batch, sigma, bc, watch: bool, heads_only: bool = False
+    ) -> dict[str, torch.Tensor]:
         see = not (self.config.freeze_encoder or heads_only)
         learning = self._critic_parameters if see else self._head_parameters
         images = tuple(self._shift(image) for image in batch.images)
@@ -124,8 +157,15 @@ class Agent:
             losses.append(loss.detach() * share)
             if self.gripper:
                 gripping = gripper_loss(
-                    self.gripper, self.gripper_target, part, encoded, next_encoded, self.config,
-                    bc, self.head_dtype)
+                    self.gripper,
+                    self.gripper_target,
+                    part,
+                    encoded,
+                    next_encoded,
+                    self.config,
+                    bc,
+                    self.head_dtype,
+                )
                 gripper_losses.append(gripping.detach() * share)
                 loss = loss + gripping
             (loss * share).backward(inputs=learning)
@@ -137,7 +177,8 @@ class Agent:
         # only the actor's gradients: its loss needs none of the critic's
         self.actor_optimizer.zero_grad(set_to_none=True)
         actor_loss, action, cloning = self.actor_loss(
-            batch, torch.cat(features), self._noise(noise, sigma), bc)
+            batch, torch.cat(features), self._noise(noise, sigma), bc
+        )
         if not heads_only:
             actor_loss.backward(inputs=self._actor_parameters)
             self.actor_optimizer.step()
@@ -146,10 +187,16 @@ class Agent:
             torch._foreach_lerp_(*self._averaged, self.config.tau)
             q, target = torch.cat(values), torch.cat(targets)
             metrics = {
-                'critic_loss': sum(losses), 'actor_loss': actor_loss.detach(),
-                'bc_loss': cloning.detach(), 'q_mean': q.mean(), 'q_max': q.max(),
-                'target_mean': target.mean(), 'td_error': (q - target).abs().mean(),
-                'reward_mean': batch.reward.mean(), 'human_share': batch.human.float().mean()}
+                'critic_loss': sum(losses),
+                'actor_loss': actor_loss.detach(),
+                'bc_loss': cloning.detach(),
+                'q_mean': q.mean(),
+                'q_max': q.max(),
+                'target_mean': target.mean(),
+                'td_error': (q - target).abs().mean(),
+                'reward_mean': batch.reward.mean(),
+                'human_share': batch.human.float().mean(),
+            }
             if self.gripper:
                 metrics['gripper_loss'] = sum(gripper_losses)
             if watch and not heads_only:
@@ -157,7 +204,8 @@ class Agent:
                     'critic_gradient_norm': _norm(learning),
                     'actor_gradient_norm': _norm(self._actor_parameters),
                     'action_norm': action.norm(dim=1).mean(),
-                    'action_saturation': (action.abs() > 0.99).float().mean()}
+                    'action_saturation': (action.abs() > 0.99).float().mean(),
+                }
         return metrics
 
     def critic_loss(self, batch: Batch, features, next_features, noise):
@@ -166,7 +214,8 @@ class Agent:
         with torch.no_grad():
             next_action = self._noisy(self.actor(next_features, batch.next_state, dtype), noise)
             value = self._smallest(
-                self.critic_target(next_features, batch.next_state, next_action, dtype))
+                self.critic_target(next_features, batch.next_state, next_action, dtype)
+            )
             target = batch.reward[:, None] + batch.discount[:, None] * value
             target = target.clamp(self.config.target_low, self.config.target_high)
         values = self.critic(features, batch.state, batch.action[:, self._arm], dtype)
@@ -207,16 +256,26 @@ class Agent:
         size = MICRO_BATCH if self.device.type == 'cpu' else count
         for begin in range(0, count, size):
             part = slice(begin, begin + size)
-            yield Batch(**{
-                f.name: tuple(image[part] for image in value) if isinstance(
-                    value := getattr(batch, f.name), tuple) else value[part]
-                for f in fields(batch)}), noise[part]
+            yield (
+                Batch(
+                    **{
+                        f.name: tuple(image[part] for image in value)
+                        if isinstance(value := getattr(batch, f.name), tuple)
+                        else value[part]
+                        for f in fields(batch)
+                    }
+                ),
+                noise[part],
+            )
 
     def modules(self) -> dict[str, torch.nn.Module]:
         """What a checkpoint holds, by name."""
         found = {
-            'encoder': self.encoder, 'actor': self.actor, 'critic': self.critic,
-            'critic_target': self.critic_target}
+            'encoder': self.encoder,
+            'actor': self.actor,
+            'critic': self.critic,
+            'critic_target': self.critic_target,
+        }
         if self.gripper:
             found |= {'gripper': self.gripper, 'gripper_target': self.gripper_target}
         if self._averaging:
@@ -251,8 +310,7 @@ def random_shift(images: torch.Tensor, pad: int, generator: torch.Generator) -> 
     """
     count, height, width, channels = images.shape
     device = images.device
-    shifts = torch.randint(
-        -pad, pad + 1, (2, count, 1), generator=generator, device=device)
+    shifts = torch.randint(-pad, pad + 1, (2, count, 1), generator=generator, device=device)
     rows = (torch.arange(height, device=device) + shifts[0]).clamp_(0, height - 1)
     columns = (torch.arange(width, device=device) + shifts[1]).clamp_(0, width - 1)
     rows += torch.arange(count, device=device)[:, None] * height
@@ -265,8 +323,9 @@ def has_bfloat16(device: torch.device) -> bool:
     if device.type == 'cuda':
         return torch.cuda.is_bf16_supported()
     capability = torch.cpu.get_capabilities()
-    return bool(capability.get('avx512_bf16') or capability.get('amx_bf16')
-                or capability.get('amx_tile'))
+    return bool(
+        capability.get('avx512_bf16') or capability.get('amx_bf16') or capability.get('amx_tile')
+    )
 
 
 def _norm(parameters) -> torch.Tensor:

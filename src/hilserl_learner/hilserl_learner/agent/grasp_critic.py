@@ -3,14 +3,16 @@
 Its choices are the rounded numbers of the action's last place: -1, 0 and 1. An action that a
 human gave counts as the nearest of them.
 """
+
 import torch
 from torch.nn import functional as F
 
-from .algorithm import AgentConfig
-from .networks import Gripper
-from .replay import Batch
+from hilserl_core.policy.networks import Gripper
 
-MARGIN = 0.1    # of Q, by which a human's choice is to lead where it is cloned
+from ..replay.buffer import Batch
+from .config import AgentConfig
+
+MARGIN = 0.1  # of Q, by which a human's choice is to lead where it is cloned
 
 
 def choice(action: torch.Tensor) -> torch.Tensor:
@@ -18,8 +20,16 @@ def choice(action: torch.Tensor) -> torch.Tensor:
     return action[:, -1:].round().long() + 1
 
 
-def gripper_loss(gripper: Gripper, target: Gripper, batch: Batch, features, next_features,
-                 config: AgentConfig, bc, dtype) -> torch.Tensor:
+def gripper_loss(
+    gripper: Gripper,
+    target: Gripper,
+    batch: Batch,
+    features,
+    next_features,
+    config: AgentConfig,
+    bc,
+    dtype,
+) -> torch.Tensor:
     """Squared error of Q to the n-step target, plus `bc` times cloning of humans.
 
     Cloning is DQfD's large margin (Hester et al. 2018): no other choice may come closer than

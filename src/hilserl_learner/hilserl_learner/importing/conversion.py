@@ -4,31 +4,35 @@ The action is what the live cell would have stored: from one commanded pose to t
 one FK function. Without commands it comes from the leader by the live clutch, or, where that
 does not explain the motion, from the follower's own joints.
 """
+
 from dataclasses import dataclass, replace
 
 import numpy as np
+
+from hilserl_core.bags.labels import labelled
+from hilserl_core.contract.observation import crop_resize, state_vector
+from hilserl_core.contract.steps import Outcome, Source, StepRecord
+from hilserl_core.contract.task import TaskSchema
 from so101_description.kinematics import Kinematics
 
-from .labels import labelled
-from .observe import crop_resize, state_vector
-from .raw_bag import RawRecording, read_frames, Stream
-from .raw_episodes import source_at, Span
-from .steps import Outcome, Source, StepRecord
-from .task import TaskSchema
+from .recording import RawRecording, Stream, read_frames
+from .segmentation import Span, source_at
 
-FOLLOWS = 0.03      # m; a follower that is nearer (median) to what the leader shows follows it
-AGREES = 0.1        # median by which a leader that drove differs from the commands' actions
-STALE = 10**9       # ns; a command as old, from which the arm is ...
-AWAY = 0.3          # rad ... so far away, is not what the arm was doing
-REWARD_AGE = 5 * 10**8      # ns, as live
-LOOK = 10**8        # ns; a loop acts on the newest that it has, if it is no older ...
-HEARD = 5 * 10**6   # ns; ... and it has not heard yet what is newer
+FOLLOWS = 0.03  # m; a follower that is nearer (median) to what the leader shows follows it
+AGREES = 0.1  # median by which a leader that drove differs from the commands' actions
+STALE = 10**9  # ns; a command as old, from which the arm is ...
+AWAY = 0.3  # rad ... so far away, is not what the arm was doing
+REWARD_AGE = 5 * 10**8  # ns, as live
+LOOK = 10**8  # ns; a loop acts on the newest that it has, if it is no older ...
+HEARD = 5 * 10**6  # ns; ... and it has not heard yet what is newer
 
 COMMANDS = 'follower/joint_commands'
 LEADER = 'the leader, clutched as live'
-FOLLOWER = 'the follower\'s motion; its following error is unknown and stored as 0'
-OWN_JOINT = ('the follower\'s own joint: a held object stops it, so squeezing is lost; record '
-             'follower/joint_commands or leader/joint_states')
+FOLLOWER = "the follower's motion; its following error is unknown and stored as 0"
+OWN_JOINT = (
+    "the follower's own joint: a held object stops it, so squeezing is lost; record "
+    'follower/joint_commands or leader/joint_states'
+)
 
 
 @dataclass
@@ -36,10 +40,10 @@ class Imported:
     """An episode's steps, the last without an action, and what there is to say about them."""
 
     steps: list[StepRecord]
-    unclipped: np.ndarray       # (N, 4) actions before clipping
+    unclipped: np.ndarray  # (N, 4) actions before clipping
     xyz_from: str
     gripper_from: str
-    dropped: int                # ticks without a frame or a joint state near enough
+    dropped: int  # ticks without a frame or a joint state near enough
 
 
 @dataclass
@@ -47,11 +51,15 @@ class _Tick:
     stamp: int
     position: np.ndarray | None
     leader: np.ndarray | None
-    frames: tuple[int | None, ...]      # index in the camera's stream
+    frames: tuple[int | None, ...]  # index in the camera's stream
 
 
-def steps_of(recording: RawRecording, span: Span, schema: TaskSchema, kinematics: Kinematics,
-             ) -> Imported | None:
+def steps_of(
+    recording: RawRecording,
+    span: Span,
+    schema: TaskSchema,
+    kinematics: Kinematics,
+) -> Imported | None:
     """Steps of one episode, unlabelled; None if it is too short to hold one."""
     period = round(1e9 / schema.rate)
     ticks = _ticks(recording, span, period, schema)
@@ -59,32 +67,42 @@ def steps_of(recording: RawRecording, span: Span, schema: TaskSchema, kinematics
     if sum(sound) < 2:
         return None
     references, unclipped, xyz_from, gripper_from = _actions(
-        recording, ticks, schema, kinematics, period)
+        recording, ticks, schema, kinematics, period
+    )
     images = _images(recording, ticks, schema)
     actions = np.clip(unclipped, -1.0, 1.0).astype(np.float32)
     known = np.isfinite(unclipped).all(1)
     previous = np.zeros(len(schema.action_names), np.float32)
     steps, kept = [], []
     final = max(i for i, ok in enumerate(sound) if ok)
-    for i, tick in enumerate(ticks[:final + 1]):
+    for i, tick in enumerate(ticks[: final + 1]):
         source = source_at(recording, tick.stamp, period)
         acted = i < final and known[i] and source != Source.NONE
         if sound[i] and (acted or i == final):
-            steps.append(StepRecord(
-                stamp=tick.stamp, schema_hash=schema.hash, episode_id=span.name,
-                index=round((tick.stamp - ticks[0].stamp) / period),
-                cameras=tuple(camera.name for camera in schema.cameras),
-                image_stamps=tuple(
-                    int(recording.frames[c.name].stamps[n])
-                    for c, n in zip(schema.cameras, tick.frames)),
-                images=tuple(images[c.name, n] for c, n in zip(schema.cameras, tick.frames)),
-                state=state_vector(
-                    tick.position, references[i], kinematics.tool_pose(tick.position)[0],
-                    previous),
-                action=actions[i] if i < final else np.zeros(0, np.float32),
-                source=source if i < final else Source.NONE,
-                reward=_reward(recording, ticks[i + 1].stamp) if i < final else None,
-                last=i == final))
+            steps.append(
+                StepRecord(
+                    stamp=tick.stamp,
+                    schema_hash=schema.hash,
+                    episode_id=span.name,
+                    index=round((tick.stamp - ticks[0].stamp) / period),
+                    cameras=tuple(camera.name for camera in schema.cameras),
+                    image_stamps=tuple(
+                        int(recording.frames[c.name].stamps[n])
+                        for c, n in zip(schema.cameras, tick.frames)
+                    ),
+                    images=tuple(images[c.name, n] for c, n in zip(schema.cameras, tick.frames)),
+                    state=state_vector(
+                        tick.position,
+                        references[i],
+                        kinematics.tool_pose(tick.position)[0],
+                        previous,
+                    ),
+                    action=actions[i] if i < final else np.zeros(0, np.float32),
+                    source=source if i < final else Source.NONE,
+                    reward=_reward(recording, ticks[i + 1].stamp) if i < final else None,
+                    last=i == final,
+                )
+            )
             if i < final:
                 kept.append(i)
         if i < final and known[i]:
@@ -112,6 +130,7 @@ def _ticks(recording, span, period, schema) -> list[_Tick]:
 
                 def see(stream, stamp, age):
                     return stream.latest(stamp - HEARD, age)
+
                 break
     else:
         stamps = list(range(span.start, span.end - period, period))
@@ -120,9 +139,16 @@ def _ticks(recording, span, period, schema) -> list[_Tick]:
     def value(stream, stamp):
         index = None if stream is None else see(stream, stamp, tolerance)
         return None if index is None else stream.values[index]
-    return [_Tick(stamp, value(recording.follower, stamp), value(recording.leader, stamp),
-                  tuple(see(recording.frames[c.name], stamp, tolerance) for c in schema.cameras))
-            for stamp in ([*stamps, stamps[-1] + period] if stamps else [])]
+
+    return [
+        _Tick(
+            stamp,
+            value(recording.follower, stamp),
+            value(recording.leader, stamp),
+            tuple(see(recording.frames[c.name], stamp, tolerance) for c in schema.cameras),
+        )
+        for stamp in ([*stamps, stamps[-1] + period] if stamps else [])
+    ]
 
 
 def _actions(recording, ticks, schema, kinematics, period):
@@ -130,8 +156,12 @@ def _actions(recording, ticks, schema, kinematics, period):
     positions = [t.position for t in ticks]
     leader = None if recording.leader is None else [t.leader for t in ticks]
     sources = {source_at(recording, t.stamp, period) for t in ticks[:-1]}
-    human = (leader is not None and leader[0] is not None and positions[0] is not None
-             and sources <= {Source.HUMAN, Source.NONE})
+    human = (
+        leader is not None
+        and leader[0] is not None
+        and positions[0] is not None
+        and sources <= {Source.HUMAN, Source.NONE}
+    )
     if recording.commands is not None:
         commands = [_command(recording, tick) for tick in ticks]
         references, unclipped = _between(commands, positions, kinematics)
@@ -153,15 +183,19 @@ def _actions(recording, ticks, schema, kinematics, period):
         return references, unclipped, FOLLOWER, OWN_JOINT
     grip = np.array([np.nan if pose is None else pose[5] for pose in leader])
     unclipped[:-1, 3] = np.diff(grip) / kinematics.config.gripper_step
-    return references, unclipped, FOLLOWER, 'the leader\'s gripper'
+    return references, unclipped, FOLLOWER, "the leader's gripper"
 
 
 def _shown(leader, references, kinematics) -> np.ndarray:
     """Unclipped actions (T, 4; NaN: unknown) of a leader clutched at the first tick, as live."""
-    return np.array([
-        np.full(4, np.nan) if shown is None or reference is None else
-        kinematics.action_between(shown, reference, leader[0], references[0]).unclipped
-        for shown, reference in zip(leader, references)])
+    return np.array(
+        [
+            np.full(4, np.nan)
+            if shown is None or reference is None
+            else kinematics.action_between(shown, reference, leader[0], references[0]).unclipped
+            for shown, reference in zip(leader, references)
+        ]
+    )
 
 
 def _command(recording, tick) -> np.ndarray | None:
@@ -192,13 +226,15 @@ def _clutched(leader, positions, schema, kinematics):
     for i, (shown, measured) in enumerate(zip(leader, positions)):
         references.append(reference)
         if shown is None or measured is None:
-            continue    # what the hand did meanwhile shows in the next that is known
+            continue  # what the hand did meanwhile shows in the next that is known
         result = kinematics.action_between(shown, reference, leader[0], positions[0])
         unclipped[i] = result.unclipped
-        apart.append(np.linalg.norm(
-            kinematics.tool_pose(reference)[0] - kinematics.tool_pose(measured)[0]))
+        apart.append(
+            np.linalg.norm(kinematics.tool_pose(reference)[0] - kinematics.tool_pose(measured)[0])
+        )
         reference = kinematics.joint_target(
-            measured, reference, result.action, schema.pitch, schema.wrist_roll).q
+            measured, reference, result.action, schema.pitch, schema.wrist_roll
+        ).q
     return (references, unclipped) if np.median(apart) < FOLLOWS else (None, None)
 
 
@@ -207,8 +243,9 @@ def _images(recording, ticks, schema) -> dict[tuple[str, int], np.ndarray]:
     images = {}
     for k, camera in enumerate(schema.cameras):
         stream = recording.frames[camera.name]
-        index_of = {int(stream.values[t.frames[k]]): t.frames[k]
-                    for t in ticks if t.frames[k] is not None}
+        index_of = {
+            int(stream.values[t.frames[k]]): t.frames[k] for t in ticks if t.frames[k] is not None
+        }
         for recorded, image in read_frames(recording, camera.name, set(index_of)):
             images[camera.name, index_of[recorded]] = crop_resize(image, camera)
     return images

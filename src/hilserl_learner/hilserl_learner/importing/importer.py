@@ -3,6 +3,7 @@
 One function for `./cell import` and for `demos:=` at launch. A bag is taken in whole or not at
 all, is never written to, and nothing about it is guessed.
 """
+
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 import hashlib
@@ -11,36 +12,49 @@ from pathlib import Path
 import shutil
 
 import numpy as np
-from so101_description.errors import CellError
+
+from hilserl_core.bags.episode_bag import EpisodeBag, bag_name
+from hilserl_core.bags.labels import apply, content_hash, read_labels
+from hilserl_core.contract.action_check import ActionCheck
+from hilserl_core.contract.steps import Outcome, StepRecord, problem
+from hilserl_core.contract.task import TaskSchema
 from so101_description.kinematics import Kinematics, KinematicsConfig
+from so101_node.errors import CellError
 
-from .action_check import ActionCheck
-from .bags import bag_name, EpisodeBag
-from .import_report import Report
-from .labels import apply, content_hash, read_labels
-from .raw_bag import read_raw
-from .raw_episodes import spans
-from .raw_steps import OWN_JOINT, steps_of
-from .recorded_steps import has_steps, recompute, recorded_episodes, recorded_task
-from .steps import Outcome, problem, StepRecord
-from .task import TaskSchema
+from .conversion import OWN_JOINT, steps_of
+from .recording import read_raw
+from .repair import has_steps, recompute, recorded_episodes, recorded_task
+from .segmentation import spans
+from .summary import Report
 
-VERSION = 1         # of what an import makes of a bag; a cache of an older one is not used
+VERSION = 1  # of what an import makes of a bag; a cache of an older one is not used
 
 
 def kinematics_of(schema: TaskSchema) -> Kinematics:
     """The arm's kinematics at a task's scales; CellError if the task is of another arm."""
-    kinematics = Kinematics(KinematicsConfig(
-        action_scale=schema.action_scale, gripper_step=schema.gripper_step,
-        box_min=schema.box_min, box_max=schema.box_max))
+    kinematics = Kinematics(
+        KinematicsConfig(
+            action_scale=schema.action_scale,
+            gripper_step=schema.gripper_step,
+            box_min=schema.box_min,
+            box_max=schema.box_max,
+        )
+    )
     if kinematics.model_hash != schema.model_hash:
-        raise CellError(f'task {schema.name} is of arm model {schema.model_hash[:8]}, this suite '
-                        f'has {kinematics.model_hash[:8]}; actions cannot be computed for it')
+        raise CellError(
+            f'task {schema.name} is of arm model {schema.model_hash[:8]}, this suite '
+            f'has {kinematics.model_hash[:8]}; actions cannot be computed for it'
+        )
     return kinematics
 
 
-def import_bag(directory: Path, schema: TaskSchema, out: Path, unlabelled: str = 'refuse',
-               progress: Callable[[int, int], None] = lambda done, total: None) -> Report:
+def import_bag(
+    directory: Path,
+    schema: TaskSchema,
+    out: Path,
+    unlabelled: str = 'refuse',
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Report:
     """Import one bag into `out`, a directory of episode bags; CellError with the reason if not.
 
     unlabelled: 'include' or 'exclude' episodes of which nobody said how they came out, or
@@ -49,7 +63,8 @@ def import_bag(directory: Path, schema: TaskSchema, out: Path, unlabelled: str =
     labels = read_labels(directory)
     kinematics = kinematics_of(schema)
     if has_steps(directory) and (
-            (task := recorded_task(directory)) is None or task.hash == schema.hash):
+        (task := recorded_task(directory)) is None or task.hash == schema.hash
+    ):
         report = Report(str(directory), schema.name, schema, 'recorded steps')
         episodes = _recorded(directory, schema, kinematics, report)
     else:
@@ -69,7 +84,8 @@ def import_bag(directory: Path, schema: TaskSchema, out: Path, unlabelled: str =
         if not report.steps:
             raise CellError(
                 f'bag {directory} holds no episode to learn from'
-                + ('; ' + '; '.join(report.notes) if report.notes else ''))
+                + ('; ' + '; '.join(report.notes) if report.notes else '')
+            )
         for bag in sorted(workspace.iterdir()):
             os.rename(bag, out / bag.name)
     except OSError as error:
@@ -88,7 +104,8 @@ def _read_raw(directory, schema, progress):
             raise
         raise CellError(
             f'bag {directory} has steps of another task and no raw streams to make them anew '
-            'from; ' + '; '.join(schema.differences(task))) from None
+            'from; ' + '; '.join(schema.differences(task))
+        ) from None
 
 
 def _wanted(steps: list[StepRecord], unlabelled: str, report: Report) -> bool:
@@ -97,7 +114,8 @@ def _wanted(steps: list[StepRecord], unlabelled: str, report: Report) -> bool:
         report.notes.append(f'episode {last.episode_id} was discarded when it was recorded')
         return False
     judged = last.outcome != Outcome.NONE or all(
-        step.reward is not None for step in steps if not step.last)
+        step.reward is not None for step in steps if not step.last
+    )
     if judged or unlabelled == 'include':
         return True
     if unlabelled == 'exclude':
@@ -106,14 +124,17 @@ def _wanted(steps: list[StepRecord], unlabelled: str, report: Report) -> bool:
     raise CellError(
         f'bag {report.bag}: nobody said how episode {last.episode_id} came out, and silence is '
         'not failure; label it (./cell label), or leave it out: unlabelled:=exclude at launch, --unlabelled '
-        'exclude or include at import')
+        'exclude or include at import'
+    )
 
 
 def _write(workspace: Path, out: Path, steps: list[StepRecord], schema: TaskSchema) -> None:
     name = bag_name(steps[0].episode_id)
     if (out / name).exists() or (workspace / name).exists():
-        raise CellError(f'episode {steps[0].episode_id} is in {out} already; import each bag '
-                        'once, or into another directory')
+        raise CellError(
+            f'episode {steps[0].episode_id} is in {out} already; import each bag '
+            'once, or into another directory'
+        )
     bag = EpisodeBag(workspace / name, schema, steps[0].stamp)
     for step in steps:
         bag.write(step)
@@ -141,8 +162,9 @@ def _recorded(directory, schema, kinematics, report) -> Iterator:
     for steps in recorded_episodes(directory):
         reasons = [why for why in (problem(step, schema) for step in steps) if why]
         for why in sorted(set(reasons)):
-            report.notes.append(f'{reasons.count(why)} steps of episode {steps[0].episode_id} '
-                                f'are left out: {why}')
+            report.notes.append(
+                f'{reasons.count(why)} steps of episode {steps[0].episode_id} are left out: {why}'
+            )
         steps = [step for step in steps if not problem(step, schema)]
         if sum(not step.last for step in steps) == 0:
             continue
@@ -156,16 +178,23 @@ def _recorded(directory, schema, kinematics, report) -> Iterator:
             mended += acting
             if still := _wrong(steps, schema):
                 still = 'the same' if still == wrong else still
-                raise CellError(f'bag {directory}, episode {steps[0].episode_id}: {wrong}; '
-                                f'recomputed from its joint states: {still}; record it again, or '
-                                'take this bag away')
+                raise CellError(
+                    f'bag {directory}, episode {steps[0].episode_id}: {wrong}; '
+                    f'recomputed from its joint states: {still}; record it again, or '
+                    'take this bag away'
+                )
         report.actions_from[source] += 1
         report.gripper_from[gripper] += 1
-        yield steps, sum(
-            int((np.abs(step.action) >= 1.0).sum()) for step in steps if not step.last)
+        yield (
+            steps,
+            sum(int((np.abs(step.action) >= 1.0).sum()) for step in steps if not step.last),
+        )
     if mended:
-        report.notes.insert(0, f'recomputed {mended:,} of {total:,} actions from joint states, '
-                               f'scale {schema.action_scale:g} m')
+        report.notes.insert(
+            0,
+            f'recomputed {mended:,} of {total:,} actions from joint states, '
+            f'scale {schema.action_scale:g} m',
+        )
 
 
 def _wrong(steps, schema) -> str:
@@ -175,8 +204,9 @@ def _wrong(steps, schema) -> str:
     return check.problem()
 
 
-def derived(directory: Path, schema: TaskSchema, log: Callable[[str], None],
-            unlabelled: str = 'refuse') -> Path:
+def derived(
+    directory: Path, schema: TaskSchema, log: Callable[[str], None], unlabelled: str = 'refuse'
+) -> Path:
     """Directory of a bag's steps, imported once and kept beside it by content and schema."""
     labels = [(label.outcome, label.time) for label in read_labels(directory)]
     key = content_hash(directory)[:16] + '-' + schema.hash[:16]
@@ -195,11 +225,14 @@ def derived(directory: Path, schema: TaskSchema, log: Callable[[str], None],
     except OSError as error:
         raise CellError(
             f'{directory} has to be imported, and {kept.parent} cannot be written: {error}; '
-            './cell import --out puts it elsewhere') from error
+            './cell import --out puts it elsewhere'
+        ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     data = report.data()
-    log(f'demonstration {directory.name} imported: {data["episodes"]} episodes, '
+    log(
+        f'demonstration {directory.name} imported: {data["episodes"]} episodes, '
         f'{report.steps:,} steps, actions from {", ".join(report.actions_from)}'
-        + ''.join(f'; {note}' for note in report.notes))
+        + ''.join(f'; {note}' for note in report.notes)
+    )
     return kept

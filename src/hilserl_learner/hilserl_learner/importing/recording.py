@@ -3,6 +3,7 @@
 Any rosbag2 that rosbags reads: MCAP or SQLite3, compressed or not, split, Humble to Lyrical.
 Frames are decoded only where a step needs them, in a second pass.
 """
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +15,12 @@ from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.image import ImageError, message_to_cvimage
 from rosbags.rosbag2 import ReaderError
 from rosbags.typesys import TypesysError
-from so101_description import names
-from so101_description.errors import CellError
-from so101_description.joints import JOINTS, LOWER, pack, UPPER
 
-from .bag_types import typestore
-from .mcap_stream import DAMAGE
+from hilserl_core.bags.cdr import typestore
+from hilserl_core.bags.mcap import DAMAGE
+from so101_description.joints import JOINTS, LOWER, UPPER, pack
+from so101_node import names
+from so101_node.errors import CellError
 
 JOINT_TYPE = 'sensor_msgs/msg/JointState'
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
@@ -29,8 +30,15 @@ REWARD_TYPE = 'so101_interfaces/msg/Reward'
 # percent is far beyond.
 BEYOND = 0.35
 UNREADABLE = (
-    AnyReaderError, ReaderError, TypesysError, OSError, AssertionError, IndexError, TypeError,
-    *DAMAGE)
+    AnyReaderError,
+    ReaderError,
+    TypesysError,
+    OSError,
+    AssertionError,
+    IndexError,
+    TypeError,
+    *DAMAGE,
+)
 
 
 @dataclass
@@ -39,7 +47,7 @@ class Stream:
 
     stamps: np.ndarray
     values: list | np.ndarray
-    disorder: int = 0       # stamps that were before the one in front of them
+    disorder: int = 0  # stamps that were before the one in front of them
 
     def __len__(self) -> int:
         return len(self.stamps)
@@ -49,8 +57,10 @@ class Stream:
         if not len(self.stamps):
             return None
         after = int(np.searchsorted(self.stamps, stamp))
-        near = min((i for i in (after - 1, after) if 0 <= i < len(self.stamps)),
-                   key=lambda i: abs(int(self.stamps[i]) - stamp))
+        near = min(
+            (i for i in (after - 1, after) if 0 <= i < len(self.stamps)),
+            key=lambda i: abs(int(self.stamps[i]) - stamp),
+        )
         return near if abs(int(self.stamps[near]) - stamp) <= tolerance else None
 
     def latest(self, stamp: int, age: int) -> int | None:
@@ -72,9 +82,9 @@ class RawRecording:
     follower: Stream
     leader: Stream | None
     commands: Stream | None
-    marks: Stream | None            # (mode, episode id), at the beginning of a tick
-    rewards: Stream | None          # (value, success)
-    frames: dict[str, Stream]       # of each camera: ns at which each was recorded
+    marks: Stream | None  # (mode, episode id), at the beginning of a tick
+    rewards: Stream | None  # (value, success)
+    frames: dict[str, Stream]  # of each camera: ns at which each was recorded
     notes: list[str] = field(default_factory=list)
 
 
@@ -87,18 +97,19 @@ def open_reader(directory: Path) -> AnyReader:
     except UNREADABLE as error:
         raise CellError(
             f'bag {directory} cannot be read: {str(error) or type(error).__name__}; if it was '
-            'cut off, `ros2 bag reindex` may save it') from error
+            'cut off, `ros2 bag reindex` may save it'
+        ) from error
 
 
 def connections_of(reader: AnyReader, topic: str, types: tuple[str, ...]):
     """Connections of a topic in any namespace; CellError if two cells are in the bag."""
-    found = [c for c in reader.connections
-             if c.topic.endswith(f'/{topic}') and c.msgtype in types]
+    found = [c for c in reader.connections if c.topic.endswith(f'/{topic}') and c.msgtype in types]
     topics = {c.topic for c in found}
     if len(topics) > 1:
         raise CellError(
             f'bag {reader.paths[0]} has {topic} of several cells ({", ".join(sorted(topics))}); '
-            'record one cell in one bag')
+            'record one cell in one bag'
+        )
     return found
 
 
@@ -106,8 +117,8 @@ def camera_connections(reader: AnyReader, camera: str):
     """Connections of a camera's images; the uncompressed ones where both were recorded."""
     plain = connections_of(reader, names.IMAGE.format(camera=camera), IMAGE_TYPES[:1])
     return plain or [
-        c for c in reader.connections
-        if f'/{camera}/' in c.topic and c.msgtype in IMAGE_TYPES]
+        c for c in reader.connections if f'/{camera}/' in c.topic and c.msgtype in IMAGE_TYPES
+    ]
 
 
 def stamp_of(data: bytes, recorded: int) -> int:
@@ -117,31 +128,41 @@ def stamp_of(data: bytes, recorded: int) -> int:
     return seconds * 10**9 + ns or recorded
 
 
-def read_raw(directory: Path, cameras: tuple[str, ...],
-             progress: Callable[[int, int], None] = lambda done, total: None) -> RawRecording:
+def read_raw(
+    directory: Path,
+    cameras: tuple[str, ...],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> RawRecording:
     """Read a raw bag; CellError naming what is missing, damaged or in another unit."""
     reader = open_reader(directory)
     try:
         return _read(reader, directory, cameras, progress)
     except UNREADABLE as error:
         raise CellError(
-            f'bag {directory} is damaged: {str(error) or type(error).__name__}') from error
+            f'bag {directory} is damaged: {str(error) or type(error).__name__}'
+        ) from error
     finally:
         reader.close()
 
 
 def _read(reader, directory, cameras, progress) -> RawRecording:
-    arms = {name: connections_of(reader, topic, (JOINT_TYPE,)) for name, topic in (
-        ('follower', names.JOINT_STATES.format(arm='follower')),
-        ('leader', names.JOINT_STATES.format(arm='leader')),
-        ('commands', names.JOINT_COMMANDS.format(arm='follower')))}
+    arms = {
+        name: connections_of(reader, topic, (JOINT_TYPE,))
+        for name, topic in (
+            ('follower', names.JOINT_STATES.format(arm='follower')),
+            ('leader', names.JOINT_STATES.format(arm='leader')),
+            ('commands', names.JOINT_COMMANDS.format(arm='follower')),
+        )
+    }
     images = {camera: camera_connections(reader, camera) for camera in cameras}
     missing = ([] if arms['follower'] else ['follower/joint_states']) + [
-        f'images of {camera}' for camera, found in images.items() if not found]
+        f'images of {camera}' for camera, found in images.items() if not found
+    ]
     if missing:
         raise CellError(
             f'bag {directory} lacks {" and ".join(missing)}; it has '
-            + ', '.join(sorted({c.topic for c in reader.connections})))
+            + ', '.join(sorted({c.topic for c in reader.connections}))
+        )
     decode = {}
     for name, found in arms.items():
         decode |= {c.id: (name, lambda m: pack(m.name, m.position)) for c in found}
@@ -168,14 +189,19 @@ def _read(reader, directory, cameras, progress) -> RawRecording:
         except CellError as error:
             raise CellError(
                 f'bag {directory}: {connection.topic}: {error}; nothing is guessed, so it is '
-                'refused') from error
+                'refused'
+            ) from error
     progress(total, total)
     streams = {name: _stream(found) for name, found in samples.items()}
     recording = RawRecording(
-        directory, streams['follower'],
-        *(streams[n] if len(streams[n]) else None
-          for n in ('leader', 'commands', 'marks', 'rewards')),
-        {camera: _stream(found) for camera, found in frames.items()})
+        directory,
+        streams['follower'],
+        *(
+            streams[n] if len(streams[n]) else None
+            for n in ('leader', 'commands', 'marks', 'rewards')
+        ),
+        {camera: _stream(found) for camera, found in frames.items()},
+    )
     for name in arms:
         if len(streams[name]):
             streams[name].values = np.array(streams[name].values)
@@ -189,8 +215,7 @@ def _read(reader, directory, cameras, progress) -> RawRecording:
 def _stream(samples: list[tuple[int, object]]) -> Stream:
     stamps = np.array([stamp for stamp, _ in samples], np.int64)
     order = np.argsort(stamps, kind='stable')
-    return Stream(
-        stamps[order], [samples[i][1] for i in order], int((np.diff(stamps) < 0).sum()))
+    return Stream(stamps[order], [samples[i][1] for i in order], int((np.diff(stamps) < 0).sum()))
 
 
 def _unit_notes(directory: Path, stream: str, values: np.ndarray) -> list[str]:
@@ -199,12 +224,15 @@ def _unit_notes(directory: Path, stream: str, values: np.ndarray) -> list[str]:
     for i, joint in enumerate(JOINTS):
         low, high = values[:, i].min(), values[:, i].max()
         past = max(LOWER[i] - low, high - UPPER[i])
-        reach = f'{stream} {joint} goes from {low:.2f} to {high:.2f}, its limits are ' \
-                f'{LOWER[i]:.2f} and {UPPER[i]:.2f} rad'
+        reach = (
+            f'{stream} {joint} goes from {low:.2f} to {high:.2f}, its limits are '
+            f'{LOWER[i]:.2f} and {UPPER[i]:.2f} rad'
+        )
         if past > BEYOND:
             raise CellError(
                 f'bag {directory}: {reach}: are these degrees? Nothing is guessed; record in '
-                'rad, or convert the bag')
+                'rad, or convert the bag'
+            )
         if past > 0.02:
             notes.append(reach)
     return notes
@@ -233,14 +261,18 @@ def image_size(directory: Path, camera: str) -> tuple[int, int] | None:
         reader.close()
 
 
-def read_frames(recording: RawRecording, camera: str, wanted: set[int],
-                ) -> Iterator[tuple[int, np.ndarray]]:
+def read_frames(
+    recording: RawRecording,
+    camera: str,
+    wanted: set[int],
+) -> Iterator[tuple[int, np.ndarray]]:
     """Time of recording and (height, width, 3) uint8 RGB of the wanted frames of a camera."""
     reader = open_reader(recording.directory)
     try:
         found = camera_connections(reader, camera)
         for connection, recorded, data in reader.messages(
-                found, start=min(wanted), stop=max(wanted) + 1):
+            found, start=min(wanted), stop=max(wanted) + 1
+        ):
             if recorded in wanted:
                 yield recorded, pixels_of(reader, connection, data)
     except UNREADABLE as error:

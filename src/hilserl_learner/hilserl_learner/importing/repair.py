@@ -1,18 +1,20 @@
 """Recorded steps, and their actions anew where the recorded ones cannot be what moved the arm."""
+
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from so101_description.errors import CellError
+
+from hilserl_core.bags.cdr import STEP_TYPE, TASK_TYPE, step_from_cdr, task_from_cdr, typestore
+from hilserl_core.contract.steps import StepRecord
+from hilserl_core.contract.task import TaskSchema
 from so101_description.joints import JOINTS
 from so101_description.kinematics import Kinematics
-from so101_description.names import STEP, TASK
+from so101_node.errors import CellError
+from so101_node.names import STEP, TASK
 
-from .bag_types import STEP_TYPE, step_from_cdr, task_from_cdr, TASK_TYPE, typestore
-from .raw_bag import connections_of, open_reader, UNREADABLE
-from .steps import StepRecord
-from .task import TaskSchema
+from .recording import UNREADABLE, connections_of, open_reader
 
 
 def recorded_task(directory: Path) -> TaskSchema | None:
@@ -33,9 +35,13 @@ def has_steps(directory: Path) -> bool:
     """Whether a bag holds recorded steps of this version's definition."""
     reader = open_reader(directory)
     try:
-        return any(c.topic.endswith(f'/{STEP}') and c.msgtype == STEP_TYPE and c.msgcount
-                   and reader.typestore.hash_rihs01(STEP_TYPE)
-                   == typestore().hash_rihs01(STEP_TYPE) for c in reader.connections)
+        return any(
+            c.topic.endswith(f'/{STEP}')
+            and c.msgtype == STEP_TYPE
+            and c.msgcount
+            and reader.typestore.hash_rihs01(STEP_TYPE) == typestore().hash_rihs01(STEP_TYPE)
+            for c in reader.connections
+        )
     finally:
         reader.close()
 
@@ -58,8 +64,11 @@ def recorded_episodes(directory: Path) -> Iterator[list[StepRecord]]:
         yield sorted(steps, key=lambda s: s.index)
 
 
-def recompute(steps: list[StepRecord], schema: TaskSchema, kinematics: Kinematics,
-              ) -> tuple[list[StepRecord], bool]:
+def recompute(
+    steps: list[StepRecord],
+    schema: TaskSchema,
+    kinematics: Kinematics,
+) -> tuple[list[StepRecord], bool]:
     """The same episode with actions by FK from its joint states; and whether the gripper's is
     the commanded one (else the joint's own).
 

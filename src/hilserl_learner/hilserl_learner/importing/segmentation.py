@@ -3,17 +3,19 @@
 By the actor's status where it was recorded; else by motion: an episode is where the follower is
 commanded (as far as commands were recorded) and moves.
 """
+
 from dataclasses import dataclass
 
 import numpy as np
 
-from .raw_bag import RawRecording
-from .steps import Source
+from hilserl_core.contract.steps import Source
+
+from .recording import RawRecording
 
 SOURCES = {'HUMAN': Source.HUMAN, 'POLICY': Source.POLICY, 'EVAL': Source.POLICY}
-MOVED = 0.02        # rad within a second, any joint; less is rest
-PAUSE = 1.0         # s; a shorter one is part of the episode
-SHORTEST = 1.5      # s, the second of rest that is taken around a motion included
+MOVED = 0.02  # rad within a second, any joint; less is rest
+PAUSE = 1.0  # s; a shorter one is part of the episode
+SHORTEST = 1.5  # s, the second of rest that is taken around a motion included
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ def source_at(recording: RawRecording, stamp: int, period: int) -> Source:
     if recording.marks is None:
         return Source.HUMAN
     near = recording.marks.nearest(stamp, period // 2)
-    return Source.NONE if near is None else SOURCES.get(
-        recording.marks.values[near][0], Source.NONE)
+    return (
+        Source.NONE if near is None else SOURCES.get(recording.marks.values[near][0], Source.NONE)
+    )
 
 
 def _by_marks(recording, period) -> list[Span]:
@@ -69,8 +72,9 @@ def _by_motion(recording, period) -> list[Span]:
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=0)
     active = (windows.max(-1) - windows.min(-1)).max(-1) > MOVED
     if recording.commands is not None:
-        active &= np.array([
-            recording.commands.nearest(int(t), 5 * 10**8) is not None for t in grid])
+        active &= np.array(
+            [recording.commands.nearest(int(t), 5 * 10**8) is not None for t in grid]
+        )
     edges = np.flatnonzero(np.diff(np.concatenate([[False], active, [False]]).astype(int)))
     stretches: list[list[int]] = []
     for start, end in edges.reshape(-1, 2):
@@ -80,7 +84,9 @@ def _by_motion(recording, period) -> list[Span]:
             stretches.append([start, end])
     return [
         Span(f'motion-{int(grid[a]) // 10**6}', int(grid[a]), int(grid[b - 1]) + period)
-        for a, b in stretches if (b - a) * period >= SHORTEST * 1e9]
+        for a, b in stretches
+        if (b - a) * period >= SHORTEST * 1e9
+    ]
 
 
 def _succeeded(recording, span) -> bool:

@@ -1,4 +1,5 @@
 """What an import found in a bag: for a person as a table, for a program as JSON."""
+
 from collections import Counter
 from dataclasses import dataclass, field
 import json
@@ -7,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from .steps import Outcome, StepRecord
-from .task import TaskSchema
+from hilserl_core.contract.steps import Outcome, StepRecord
+from hilserl_core.contract.task import TaskSchema
 
 
 class Spread:
@@ -41,14 +42,14 @@ class Report:
     bag: str
     task: str
     schema: TaskSchema
-    source: str                     # of the episodes: marks, motion, recorded steps
+    source: str  # of the episodes: marks, motion, recorded steps
     actions_from: Counter = field(default_factory=Counter)
     gripper_from: Counter = field(default_factory=Counter)
     outcomes: Counter = field(default_factory=Counter)
-    steps: int = 0                  # with an action
-    gaps: int = 0                   # neighbours that are not a period apart
-    dropped: int = 0                # ticks without a frame or joint state near enough
-    saturated: int = 0              # action components past +-1
+    steps: int = 0  # with an action
+    gaps: int = 0  # neighbours that are not a period apart
+    dropped: int = 0  # ticks without a frame or joint state near enough
+    saturated: int = 0  # action components past +-1
     periods: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -64,27 +65,34 @@ class Report:
         self.periods += np.diff([s.stamp for s in steps]).tolist()
         self.saturated += saturated
         self._actions.add(np.array([step.action for step in acting]))
-        self._brightness.add(np.array([
-            [np.mean([image.mean() for image in step.images])] for step in steps]))
+        self._brightness.add(
+            np.array([[np.mean([image.mean() for image in step.images])] for step in steps])
+        )
 
     def data(self) -> dict:
         """The report as plain values."""
         median = float(np.median(self.periods)) if self.periods else 0.0
         names = self.schema.action_names
         return {
-            'bag': self.bag, 'task': self.task, 'schema_hash': self.schema.hash,
-            'episodes': sum(self.outcomes.values()), 'episodes_from': self.source,
-            'labels': {('unlabelled' if k == 'none' else k): n
-                       for k, n in self.outcomes.items()},
-            'steps': self.steps, 'rate_hz': round(1e9 / median, 2) if median else 0.0,
-            'gaps': self.gaps, 'dropped_ticks': self.dropped,
-            'actions_from': dict(self.actions_from), 'gripper_from': dict(self.gripper_from),
+            'bag': self.bag,
+            'task': self.task,
+            'schema_hash': self.schema.hash,
+            'episodes': sum(self.outcomes.values()),
+            'episodes_from': self.source,
+            'labels': {('unlabelled' if k == 'none' else k): n for k, n in self.outcomes.items()},
+            'steps': self.steps,
+            'rate_hz': round(1e9 / median, 2) if median else 0.0,
+            'gaps': self.gaps,
+            'dropped_ticks': self.dropped,
+            'actions_from': dict(self.actions_from),
+            'gripper_from': dict(self.gripper_from),
             'action_mean': dict(zip(names, self._actions.mean.round(3).tolist())),
             'action_std': dict(zip(names, self._actions.std.round(3).tolist())),
             'saturated_share': round(self.saturated / max(self.steps * len(names), 1), 4),
             'brightness_mean': round(float(self._brightness.mean[0]), 1),
             'brightness_std': round(float(self._brightness.std[0]), 1),
-            'notes': self.notes}
+            'notes': self.notes,
+        }
 
     def table(self) -> Table:
         """The report for a terminal."""
@@ -98,8 +106,9 @@ class Report:
                 value = '\n'.join(value)
             elif name == 'schema_hash':
                 value = value[:8]
-            table.add_row(name.replace('_', ' '), f'{value:,}' if isinstance(value, int)
-                          else str(value))
+            table.add_row(
+                name.replace('_', ' '), f'{value:,}' if isinstance(value, int) else str(value)
+            )
         return table
 
     def write(self, file: Path) -> None:

@@ -5,18 +5,20 @@ writers may interleave, steps may be missing, the ring may wrap and episodes may
 still nothing is ever combined across such a border. Sampling is uniform over the valid
 transitions: those with an action, a known reward, their own successor and their whole stack.
 """
+
 from collections import deque
 from dataclasses import dataclass, fields
 
 import numpy as np
-from so101_description.errors import CellError
 import torch
 
-from .pool import NONE, Pool
-from .steps import problem, Source, StepRecord
-from .task import TaskSchema
+from hilserl_core.contract.steps import Source, StepRecord, problem
+from hilserl_core.contract.task import TaskSchema
+from so101_node.errors import CellError
 
-MAX_GAP = 2.5       # control periods between neighbours; more, and the arm was elsewhere
+from .slot_set import NONE, Pool
+
+MAX_GAP = 2.5  # control periods between neighbours; more, and the arm was elsewhere
 
 
 @dataclass(frozen=True)
@@ -34,22 +36,24 @@ class Batch:
     discount: torch.Tensor
     next_images: tuple[torch.Tensor, ...]
     next_state: torch.Tensor
-    human: torch.Tensor     # bool: a human decided
+    human: torch.Tensor  # bool: a human decided
 
     def to(self, device) -> 'Batch':
         """The same on another device."""
+
         def move(value):
             if isinstance(value, tuple):
                 return tuple(move(item) for item in value)
             return value.to(device, non_blocking=True)
+
         return Batch(**{f.name: move(getattr(self, f.name)) for f in fields(self)})
 
 
 @dataclass
 class _Episode:
     slots: deque
-    first_index: int            # of the first record that arrived
-    tail: int = NONE            # slot of its newest record, NONE if overwritten
+    first_index: int  # of the first record that arrived
+    tail: int = NONE  # slot of its newest record, NONE if overwritten
     tail_index: int = -1
     tail_stamp: int = 0
     closed: bool = False
@@ -58,11 +62,17 @@ class _Episode:
 class Replay:
     """A ring of step records of one task. Not thread-safe: one thread adds and samples."""
 
-    def __init__(self, schema: TaskSchema, capacity: int, frame_stack: int = 1, n_step: int = 3,
-                 discount: float = 0.97):
+    def __init__(
+        self,
+        schema: TaskSchema,
+        capacity: int,
+        frame_stack: int = 1,
+        n_step: int = 3,
+        discount: float = 0.97,
+    ):
         self.schema, self.capacity = schema, capacity
         self.frame_stack, self.n_step, self.discount = frame_stack, n_step, discount
-        self.rejected = 0           # records refused so far
+        self.rejected = 0  # records refused so far
         self.last_rejection = ''
         self._frames = [np.empty((capacity, *camera.shape), np.uint8) for camera in schema.cameras]
         self._state = np.zeros((capacity, len(schema.state_names)), np.float32)
@@ -70,7 +80,7 @@ class Replay:
         self._reward = np.zeros(capacity, np.float32)
         self._human = np.zeros(capacity, bool)
         self._terminated = np.zeros(capacity, bool)
-        self._ends = np.zeros(capacity, bool)       # terminated or truncated
+        self._ends = np.zeros(capacity, bool)  # terminated or truncated
         self._startable = np.zeros(capacity, bool)  # has an action and a known reward
         self._demonstration = np.zeros(capacity, bool)
         self._previous = np.full(capacity, NONE, np.int32)
@@ -88,7 +98,7 @@ class Replay:
         """Memory of one record, all included."""
         frames = sum(int(np.prod(camera.shape)) for camera in schema.cameras)
         floats = 4 * (len(schema.state_names) + len(schema.action_names) + 1)
-        return frames + floats + 5 + 3 * 4 + 4 * 4 + 8 + 40     # flags, links, pools, owner
+        return frames + floats + 5 + 3 * 4 + 4 * 4 + 8 + 40  # flags, links, pools, owner
 
     @classmethod
     def within(cls, gigabytes: float, schema: TaskSchema, **options) -> 'Replay':
@@ -97,7 +107,8 @@ class Replay:
         if gigabytes * 1e9 > 0.8 * free:
             raise CellError(
                 f'memory_gb is {gigabytes:g}, and only {free / 1e9:.1f} GB are free here; '
-                f'set it to {0.8 * free / 1e9:.1f} or less')
+                f'set it to {0.8 * free / 1e9:.1f} or less'
+            )
         return cls(schema, max(int(gigabytes * 1e9 / cls.bytes_per_step(schema)), 2), **options)
 
     def __len__(self) -> int:
@@ -124,8 +135,9 @@ class Replay:
             return reason
         if demonstration and self._cursor >= self.capacity // 2:
             raise CellError(
-                f'demonstrations fill half of the replay\'s {self.capacity} steps and there are '
-                'more; raise memory_gb to twice what they need')
+                f"demonstrations fill half of the replay's {self.capacity} steps and there are "
+                'more; raise memory_gb to twice what they need'
+            )
         if episode is None:
             episode = self._episodes[step.episode_id] = _Episode(deque(), step.index)
         slot = self._take_slot()
@@ -144,8 +156,11 @@ class Replay:
         self._previous[slot] = self._next[slot] = NONE
         self._position[slot] = step.index - episode.first_index
         self._owner[slot] = step.episode_id
-        if (episode.tail != NONE and step.index == episode.tail_index + 1
-                and 0 < step.stamp - episode.tail_stamp <= self._max_gap):
+        if (
+            episode.tail != NONE
+            and step.index == episode.tail_index + 1
+            and 0 < step.stamp - episode.tail_stamp <= self._max_gap
+        ):
             self._link(episode.tail, slot)
         episode.slots.append(slot)
         episode.tail, episode.tail_index, episode.tail_stamp = slot, step.index, step.stamp
@@ -172,7 +187,7 @@ class Replay:
         owner = self._owner[slot]
         if owner is not None:
             episode = self._episodes[owner]
-            episode.slots.popleft()     # an episode's slots are overwritten in its own order
+            episode.slots.popleft()  # an episode's slots are overwritten in its own order
             if episode.tail == slot:
                 episode.tail = NONE
             self._clear(slot)
@@ -220,12 +235,15 @@ class Replay:
         """`batch` transitions, uniform over the valid ones (or over the prior ones)."""
         return self.gather(self._draw(batch, prior, rng))
 
-    def sample_half(self, batch: int, rng: np.random.Generator,
-                    into: Batch | None = None) -> Batch:
+    def sample_half(
+        self, batch: int, rng: np.random.Generator, into: Batch | None = None
+    ) -> Batch:
         """Half from demonstrations and interventions, half from everything (RLPD, HIL-SERL)."""
         half = batch // 2
-        return self.gather(np.concatenate(
-            [self._draw(half, True, rng), self._draw(batch - half, False, rng)]), into)
+        return self.gather(
+            np.concatenate([self._draw(half, True, rng), self._draw(batch - half, False, rng)]),
+            into,
+        )
 
     def _draw(self, batch: int, prior: bool, rng) -> np.ndarray:
         pool = self._prior if prior and len(self._prior) else self._valid
@@ -235,14 +253,27 @@ class Replay:
 
     def room(self, count: int, pinned: bool = False) -> Batch:
         """Memory for a batch of `count`; `pinned`: from where a GPU fetches it by itself."""
+
         def memory(*shape, dtype=torch.float32):
             return torch.empty((count, *shape), dtype=dtype, pin_memory=pinned)
-        images, following = (tuple(
-            memory(*frames.shape[1:3], self.frame_stack * frames.shape[3], dtype=torch.uint8)
-            for frames in self._frames) for _ in range(2))
+
+        images, following = (
+            tuple(
+                memory(*frames.shape[1:3], self.frame_stack * frames.shape[3], dtype=torch.uint8)
+                for frames in self._frames
+            )
+            for _ in range(2)
+        )
         return Batch(
-            images, memory(self._state.shape[1]), memory(self._action.shape[1]), memory(),
-            memory(), following, memory(self._state.shape[1]), memory(dtype=torch.bool))
+            images,
+            memory(self._state.shape[1]),
+            memory(self._action.shape[1]),
+            memory(),
+            memory(),
+            following,
+            memory(self._state.shape[1]),
+            memory(dtype=torch.bool),
+        )
 
     def gather(self, slots: np.ndarray, into: Batch | None = None) -> Batch:
         """The transitions that start at these valid slots, in the memory of `into` if given."""
@@ -261,8 +292,11 @@ class Replay:
         self._stack(slots, into.images)
         self._stack(current, into.next_images)
         for values, at, place in (
-                (self._state, slots, into.state), (self._action, slots, into.action),
-                (self._state, current, into.next_state), (self._human, slots, into.human)):
+            (self._state, slots, into.state),
+            (self._action, slots, into.action),
+            (self._state, current, into.next_state),
+            (self._human, slots, into.human),
+        ):
             values.take(at, 0, place.numpy(), 'clip')
         return into
 
@@ -275,11 +309,11 @@ class Replay:
         for frames, place in zip(self._frames, into):
             stack, channels = place.numpy(), frames.shape[3]
             if self.frame_stack == 1:
-                frames.take(slots, 0, stack, 'clip')    # 'raise' would copy twice
+                frames.take(slots, 0, stack, 'clip')  # 'raise' would copy twice
                 continue
             for i, back in enumerate(looked_back):
                 frame = frames[back]
-                for channel in range(channels):     # five times as fast as three at once
+                for channel in range(channels):  # five times as fast as three at once
                     stack[..., i * channels + channel] = frame[..., channel]
 
 

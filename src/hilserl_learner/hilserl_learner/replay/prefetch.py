@@ -3,6 +3,7 @@
 What is drawn does not depend on when: the same batches come with and without the thread, and the
 random state for a checkpoint is the one from before a batch that no update has used yet.
 """
+
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from .replay import Batch, Replay
+from .buffer import Batch, Replay
 
 
 class Batches:
@@ -21,15 +22,24 @@ class Batches:
     20 of 500, for which the update's threads and the thread that draws compete).
     """
 
-    def __init__(self, replay: Replay, rng: np.random.Generator, size: int, device: torch.device,
-                 ahead: bool | None = None):
+    def __init__(
+        self,
+        replay: Replay,
+        rng: np.random.Generator,
+        size: int,
+        device: torch.device,
+        ahead: bool | None = None,
+    ):
         self._replay, self._rng, self._size = replay, rng, size
         pinned = device.type == 'cuda'
-        self._thread = ThreadPoolExecutor(1, 'loader') if (
-            pinned if ahead is None else ahead) else None
+        self._thread = (
+            ThreadPoolExecutor(1, 'loader') if (pinned if ahead is None else ahead) else None
+        )
         # two in turns, each with the moment when the update that read it was through
-        self._rooms = [(replay.room(size, pinned=True), torch.cuda.Event(blocking=True))
-                       for _ in range(2 * pinned)]
+        self._rooms = [
+            (replay.room(size, pinned=True), torch.cuda.Event(blocking=True))
+            for _ in range(2 * pinned)
+        ]
         self._state = rng.bit_generator.state
         self._drawn: Future[tuple[Batch, torch.cuda.Event | None]] | None = None
 
@@ -52,7 +62,7 @@ class Batches:
                 through.record()
         finally:
             if self._drawn:
-                self._drawn.exception()     # waits; it is raised when the batch is asked for
+                self._drawn.exception()  # waits; it is raised when the batch is asked for
 
     def forget(self) -> None:
         """Drop what was drawn ahead: some of it is no longer to be learned from."""

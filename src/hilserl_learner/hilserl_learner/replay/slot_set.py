@@ -1,4 +1,5 @@
 """A set of slots with uniform draws, the index from which the replay samples."""
+
 import numpy as np
 
 NONE = -1
@@ -37,4 +38,4 @@ class Pool:
 
     def members(self) -> np.ndarray:
         """All members, in no order that means anything."""
-        return self._members[:self._size].copy()
+        return self._members[: self._size].copy()

@@ -1,4 +1,5 @@
 """The pictures of a run's report, each as an SVG or PNG that stands in the page itself."""
+
 import base64
 import io
 
@@ -6,9 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 import numpy as np
 
-from .report_run import RunRecord, Strip
+from .run_record import RunRecord, Strip
 
-WINDOW = 20             # episodes that a share is taken over
+WINDOW = 20  # episodes that a share is taken over
 POLICY, HUMAN, MEASURED = '#1f6fb4', '#d9822b', '#1a1a1a'
 
 
@@ -30,14 +31,22 @@ def success(run: RunRecord) -> str:
         counts = np.minimum(np.arange(len(minutes)) + 1, WINDOW)
         low, high = wilson(alone * counts, counts)
         axes.fill_between(minutes, low, high, color=POLICY, alpha=0.15, linewidth=0)
-        axes.plot(minutes, alone, color=POLICY,
-                  label=f'without help in training, last {WINDOW} episodes')
+        axes.plot(
+            minutes, alone, color=POLICY, label=f'without help in training, last {WINDOW} episodes'
+        )
     if run.evaluations:
         at = [run.minutes_of(e['policy_env_steps']) for e in run.evaluations]
         rate = np.array([e['success_rate'] for e in run.evaluations])
         edges = np.abs(np.array([e['interval'] for e in run.evaluations]).T - rate)
-        axes.errorbar(at, rate, edges, fmt='o', color=MEASURED, capsize=3,
-                      label='evaluation: deterministic, leader ignored')
+        axes.errorbar(
+            at,
+            rate,
+            edges,
+            fmt='o',
+            color=MEASURED,
+            capsize=3,
+            label='evaluation: deterministic, leader ignored',
+        )
     axes.set_ylim(-0.03, 1.03)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     return svg(figure)
@@ -47,8 +56,9 @@ def intervention(run: RunRecord) -> str:
     """Share of steps that the human decided, and sigma, against robot minutes."""
     figure, axes = _axes('robot time, minutes', 'human share of steps')
     minutes = [row.minutes for row in run.episodes]
-    human, steps = (_moving([getattr(row, name) for row in run.episodes])
-                    for name in ('human_steps', 'steps'))
+    human, steps = (
+        _moving([getattr(row, name) for row in run.episodes]) for name in ('human_steps', 'steps')
+    )
     axes.plot(minutes, human / np.maximum(steps, 1e-9), color=HUMAN)
     axes.set_ylim(-0.03, 1.03)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -62,8 +72,12 @@ def intervention(run: RunRecord) -> str:
 def values(run: RunRecord) -> str:
     """Q beside the highest return there can be."""
     figure, axes = _axes('updates', 'Q')
-    for name, colour, style in (('q_mean', POLICY, '-'), ('q_max', POLICY, ':'),
-                                ('target_mean', HUMAN, '-'), ('q_bound', MEASURED, '--')):
+    for name, colour, style in (
+        ('q_mean', POLICY, '-'),
+        ('q_max', POLICY, ':'),
+        ('target_mean', HUMAN, '-'),
+        ('q_bound', MEASURED, '--'),
+    ):
         _curve(axes, run, name, color=colour, linestyle=style)
     return svg(figure)
 
@@ -87,8 +101,15 @@ def actions(run: RunRecord) -> str:
         axes = figure.add_subplot(1, len(names), number + 1)
         for who, colour in (('policy', POLICY), ('human', HUMAN)):
             if who in run.actions:
-                axes.hist(run.actions[who][:, number], 21, range=(-1, 1), density=True, alpha=0.5,
-                          color=colour, label=who if number == 0 else None)
+                axes.hist(
+                    run.actions[who][:, number],
+                    21,
+                    range=(-1, 1),
+                    density=True,
+                    alpha=0.5,
+                    color=colour,
+                    label=who if number == 0 else None,
+                )
         axes.set_title(name, fontsize=9)
         axes.set_yticks([])
     return svg(figure)
@@ -97,8 +118,10 @@ def actions(run: RunRecord) -> str:
 def strip(shown: Strip) -> str:
     """Frames side by side, as a PNG."""
     import cv2
-    row = np.concatenate([np.pad(f, ((0, 0), (0, 2), (0, 0)), constant_values=255)
-                          for f in shown.frames], axis=1)
+
+    row = np.concatenate(
+        [np.pad(f, ((0, 0), (0, 2), (0, 0)), constant_values=255) for f in shown.frames], axis=1
+    )
     _, data = cv2.imencode('.png', row[:, :, ::-1])
     return 'data:image/png;base64,' + base64.b64encode(data).decode()
 
@@ -110,7 +133,7 @@ def svg(figure: Figure) -> str:
             axes.legend(fontsize=7, loc='best')
     text = io.StringIO()
     figure.savefig(text, format='svg', metadata={'Date': None})
-    return text.getvalue()[text.getvalue().index('<svg'):]
+    return text.getvalue()[text.getvalue().index('<svg') :]
 
 
 def _axes(across: str, up: str):

@@ -1,4 +1,5 @@
 """`./cell report RUN`: what came of a run, as one page that needs nothing beside it."""
+
 import argparse
 from html import escape
 from importlib.metadata import version
@@ -6,11 +7,11 @@ from pathlib import Path
 import platform
 import sys
 
-from so101_description.errors import CellError
+from hilserl_core.contract.steps import Outcome
+from so101_node.errors import CellError
 
-from . import report_pictures as pictures
-from .report_run import read_run, RunRecord
-from .steps import Outcome
+from . import figures as pictures
+from .run_record import RunRecord, read_run
 
 PAGE = 'report.html'
 PACKAGES = ('torch', 'numpy', 'mujoco', 'rosbags')
@@ -27,23 +28,41 @@ def page(run: RunRecord) -> str:
     parts = [
         f'<h1>{escape(run.path.name)}</h1><p class="note">{escape(said.pop("what"))}</p>',
         _table(said),
-        '<h2>Success</h2>', pictures.success(run),
+        '<h2>Success</h2>',
+        pictures.success(run),
         '<p class="note">Bands and bars are 95 % intervals (Wilson). An episode that a human had '
         'a hand in is no success of the policy.</p>',
-        '<h2>Help and exploration</h2>', pictures.intervention(run),
-        '<h2>Q and its bound</h2>', pictures.values(run),
-        '<h2>Losses</h2>', pictures.losses(run),
-        '<h2>Actions</h2>', pictures.actions(run),
-        '<h2>What the wrist camera saw</h2>']
+        '<h2>Help and exploration</h2>',
+        pictures.intervention(run),
+        '<h2>Q and its bound</h2>',
+        pictures.values(run),
+        '<h2>Losses</h2>',
+        pictures.losses(run),
+        '<h2>Actions</h2>',
+        pictures.actions(run),
+        '<h2>What the wrist camera saw</h2>',
+    ]
     for what, shown in (('Quickest without help', run.best), ('Last failure', run.failed)):
-        parts.append(f'<p>{what}: ' + (
-            f'{escape(shown.title)}<br><img class="strip" alt="{what}" '
-            f'src="{pictures.strip(shown)}">' if shown else 'there is none') + '</p>')
-    parts += ['<h2>Configuration</h2>', _table(_configuration(run)),
-              '<h2>Versions</h2>', _table(_versions())]
-    return (f'<!doctype html><html lang="en"><meta charset="utf-8"><title>'
-            f'{escape(run.path.name)}</title><style>{STYLE}</style>' + '\n'.join(parts)
-            + '</html>\n')
+        parts.append(
+            f'<p>{what}: '
+            + (
+                f'{escape(shown.title)}<br><img class="strip" alt="{what}" '
+                f'src="{pictures.strip(shown)}">'
+                if shown
+                else 'there is none'
+            )
+            + '</p>'
+        )
+    parts += [
+        '<h2>Configuration</h2>',
+        _table(_configuration(run)),
+        '<h2>Versions</h2>',
+        _table(_versions()),
+    ]
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>'
+        f'{escape(run.path.name)}</title><style>{STYLE}</style>' + '\n'.join(parts) + '</html>\n'
+    )
 
 
 def _figures(run: RunRecord) -> dict:
@@ -54,15 +73,17 @@ def _figures(run: RunRecord) -> dict:
     world = run.settings['settings'].get('world') or 'not recorded'
     found = {
         'what': f'task {run.schema.name}, world {world}, '
-                f'start {run.settings["settings"].get("start")}, '
-                f'seed {run.settings["settings"].get("seed")}',
+        f'start {run.settings["settings"].get("start")}, '
+        f'seed {run.settings["settings"].get("seed")}',
         'robot time': f'{run.step_minutes[-1] if len(run.step_minutes) else 0.0:.1f} minutes',
         'episodes': f'{len(rows):,}, {successes:,} succeeded, {alone:,} of them without help',
-        'steps': f'{steps:,}, {100 * human / max(steps, 1):.0f} % by the human'}
+        'steps': f'{steps:,}, {100 * human / max(steps, 1):.0f} % by the human',
+    }
     for data in run.evaluations[-1:]:
         found['last evaluation'] = (
             f'{data["summary"]}; policy version {data["policy_version"]}, '
-            f'{data["policy_updates"]:,} updates, world {data.get("world", "not recorded")}')
+            f'{data["policy_updates"]:,} updates, world {data.get("world", "not recorded")}'
+        )
     return found
 
 
@@ -79,14 +100,19 @@ def _versions() -> dict:
         try:
             found[name] = version(name)
         except ImportError:
-            pass        # another build of it, or a distribution's
+            pass  # another build of it, or a distribution's
     return found
 
 
 def _table(rows: dict) -> str:
-    return '<table>' + ''.join(
-        f'<tr><th>{escape(str(name))}</th><td>{escape(str(value))}</td></tr>'
-        for name, value in rows.items()) + '</table>'
+    return (
+        '<table>'
+        + ''.join(
+            f'<tr><th>{escape(str(name))}</th><td>{escape(str(value))}</td></tr>'
+            for name, value in rows.items()
+        )
+        + '</table>'
+    )
 
 
 def main() -> int:

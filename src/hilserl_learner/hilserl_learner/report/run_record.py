@@ -1,19 +1,21 @@
 """What a finished or running run left behind, read back for its report. Changes nothing."""
+
 from dataclasses import dataclass, field
 import json
 from pathlib import Path
 
 import numpy as np
-from so101_description.errors import CellError
 import yaml
 
-from .bags import bags_by_time, contents
-from .checkpoints import Checkpoints
-from .steps import Outcome, Source, StepRecord
-from .task import TaskSchema
+from hilserl_core.bags.episode_bag import bags_by_time, contents
+from hilserl_core.contract.steps import Outcome, Source, StepRecord
+from hilserl_core.contract.task import TaskSchema
+from so101_node.errors import CellError
 
-PAUSE = 60.0            # s between two steps beyond which the cell stood still
-FRAMES = 10             # of an episode's strip
+from ..training.checkpoints import Checkpoints
+
+PAUSE = 60.0  # s between two steps beyond which the cell stood still
+FRAMES = 10  # of an episode's strip
 EVALUATIONS, EVALUATION = 'eval', 'hilserl-evaluation-1'
 
 
@@ -22,11 +24,11 @@ class EpisodeRow:
     """One episode of the run."""
 
     episode_id: str
-    minutes: float                  # of the robot, when it ended
+    minutes: float  # of the robot, when it ended
     outcome: Outcome
     steps: int
     human_steps: int
-    sigma: float                    # mean of the policy's steps
+    sigma: float  # mean of the policy's steps
 
     @property
     def alone(self) -> bool:
@@ -39,7 +41,7 @@ class Strip:
     """What the wrist camera saw of an episode."""
 
     title: str
-    frames: list[np.ndarray]        # (H, W, 3) uint8 each
+    frames: list[np.ndarray]  # (H, W, 3) uint8 each
 
 
 @dataclass
@@ -47,16 +49,16 @@ class RunRecord:
     """A run as its report needs it."""
 
     path: Path
-    settings: dict                  # run.yaml, without the schema
+    settings: dict  # run.yaml, without the schema
     schema: TaskSchema
     episodes: list[EpisodeRow] = field(default_factory=list)
-    step_minutes: np.ndarray = field(default_factory=lambda: np.zeros(0))   # of each step, (N,)
-    actions: dict[str, np.ndarray] = field(default_factory=dict)    # by who decided, (N, A)
-    best: Strip | None = None       # quickest success without help, the latest of its kind
-    failed: Strip | None = None     # the last failure without help
-    curves: dict[str, np.ndarray] = field(default_factory=dict)     # name -> (N, 2)
+    step_minutes: np.ndarray = field(default_factory=lambda: np.zeros(0))  # of each step, (N,)
+    actions: dict[str, np.ndarray] = field(default_factory=dict)  # by who decided, (N, A)
+    best: Strip | None = None  # quickest success without help, the latest of its kind
+    failed: Strip | None = None  # the last failure without help
+    curves: dict[str, np.ndarray] = field(default_factory=dict)  # name -> (N, 2)
     evaluations: list[dict] = field(default_factory=list)
-    agent: dict = field(default_factory=dict)   # configuration in the newest checkpoint
+    agent: dict = field(default_factory=dict)  # configuration in the newest checkpoint
 
     def minutes_of(self, env_steps: int) -> float:
         """Robot minutes after so many steps."""
@@ -133,21 +135,29 @@ def _row(steps: list[StepRecord], minutes: float) -> EpisodeRow:
     acted = [step for step in steps if not step.last]
     sigma = [step.sigma for step in acted if step.source == Source.POLICY]
     return EpisodeRow(
-        steps[0].episode_id, minutes, Outcome(steps[-1].outcome), len(acted),
-        len(acted) - len(sigma), float(np.mean(sigma)) if sigma else np.nan)
+        steps[0].episode_id,
+        minutes,
+        Outcome(steps[-1].outcome),
+        len(acted),
+        len(acted) - len(sigma),
+        float(np.mean(sigma)) if sigma else np.nan,
+    )
 
 
 def _strip(row: EpisodeRow, steps: list[StepRecord]) -> Strip:
     shown = np.unique(np.linspace(0, len(steps) - 1, FRAMES).round().astype(int))
-    return Strip(f'{row.outcome.name.lower()} after {row.steps} steps, minute {row.minutes:.1f}',
-                 [steps[i].images[0] for i in shown])
+    return Strip(
+        f'{row.outcome.name.lower()} after {row.steps} steps, minute {row.minutes:.1f}',
+        [steps[i].images[0] for i in shown],
+    )
 
 
 def _read_curves(directory: Path) -> dict[str, np.ndarray]:
     """Every scalar that the learner drew: (N, 2) updates (or steps) and value."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     found: dict[str, list] = {}
-    for file in sorted(directory.glob('events.*')):     # one of each start
+    for file in sorted(directory.glob('events.*')):  # one of each start
         events = EventAccumulator(str(file), size_guidance={'scalars': 0}).Reload()
         for name in events.Tags()['scalars']:
             found.setdefault(name, []).extend((e.step, e.value) for e in events.Scalars(name))

@@ -1,22 +1,23 @@
 """Checkpoints written beside training: a copy is taken between two updates, a thread writes it."""
+
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 import os
 
-from .agent import Agent
-from .checkpoints import Checkpoint, Checkpoints, load, Snapshot
+from ..agent.drqv2 import Agent
+from .checkpoints import Checkpoint, Checkpoints, Snapshot, load
 
-RECENT = 20     # episodes over which success is judged
+RECENT = 20  # episodes over which success is judged
 
 
 class Saver:
     """Writes checkpoints and knows how well the policy did lately. For the training thread."""
 
     def __init__(self, checkpoints: Checkpoints):
-        self.last = ''          # name of the last one that is on disk
+        self.last = ''  # name of the last one that is on disk
         self.saved_updates = 0
-        self.failed = False     # the disk did not take one
+        self.failed = False  # the disk did not take one
         self._checkpoints = checkpoints
         self._outcomes: deque[bool] = deque(maxlen=RECENT)
         self._writing: list[tuple[Future, Future | None]] = []
@@ -46,10 +47,15 @@ class Saver:
     def save(self, agent: Agent, state: Mapping, answer: Future | None = None) -> None:
         """Take a copy now, write it soon; `answer` is given its name when it is on disk."""
         self.saved_updates = state['updates']
-        state = {**state, 'outcomes': list(self._outcomes), 'success': self.success,
-                 'judged': len(self._outcomes)}
-        self._writing.append((
-            self._thread.submit(self._checkpoints.save, Snapshot.of(agent), state), answer))
+        state = {
+            **state,
+            'outcomes': list(self._outcomes),
+            'success': self.success,
+            'judged': len(self._outcomes),
+        }
+        self._writing.append(
+            (self._thread.submit(self._checkpoints.save, Snapshot.of(agent), state), answer)
+        )
 
     def attend(self) -> None:
         """Take note of what was written. CellError if it could not be."""

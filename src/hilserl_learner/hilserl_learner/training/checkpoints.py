@@ -5,6 +5,7 @@ policy.safetensors (the bundle an actor takes) and state.json (counters, configu
 It is written beside, put on disk and renamed; none is ever overwritten. Kept are the last few, one
 for each stretch of training, and the one with the best success.
 """
+
 from collections.abc import Mapping
 import copy
 from dataclasses import dataclass
@@ -19,19 +20,20 @@ import time
 
 from safetensors import SafetensorError
 import safetensors.torch
-from so101_description.errors import CellError
 import torch
 
-from .agent import Agent
-from .algorithm import AgentConfig
-from .on_disk import sync
-from .policy import pack
-from .task import TaskSchema
+from hilserl_core.bags.durable import sync
+from hilserl_core.contract.task import TaskSchema
+from hilserl_core.policy.bundle import pack
+from so101_node.errors import CellError
+
+from ..agent.config import AgentConfig
+from ..agent.drqv2 import Agent
 
 FORMAT = 'hilserl-checkpoint-2'
-KEEP = 5                # newest ones
-KEEP_EVERY = 3_000      # updates; the first checkpoint of each such stretch is kept
-JUDGED = 10             # episodes that a success rate needs to be compared with others
+KEEP = 5  # newest ones
+KEEP_EVERY = 3_000  # updates; the first checkpoint of each such stretch is kept
+JUDGED = 10  # episodes that a success rate needs to be compared with others
 AGENT, POLICY, STATE = 'agent.safetensors', 'policy.safetensors', 'state.json'
 LATEST, BEST = 'latest', 'best'
 _NAME = re.compile(r'(\d+)(?:-(\d+))?')
@@ -50,9 +52,11 @@ class Snapshot:
     def of(cls, agent: Agent) -> 'Snapshot':
         """Copy everything that an agent's next update depends on."""
         return cls(
-            agent.schema, agent.config,
+            agent.schema,
+            agent.config,
             {name: value.to('cpu', copy=True) for name, value in agent_tensors(agent).items()},
-            {name: copy.deepcopy(module).cpu() for name, module in agent.acting.items()})
+            {name: copy.deepcopy(module).cpu() for name, module in agent.acting.items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -91,14 +95,24 @@ class Checkpoints:
         `state['judged']`.
         """
         policy = pack(
-            snapshot.schema, snapshot.config.network, version=state['version'],
-            updates=state['updates'], env_steps=state['env_steps'], **snapshot.acting)
+            snapshot.schema,
+            snapshot.config.network,
+            version=state['version'],
+            updates=state['updates'],
+            env_steps=state['env_steps'],
+            **snapshot.acting,
+        )
         files = {AGENT: safetensors.torch.save(snapshot.tensors), POLICY: policy}
         complete = {
-            'format': FORMAT, **state, 'agent_config': snapshot.config.to_json(),
-            'schema': snapshot.schema.canonical(), 'torch': torch.__version__,
-            'code': code_version(), 'saved': time.time(),
-            'sha256': {n: hashlib.sha256(data).hexdigest() for n, data in files.items()}}
+            'format': FORMAT,
+            **state,
+            'agent_config': snapshot.config.to_json(),
+            'schema': snapshot.schema.canonical(),
+            'torch': torch.__version__,
+            'code': code_version(),
+            'saved': time.time(),
+            'sha256': {n: hashlib.sha256(data).hexdigest() for n, data in files.items()},
+        }
         files[STATE] = json.dumps(complete, indent=1).encode()
         name = str(state['updates'])
         beside = self.directory / f'.new-{name}'
@@ -118,10 +132,11 @@ class Checkpoints:
                 self._link(BEST, best)
             sync(self.directory)
         except OSError as error:
-            shutil.rmtree(beside, ignore_errors=True)   # a bag may need the room
+            shutil.rmtree(beside, ignore_errors=True)  # a bag may need the room
             raise CellError(
                 f'checkpoint {name} cannot be written to {self.directory}: {error}; the one '
-                'before it is whole') from error
+                'before it is whole'
+            ) from error
         for old in set(self.names()) - self._kept(best):
             shutil.rmtree(self.directory / old)
         return self.directory / name
@@ -148,8 +163,10 @@ class Checkpoints:
     def best(self) -> str:
         """Name of the one with the highest success, the newest of equals; '' if none is judged."""
         judged = [
-            (state['success'], number) for number, state in enumerate(self.states().values())
-            if state.get('judged', 0) >= JUDGED]
+            (state['success'], number)
+            for number, state in enumerate(self.states().values())
+            if state.get('judged', 0) >= JUDGED
+        ]
         return self.names()[max(judged)[1]] if judged else ''
 
     def states(self) -> dict[str, dict]:
@@ -165,8 +182,10 @@ class Checkpoints:
     def names(self) -> list[str]:
         """Names of all checkpoints, oldest first, whole or not."""
         found = (_NAME.fullmatch(path.name) for path in self.directory.iterdir())
-        return [match[0] for match in sorted(
-            filter(None, found), key=lambda m: (int(m[1]), int(m[2] or 1)))]
+        return [
+            match[0]
+            for match in sorted(filter(None, found), key=lambda m: (int(m[1]), int(m[2] or 1)))
+        ]
 
     def newest(self) -> tuple[Checkpoint | None, list[str]]:
         """The newest whole checkpoint (None: there are none), and a sentence on each broken one.
@@ -182,7 +201,8 @@ class Checkpoints:
         if sentences:
             raise CellError(
                 '; '.join(sentences) + f'; no whole checkpoint is left, so nothing was touched: '
-                f'move {self.directory} away to train anew from the bags')
+                f'move {self.directory} away to train anew from the bags'
+            )
         return None, []
 
 
@@ -197,8 +217,7 @@ def load(directory: Path) -> Checkpoint:
             files[name] = (directory / name).read_bytes()
             if hashlib.sha256(files[name]).hexdigest() != state['sha256'][name]:
                 raise ValueError(f'{name} is not what was saved ({len(files[name])} bytes)')
-        return Checkpoint(
-            directory, state, safetensors.torch.load(files[AGENT]), files[POLICY])
+        return Checkpoint(directory, state, safetensors.torch.load(files[AGENT]), files[POLICY])
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise CellError(f'checkpoint {directory} is damaged: {error}') from error
 
@@ -236,8 +255,10 @@ def restore(agent: Agent, checkpoint: Checkpoint) -> str:
         if generator.shape == agent.generator.get_state().shape:
             agent.generator.set_state(generator)
         else:
-            said = (f'checkpoint {checkpoint.directory.name} was trained on another kind of '
-                    f'device: its random numbers begin anew on {agent.device.type}')
+            said = (
+                f'checkpoint {checkpoint.directory.name} was trained on another kind of '
+                f'device: its random numbers begin anew on {agent.device.type}'
+            )
         moments: dict[str, dict] = {part: {} for part in agent.optimizers()}
         weights: dict[str, dict] = {part: {} for part in agent.modules()}
         for key, value in tensors.items():
@@ -252,12 +273,17 @@ def restore(agent: Agent, checkpoint: Checkpoint) -> str:
         for part, optimizer in agent.optimizers().items():
             parameters = optimizer.param_groups[0]['params']
             # a moment lies in memory as its weight does; the fused step relies on it
-            state = {index: {
-                name: torch.empty_like(parameters[index]).copy_(value) if value.ndim else value
-                for name, value in values.items()} for index, values in moments[part].items()}
+            state = {
+                index: {
+                    name: torch.empty_like(parameters[index]).copy_(value) if value.ndim else value
+                    for name, value in values.items()
+                }
+                for index, values in moments[part].items()
+            }
             optimizer.load_state_dict({**optimizer.state_dict(), 'state': state})
         agent.restart()
         return said
     except (KeyError, IndexError, RuntimeError, ValueError) as error:
         raise CellError(
-            f'checkpoint {checkpoint.directory} does not fit this agent: {error}') from error
+            f'checkpoint {checkpoint.directory} does not fit this agent: {error}'
+        ) from error

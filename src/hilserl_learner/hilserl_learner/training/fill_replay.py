@@ -1,20 +1,21 @@
 """Filling the replay at start: a run's own bags, and demonstrations."""
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 import time
 
-from so101_description.errors import CellError
+from hilserl_core.bags.episode_bag import bags_by_time, contents, recover_all, require
+from hilserl_core.bags.labels import Label, apply, read_labels
+from hilserl_core.contract.action_check import ActionCheck
+from hilserl_core.contract.steps import Outcome, StepRecord
+from hilserl_core.contract.task import TaskSchema
+from so101_node.errors import CellError
 
-from .action_check import ActionCheck
-from .bags import bags_by_time, contents, recover_all, require
-from .importing import derived
-from .labels import apply, Label, read_labels
-from .replay import Replay
-from .steps import Outcome, StepRecord
-from .task import TaskSchema
+from ..importing.importer import derived
+from ..replay.buffer import Replay
 
-PROGRESS = 1.0      # s between sentences on how far reading is
+PROGRESS = 1.0  # s between sentences on how far reading is
 
 
 @dataclass
@@ -22,10 +23,10 @@ class Loaded:
     """What a directory of bags held."""
 
     bags: int = 0
-    env_steps: int = 0          # records with an action
-    policy_version: int = 0     # the highest that decided one
+    env_steps: int = 0  # records with an action
+    policy_version: int = 0  # the highest that decided one
     episodes: set[str] = field(default_factory=set)
-    unlabelled: list[str] = field(default_factory=list)     # episodes nobody judged
+    unlabelled: list[str] = field(default_factory=list)  # episodes nobody judged
 
 
 def load_run(directory: Path, replay: Replay, log: Callable[[str], None]) -> Loaded:
@@ -44,8 +45,8 @@ def load_run(directory: Path, replay: Replay, log: Callable[[str], None]) -> Loa
 
 
 def load_demonstrations(
-        directories: list[Path], replay: Replay, log: Callable[[str], None],
-        unlabelled: str = 'refuse') -> Loaded:
+    directories: list[Path], replay: Replay, log: Callable[[str], None], unlabelled: str = 'refuse'
+) -> Loaded:
     """Take in demonstrations, which stay for good. CellError for what is none.
 
     unlabelled: 'refuse' episodes of which nobody said how they came out, or 'exclude' them.
@@ -59,7 +60,8 @@ def load_demonstrations(
         if not bags:
             raise CellError(
                 f'demos: there is no complete bag in {directory}; give the bag, or the '
-                'directory of bags (of a run: runs/NAME/bags)')
+                'directory of bags (of a run: runs/NAME/bags)'
+            )
         before = loaded.env_steps
         usable = [part for bag in bags for part in _usable(bag, replay.schema, log, unlabelled)]
         for episode_id, why in _fill(usable, replay, True, loaded, log).items():
@@ -67,13 +69,21 @@ def load_demonstrations(
                 raise CellError(f'demonstration {episode_id}: {why}; record it again')
             replay.delete_episode(episode_id)
         _leave_out(loaded.unlabelled, replay, log, unlabelled)
-        log(f'demonstrations: {loaded.env_steps - before:,} steps from {len(bags)} bags in '
-            f'{directory}')
+        log(
+            f'demonstrations: {loaded.env_steps - before:,} steps from {len(bags)} bags in '
+            f'{directory}'
+        )
     if not len(replay):
         raise CellError(
-            'demos: no step of ' + ', '.join(map(str, directories)) + ' can be learned from; '
-            + (f'the last reason: {replay.last_rejection}' if replay.rejected
-               else 'none has a reward and a successor'))
+            'demos: no step of '
+            + ', '.join(map(str, directories))
+            + ' can be learned from; '
+            + (
+                f'the last reason: {replay.last_rejection}'
+                if replay.rejected
+                else 'none has a reward and a successor'
+            )
+        )
     return loaded
 
 
@@ -82,7 +92,8 @@ def _leave_out(episodes: list[str], replay: Replay, log, unlabelled: str) -> Non
         raise CellError(
             f'demonstration {episodes[0]}: nobody said how it came out ({len(episodes)} such '
             'episodes), and silence is not failure; label it (./cell label), or start with '
-            'unlabelled:=exclude')
+            'unlabelled:=exclude'
+        )
     for episode_id in episodes:
         replay.delete_episode(episode_id)
         log(f'demonstration {episode_id} is unlabelled and left out')
@@ -125,8 +136,13 @@ def _check_of(checks: dict, step: StepRecord, schema: TaskSchema) -> ActionCheck
     return check
 
 
-def _fill(bags: list[Path], replay: Replay, demonstration: bool, loaded: Loaded,
-          log: Callable[[str], None]) -> dict[str, str]:
+def _fill(
+    bags: list[Path],
+    replay: Replay,
+    demonstration: bool,
+    loaded: Loaded,
+    log: Callable[[str], None],
+) -> dict[str, str]:
     """Add the bags' steps; returns the episodes not to learn from, and why ('': discarded)."""
     checks: dict[str, ActionCheck] = {}
     unwanted: dict[str, str] = {}
@@ -139,8 +155,7 @@ def _fill(bags: list[Path], replay: Replay, demonstration: bool, loaded: Loaded,
             loaded.bags += 1
             if time.monotonic() - said > PROGRESS:
                 said = time.monotonic()
-                log(f'reading bags: {loaded.bags:,} of {len(bags):,}, '
-                    f'{loaded.env_steps:,} steps')
+                log(f'reading bags: {loaded.bags:,} of {len(bags):,}, {loaded.env_steps:,} steps')
         if isinstance(content, TaskSchema):
             require(bag, content, replay.schema)
             continue

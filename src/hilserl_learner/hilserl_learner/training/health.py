@@ -2,19 +2,21 @@
 
 Pure watching: nothing here changes what is learned.
 """
+
 from collections import deque
 
 import numpy as np
 
-from .algorithm import AgentConfig
-from .replay import Batch, Replay
-from .steps import StepRecord
-from .task import TaskSchema
+from hilserl_core.contract.steps import StepRecord
+from hilserl_core.contract.task import TaskSchema
 
-HIGH_LOSS, LONG = 1000.0, 100       # critic loss, updates in a row
-LIVE_STEPS = 100                    # of the run, compared with what is learned from
-REFERENCE = 256                     # transitions that stand for the replay
-MARGIN = 0.05                       # of a state's scale, beyond the range that was seen
+from ..agent.config import AgentConfig
+from ..replay.buffer import Batch, Replay
+
+HIGH_LOSS, LONG = 1000.0, 100  # critic loss, updates in a row
+LIVE_STEPS = 100  # of the run, compared with what is learned from
+REFERENCE = 256  # transitions that stand for the replay
+MARGIN = 0.05  # of a state's scale, beyond the range that was seen
 OUTSIDE_SHARE = 0.1
 BRIGHTNESS_DRIFT = 0.2
 
@@ -52,7 +54,8 @@ class Drift:
             worst = [self._schema.state_names[i] for i in np.argsort(-outside)[:3]]
             warnings.append(
                 f'{100 * share:.0f} % of the state is outside what training has seen, most of '
-                f'all {", ".join(worst)}; look at the calibration and at the start pose')
+                f'all {", ".join(worst)}; look at the calibration and at the start pose'
+            )
         live = np.mean([brightness for _, brightness in self._live], 0)
         for camera, now, then in zip(self._schema.cameras, live, self._brightness):
             drift = float(now / max(then, 1.0) - 1.0)
@@ -61,7 +64,8 @@ class Drift:
                 warnings.append(
                     f'{camera.name} is {100 * abs(drift):.0f} % '
                     f'{"brighter" if drift > 0 else "darker"} than in training; look at the '
-                    'light and at the camera\'s exposure')
+                    "light and at the camera's exposure"
+                )
         return found, warnings
 
 
@@ -72,10 +76,11 @@ class Health:
         self.drift = Drift(schema)
         self.warnings: list[str] = []
         self._schema, self._config = schema, config
-        self._high = 0      # updates in a row with a high critic loss
+        self._high = 0  # updates in a row with a high critic loss
 
-    def look(self, losses: np.ndarray, metrics: dict[str, float], batch: Batch,
-             replay: Replay) -> dict[str, float]:
+    def look(
+        self, losses: np.ndarray, metrics: dict[str, float], batch: Batch, replay: Replay
+    ) -> dict[str, float]:
         """Judge the updates since the last look; returns more scalars for the curves.
 
         losses: (N,) critic loss of each; batch: that of the last one.
@@ -88,11 +93,13 @@ class Health:
         if metrics['q_mean'] > 1.1 * bound:
             self.warnings.append(
                 f'mean Q is {metrics["q_mean"]:.3g}, and no return can be above {bound:.3g}; '
-                'critic_layer_norm=true or more critics bound it, a lower discount too')
+                'critic_layer_norm=true or more critics bound it, a lower discount too'
+            )
         if self._high >= LONG:
             self.warnings.append(
                 f'critic loss has been over {HIGH_LOSS:g} for {self._high} updates; in order: '
-                + '; '.join(self._causes(batch, replay)))
+                + '; '.join(self._causes(batch, replay))
+            )
         return scalars
 
     def _bound(self, batch: Batch) -> float:
@@ -108,22 +115,28 @@ class Health:
         zero = float((batch.action.abs().amax(1) < 1e-3).float().mean())
         low, high = float(batch.reward.min()), float(batch.reward.max())
         return [
-            '(1) actions: ' + (
-                f'{", ".join(still)} never change' if still else 'all of them vary')
+            '(1) actions: '
+            + (f'{", ".join(still)} never change' if still else 'all of them vary')
             + f', {100 * zero:.0f} % of the last batch are zero',
             f'(2) reward scale: n-step rewards are from {low:g} to {high:g}'
             + (', which is large for a 0/1 task' if max(-low, high) > 10 else ', as they should'),
             f'(3) schema mix: every step in the replay has schema {self._schema.hash[:8]}, '
-            f'{replay.rejected:,} steps were refused']
+            f'{replay.rejected:,} steps were refused',
+        ]
 
 
 def broken_inputs(batch: Batch) -> str:
     """Which inputs of an update are not finite, as a clause."""
-    wrong = [name for name in ('state', 'action', 'reward', 'discount', 'next_state')
-             if not getattr(batch, name).isfinite().all()]
+    wrong = [
+        name
+        for name in ('state', 'action', 'reward', 'discount', 'next_state')
+        if not getattr(batch, name).isfinite().all()
+    ]
     if wrong:
         return f'not finite in the batch: {", ".join(wrong)}'
     largest = float(batch.state.abs().max()), float(batch.reward.abs().max())
-    return (f'all inputs of the batch are finite (|state| up to {largest[0]:.3g}, |reward| '
-            f'up to {largest[1]:.3g}), so a weight broke: a lower learning_rate or '
-            'critic_layer_norm=true')
+    return (
+        f'all inputs of the batch are finite (|state| up to {largest[0]:.3g}, |reward| '
+        f'up to {largest[1]:.3g}), so a weight broke: a lower learning_rate or '
+        'critic_layer_norm=true'
+    )

@@ -3,6 +3,7 @@
 One thread (`train`) owns replay and agent; others write bags (`recorder.run`) and checkpoints
 (`saver`). Other threads only call `ingest`, `pause`, `save`, `roll_back` and read figures.
 """
+
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import asdict
@@ -13,34 +14,41 @@ import threading
 import time
 
 import numpy as np
-from so101_description.errors import CellError
 import torch
 
-from .batches import Batches
-from .beginning import begin
-from .checkpoints import Checkpoints, restore
-from .curves import BrokenDown, Curves, WATCH_EVERY
-from .health import Health, LIVE_STEPS, REFERENCE
-from .judge import Judge
-from .learner_options import LearnerOptions
-from .policy import pack
-from .recorder import Recorder
-from .relabel import relabel
-from .run_directory import RunDirectory
-from .saver import Saver
-from .schedules import schedule
-from .steps import Outcome, StepRecord
-from .task import TaskSchema
+from hilserl_core.bags.recorder import Recorder
+from hilserl_core.contract.steps import Outcome, StepRecord
+from hilserl_core.contract.task import TaskSchema
+from hilserl_core.policy.bundle import pack
+from hilserl_core.policy.exploration import schedule
+from so101_node.errors import CellError
 
-METRICS_PERIOD = 1.0    # s between looks at the losses, each of which waits for the device
-DRIFT_PERIOD = 10.0     # s between looks at what training sees
+from ..replay.prefetch import Batches
+from .checkpoint_writer import Saver
+from .checkpoints import Checkpoints, restore
+from .episode_summary import Judge
+from .health import LIVE_STEPS, REFERENCE, Health
+from .metrics import WATCH_EVERY, BrokenDown, Curves
+from .options import LearnerOptions
+from .relabel import relabel
+from .resume import begin
+from .run_directory import RunDirectory
+
+METRICS_PERIOD = 1.0  # s between looks at the losses, each of which waits for the device
+DRIFT_PERIOD = 10.0  # s between looks at what training sees
 
 
 class Learner:
     """One run's learning. `publish(data, version, updates, env_steps)` sends a policy out."""
 
-    def __init__(self, schema: TaskSchema, directory: str | Path, options: LearnerOptions,
-                 publish: Callable[[bytes, int, int, int], None], log: Callable[[str], None]):
+    def __init__(
+        self,
+        schema: TaskSchema,
+        directory: str | Path,
+        options: LearnerOptions,
+        publish: Callable[[bytes, int, int, int], None],
+        log: Callable[[str], None],
+    ):
         self.schema, self.options = schema, options
         self._publish, self._log = publish, log
         torch.set_num_threads(options.threads)
@@ -55,16 +63,21 @@ class Learner:
         self.saver = Saver(checkpoints)
         self._arrived: queue.SimpleQueue[StepRecord] = queue.SimpleQueue()
         self._asked: queue.SimpleQueue[tuple[Callable[[Future], None], Future]] = (
-            queue.SimpleQueue())
+            queue.SimpleQueue()
+        )
         self._judge = Judge(schema)
-        self._finished = ''         # the last episode that came to its end
+        self._finished = ''  # the last episode that came to its end
         self._paused = self._failed = self._broken = False
         self._stop = threading.Event()
         begun = begin(schema, options, config, self.run, checkpoints, log)
         self.agent, self.replay, self.pacer = begun.agent, begun.replay, begun.pacer
         self._batches = Batches(self.replay, begun.rng, options.batch_size, self.agent.device)
         self.updates, self.env_steps, self.version, self._episodes = (
-            begun.updates, begun.env_steps, begun.version, begun.episodes)
+            begun.updates,
+            begun.env_steps,
+            begun.version,
+            begun.episodes,
+        )
         if begun.checkpoint:
             self.saver.resume(begun.checkpoint)
         if begun.checkpoint or begun.env_steps:
@@ -74,7 +87,7 @@ class Learner:
         self.health = Health(schema, self.agent.config)
         self.curves = Curves(self.run.tensorboard, self.health)
         self._published_updates = -1
-        if not self._warm_up_left:      # else the actor waits for what is learned first
+        if not self._warm_up_left:  # else the actor waits for what is learned first
             self._publish_policy()
         now = time.monotonic()
         self._due = {'publish': now, 'checkpoint': now, 'metrics': now, 'drift': now}
@@ -101,20 +114,24 @@ class Learner:
         """
         return self._ask(self._roll_back, timeout)
 
-    def label(self, episode_id: str, outcome: Outcome, at: int | None,
-              timeout: float = 5.0) -> str:
+    def label(
+        self, episode_id: str, outcome: Outcome, at: int | None, timeout: float = 5.0
+    ) -> str:
         """Say how a finished episode ('': the last one) came out; returns a sentence.
 
         at: ns, the moment; None: its end. CellError if there is no such episode or moment.
         """
+
         def answered(answer: Future) -> None:
             try:
-                answer.set_result(relabel(
-                    self.run.bags, self.replay, episode_id or self._finished, outcome, at))
+                answer.set_result(
+                    relabel(self.run.bags, self.replay, episode_id or self._finished, outcome, at)
+                )
                 self._batches.forget()
             except CellError as error:
                 answer.set_exception(error)
-        self.recorder.wait(timeout)     # its bag is complete a moment after its last step
+
+        self.recorder.wait(timeout)  # its bag is complete a moment after its last step
         return self._ask(answered, timeout)
 
     def _ask(self, what: Callable[[Future], None], timeout: float) -> str:
@@ -155,7 +172,7 @@ class Learner:
 
     def train(self) -> None:
         """Take in, update, publish and save until `close`."""
-        os.nice(5)      # this thread (and torch's below it): the control loop comes first
+        os.nice(5)  # this thread (and torch's below it): the control loop comes first
         torch.set_num_threads(self.options.threads)
         if self._warm_up_left:
             self._say(f'{self._warm_up_left:,} updates on demonstrations before the first step')
@@ -169,11 +186,13 @@ class Learner:
         except Exception as error:
             self._failed, self._broken = True, isinstance(error, BrokenDown)
             if not isinstance(error, MemoryError) and not (
-                    isinstance(error, RuntimeError) and 'memory' in str(error)):
+                isinstance(error, RuntimeError) and 'memory' in str(error)
+            ):
                 raise
             raise CellError(
                 f'memory ran out after {self.updates:,} updates; {self._last_good()}; make '
-                'memory_gb or batch_size smaller') from error
+                'memory_gb or batch_size smaller'
+            ) from error
 
     def _take_in(self, wait: float) -> None:
         try:
@@ -196,7 +215,8 @@ class Learner:
         if not step.last:
             self.env_steps += 1
             if not self._paused and (
-                    self.pacer.credited or len(self.replay) >= self.options.min_steps):
+                self.pacer.credited or len(self.replay) >= self.options.min_steps
+            ):
                 self.pacer.credited += 1
         if reason:
             return
@@ -218,10 +238,16 @@ class Learner:
 
     def _update(self) -> None:
         with self._batches.next() as batch:
-            self.curves.add(self.agent.update(
-                batch, self.sigma(self.env_steps), self._bc(self.env_steps),
-                watch=self.updates % WATCH_EVERY == 0,
-                heads_only=self.updates < self._critic_alone), batch)
+            self.curves.add(
+                self.agent.update(
+                    batch,
+                    self.sigma(self.env_steps),
+                    self._bc(self.env_steps),
+                    watch=self.updates % WATCH_EVERY == 0,
+                    heads_only=self.updates < self._critic_alone,
+                ),
+                batch,
+            )
             self.agent.average(self._acting_tau(self.env_steps))
         self.updates += 1
         if not self._warm_up_left:
@@ -238,18 +264,23 @@ class Learner:
             self._due['drift'] = now
             # a generator of its own: watching does not change what is sampled
             self.health.drift.learn_from(
-                self.replay.sample(REFERENCE, False, np.random.default_rng(self.env_steps)))
+                self.replay.sample(REFERENCE, False, np.random.default_rng(self.env_steps))
+            )
         if now - self._due['metrics'] >= METRICS_PERIOD:
             self._due['metrics'] = now
             self._look()
         if not self._warm_up_left and (
-                now - self._due['publish'] >= options.publish_period or not self.version):
+            now - self._due['publish'] >= options.publish_period or not self.version
+        ):
             self._due['publish'] = now
             if self.updates > self._published_updates:
                 self._look()
                 self._publish_policy()
-        if (now - self._due['checkpoint'] >= options.checkpoint_period
-                and self.updates > self.saver.saved_updates and not self.saver.busy):
+        if (
+            now - self._due['checkpoint'] >= options.checkpoint_period
+            and self.updates > self.saver.saved_updates
+            and not self.saver.busy
+        ):
             self._save_checkpoint()
         while not self._asked.empty():
             what, answer = self._asked.get()
@@ -258,17 +289,23 @@ class Learner:
     def _look(self) -> None:
         before = self.health.warnings
         self.curves.metrics |= {
-            'sigma': self.sigma(self.env_steps), 'bc_weight': self._bc(self.env_steps),
-            'update_ratio': self.pacer.achieved, 'success': self.saver.success,
-            'replay_steps': len(self.replay), 'prior_steps': self.replay.prior_size,
-            'rejected_steps': self.replay.rejected}
+            'sigma': self.sigma(self.env_steps),
+            'bc_weight': self._bc(self.env_steps),
+            'update_ratio': self.pacer.achieved,
+            'success': self.saver.success,
+            'replay_steps': len(self.replay),
+            'prior_steps': self.replay.prior_size,
+            'rejected_steps': self.replay.rejected,
+        }
         self.curves.look(self.updates, self.replay, self._last_good())
         if self.health.warnings and not before:
             self._say(self.health.warnings[0])
 
     def _last_good(self) -> str:
-        return (f'the last good policy is version {self.version}, the last good checkpoint '
-                f'{self.checkpoint or "none"}')
+        return (
+            f'the last good policy is version {self.version}, the last good checkpoint '
+            f'{self.checkpoint or "none"}'
+        )
 
     def _publish_policy(self) -> None:
         self.version += 1
@@ -276,18 +313,37 @@ class Learner:
         self._published_updates = self.updates
         agent = self.agent
         self._publish(
-            pack(self.schema, agent.config.network, version=self.version, updates=self.updates,
-                 env_steps=self.env_steps, half=True, **agent.acting),
-            self.version, self.updates, self.env_steps)
+            pack(
+                self.schema,
+                agent.config.network,
+                version=self.version,
+                updates=self.updates,
+                env_steps=self.env_steps,
+                half=True,
+                **agent.acting,
+            ),
+            self.version,
+            self.updates,
+            self.env_steps,
+        )
 
     def _save_checkpoint(self, answer: Future | None = None) -> None:
         self._look()
         self._due['checkpoint'] = time.monotonic()
-        self.saver.save(self.agent, {
-            'updates': self.updates, 'env_steps': self.env_steps, 'version': self.version,
-            'episodes': len(self._episodes), 'credited': self.pacer.credited,
-            'paced_updates': self.pacer.updates, 'rng': self._batches.rng_state,
-            'options': asdict(self.options)}, answer)
+        self.saver.save(
+            self.agent,
+            {
+                'updates': self.updates,
+                'env_steps': self.env_steps,
+                'version': self.version,
+                'episodes': len(self._episodes),
+                'credited': self.pacer.credited,
+                'paced_updates': self.pacer.updates,
+                'rng': self._batches.rng_state,
+                'options': asdict(self.options),
+            },
+            answer,
+        )
 
     def _roll_back(self, answer: Future) -> None:
         checkpoint = self.saver.roll_back()
@@ -296,9 +352,11 @@ class Learner:
             return
         restore(self.agent, checkpoint)
         self._publish_policy()
-        self._save_checkpoint()     # a restart goes on from here too
-        self._say(f'rolled back to checkpoint {checkpoint.directory.name}, published as version '
-                  f'{self.version}')
+        self._save_checkpoint()  # a restart goes on from here too
+        self._say(
+            f'rolled back to checkpoint {checkpoint.directory.name}, published as version '
+            f'{self.version}'
+        )
         answer.set_result(checkpoint.directory.name)
 
     def _say(self, sentence: str) -> None:

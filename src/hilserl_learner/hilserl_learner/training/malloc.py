@@ -3,6 +3,7 @@
 glibc hands large blocks back to the kernel, which zeroes every page anew: at batch 256 that is a
 fifth of an update.
 """
+
 import ctypes
 
 # <malloc.h>

@@ -2,18 +2,20 @@
 
 Losses stay on the device until they are looked at, once a second: each look waits for it.
 """
+
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
-from so101_description.errors import CellError
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from .health import broken_inputs, Health
-from .replay import Batch, Replay
+from so101_node.errors import CellError
 
-WATCH_EVERY = 10    # updates between those that also measure gradients and actions
+from ..replay.buffer import Batch, Replay
+from .health import Health, broken_inputs
+
+WATCH_EVERY = 10  # updates between those that also measure gradients and actions
 
 
 class BrokenDown(CellError):
@@ -24,7 +26,7 @@ class Curves:
     """Averages of the updates since the last look."""
 
     def __init__(self, directory: Path, health: Health):
-        self.metrics: dict[str, float] = {}     # of the last look
+        self.metrics: dict[str, float] = {}  # of the last look
         self.health = health
         self._board = SummaryWriter(str(directory))
         self._pending: list[tuple[dict[str, torch.Tensor], Batch]] = []
@@ -32,9 +34,17 @@ class Curves:
     def add(self, metrics: dict[str, torch.Tensor], batch: Batch) -> None:
         """Take the figures of an update on this batch."""
         # the batch's memory is used again; without images, copies cost nothing
-        self._pending.append((metrics, Batch(**{
-            f.name: () if 'images' in f.name else getattr(batch, f.name).clone()
-            for f in fields(batch)})))
+        self._pending.append(
+            (
+                metrics,
+                Batch(
+                    **{
+                        f.name: () if 'images' in f.name else getattr(batch, f.name).clone()
+                        for f in fields(batch)
+                    }
+                ),
+            )
+        )
 
     def scalar(self, name: str, value: float, step: int) -> None:
         """Draw a point."""
@@ -49,20 +59,25 @@ class Curves:
             return
         pending, batches = zip(*self._pending)
         self._pending = []
-        values = {name: torch.stack([m[name] for m in pending if name in m]).float().cpu().numpy()
-                  for name in pending[0] | pending[-1]}
+        values = {
+            name: torch.stack([m[name] for m in pending if name in m]).float().cpu().numpy()
+            for name in pending[0] | pending[-1]
+        }
         means = {name: float(value.mean()) for name, value in values.items()}
         bad = [name for name, value in means.items() if not np.isfinite(value)]
         if bad:
-            first = min(int(np.argmin(np.isfinite(values[name]))) for name in bad
-                        if len(values[name]) == len(batches))
+            first = min(
+                int(np.argmin(np.isfinite(values[name])))
+                for name in bad
+                if len(values[name]) == len(batches)
+            )
             raise BrokenDown(
                 f'learning broke down: {", ".join(bad)} not finite after '
                 f'{updates - len(batches) + first + 1:,} updates; '
-                f'{broken_inputs(batches[first])}; {last_good}')
+                f'{broken_inputs(batches[first])}; {last_good}'
+            )
         # what is measured only now and then stands until it is measured again
-        self.metrics |= means | self.health.look(
-            values['critic_loss'], means, batches[-1], replay)
+        self.metrics |= means | self.health.look(values['critic_loss'], means, batches[-1], replay)
         for name, value in self.metrics.items():
             self.scalar(f'learner/{name}', value, updates)
 

@@ -1,11 +1,12 @@
 """What a person sets of a run's learning, and whether it fits together."""
+
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from so101_description.errors import CellError
+from hilserl_core.policy.exploration import linear, refuse_high_sigma, sigma_schedule
+from so101_node.errors import CellError
 
-from .algorithm import agent_config, AgentConfig
-from .schedules import linear, refuse_high_sigma, sigma_schedule
+from ..agent.config import AgentConfig, agent_config
 
 # Updates on demonstrations before the first step of a run: enough for a policy that goes
 # towards what it saw, in seconds rather than minutes.
@@ -39,14 +40,15 @@ class LearnerOptions:
     threads: int = 1
     seed: int = 0
     memory_gb: float = 1.0
-    world: str = ''                 # changes nothing, is known afterwards
+    world: str = ''  # changes nothing, is known afterwards
 
     def config(self) -> AgentConfig:
         """The algorithm with its changes. CellError if an option does not exist or fit."""
         config = agent_config(self.algorithm, self.agent_options)
         if config.freeze_encoder and not self.encoder:
             raise CellError(
-                'agent_options: freeze_encoder is set by encoder:=FILE, the one to freeze')
+                'agent_options: freeze_encoder is set by encoder:=FILE, the one to freeze'
+            )
         return replace(config, freeze_encoder=True) if self.encoder else config
 
     def schedule(self) -> linear:
@@ -63,7 +65,8 @@ class LearnerOptions:
         if count and not self.demos:
             raise CellError(
                 f'pretrain_updates is {count}, and there are no demonstrations to learn from; '
-                'give demos, or set it to 0')
+                'give demos, or set it to 0'
+            )
         return count
 
     def critic_alone(self) -> int:
@@ -77,8 +80,10 @@ class LearnerOptions:
         if (self.start == 'demos') != bool(self.demos) and self.start != 'pretrained':
             raise CellError(
                 f'start is {self.start} and demos is {",".join(self.demos)!r}; '
-                'demonstrations go with start:=demos, and start:=demos needs some')
+                'demonstrations go with start:=demos, and start:=demos needs some'
+            )
         if (self.start == 'pretrained') != bool(self.pretrained):
             raise CellError(
                 f'start is {self.start} and pretrained is {self.pretrained!r}; a policy '
-                'bundle goes with start:=pretrained, and start:=pretrained needs one')
+                'bundle goes with start:=pretrained, and start:=pretrained needs one'
+            )

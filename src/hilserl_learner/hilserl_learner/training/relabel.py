@@ -2,19 +2,21 @@
 
 The bag is not touched; its label is read again whenever the run is loaded.
 """
+
 from pathlib import Path
 import re
 
-from so101_description.errors import CellError
+from hilserl_core.bags.episode_bag import RECOVERED, Bag, bag_name, find_bags
+from hilserl_core.bags.labels import Label, add_label, apply, read_labels
+from hilserl_core.contract.steps import Outcome
+from so101_node.errors import CellError
 
-from .bags import Bag, bag_name, find_bags, RECOVERED
-from .labels import add_label, apply, Label, read_labels
-from .replay import Replay
-from .steps import Outcome
+from ..replay.buffer import Replay
 
 
-def relabel(directory: Path, replay: Replay, episode_id: str, outcome: Outcome,
-            at: int | None) -> str:
+def relabel(
+    directory: Path, replay: Replay, episode_id: str, outcome: Outcome, at: int | None
+) -> str:
     """Label an episode of the run whose bags are in `directory`; returns a sentence.
 
     at: ns of the ROS clock, the episode ends there; None: its end. CellError if the episode is
@@ -22,15 +24,22 @@ def relabel(directory: Path, replay: Replay, episode_id: str, outcome: Outcome,
     """
     bags = _bags_of(directory, episode_id)
     if not bags:
-        raise CellError(f'there is no complete bag of episode {episode_id!r} in {directory}: one '
-                        'under way is marked by hilserl/success, failure or discard')
+        raise CellError(
+            f'there is no complete bag of episode {episode_id!r} in {directory}: one '
+            'under way is marked by hilserl/success, failure or discard'
+        )
     parts = {bag: list(Bag(bag).steps()) for bag in bags}
-    meant = [bag for bag, steps in parts.items()
-             if at is None or steps[0].stamp <= at <= steps[-1].stamp]
+    meant = [
+        bag
+        for bag, steps in parts.items()
+        if at is None or steps[0].stamp <= at <= steps[-1].stamp
+    ]
     if not meant:
         first, last = parts[bags[0]][0].stamp, parts[bags[-1]][-1].stamp
-        raise CellError(f'{at / 1e9:.2f} s is not within episode {episode_id}, which lasted from '
-                        f'{first / 1e9:.2f} to {last / 1e9:.2f} s')
+        raise CellError(
+            f'{at / 1e9:.2f} s is not within episode {episode_id}, which lasted from '
+            f'{first / 1e9:.2f} to {last / 1e9:.2f} s'
+        )
     add_label(meant[-1], Label(outcome, at))
     steps = [step for bag in bags for step in apply(read_labels(bag), parts[bag])]
     word = outcome.name.lower()
@@ -48,5 +57,8 @@ def _bags_of(directory: Path, episode_id: str) -> list[Path]:
     name = re.compile(re.escape(bag_name(episode_id)) + rf'(-\d+)?({RECOVERED})?')
     # by name first: a run has hundreds of bags, and training waits
     named = [Bag(bag) for bag in find_bags(directory) if name.fullmatch(bag.name)]
-    return [bag.directory for bag in sorted(named, key=lambda bag: bag.start)
-            if next((step.episode_id for step in bag.steps()), None) == episode_id]
+    return [
+        bag.directory
+        for bag in sorted(named, key=lambda bag: bag.start)
+        if next((step.episode_id for step in bag.steps()), None) == episode_id
+    ]

@@ -2,15 +2,16 @@
 
 The lock is the kernel's (flock): it is gone when its process is, however that ended.
 """
+
 import fcntl
 import os
 from pathlib import Path
 
-from so101_description.errors import CellError
 import yaml
 
-from .on_disk import replace_text
-from .task import TaskSchema
+from hilserl_core.bags.durable import replace_text
+from hilserl_core.contract.task import TaskSchema
+from so101_node.errors import CellError
 
 
 def refuse_if_in_use(path: str | Path) -> None:
@@ -68,15 +69,24 @@ class RunDirectory:
         lines = schema.differences(recorded)
         if lines:
             raise CellError(
-                f'run {self.name} is of another task; ' + '; '.join(lines)
-                + '; take another run name')
+                f'run {self.name} is of another task; '
+                + '; '.join(lines)
+                + '; take another run name'
+            )
 
     def begin(self, schema: TaskSchema, settings: dict) -> None:
         """Write run.yaml of a new run: the task and how it was started."""
         self.settings = dict(settings)
-        text = yaml.safe_dump({
-            'name': self.name, 'task': schema.name, 'schema_hash': schema.hash,
-            'settings': self.settings, 'schema': schema.canonical()}, sort_keys=False)
+        text = yaml.safe_dump(
+            {
+                'name': self.name,
+                'task': schema.name,
+                'schema_hash': schema.hash,
+                'settings': self.settings,
+                'schema': schema.canonical(),
+            },
+            sort_keys=False,
+        )
         replace_text(self._file, text)
         self.exists = True
 
@@ -94,12 +104,12 @@ class RunDirectory:
 
     @version.setter
     def version(self, version: int) -> None:
-        beside = self.path / 'version.new'      # not synced: it outlives the process, not the power
+        beside = self.path / 'version.new'  # not synced: it outlives the process, not the power
         try:
             beside.write_text(f'{version}\n')
             os.replace(beside, self.path / 'version')
         except OSError:
-            pass    # a full disk is said by the bags and checkpoints
+            pass  # a full disk is said by the bags and checkpoints
 
     def release(self) -> None:
         """Let another process have the run."""

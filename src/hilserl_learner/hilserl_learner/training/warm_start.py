@@ -1,11 +1,12 @@
 """What earlier training gives a new agent: all of it, the policy, or the encoder alone."""
+
 from pathlib import Path
 
-from so101_description.errors import CellError
+from hilserl_core.policy.bundle import Bundle, Policy
+from so101_node.errors import CellError
 
-from .agent import Agent
-from .checkpoints import load, POLICY, restore
-from .policy import Bundle, Policy
+from ..agent.drqv2 import Agent
+from .checkpoints import POLICY, load, restore
 
 SHAPING = ('frame_stack', 'channels', 'strides')
 
@@ -34,17 +35,18 @@ def adopt_encoder(agent: Agent, path: Path) -> str:
     """Put the encoder of a policy bundle into an agent, strictly; returns a sentence on it."""
     bundle = _read(path, 'encoder')
     lines = [
-        f'{name}: {ours} here, {theirs} there' for name in SHAPING
-        if (ours := getattr(agent.config.network, name)) != (
-            theirs := getattr(bundle.network, name))]
+        f'{name}: {ours} here, {theirs} there'
+        for name in SHAPING
+        if (ours := getattr(agent.config.network, name))
+        != (theirs := getattr(bundle.network, name))
+    ]
     if agent.schema.cameras != bundle.schema.cameras:
         lines.append(f'cameras: {agent.schema.cameras} here, {bundle.schema.cameras} there')
     if lines:
         raise CellError(f'encoder {path} sees other images; ' + '; '.join(lines))
     agent.encoder.load_state_dict(Policy(bundle).encoder.state_dict())
     agent.act_as_learned()
-    return (f'encoder of {path}, frozen: version {bundle.version}, '
-            f'{bundle.updates:,} updates')
+    return f'encoder of {path}, frozen: version {bundle.version}, {bundle.updates:,} updates'
 
 
 def _read(path: Path, what: str) -> Bundle:

@@ -1,4 +1,5 @@
 """`./cell checkpoints RUN`: a run's checkpoints with steps and success. Changes nothing."""
+
 import argparse
 from datetime import datetime
 from pathlib import Path
@@ -7,18 +8,22 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from .checkpoints import BEST, Checkpoints, JUDGED, LATEST
+from ..training.checkpoints import BEST, JUDGED, LATEST, Checkpoints
 
 
 def listing(directory: Path) -> Table:
     """One row a checkpoint, oldest first."""
     checkpoints = Checkpoints(directory)
-    links = {link: (directory / link).resolve().name for link in (LATEST, BEST)
-             if (directory / link).exists()}
+    links = {
+        link: (directory / link).resolve().name
+        for link in (LATEST, BEST)
+        if (directory / link).exists()
+    }
     table = Table(title=str(directory))
     for heading in ('checkpoint', 'steps', 'episodes', 'success', 'of', 'saved', ''):
-        table.add_column(heading, no_wrap=True,
-                         justify='left' if heading in ('saved', '') else 'right')
+        table.add_column(
+            heading, no_wrap=True, justify='left' if heading in ('saved', '') else 'right'
+        )
     for name, state in checkpoints.states().items():
         marks = ' '.join(link for link, target in links.items() if target == name)
         if not state:
@@ -27,11 +32,18 @@ def listing(directory: Path) -> Table:
         judged = state.get('judged', 0)
         saved = state.get('saved')
         table.add_row(
-            name, f'{state["env_steps"]:,}', f'{state["episodes"]:,}',
-            f'{state["success"]:.2f}' if judged else '-', str(judged),
-            f'{datetime.fromtimestamp(saved):%d %b %H:%M}' if saved else '-', marks)
-    table.caption = (f'success: episodes that the policy ended well by itself, of the last ones; '
-                     f'best needs {JUDGED} of them')
+            name,
+            f'{state["env_steps"]:,}',
+            f'{state["episodes"]:,}',
+            f'{state["success"]:.2f}' if judged else '-',
+            str(judged),
+            f'{datetime.fromtimestamp(saved):%d %b %H:%M}' if saved else '-',
+            marks,
+        )
+    table.caption = (
+        f'success: episodes that the policy ended well by itself, of the last ones; '
+        f'best needs {JUDGED} of them'
+    )
     return table
 
 
@@ -45,8 +57,11 @@ def main() -> int:
         if (run / 'checkpoints').is_dir():
             Console().print(listing(run / 'checkpoints'))
             return 0
-    print(f'cell checkpoints: there is no run {options.run} in {options.runs_dir}, nor a '
-          'directory of that name with checkpoints', file=sys.stderr)
+    print(
+        f'cell checkpoints: there is no run {options.run} in {options.runs_dir}, nor a '
+        'directory of that name with checkpoints',
+        file=sys.stderr,
+    )
     return 1
 
 

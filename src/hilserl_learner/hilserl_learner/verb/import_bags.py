@@ -1,4 +1,5 @@
 """`./cell import BAG... --task TASK [--out DIR]`: recordings become demonstrations of steps."""
+
 import argparse
 import json
 from pathlib import Path
@@ -6,27 +7,41 @@ import sys
 
 from rich.console import Console
 from rich.progress import Progress
-from so101_description.errors import CellError
-from so101_description.model import model_hash
 
-from .bags import find_bags
-from .importing import import_bag
-from .raw_bag import image_size
-from .recorded_steps import recorded_task
-from .task import TaskSchema
-from .tasks import make_task, TASKS
+from hilserl_core.bags.episode_bag import find_bags
+from hilserl_core.contract.task import TaskSchema
+from hilserl_core.contract.tasks import TASKS, make_task
+from so101_description.model import model_hash
+from so101_node.errors import CellError
+
+from ..importing.importer import import_bag
+from ..importing.recording import image_size
+from ..importing.repair import recorded_task
 
 
 def main(argv=None) -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(prog='./cell import', description=__doc__)
-    parser.add_argument('bags', type=Path, nargs='+', metavar='BAG',
-                        help='a recording, or a directory of recordings')
+    parser.add_argument(
+        'bags',
+        type=Path,
+        nargs='+',
+        metavar='BAG',
+        help='a recording, or a directory of recordings',
+    )
     parser.add_argument('--task', required=True, choices=sorted(TASKS))
-    parser.add_argument('--out', type=Path, metavar='DIR',
-                        help='where the episodes go, for demos:=DIR (default: TASK-demos)')
-    parser.add_argument('--unlabelled', choices=('refuse', 'exclude', 'include'), default='refuse',
-                        help='what to do with episodes of which nobody said how they came out')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        metavar='DIR',
+        help='where the episodes go, for demos:=DIR (default: TASK-demos)',
+    )
+    parser.add_argument(
+        '--unlabelled',
+        choices=('refuse', 'exclude', 'include'),
+        default='refuse',
+        help='what to do with episodes of which nobody said how they came out',
+    )
     options = parser.parse_args(argv)
     console = Console()
     failed = 0
@@ -41,8 +56,12 @@ def main(argv=None) -> int:
             with Progress(console=console, transient=True) as bar:
                 work = bar.add_task(bag.name)
                 report = import_bag(
-                    bag, task_for(bag, options.task), out, options.unlabelled,
-                    lambda done, total: bar.update(work, completed=done, total=total))
+                    bag,
+                    task_for(bag, options.task),
+                    out,
+                    options.unlabelled,
+                    lambda done, total: bar.update(work, completed=done, total=total),
+                )
         except CellError as error:
             print(f'cell import: {error}', file=sys.stderr)
             failed += 1
@@ -59,7 +78,8 @@ def bags_in(directory: Path) -> list[Path]:
     if not bags:
         raise CellError(
             f'there is no bag in {directory}: a bag is a directory with metadata.yaml (one that '
-            'was cut off: `ros2 bag reindex` it first)')
+            'was cut off: `ros2 bag reindex` it first)'
+        )
     return bags
 
 

@@ -5,6 +5,7 @@ The published snapshot pickles whole objects, which is not read here: save its s
 Two things differ between the networks: features are flattened channels first there, and the
 state beside them is unknown there, so that its weights begin at zero.
 """
+
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,24 +14,33 @@ import sys
 
 from safetensors import SafetensorError
 import safetensors.torch
-from so101_description.errors import CellError
-from so101_description.model import model_hash
 import torch
 
-from .network_config import NetworkConfig
-from .networks import Actor, Encoder
-from .policy import pack
-from .task import TaskSchema
-from .tasks import FRAME_SIZE, make_task, TASKS
+from hilserl_core.contract.task import TaskSchema
+from hilserl_core.contract.tasks import FRAME_SIZE, TASKS, make_task
+from hilserl_core.policy.bundle import pack
+from hilserl_core.policy.network_config import NetworkConfig
+from hilserl_core.policy.networks import Actor, Encoder
+from so101_description.model import model_hash
+from so101_node.errors import CellError
 
 # theirs -> ours
 KEYS = {
-    **{f'encoder.convnet.{i}.{kind}': f'encoder.cameras.0.{i}.{kind}'
-       for i in (0, 2, 4, 6) for kind in ('weight', 'bias')},
-    **{f'actor.trunk.{i}.{kind}': f'actor.trunk.image.{i}.{kind}'
-       for i in (0, 1) for kind in ('weight', 'bias')},
-    **{f'actor.policy.{i}.{kind}': f'actor.policy.{i}.{kind}'
-       for i in (0, 2, 4) for kind in ('weight', 'bias')},
+    **{
+        f'encoder.convnet.{i}.{kind}': f'encoder.cameras.0.{i}.{kind}'
+        for i in (0, 2, 4, 6)
+        for kind in ('weight', 'bias')
+    },
+    **{
+        f'actor.trunk.{i}.{kind}': f'actor.trunk.image.{i}.{kind}'
+        for i in (0, 1)
+        for kind in ('weight', 'bias')
+    },
+    **{
+        f'actor.policy.{i}.{kind}': f'actor.policy.{i}.{kind}'
+        for i in (0, 2, 4)
+        for kind in ('weight', 'bias')
+    },
 }
 TRUNK, FIRST = 'actor.trunk.0.weight', 'actor.policy.0.weight'
 
@@ -46,7 +56,8 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     except pickle.UnpicklingError as error:
         raise CellError(
             f'{path} holds pickled objects, which can run any code and are not loaded; save '
-            'the state dicts of its encoder and actor, and give that file') from error
+            'the state dicts of its encoder and actor, and give that file'
+        ) from error
     return dict(_flat(data))
 
 
@@ -64,16 +75,24 @@ def convert(theirs: dict[str, torch.Tensor], schema: TaskSchema) -> tuple[bytes,
     if missing:
         raise CellError(
             f'{len(missing)} of {len(KEYS)} tensors are missing: {", ".join(missing)}; the file '
-            f'has {", ".join(sorted(theirs)) or "none"}')
+            f'has {", ".join(sorted(theirs)) or "none"}'
+        )
     first, states = theirs['encoder.convnet.0.weight'], len(schema.state_names)
     network = NetworkConfig(
-        frame_stack=first.shape[1] // 3, channels=first.shape[0], strides=(2, 1, 1, 1),
-        bottleneck=theirs[TRUNK].shape[0], hidden=theirs[FIRST].shape[0],
-        critic_layer_norm=False)
+        frame_stack=first.shape[1] // 3,
+        channels=first.shape[0],
+        strides=(2, 1, 1, 1),
+        bottleneck=theirs[TRUNK].shape[0],
+        hidden=theirs[FIRST].shape[0],
+        critic_layer_norm=False,
+    )
     encoder = Encoder(schema, network)
     actor = Actor(encoder.size, schema, network)
-    ours = {f'{part}.{name}': value for part, module in (('encoder', encoder), ('actor', actor))
-            for name, value in module.state_dict().items()}
+    ours = {
+        f'{part}.{name}': value
+        for part, module in (('encoder', encoder), ('actor', actor))
+        for name, value in module.state_dict().items()
+    }
     wrong, lines = [], []
     for name, target in KEYS.items():
         value, expected = theirs[name], tuple(ours[target].shape)
@@ -90,14 +109,13 @@ def convert(theirs: dict[str, torch.Tensor], schema: TaskSchema) -> tuple[bytes,
             ours[target].copy_(value)
         lines.append(f'{name} -> {target} {expected}{note}')
     if wrong:
-        raise CellError(
-            'shapes do not fit the task (theirs, then ours): ' + '; '.join(wrong))
+        raise CellError('shapes do not fit the task (theirs, then ours): ' + '; '.join(wrong))
     lines += [f'{name}: not in a policy, left out' for name in sorted(set(theirs) - set(KEYS))]
     return pack(schema, network, encoder, actor, 0, 0, 0), lines
 
 
 def _channels_last(weight: torch.Tensor, channels: int, schema: TaskSchema) -> torch.Tensor:
-    camera, = schema.cameras
+    (camera,) = schema.cameras
     height, width = camera.out_height, camera.out_width
     for stride in (2, 1, 1, 1):
         height, width = (height - 3) // stride + 1, (width - 3) // stride + 1
@@ -112,13 +130,21 @@ def main() -> int:
     parser.add_argument('--task', choices=tuple(TASKS), default='grasp_lift')
     parser.add_argument('--image-width', type=int, default=160, help='of the camera, pixels')
     parser.add_argument('--image-height', type=int, default=120)
-    parser.add_argument('--frame-size', type=int, default=FRAME_SIZE,
-                        help='of the frames that the policy sees, pixels')
+    parser.add_argument(
+        '--frame-size',
+        type=int,
+        default=FRAME_SIZE,
+        help='of the frames that the policy sees, pixels',
+    )
     options = parser.parse_args()
     try:
         schema = make_task(
-            options.task, model_hash(), options.image_width, options.image_height,
-            frame_size=options.frame_size)
+            options.task,
+            model_hash(),
+            options.image_width,
+            options.image_height,
+            frame_size=options.frame_size,
+        )
         data, lines = convert(read_weights(options.file), schema)
         with open(options.out, 'xb') as file:
             file.write(data)
@@ -129,8 +155,10 @@ def main() -> int:
         print(f'cell import: {options.out} cannot be written: {error}', file=sys.stderr)
         return 1
     print('\n'.join(lines))
-    print(f'{len(KEYS)} tensors matched; start with ./cell train algorithm:=drqv2 '
-          f'pretrained:={options.out}')
+    print(
+        f'{len(KEYS)} tensors matched; start with ./cell train algorithm:=drqv2 '
+        f'pretrained:={options.out}'
+    )
     return 0
 
 

@@ -1,14 +1,15 @@
 """`./cell label BAG success|failure|discarded [--at TIME]`: say afterwards how an episode came out."""
+
 import argparse
 from pathlib import Path
 import sys
 
-from so101_description.errors import CellError
+from hilserl_core.bags.labels import OUTCOMES, Label, add_label, sidecar
+from so101_node.errors import CellError
 
-from .labels import add_label, Label, OUTCOMES, sidecar
-from .raw_bag import open_reader
+from ..importing.recording import open_reader
 
-ABSOLUTE = 1e9      # s; from here on a time is since 1970, below since the bag's start
+ABSOLUTE = 1e9  # s; from here on a time is since 1970, below since the bag's start
 
 
 def main(argv=None) -> int:
@@ -16,9 +17,14 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(prog='./cell label', description=__doc__)
     parser.add_argument('bag', type=Path)
     parser.add_argument('outcome', choices=sorted(OUTCOMES))
-    parser.add_argument('--at', type=float, metavar='TIME', help='the moment it came out so, s '
-                        'since the bag\'s start (or since 1970): the episode under way then gets '
-                        'the label and ends there; without: every episode that has no label')
+    parser.add_argument(
+        '--at',
+        type=float,
+        metavar='TIME',
+        help='the moment it came out so, s '
+        "since the bag's start (or since 1970): the episode under way then gets "
+        'the label and ends there; without: every episode that has no label',
+    )
     options = parser.parse_args(argv)
     try:
         label(options.bag.absolute(), options.outcome, options.at)
@@ -37,8 +43,9 @@ def label(bag: Path, outcome: str, at: float | None) -> None:
     if at is not None:
         time = int(at * 1e9) + (0 if at >= ABSOLUTE else start)
         if not start <= time <= end:
-            raise CellError(f'--at {at:g} is not within {bag.name}, which lasts '
-                            f'{(end - start) / 1e9:.1f} s')
+            raise CellError(
+                f'--at {at:g} is not within {bag.name}, which lasts {(end - start) / 1e9:.1f} s'
+            )
     count = len(add_label(bag, Label(OUTCOMES[outcome], time)))
     where = 'every unlabelled episode' if time is None else f'{(time - start) / 1e9:.2f} s'
     print(f'{bag.name}: {outcome} at {where}; {count} labels in {sidecar(bag)}')

@@ -1,6 +1,8 @@
 """Names that tell cells apart."""
+
 import pytest
-from so101_description.names import in_cell, of_cell
+
+from so101_node.names import in_cell, of_cell
 
 NAME = 'driver: /dev/ttyACM0: load'
 
@@ -9,8 +11,11 @@ NAME = 'driver: /dev/ttyACM0: load'
 def test_a_diagnostic_is_known_in_its_own_cell_only(namespace):
     said = in_cell(namespace, NAME)
     assert of_cell(namespace, said) == NAME
-    assert not any(of_cell(other, said) for other in ('/', '/left', '/lab/left', '/right')
-                   if other != namespace)
+    assert not any(
+        of_cell(other, said)
+        for other in ('/', '/left', '/lab/left', '/right')
+        if other != namespace
+    )
 
 
 def test_a_cell_without_a_namespace_says_the_bare_name():

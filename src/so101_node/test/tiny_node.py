@@ -1,10 +1,11 @@
 """A node with one parameter of each kind, for test_ros_node.py; `mishap` says how it ends."""
+
 import signal
 import threading
 import time
 
-from so101_description.errors import CellError
-from so101_description.ros_node import CellNode, Parameter, run
+from so101_node.errors import CellError
+from so101_node.ros_node import CellNode, Parameter, run
 
 
 class Tiny(CellNode):

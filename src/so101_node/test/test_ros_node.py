@@ -1,4 +1,5 @@
 """How a node starts and ends: seen from outside, as its launcher and its user see it."""
+
 from pathlib import Path
 import signal
 import subprocess
@@ -14,8 +15,12 @@ pytestmark = pytest.mark.usefixtures('domain')
 
 def start(*parameters):
     arguments = [part for parameter in parameters for part in ('-p', parameter)]
-    return subprocess.Popen([*TINY, *(['--ros-args', *arguments] if arguments else [])],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [*TINY, *(['--ros-args', *arguments] if arguments else [])],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def ended(process, timeout=15):
@@ -30,22 +35,25 @@ def ended(process, timeout=15):
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_signal_closes_once_and_exits_0(number):
     process = start('rate:=5')
-    assert process.stdout.readline() == 'alive rate=5.0\n'      # an integer is meant as 5.0
+    assert process.stdout.readline() == 'alive rate=5.0\n'  # an integer is meant as 5.0
     process.send_signal(number)
     began = time.monotonic()
     assert ended(process) == (0, 'closed\n', [])
     assert time.monotonic() - began < 3
 
 
-@pytest.mark.parametrize('parameter, says', [
-    ('ratee:=5.0', 'unknown parameter ratee; tiny knows: colour, count, mishap, rate'),
-    ('rate:=11.0', 'rate: 11.0 is not allowed'),
-    ('rate:=fast', "rate: 'fast' is not allowed"),
-    ('count:=6', 'count: 6 is not allowed'),
-    ('count:=2.5', 'count: 2.5 is not allowed'),
-    ('colour:=green', "colour: 'green' is not one of 'red', 'blue'"),
-    ('mishap:=init', 'the bench is on fire; put it out'),
-])
+@pytest.mark.parametrize(
+    'parameter, says',
+    [
+        ('ratee:=5.0', 'unknown parameter ratee; tiny knows: colour, count, mishap, rate'),
+        ('rate:=11.0', 'rate: 11.0 is not allowed'),
+        ('rate:=fast', "rate: 'fast' is not allowed"),
+        ('count:=6', 'count: 6 is not allowed'),
+        ('count:=2.5', 'count: 2.5 is not allowed'),
+        ('colour:=green', "colour: 'green' is not one of 'red', 'blue'"),
+        ('mishap:=init', 'the bench is on fire; put it out'),
+    ],
+)
 def test_a_users_mistake_is_one_sentence_and_exit_1(parameter, says):
     code, output, errors = ended(start(parameter))
     assert code == 1 and 'alive' not in output
@@ -68,7 +76,10 @@ def test_a_bug_anywhere_ends_the_process_with_its_trace(mishap):
 def test_node_ends_when_its_launcher_is_killed():
     launcher = subprocess.Popen(
         [sys.executable, '-c', 'import subprocess, sys; subprocess.run(sys.argv[1:])', *TINY],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert launcher.stdout.readline().startswith('alive')
     launcher.kill()
     # The node holds the pipe's other end: its end is the end of the output.

@@ -1,0 +1,1 @@
+"""Published results: tables and pictures from the results of runs."""

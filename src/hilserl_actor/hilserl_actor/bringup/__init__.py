@@ -1,0 +1,1 @@
+"""What a run consists of, as data, and what starts it."""

@@ -1,0 +1,1 @@
+"""The control loop without ROS: modes, episodes, intervention, reset."""

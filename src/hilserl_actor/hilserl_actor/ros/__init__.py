@@ -1,0 +1,1 @@
+"""What connects the control loop to topics and services."""

@@ -1,0 +1,1 @@
+"""What actor and learner share: the task contract, steps in bags, the policy."""

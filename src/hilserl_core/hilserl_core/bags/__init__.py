@@ -1,0 +1,1 @@
+"""Steps in rosbag2 bags: serialise, write, read, label."""

@@ -1,0 +1,1 @@
+"""The policy: its networks, its bundle of bytes, its exploration noise."""

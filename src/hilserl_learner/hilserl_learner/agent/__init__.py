@@ -1,0 +1,1 @@
+"""DrQ-v2: configuration, losses, one update."""

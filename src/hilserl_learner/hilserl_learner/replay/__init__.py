@@ -1,0 +1,1 @@
+"""The replay buffer and the batches that are sampled from it."""

@@ -1,0 +1,1 @@
+"""A training run: start or resume, take steps in, update, publish, save."""

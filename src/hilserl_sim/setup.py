@@ -1,0 +1,20 @@
+from setuptools import find_packages, setup
+
+package_name = 'hilserl_sim'
+
+setup(
+    name=package_name,
+    version='0.2.0',
+    packages=find_packages(exclude=['test']),
+    data_files=[
+        ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
+        ('share/' + package_name, ['package.xml']),
+    ],
+    install_requires=['setuptools'],
+    zip_safe=True,
+    maintainer='SO-101 HIL-SERL maintainers',
+    maintainer_email='maintainers@example.com',
+    description='The whole cell in one process and in simulated time, without ROS messages.',
+    license='Apache-2.0',
+    extras_require={'test': ['pytest']},
+)

@@ -1,0 +1,1 @@
+"""What every node of the suite stands on: start and end, parameters, names, QoS, errors."""
