@@ -172,8 +172,8 @@ KILLS = """
 import os, pathlib, random, signal, sys, time
 import torch
 torch.set_num_threads(1)
-from hilserl_learner.agent import Agent
-from hilserl_learner.checkpoints import Checkpoints, Snapshot
+from hilserl_learner.agent.drqv2 import Agent
+from hilserl_learner.training.checkpoints import Checkpoints, Snapshot
 from hilserl_core.contract.tasks import make_task
 checkpoints = Checkpoints(pathlib.Path(sys.argv[1]))
 snapshot = Snapshot.of(Agent(make_task('grasp_lift', 'test-model')))

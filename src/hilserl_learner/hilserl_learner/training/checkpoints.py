@@ -22,9 +22,11 @@ from safetensors import SafetensorError
 import safetensors.torch
 import torch
 
+import hilserl_core
 from hilserl_core.bags.durable import sync
 from hilserl_core.contract.task import TaskSchema
 from hilserl_core.policy.bundle import pack
+import hilserl_learner
 from so101_node.errors import CellError
 
 from ..agent.config import AgentConfig
@@ -224,10 +226,11 @@ def load(directory: Path) -> Checkpoint:
 
 @cache
 def code_version() -> str:
-    """Digest of this package's source, which tells two builds apart whatever they are called."""
+    """Digest of the learner's and the core's source: tells two builds apart whatever their name."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob('*.py')):
-        digest.update(path.read_bytes())
+    for package in (hilserl_core, hilserl_learner):
+        for path in sorted(Path(package.__path__[0]).rglob('*.py')):
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
