@@ -24,6 +24,15 @@ def put(page: str, name: str, table: str) -> str:
     return before + begin + table + '\n' + end + after
 
 
+def draw_after(draw, *arguments) -> None:
+    """Draw a picture of results that are on disk; if that fails, one sentence says so."""
+    try:
+        draw(*arguments)
+    except Exception as error:
+        sentence = f'no picture {arguments[-1]} ({type(error).__name__}: {error})'
+        print(f'cell bench results: {sentence}', file=sys.stderr)
+
+
 def main():
     """Make the tables, draw the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -38,20 +47,23 @@ def main():
     if options.add:
         found = result_of_run(options.add.resolve())
         run_results.add(directory / f'{found["task"]}.json', found)
+    pictures = []  # drawn last: the tables do not depend on them
     old = page = PAGE.read_text(encoding='utf-8')
     for file in sorted(directory.glob('*.json')):
         runs = run_results.read(file)
         page = put(page, file.stem, run_results.markdown(runs))
         if not options.check:
-            run_results.draw(runs, file.with_suffix('.png'))
+            pictures.append((file, run_results.draw, (runs,)))
     says = {name: row.says for name, row in failures.ROWS.items()}
     for file in sorted(directory.glob('*.jsonl')):
         rows = failure_results.read(file)
         page = put(page, file.stem, failure_results.markdown(rows, says))
         if not options.check:
-            failure_results.draw(rows, says, file.with_suffix('.png'))
+            pictures.append((file, failure_results.draw, (rows, says)))
     if not options.check:
         PAGE.write_text(page, encoding='utf-8')
+        for file, draw, data in pictures:
+            draw_after(draw, *data, file.with_suffix('.png'))
     elif page != old:
         raise CellError(
             f'the tables in {PAGE} are not those of {directory}; run ./cell bench results'

@@ -122,7 +122,7 @@ def draw(rows: list[dict], says: dict[str, str], file: Path) -> None:
             fmt='o',
             color='C0',
             capsize=3,
-            yerr=[[measured['success'] - low], [high - measured['success']]],
+            yerr=[[max(0.0, measured['success'] - low)], [max(0.0, high - measured['success'])]],
         )
     dots.set_xticks(range(len(noise)), [f'{sigma:g}' for sigma, _, _ in noise])
     dots.set(xlabel='sigma of the noise on a trained policy', ylabel='success', ylim=(-0.05, 1.05))

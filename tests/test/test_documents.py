@@ -1,12 +1,53 @@
-"""The figures in the documentation are those that were measured."""
+"""The figures in the documentation are those that were measured, its messages those of the code."""
 
+import ast
 from pathlib import Path
+import re
 import subprocess
 import sys
 
-RESULTS = Path(__file__).parents[2] / 'bench' / 'results.py'
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / 'bench' / 'results.py'
 
 
 def test_the_tables_are_those_of_the_data():
     done = subprocess.run([sys.executable, RESULTS, '--check'], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def templates(path):
+    """Each string of a source file, with {} where a value is put in."""
+    text = path.read_text(encoding='utf-8')
+    if path.suffix != '.py':
+        return [text]
+    tree = ast.parse(text)
+    joined = [
+        ''.join(part.value if isinstance(part, ast.Constant) else '{}' for part in node.values)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+    ]
+    plain = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)]
+    return joined + [value for value in plain if isinstance(value, str)]
+
+
+def quoted_messages():
+    """The messages in the first column of docs/troubleshooting.md."""
+    for line in (ROOT / 'docs' / 'troubleshooting.md').read_text(encoding='utf-8').splitlines():
+        first = re.match(r'\| (.*?) \|', line)
+        yield from re.findall(r'`([^`]+)`', first[1]) if first else ()
+
+
+def test_each_message_that_the_page_of_troubles_quotes_is_one_of_the_code():
+    files = [ROOT / 'cell', *(ROOT / 'src').glob('*/*/**/*.py')]
+    sources = {file: '\n'.join(templates(file)) for file in files}
+    messages = list(quoted_messages())
+    assert len(messages) > 10
+    missing = []
+    for message in messages:
+        # values stand as numbers, as ... or as words in capitals
+        parts = re.split(r'\.\.\.|\b\d+\b|\b[A-Z]+\b(?=[ ;:]|$)', message)
+        parts = [part.strip(' :/=') for part in parts]
+        fixed = [part for part in parts if len(part) > 2 or part == message]
+        if not any(fixed and all(part in text for part in fixed) for text in sources.values()):
+            missing.append((message, fixed))
+    assert not missing, missing

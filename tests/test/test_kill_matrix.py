@@ -93,7 +93,7 @@ class Bench:
             'import os, sys\n'  # what is urgent here is not so there
             'os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))\n'
             f'from {module} import {node}\n'
-            'from so101_description.ros_node import run\n'
+            'from so101_node.ros_node import run\n'
             f'sys.stdin.readline() and run({node})',
             '--ros-args',
         ]

@@ -242,7 +242,7 @@ def running(node: str, namespace='', **parameters):
         'import os\n'  # what is urgent here is not so there
         'os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))\n'
         f'from {module} import {name}\n'
-        f'from so101_description.ros_node import run\nrun({name})',
+        f'from so101_node.ros_node import run\nrun({name})',
         '--ros-args',
     ]
     if namespace:

@@ -174,3 +174,30 @@ def test_a_damaged_policy_is_found_before_the_first_episode(tmp_path):
 
 def test_a_picture_of_nothing_is_none(tmp_path):
     assert plot(tmp_path) is None
+
+
+def test_an_evaluation_of_a_hundred_successes_has_its_picture(tmp_path):
+    # the interval's upper bound used to be rounded to just below 1, which no plot takes
+    data = report(tally(*['success'] * 100), make_policy(), ABOUT, 100)
+    write(data, tmp_path / 'eval' / 'a')
+    assert plot(tmp_path / 'eval') == tmp_path / 'eval' / 'success.png'
+
+
+def test_a_report_whose_interval_misses_its_rate_by_rounding_is_drawn(tmp_path):
+    # as 0.1.0 has written it
+    data = report(tally(*['success'] * 100), make_policy(), ABOUT, 100)
+    data['interval'][1] = 1 - 2**-53
+    write(data, tmp_path / 'eval' / 'a')
+    assert plot(tmp_path / 'eval').exists()
+
+
+def test_a_picture_that_cannot_be_drawn_does_not_fail_the_evaluation(tmp_path, monkeypatch):
+    def broken(_):
+        raise ValueError('no font')
+
+    monkeypatch.setattr('hilserl_actor.evaluation.runner.plot', broken)
+    bench = Bench(tmp_path, episodes=1)
+    assert bench.episode(True) is False
+    assert read(bench.directories[0])['complete']
+    assert bench.log[-1].startswith('no picture of the evaluations (ValueError: no font)')
+    assert '\n' not in bench.log[-1]

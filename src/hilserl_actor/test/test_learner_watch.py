@@ -31,7 +31,7 @@ def clock(monkeypatch):
             return self.now
 
     it = Clock()
-    monkeypatch.setattr(restarts, 'time', it)
+    monkeypatch.setattr(restart_policy, 'time', it)
     return it
 
 

@@ -91,7 +91,7 @@ def test_a_part_that_refuses_to_start_is_not_tried_again(supervisor, capsys):
 
 
 def test_a_part_that_dies_again_and_again_ends_the_cell(supervisor, capsys, monkeypatch):
-    monkeypatch.setattr(restarts, 'DELAYS', (0.0, 0.1))
+    monkeypatch.setattr(restart_policy, 'DELAYS', (0.0, 0.1))
     suicide = 'import os, signal; os.kill(os.getpid(), signal.SIGKILL)'
     cell = supervisor({'a': SLEEP, 'b': suicide}, restart=('b',))
     assert cell.run() == 1

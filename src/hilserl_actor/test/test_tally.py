@@ -2,9 +2,11 @@
 
 from math import isnan
 
+import numpy as np
 import pytest
 
-from hilserl_actor.loop.episode_stats import EpisodeResult, Pace, Tally, wilson
+from hilserl_actor.loop.episode_stats import EpisodeResult, Pace, Tally
+from hilserl_core.contract.success_interval import wilson
 
 
 def test_wilson_interval_against_published_values():
@@ -13,6 +15,18 @@ def test_wilson_interval_against_published_values():
     low, high = wilson(45, 50)
     assert (low, high) == pytest.approx((0.7864, 0.9565), abs=1e-4)
     assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_the_interval_contains_the_rate_whatever_is_rounded():
+    trials, successes = np.array([(n, k) for n in range(1, 301) for k in range(n + 1)]).T
+    low, high = wilson(successes, trials)
+    rate = successes / trials
+    assert (low >= 0).all() and (low <= rate).all() and (rate <= high).all() and (high <= 1).all()
+    assert wilson(100, 100)[1] == 1.0
+    assert wilson(7, 20) == (
+        low[(trials == 20) & (successes == 7)],
+        high[(trials == 20) & (successes == 7)],
+    )
 
 
 def test_a_late_tick_counts_as_missed_ones():

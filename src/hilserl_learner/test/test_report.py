@@ -120,6 +120,21 @@ def test_the_page_needs_nothing_beside_it_and_shows_what_there_is(run, monkeypat
     assert '10 episodes, 2 evaluations' in capsys.readouterr().out
 
 
+def test_a_figure_that_cannot_be_drawn_leaves_a_sentence_in_a_page_that_is_whole(
+    run, monkeypatch, capsys
+):
+    def broken(_):
+        raise ValueError('no font')
+
+    monkeypatch.setattr(page.pictures, 'losses', broken)
+    monkeypatch.setattr(page.pictures, 'strip', broken)
+    monkeypatch.setattr(sys, 'argv', ['report', str(run)])
+    assert page.main() == 0
+    text = (run / page.PAGE).read_text()
+    assert text.count('<svg') == 4 and text.count('ValueError: no font') == 3
+    assert 'ValueError: no font' in capsys.readouterr().err
+
+
 def test_a_run_that_has_just_begun_has_a_page_too(schema, tmp_path):
     directory = RunDirectory(tmp_path / 'new', schema)
     directory.begin(schema, asdict(LearnerOptions()))

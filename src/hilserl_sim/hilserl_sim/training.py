@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import threading
 
-from hilserl_actor.loop.episode_stats import wilson
 from hilserl_core.bags.recorder import Recorder
 from hilserl_core.contract.steps import StepRecord
+from hilserl_core.contract.success_interval import wilson
 from hilserl_core.contract.task import TaskSchema
 from hilserl_core.policy.bundle import Policy
 from hilserl_learner.training.options import LearnerOptions

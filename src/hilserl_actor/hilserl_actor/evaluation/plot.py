@@ -36,8 +36,9 @@ def plot(directory: Path) -> Path | None:
             steps,
             rate,
             [
-                [r - d['interval'][0] for r, d in zip(rate, series)],
-                [d['interval'][1] - r for r, d in zip(rate, series)],
+                # Matplotlib refuses a negative length, also one that came from rounding.
+                [max(0.0, r - d['interval'][0]) for r, d in zip(rate, series)],
+                [max(0.0, d['interval'][1] - r) for r, d in zip(rate, series)],
             ],
             fmt='o-',
             color=f'C{number}',

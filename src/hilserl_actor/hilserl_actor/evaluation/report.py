@@ -11,9 +11,10 @@ import os
 from pathlib import Path
 from statistics import median
 
+from hilserl_core.contract.success_interval import wilson
 from so101_node.errors import CellError
 
-from ..loop.episode_stats import EpisodeResult, Tally, wilson
+from ..loop.episode_stats import EpisodeResult, Tally
 
 REPORT, TABLE, BAGS = 'report.json', 'episodes.csv', 'bags'
 FORMAT = 'hilserl-evaluation-1'

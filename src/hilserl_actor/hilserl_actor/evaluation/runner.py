@@ -95,9 +95,19 @@ class Series:
             self._begin()
             return True
         self.finished = True
-        picture = plot(self._directory.parent)
-        self._log(f'all evaluations of the run in one picture: {picture}')
+        self._plot()
         return False
+
+    def _plot(self) -> None:
+        # The results are on disk; whatever goes wrong with the picture must not fail them.
+        try:
+            picture = plot(self._directory.parent)
+            self._log(f'all evaluations of the run in one picture: {picture}')
+        except Exception as error:
+            self._log(
+                f'no picture of the evaluations ({type(error).__name__}: {error}); '
+                f'the results are in {self._directory}'
+            )
 
     def _write(self) -> dict:
         data = report(self.tally, self.policy, self._evaluated, self._episodes, self._kept)

@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import asdict, dataclass
-from math import nan, sqrt
+from math import nan
 
 import numpy as np
 
@@ -100,17 +100,6 @@ class Tally:
         if self.intervention_share < LITTLE_HELP and self.success_rate < 0.5:
             return 'it fails and you hardly help: take over earlier, for a moment'
         return ''
-
-
-def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % score interval of a proportion (Wilson 1927). (0, 1) without trials."""
-    if trials == 0:
-        return 0.0, 1.0
-    p = successes / trials
-    middle = p + z * z / (2 * trials)
-    half = z * sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
-    scale = 1 + z * z / trials
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
 
 
 class Pace:

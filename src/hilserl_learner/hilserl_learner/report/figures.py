@@ -7,19 +7,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 import numpy as np
 
+from hilserl_core.contract.success_interval import wilson
+
 from .run_record import RunRecord, Strip
 
 WINDOW = 20  # episodes that a share is taken over
 POLICY, HUMAN, MEASURED = '#1f6fb4', '#d9822b', '#1a1a1a'
-
-
-def wilson(successes, trials, z: float = 1.96):
-    """95 % score interval of proportions (Wilson 1927)."""
-    p = successes / trials
-    middle = p + z * z / (2 * trials)
-    half = z * np.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
-    scale = 1 + z * z / trials
-    return np.maximum((middle - half) / scale, 0.0), np.minimum((middle + half) / scale, 1.0)
 
 
 def success(run: RunRecord) -> str:

@@ -11,7 +11,7 @@ from hilserl_core.contract.steps import Outcome
 from so101_node.errors import CellError
 
 from . import figures as pictures
-from .run_record import RunRecord, read_run
+from .run_record import RunRecord, Strip, read_run
 
 PAGE = 'report.html'
 PACKAGES = ('torch', 'numpy', 'mujoco', 'rosbags')
@@ -29,30 +29,22 @@ def page(run: RunRecord) -> str:
         f'<h1>{escape(run.path.name)}</h1><p class="note">{escape(said.pop("what"))}</p>',
         _table(said),
         '<h2>Success</h2>',
-        pictures.success(run),
+        _drawn(pictures.success, run),
         '<p class="note">Bands and bars are 95 % intervals (Wilson). An episode that a human had '
         'a hand in is no success of the policy.</p>',
         '<h2>Help and exploration</h2>',
-        pictures.intervention(run),
+        _drawn(pictures.intervention, run),
         '<h2>Q and its bound</h2>',
-        pictures.values(run),
+        _drawn(pictures.values, run),
         '<h2>Losses</h2>',
-        pictures.losses(run),
+        _drawn(pictures.losses, run),
         '<h2>Actions</h2>',
-        pictures.actions(run),
+        _drawn(pictures.actions, run),
         '<h2>What the wrist camera saw</h2>',
     ]
     for what, shown in (('Quickest without help', run.best), ('Last failure', run.failed)):
-        parts.append(
-            f'<p>{what}: '
-            + (
-                f'{escape(shown.title)}<br><img class="strip" alt="{what}" '
-                f'src="{pictures.strip(shown)}">'
-                if shown
-                else 'there is none'
-            )
-            + '</p>'
-        )
+        images = f'{escape(shown.title)}<br>{_drawn(_strip, shown)}' if shown else 'there is none'
+        parts.append(f'<p>{what}: {images}</p>')
     parts += [
         '<h2>Configuration</h2>',
         _table(_configuration(run)),
@@ -63,6 +55,21 @@ def page(run: RunRecord) -> str:
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>'
         f'{escape(run.path.name)}</title><style>{STYLE}</style>' + '\n'.join(parts) + '</html>\n'
     )
+
+
+def _drawn(draw, data) -> str:
+    """A figure as HTML; a figure that cannot be drawn leaves a sentence in its place."""
+    try:
+        return draw(data)
+    except Exception as error:
+        name = draw.__name__.strip('_')
+        sentence = f'no figure {name!r} ({type(error).__name__}: {error})'
+        print(f'cell report: {sentence}', file=sys.stderr)
+        return f'<p class="note">{escape(sentence)}</p>'
+
+
+def _strip(shown: Strip) -> str:
+    return f'<img class="strip" alt="{escape(shown.title)}" src="{pictures.strip(shown)}">'
 
 
 def _figures(run: RunRecord) -> dict:
