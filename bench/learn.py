@@ -34,7 +34,9 @@ def parse():
     parser.add_argument(
         '--pretrained', type=Path, help='policy bundle or checkpoint to start from'
     )
-    parser.add_argument('--critic-first', type=int, default=-1, help='updates of the critic alone')
+    parser.add_argument(
+        '--critic-warmup-updates', type=int, default=-1, help='updates of the critic alone'
+    )
     parser.add_argument('--algorithm', default='cell', help='cell or drqv2')
     parser.add_argument('--agent-options', default='', help='"discount=0.99 frame_stack=3"')
     parser.add_argument('--sigma', default='', help='linear(from,to,steps) or a number')
@@ -97,7 +99,7 @@ def learn(options, directory: Path, console: Console) -> dict:
             agent_options=options.agent_options,
             start='pretrained' if options.pretrained else 'demos' if options.demos else 'scratch',
             pretrained=str(options.pretrained or ''),
-            critic_first=options.critic_first,
+            critic_warmup_updates=options.critic_warmup_updates,
             demos=(str(demos),) if options.demos else (),
             sigma=options.sigma,
             update_ratio=options.update_ratio,

@@ -19,7 +19,7 @@ import torch
 from hilserl_core.bags.episode_bag import EpisodeBag
 from hilserl_core.contract.steps import Outcome, Source, StepRecord
 from hilserl_core.contract.tasks import make_task
-from hilserl_learner.agent.drqv2 import random_shift
+from hilserl_learner.agent.augmentation import random_shift
 from hilserl_learner.replay.buffer import Replay
 from hilserl_learner.training.fill_replay import load_run
 from hilserl_learner.training.learner import Learner, LearnerOptions

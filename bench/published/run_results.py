@@ -32,7 +32,7 @@ GOOD, ENOUGH = 0.9, 20  # success, measured over at least so many episodes
 ALGORITHM = (
     'start',
     'pretrain_updates',
-    'critic_first',
+    'critic_warmup_updates',
     'update_ratio',
     'batch_size',
     'min_steps',

@@ -233,7 +233,7 @@ def test_a_pretrained_policy_is_not_hidden_by_noise_unless_that_is_meant():
     assert parameters(plan('train', 'sigma:=0.5'), 'learner')['start'] == 'scratch'
 
 
-def test_the_warm_up_is_the_presets_unless_given():
+def test_pretrain_updates_are_the_presets_unless_given():
     assert 'pretrain_updates' not in parameters(plan('train'), 'learner')
     given = plan('train', 'demos:=/d', 'pretrain_updates:=50')
     assert parameters(given, 'learner')['pretrain_updates'] == 50

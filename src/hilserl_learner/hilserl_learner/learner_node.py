@@ -61,8 +61,8 @@ class LearnerNode(CellNode):
             '(policy.safetensors), whose critic is yet to be learned',
         ),
         Parameter(
-            'critic_first',
-            DEFAULTS.critic_first,
+            'critic_warmup_updates',
+            DEFAULTS.critic_warmup_updates,
             'updates of the critics alone, so that '
             'they do not unteach the policy; -1: 1000 for a policy bundle, else 0',
             -1,

@@ -13,9 +13,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from hilserl_core.policy.bundle import Policy, pack
 from hilserl_core.policy.network_config import NetworkConfig
 from hilserl_learner.agent import drqv2 as agent_module
+from hilserl_learner.agent.augmentation import random_shift
 from hilserl_learner.agent.config import ALGORITHMS, AgentConfig, agent_config
-from hilserl_learner.agent.drqv2 import Agent, random_shift
-from hilserl_learner.replay.buffer import Batch, Replay
+from hilserl_learner.agent.drqv2 import Agent
+from hilserl_learner.replay.batch import Batch
+from hilserl_learner.replay.buffer import Replay
 from hilserl_learner.training.checkpoints import (
     Checkpoints,
     Snapshot,
@@ -58,7 +60,7 @@ def parameters(agent):
     return {
         f'{part}.{name}': value.detach().clone()
         for part, module in agent.modules().items()
-        if not part.startswith('acting_')
+        if not part.startswith('ema_')
         for name, value in module.named_parameters()
     }
 
@@ -325,13 +327,18 @@ def test_options_that_were_not_yet_known_take_their_defaults():
 def test_a_batch_in_pieces_gives_the_same_gradients(schema, monkeypatch):
     whole, pieces = Agent(schema, SMALL, seed=1), Agent(schema, SMALL, seed=1)
     batch = random_batch(schema, 10)
-    expected = whole.update(batch, 0.1, watch=True)
+    expected = whole.update(batch, 0.1, detailed=True)
     monkeypatch.setattr(agent_module, 'MICRO_BATCH', 4)
-    metrics = pieces.update(batch, 0.1, watch=True)
+    metrics = pieces.update(batch, 0.1, detailed=True)
     assert metrics.keys() == expected.keys()
     for name in metrics:
         torch.testing.assert_close(metrics[name], expected[name], atol=1e-5, rtol=1e-4)
-    for a, b in zip(whole._critic_parameters, pieces._critic_parameters):
+    for a, b in zip(
+        *(
+            list(agent.critic.parameters()) + list(agent.encoder.parameters())
+            for agent in (whole, pieces)
+        )
+    ):
         torch.testing.assert_close(a.grad, b.grad, atol=1e-6, rtol=1e-4)
 
 
@@ -375,11 +382,11 @@ def test_a_frozen_encoder_stays_and_the_rest_learns(schema):
     assert still == {n for n in before if n.startswith('encoder.')}
 
 
-def test_with_the_heads_alone_encoder_and_actor_stay(schema):
+def test_critic_only_update_keeps_encoder_and_actor(schema):
     agent = Agent(schema, SMALL)
     agent.update(random_batch(schema), 0.1)
     before = parameters(agent)
-    agent.update(random_batch(schema, number=1), 0.1, watch=True, heads_only=True)
+    agent.update(random_batch(schema, number=1), 0.1, detailed=True, critic_only=True)
     after = parameters(agent)
     assert {
         name.partition('.')[0] for name in before if not torch.equal(before[name], after[name])
@@ -390,15 +397,15 @@ def test_with_the_heads_alone_encoder_and_actor_stay(schema):
     )
 
 
-def test_the_policy_that_acts_is_an_average_of_what_was_learned(schema, tmp_path):
-    agent = Agent(schema, replace(SMALL, acting_tau='linear(1,0.25,100)'))
+def test_the_ema_policy_is_an_average_of_the_online_policy_and_is_what_is_saved(schema, tmp_path):
+    agent = Agent(schema, replace(SMALL, ema_tau='linear(1,0.25,100)'))
     name = 'policy.0.weight'
     expected = agent.actor.state_dict()[name].clone()
     for number in range(3):
         agent.update(random_batch(schema, number=number), 0.1)
-        agent.average(0.25)
+        agent.update_ema(0.25)
         expected.lerp_(agent.actor.state_dict()[name], 0.25)
-    torch.testing.assert_close(agent.acting['actor'].state_dict()[name], expected)
+    torch.testing.assert_close(agent.ema_policy['actor'].state_dict()[name], expected)
     assert not torch.equal(agent.actor.state_dict()[name], expected)
     checkpoint = load(
         Checkpoints(tmp_path).save(
@@ -407,20 +414,22 @@ def test_the_policy_that_acts_is_an_average_of_what_was_learned(schema, tmp_path
     )
     assert torch.equal(
         Policy.from_bytes(checkpoint.policy).actor.state_dict()[name],
-        agent.acting['actor'].state_dict()[name],
+        agent.ema_policy['actor'].state_dict()[name],
     )
     resumed = Agent(schema, checkpoint.config, seed=9)
     restore(resumed, checkpoint)
     for one in (agent, resumed):
         one.update(random_batch(schema, number=4), 0.1)
-        one.average(0.5)
+        one.update_ema(0.5)
     ours, theirs = agent_tensors(resumed), agent_tensors(agent)
     assert [n for n in theirs if not torch.equal(ours[n], theirs[n])] == []
-    assert 'acting_encoder.cameras.0.0.weight' in theirs
+    assert 'ema_encoder.cameras.0.0.weight' in theirs
     (tmp_path / 'p').write_bytes(checkpoint.policy)
     other = Agent(schema, checkpoint.config, seed=5)
     adopt_policy(other, tmp_path / 'p')
-    assert torch.equal(other.acting['actor'].state_dict()[name], other.actor.state_dict()[name])
+    assert torch.equal(
+        other.ema_policy['actor'].state_dict()[name], other.actor.state_dict()[name]
+    )
 
 
 def test_each_camera_has_its_own_convolutions(schema):
@@ -454,7 +463,7 @@ class Waits(TorchDispatchMode):
 def test_an_update_never_waits_for_the_device(schema):
     agent = Agent(schema, SMALL)
     with Waits() as waits:
-        metrics = agent.update(random_batch(schema), 0.1, bc=0.5, watch=True)
+        metrics = agent.update(random_batch(schema), 0.1, bc=0.5, detailed=True)
         assert waits.count == 0
         float(metrics['critic_loss'])
     assert waits.count == 1

@@ -13,7 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from hilserl_learner.agent.cuda_graph import WARM_UP, Recorded
+from hilserl_learner.agent.cuda_graph import EAGER_UPDATES, GraphedUpdate
 from hilserl_learner.agent.drqv2 import Agent
 
 AWAY = torch.device('meta')
@@ -61,7 +61,7 @@ def test_an_update_stays_on_its_device_and_asks_it_nothing(schema, config, away)
     agent, batch = away(config), random_batch(schema).to(AWAY)
     agent.update(batch, 0.1, 0.5)  # optimisers make their states
     with Left() as left:
-        metrics = agent.update(batch, 0.1, 0.5, watch=True)
+        metrics = agent.update(batch, 0.1, 0.5, detailed=True)
         assert left.operations == set()
         torch.zeros(1)
     assert left.operations  # it would have been noticed
@@ -72,32 +72,32 @@ def test_an_update_stays_on_its_device_and_asks_it_nothing(schema, config, away)
 
 def test_a_batch_left_on_the_processor_would_be_noticed(schema, away):
     with pytest.raises(RuntimeError, match='not on the expected device|same device'):
-        away(SMALL)._update(random_batch(schema), 0.1, 0.0, False)
+        away(SMALL).eager_update(random_batch(schema), 0.1, 0.0, False)
 
 
 @pytest.mark.parametrize('config', [SMALL, GRIPPER], ids=['plain', 'gripper'])
-def test_recorded_updates_are_the_updates(schema, config):
-    """All but the recording itself, for which a replay that makes the body again stands in."""
-    plain, recorded = Agent(schema, config, seed=1), Agent(schema, config, seed=1)
+def test_graphed_updates_equal_eager_updates(schema, config):
+    """All but the capture itself: here a replay calls the body again."""
+    plain, graphed = Agent(schema, config, seed=1), Agent(schema, config, seed=1)
     replays = []
 
-    def record(body):
+    def capture(body):
         place = []  # a replay leaves its result where the first one was
 
-        def again():
+        def replay():
             replays.append(body)
             result = body()
             place.append(result)
             return place[0].copy_(result)
 
-        return again
+        return replay
 
-    update = Recorded(recorded._update, record, torch.device('cpu'), print)
+    update = GraphedUpdate(graphed.eager_update, capture, torch.device('cpu'), print)
     kept = []
-    for number in range(WARM_UP + 3):
+    for number in range(EAGER_UPDATES + 3):
         batch = random_batch(schema, number=number)
         sigma, bc = 0.1 / (number + 1), 0.2 * number
-        expected = plain.update(batch, sigma, bc, watch=True)
+        expected = plain.update(batch, sigma, bc, detailed=True)
         kept.append((update(batch, sigma, bc), expected))
         for image in batch.images:
             image.zero_()  # its memory is used again for another batch
@@ -105,20 +105,20 @@ def test_recorded_updates_are_the_updates(schema, config):
     for ours, expected in kept:  # figures of earlier ones are not overwritten
         assert ours.keys() == expected.keys()
         assert all(float(ours[name]) == float(expected[name]) for name in expected)
-    a, b = parameters(plain), parameters(recorded)
+    a, b = parameters(plain), parameters(graphed)
     assert [name for name in a if not torch.equal(a[name], b[name])] == []
 
 
-def test_what_cannot_be_recorded_is_said_once_and_made_all_the_same(schema):
-    plain, other, said = Agent(schema, SMALL, seed=1), Agent(schema, SMALL, seed=1), []
+def test_if_graph_capture_fails_it_is_logged_once_and_updates_run_eagerly(schema):
+    plain, other, logged = Agent(schema, SMALL, seed=1), Agent(schema, SMALL, seed=1), []
 
-    def record(body):
+    def capture(body):
         raise RuntimeError('operation not permitted when stream is capturing')
 
-    update = Recorded(other._update, record, torch.device('cpu'), said.append)
-    for number in range(WARM_UP + 2):
+    update = GraphedUpdate(other.eager_update, capture, torch.device('cpu'), logged.append)
+    for number in range(EAGER_UPDATES + 2):
         batch = random_batch(schema, number=number)
         plain.update(batch, 0.1), update(batch, 0.1, 0.0)
     a, b = parameters(plain), parameters(other)
     assert all(torch.equal(a[name], b[name]) for name in a)
-    assert len(said) == 1 and 'not permitted' in said[0] and 'slower' in said[0]
+    assert len(logged) == 1 and 'not permitted' in logged[0] and 'slower' in logged[0]

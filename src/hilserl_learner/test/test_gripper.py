@@ -82,7 +82,7 @@ def test_every_parameter_moves_and_actor_and_critics_do_without_the_gripper(sche
     assert agent.actor.policy[-1].out_features == 3
     assert agent.critic.q1[0].in_features == agent.critic.trunk.size + 3
     before = parameters(agent)
-    metrics = agent.update(random_batch(schema), 0.1, 0.5, watch=True)
+    metrics = agent.update(random_batch(schema), 0.1, 0.5, detailed=True)
     after = parameters(agent)
     assert [n for n in before if torch.equal(before[n], after[n])] == []
     assert float(metrics['gripper_loss']) > 0.0

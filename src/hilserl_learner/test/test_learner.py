@@ -285,9 +285,9 @@ def test_a_pretrained_policy_stays_as_it_is_until_its_critic_knows_something(sch
     bundle = tmp_path / 'policy.safetensors'
     bundle.write_bytes(cell.published[0][0])
     options = replace(
-        OPTIONS, start='pretrained', pretrained=str(bundle), critic_first=50, min_steps=5
+        OPTIONS, start='pretrained', pretrained=str(bundle), critic_warmup_updates=50, min_steps=5
     )
-    assert replace(options, critic_first=-1).critic_alone() == 1000
+    assert replace(options, critic_warmup_updates=-1).critic_warmup_count() == 1000
     images, state = [np.zeros((64, 64, 3), np.uint8)], np.zeros(19, np.float32)
 
     def said(data):
@@ -300,7 +300,9 @@ def test_a_pretrained_policy_stays_as_it_is_until_its_critic_knows_something(sch
     other.close()
     assert not torch.equal(other.learner.agent.critic.state_dict()['q1.0.weight'], critic)
     assert np.array_equal(said(other.published[-1][0]), said(bundle.read_bytes()))
-    again = Cell(schema, tmp_path / 'b', replace(options, critic_first=other.learner.updates))
+    again = Cell(
+        schema, tmp_path / 'b', replace(options, critic_warmup_updates=other.learner.updates)
+    )
     again.feed(*episode(schema, 'y', 9))
     again.wait(lambda: again.published[-1][2] > other.learner.updates + 3)
     again.close()
@@ -521,10 +523,10 @@ def test_a_checkpoint_of_another_device_begins_its_random_numbers_anew(schema, t
     checkpoint = Checkpoints(tmp_path / 'run' / 'checkpoints').newest()[0]
     tensors = {**checkpoint.tensors, 'generator': torch.zeros(16, dtype=torch.uint8)}
     agent = Agent(schema, checkpoint.config)
-    agent._recorded = 'what is replayed with the optimisers from before'
+    agent._graphed_update = 'a graph of the optimisers from before'
     assert 'another kind of device' in restore(agent, replace(checkpoint, tensors=tensors))
     assert torch.equal(agent.actor.policy[0].weight, cell.learner.agent.actor.policy[0].weight)
-    assert restore(agent, checkpoint) == '' and agent._recorded is None
+    assert restore(agent, checkpoint) == '' and agent._graphed_update is None
 
 
 def test_a_checkpoint_holds_training_up_for_less_than_100_ms(schema, tmp_path):

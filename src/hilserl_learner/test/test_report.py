@@ -160,7 +160,7 @@ def test_a_runs_result_comes_from_the_evaluations_in_its_own_world(run):
 
 def test_a_result_is_of_the_configuration_that_was_trained_whatever_the_default_is_now(run):
     now = result_of_run(run)['config']
-    for name, config in (('60', AgentConfig()), ('61', AgentConfig(acting_tau='0.5'))):
+    for name, config in (('60', AgentConfig()), ('61', AgentConfig(ema_tau='0.5'))):
         checkpoint = run / 'checkpoints' / name
         checkpoint.mkdir(parents=True)
         (checkpoint / 'state.json').write_text(json.dumps({'agent_config': config.to_json()}))

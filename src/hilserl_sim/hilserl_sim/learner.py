@@ -38,7 +38,7 @@ class SteppedLearner(Learner):
 
     def learn_demonstrations(self, progress=lambda: None) -> None:
         """Make the updates that come before the first step, and publish what they gave."""
-        while self._warm_up_left:
+        while self._pretrain_left:
             self._update()
             progress()
         if not self.version:

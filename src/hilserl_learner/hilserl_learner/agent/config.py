@@ -19,9 +19,9 @@ class AgentConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     learning_rate: float = 3e-4  # published 1e-4, for runs a hundred times as long
     tau: float = 0.01  # published
-    # Over steps, how fast the policy that acts follows the learned one: at once (1) while all is
-    # new, later it is an average of the last hundreds, which is steadier than any of them.
-    acting_tau: str = 'linear(1,0.005,4000)'
+    # Over steps: at first the EMA policy is the online policy (1); later it averages some 200
+    # updates, which is steadier than any single one.
+    ema_tau: str = 'linear(1,0.005,4000)'
     discount: float = 0.97  # HIL-SERL's; a success 100 steps away is still worth 0.05
     n_step: int = 3  # published
     noise_clip: float = 0.3  # published
@@ -36,7 +36,7 @@ class AgentConfig:
 
     def __post_init__(self):
         schedule('bc', self.bc, 0.0, 1000.0)
-        schedule('acting_tau', self.acting_tau, 0.0, 1.0)
+        schedule('ema_tau', self.ema_tau, 0.0, 1.0)
         for name in ('conv_dtype', 'head_dtype'):
             if getattr(self, name) not in ('bfloat16', 'float32'):
                 raise CellError(f'{name} is {getattr(self, name)!r}; it is bfloat16 or float32')
@@ -63,7 +63,7 @@ class AgentConfig:
         try:
             data = json.loads(text)
             network = NetworkConfig.from_json(json.dumps(data.pop('network')))
-            return cls(network=network, **{'acting_tau': '1'} | data)  # before there was one
+            return cls(network=network, **data)
         except (ValueError, TypeError, KeyError) as error:
             raise CellError(f'this agent configuration is not of this version: {error}') from error
 
@@ -87,7 +87,7 @@ ALGORITHMS = {
             frame_stack=3, strides=(2, 1, 1, 1), hidden=1024, critic_layer_norm=False
         ),
         learning_rate=1e-4,
-        acting_tau='1',
+        ema_tau='1',
         discount=0.99,
         target_low=-1e9,
         target_high=1e9,

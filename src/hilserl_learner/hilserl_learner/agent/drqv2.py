@@ -1,14 +1,17 @@
 """DrQ-v2 (Yarats et al. 2021, arXiv:2107.09645): one update on one batch.
 
-Kept as published: encoder trained by the critic alone, actor on its detached features, clipped
-double Q, noise-smoothed targets, exponential average on the critic only, independent random
-shifts of both observations. What may differ from the published configuration is in `algorithm`.
-A discrete gripper has a critic of its own (`gripper.py`), and actor and critics go without it.
+As published: only the critic's loss trains the encoder, the actor gets detached features, clipped
+double Q, noise-smoothed targets, independent random shifts of both observations. `config.py` lists
+what may differ from the published configuration. A discrete gripper has a critic of its own
+(`grasp_critic.py`); actor and critics then handle the arm's action only.
+
+Two averages follow the trained networks: the critic's target (`tau`) and the EMA policy
+(`ema_tau`), which is the policy that is published and saved.
 """
 
 from collections.abc import Callable
 import copy
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import torch
 from torch.nn import functional as F
@@ -17,19 +20,24 @@ from hilserl_core.contract.task import TaskSchema
 from hilserl_core.policy.networks import Actor, Critic, Encoder, Gripper, continuous
 from so101_node.errors import CellError
 
-from ..replay.buffer import Batch
+from ..replay.batch import Batch
+from .augmentation import random_shift
 from .config import AgentConfig
-from .cuda_graph import Recorded, cuda_graph
+from .cuda_graph import GraphedUpdate, cuda_graph
 from .grasp_critic import gripper_loss
+from .precision import has_bfloat16
 
-# Transitions encoded at a time on a CPU. Activations of more leave the allocator's reach: each
-# update then gets its memory from the kernel page by page.
+# Transitions encoded at a time on a CPU. With more, the activations are too large for glibc to
+# reuse, and each update gets its memory from the kernel page by page.
 MICRO_BATCH = 64
 
 
 class Agent:
-    """Networks, targets and optimisers on one device. `acting`: the policy's networks, by name,
-    the learned ones or their average (`acting_tau`)."""
+    """Networks, targets and optimisers on one device.
+
+    `online_policy` and `ema_policy` hold the policy's networks by name: encoder, actor and, with a
+    discrete gripper, gripper. With `ema_tau` 1 both are the same networks.
+    """
 
     def __init__(
         self,
@@ -55,7 +63,7 @@ class Agent:
                 self.gripper, self.gripper_target = (
                     Gripper(features, schema, config.network).to(self.device) for _ in range(2)
                 )
-        self.acting = {
+        self.online_policy = {
             name: module
             for name, module in (
                 ('encoder', self.encoder),
@@ -64,17 +72,16 @@ class Agent:
             )
             if module
         }
-        self._learning = dict(self.acting)
-        if config.acting_tau != '1':
-            self.acting = {
-                name: copy.deepcopy(module).requires_grad_(False)
-                for name, module in self.acting.items()
-            }
-        self._averages = [(self.critic_target, self.critic)]
+        self._has_ema = config.ema_tau != '1'
+        self.ema_policy = {
+            name: copy.deepcopy(module).requires_grad_(False) if self._has_ema else module
+            for name, module in self.online_policy.items()
+        }
+        critics = [(self.critic, self.critic_target)]
         if self.gripper:
-            self._averages.append((self.gripper_target, self.gripper))
-        for target, module in self._averages:
-            target.load_state_dict(module.state_dict())
+            critics.append((self.gripper, self.gripper_target))
+        for critic, target in critics:
+            target.load_state_dict(critic.state_dict())
             target.requires_grad_(False)
         self.encoder.requires_grad_(not config.freeze_encoder)
         self.generator = torch.Generator(self.device).manual_seed(seed)
@@ -83,13 +90,14 @@ class Agent:
             torch.bfloat16 if half and name == 'bfloat16' else torch.float32
             for name in (config.conv_dtype, config.head_dtype)
         )
-        self._head_parameters = [p for _, module in self._averages for p in module.parameters()]
-        self._critic_parameters = [
+        self._critic_parameters = [p for critic, _ in critics for p in critic.parameters()]
+        self._target_parameters = [p for _, target in critics for p in target.parameters()]
+        self._encoder_and_critic_parameters = [
             *(() if config.freeze_encoder else self.encoder.parameters()),
-            *self._head_parameters,
+            *self._critic_parameters,
         ]
         self._actor_parameters = list(self.actor.parameters())
-        # one optimiser for encoder and critics: they share a loss, a rate and their steps
+        # one optimiser for encoder and critics: they share a loss and a learning rate
         self.critic_optimizer, self.actor_optimizer = (
             torch.optim.Adam(
                 parameters,
@@ -97,25 +105,24 @@ class Agent:
                 fused=True,
                 capturable=self.device.type == 'cuda',
             )
-            for parameters in (self._critic_parameters, self._actor_parameters)
+            for parameters in (self._encoder_and_critic_parameters, self._actor_parameters)
         )
-        self._averaged = tuple(
-            [p for pair in self._averages for p in pair[which].parameters()] for which in (0, 1)
-        )
-        self._averaging = self.acting['actor'] is not self.actor
-        self._acting, self._learned = (
+        self._online_parameters, self._ema_parameters = (
             [p for module in modules.values() for p in module.parameters()]
-            for modules in (self.acting, self._learning)
+            for modules in (self.online_policy, self.ema_policy)
         )
         self._arm = slice(continuous(schema, config.network))
-        self.restart()
+        self.reset_graph()
 
-    def restart(self) -> None:
-        """After weights or optimisers were put in: record anew what a GPU replays."""
-        self._recorded = None
+    def reset_graph(self) -> None:
+        """Capture the CUDA graph again; needed after weights or optimisers were replaced."""
+        self._graphed_update = None
         if self.device.type == 'cuda' and self.config.graph:
-            self._recorded = Recorded(
-                self._update, lambda body: cuda_graph(body, self.generator), self.device, self._log
+            self._graphed_update = GraphedUpdate(
+                self.eager_update,
+                lambda body: cuda_graph(body, self.generator),
+                self.device,
+                self._log,
             )
 
     def update(
@@ -123,24 +130,25 @@ class Agent:
         batch: Batch,
         sigma: float,
         bc: float = 0.0,
-        watch: bool = False,
-        heads_only: bool = False,
+        detailed: bool = False,
+        critic_only: bool = False,
     ) -> dict[str, torch.Tensor]:
-        """One step of critic, encoder, actor and target. Returns detached scalars by name.
+        """Train critic, encoder, actor and critic target on one batch; returns detached scalars.
 
-        `bc` weighs the cloning of human actions. `watch` adds what costs time to know.
-        heads_only: critics learn, encoder and actor stay as they are. Nothing here waits for the
-        device.
+        bc: weight of cloning human actions. detailed: also compute gradient norms and action
+        statistics. critic_only: train the critics, keep encoder and actor as they are. The call
+        does not wait for the device.
         """
-        if self._recorded and not heads_only:
-            return self._recorded(batch, sigma, bc)
-        return self._update(on_device(batch, self.device), sigma, bc, watch, heads_only)
+        if self._graphed_update and not critic_only:
+            return self._graphed_update(batch, sigma, bc)
+        return self.eager_update(batch.to(self.device), sigma, bc, detailed, critic_only)
 
-    def _update(
-        self, batch: Batch, sigma, bc, watch: bool, heads_only: bool = False
+    def eager_update(
+        self, batch: Batch, sigma, bc, detailed: bool, critic_only: bool = False
     ) -> dict[str, torch.Tensor]:
-        see = not (self.config.freeze_encoder or heads_only)
-        learning = self._critic_parameters if see else self._head_parameters
+        """`update` without a CUDA graph, on a batch that is on the device already."""
+        train_encoder = not (self.config.freeze_encoder or critic_only)
+        trained = self._encoder_and_critic_parameters if train_encoder else self._critic_parameters
         images = tuple(self._shift(image) for image in batch.images)
         next_images = tuple(self._shift(image) for image in batch.next_images)
         batch = replace(batch, images=images, next_images=next_images)
@@ -148,15 +156,15 @@ class Agent:
         self.critic_optimizer.zero_grad(set_to_none=True)
         losses, features, values, targets, gripper_losses = [], [], [], [], []
         for part, part_noise in self._parts(batch, noise):
-            with torch.set_grad_enabled(see):
+            with torch.set_grad_enabled(train_encoder):
                 encoded = self.encoder(part.images, self.conv_dtype)
             with torch.no_grad():
                 next_encoded = self.encoder(part.next_images, self.conv_dtype)
             loss, q, target = self.critic_loss(part, encoded, next_encoded, part_noise)
-            share = len(part.action) / len(batch.action)
+            share = len(part) / len(batch)
             losses.append(loss.detach() * share)
             if self.gripper:
-                gripping = gripper_loss(
+                grasp_loss = gripper_loss(
                     self.gripper,
                     self.gripper_target,
                     part,
@@ -166,30 +174,30 @@ class Agent:
                     bc,
                     self.head_dtype,
                 )
-                gripper_losses.append(gripping.detach() * share)
-                loss = loss + gripping
-            (loss * share).backward(inputs=learning)
+                gripper_losses.append(grasp_loss.detach() * share)
+                loss = loss + grasp_loss
+            (loss * share).backward(inputs=trained)
             features.append(encoded.detach())
             values.append(q.detach())
             targets.append(target)
         self.critic_optimizer.step()
 
-        # only the actor's gradients: its loss needs none of the critic's
+        # `inputs`: the actor's loss must not add to the critic's gradients
         self.actor_optimizer.zero_grad(set_to_none=True)
-        actor_loss, action, cloning = self.actor_loss(
+        actor_loss, action, bc_loss = self.actor_loss(
             batch, torch.cat(features), self._noise(noise, sigma), bc
         )
-        if not heads_only:
+        if not critic_only:
             actor_loss.backward(inputs=self._actor_parameters)
             self.actor_optimizer.step()
 
         with torch.no_grad():
-            torch._foreach_lerp_(*self._averaged, self.config.tau)
+            torch._foreach_lerp_(self._target_parameters, self._critic_parameters, self.config.tau)
             q, target = torch.cat(values), torch.cat(targets)
             metrics = {
                 'critic_loss': sum(losses),
                 'actor_loss': actor_loss.detach(),
-                'bc_loss': cloning.detach(),
+                'bc_loss': bc_loss.detach(),
                 'q_mean': q.mean(),
                 'q_max': q.max(),
                 'target_mean': target.mean(),
@@ -199,17 +207,20 @@ class Agent:
             }
             if self.gripper:
                 metrics['gripper_loss'] = sum(gripper_losses)
-            if watch and not heads_only:
+            if detailed and not critic_only:
                 metrics |= {
-                    'critic_gradient_norm': _norm(learning),
-                    'actor_gradient_norm': _norm(self._actor_parameters),
+                    'critic_gradient_norm': _gradient_norm(trained),
+                    'actor_gradient_norm': _gradient_norm(self._actor_parameters),
                     'action_norm': action.norm(dim=1).mean(),
                     'action_saturation': (action.abs() > 0.99).float().mean(),
                 }
         return metrics
 
     def critic_loss(self, batch: Batch, features, next_features, noise):
-        """Squared error of the Qs to the n-step target; the first Q and the target, (B, 1)."""
+        """Returns the squared error of all Qs to the n-step target, the first Q and the target.
+
+        Q and target are (B, 1).
+        """
         dtype = self.head_dtype
         with torch.no_grad():
             next_action = self._noisy(self.actor(next_features, batch.next_state, dtype), noise)
@@ -222,16 +233,17 @@ class Agent:
         return sum(F.mse_loss(q, target) for q in values), values[0], target
 
     def actor_loss(self, batch: Batch, features, noise, bc: float = 0.0):
-        """Minus the smallest Q of the actor's own, smoothed action, plus `bc` times cloning.
+        """Returns the actor's loss, its mean action and the cloning loss.
 
-        Also returns the mean action and the cloning loss: squared error to the actions of
-        humans, over those alone.
+        The loss is minus the smallest Q of the actor's noisy action, plus `bc` times the cloning
+        loss. The cloning loss is the squared error to human actions, averaged over human
+        transitions only.
         """
         mean = self.actor(features, batch.state, self.head_dtype)
         values = self.critic(features, batch.state, self._noisy(mean, noise), self.head_dtype)
         error = (mean - batch.action[:, self._arm]).square().mean(1)
-        cloning = (error * batch.human).sum() / batch.human.sum().clamp(min=1)
-        return bc * cloning - self._smallest(values).mean(), mean.detach(), cloning
+        bc_loss = (error * batch.human).sum() / batch.human.sum().clamp(min=1)
+        return bc * bc_loss - self._smallest(values).mean(), mean.detach(), bc_loss
 
     @staticmethod
     def _smallest(values):
@@ -243,7 +255,7 @@ class Agent:
 
     @staticmethod
     def _noisy(mean, noise):
-        # the paper's truncated normal: clipped noise, and a clamp that lets gradients through
+        # the paper's truncated normal: the clamp changes the value, not the gradient
         action = mean + noise
         return action - action.detach() + action.detach().clamp(-1 + 1e-6, 1 - 1e-6)
 
@@ -251,25 +263,15 @@ class Agent:
         return random_shift(images, self.config.shift, self.generator)
 
     def _parts(self, batch: Batch, noise):
-        """The batch in pieces that fit the caches; on a GPU in one."""
-        count = len(batch.action)
+        """Split a batch into parts of MICRO_BATCH transitions on a CPU; one part on a GPU."""
+        count = len(batch)
         size = MICRO_BATCH if self.device.type == 'cpu' else count
         for begin in range(0, count, size):
             part = slice(begin, begin + size)
-            yield (
-                Batch(
-                    **{
-                        f.name: tuple(image[part] for image in value)
-                        if isinstance(value := getattr(batch, f.name), tuple)
-                        else value[part]
-                        for f in fields(batch)
-                    }
-                ),
-                noise[part],
-            )
+            yield batch.part(part), noise[part]
 
     def modules(self) -> dict[str, torch.nn.Module]:
-        """What a checkpoint holds, by name."""
+        """All networks of a checkpoint, by name."""
         found = {
             'encoder': self.encoder,
             'actor': self.actor,
@@ -278,56 +280,26 @@ class Agent:
         }
         if self.gripper:
             found |= {'gripper': self.gripper, 'gripper_target': self.gripper_target}
-        if self._averaging:
-            found |= {f'acting_{name}': module for name, module in self.acting.items()}
+        if self._has_ema:
+            found |= {f'ema_{name}': module for name, module in self.ema_policy.items()}
         return found
 
     @torch.no_grad()
-    def average(self, tau: float) -> None:
-        """Move the policy that acts by a share `tau` towards the learned one."""
-        if self._averaging:
-            torch._foreach_lerp_(self._acting, self._learned, tau)
+    def update_ema(self, tau: float) -> None:
+        """Move the EMA policy by the fraction `tau` towards the online policy."""
+        if self._has_ema:
+            torch._foreach_lerp_(self._ema_parameters, self._online_parameters, tau)
 
-    def act_as_learned(self) -> None:
-        """After weights were put in from elsewhere: the policy that acts is the one that learns."""
-        for name, module in self.acting.items():
-            module.load_state_dict(self._learning[name].state_dict())
+    def reset_ema(self) -> None:
+        """Copy the online policy into the EMA policy; needed after weights were loaded."""
+        for name, module in self.ema_policy.items():
+            module.load_state_dict(self.online_policy[name].state_dict())
 
     def optimizers(self) -> dict[str, torch.optim.Adam]:
-        """What a checkpoint holds, by name."""
+        """All optimisers of a checkpoint, by name."""
         return {'critic': self.critic_optimizer, 'actor': self.actor_optimizer}
 
 
-def on_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch there; from pinned memory it is copied while the processor goes on."""
-    return batch if device.type == 'cpu' else batch.to(device)
-
-
-def random_shift(images: torch.Tensor, pad: int, generator: torch.Generator) -> torch.Tensor:
-    """Shift each (H, W, C) uint8 image by up to `pad` pixels both ways, edges repeated.
-
-    The published pad-and-crop for whole-pixel shifts, as a gather of pixels without padding.
-    """
-    count, height, width, channels = images.shape
-    device = images.device
-    shifts = torch.randint(-pad, pad + 1, (2, count, 1), generator=generator, device=device)
-    rows = (torch.arange(height, device=device) + shifts[0]).clamp_(0, height - 1)
-    columns = (torch.arange(width, device=device) + shifts[1]).clamp_(0, width - 1)
-    rows += torch.arange(count, device=device)[:, None] * height
-    pixels = (rows[:, :, None] * width + columns[:, None]).flatten()
-    return images.reshape(-1, channels).index_select(0, pixels).view(images.shape)
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether convolutions in bfloat16 are faster here than in float32."""
-    if device.type == 'cuda':
-        return torch.cuda.is_bf16_supported()
-    capability = torch.cpu.get_capabilities()
-    return bool(
-        capability.get('avx512_bf16') or capability.get('amx_bf16') or capability.get('amx_tile')
-    )
-
-
-def _norm(parameters) -> torch.Tensor:
-    """Length of the gradient of all these parameters."""
+def _gradient_norm(parameters) -> torch.Tensor:
+    """L2 norm of the gradient of all these parameters."""
     return torch.stack(torch._foreach_norm([p.grad for p in parameters])).norm()

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from hilserl_core.policy.networks import Gripper
 
-from ..replay.buffer import Batch
+from ..replay.batch import Batch
 from .config import AgentConfig
 
 MARGIN = 0.1  # of Q, by which a human's choice is to lead where it is cloned

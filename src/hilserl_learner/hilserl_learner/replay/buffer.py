@@ -7,7 +7,7 @@ transitions: those with an action, a known reward, their own successor and their
 """
 
 from collections import deque
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,37 +16,10 @@ from hilserl_core.contract.steps import Source, StepRecord, problem
 from hilserl_core.contract.task import TaskSchema
 from so101_node.errors import CellError
 
+from .batch import Batch
 from .slot_set import NONE, Pool
 
 MAX_GAP = 2.5  # control periods between neighbours; more, and the arm was elsewhere
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Transitions: images (B, H, W, 3 * stack) uint8 a camera, the rest (B, ...) float32.
-
-    `reward` is the discounted n-step sum; `discount` what multiplies the value of the next
-    observation: gamma^k, or 0 after a true terminal.
-    """
-
-    images: tuple[torch.Tensor, ...]
-    state: torch.Tensor
-    action: torch.Tensor
-    reward: torch.Tensor
-    discount: torch.Tensor
-    next_images: tuple[torch.Tensor, ...]
-    next_state: torch.Tensor
-    human: torch.Tensor  # bool: a human decided
-
-    def to(self, device) -> 'Batch':
-        """The same on another device."""
-
-        def move(value):
-            if isinstance(value, tuple):
-                return tuple(move(item) for item in value)
-            return value.to(device, non_blocking=True)
-
-        return Batch(**{f.name: move(getattr(self, f.name)) for f in fields(self)})
 
 
 @dataclass
@@ -277,7 +250,7 @@ class Replay:
 
     def gather(self, slots: np.ndarray, into: Batch | None = None) -> Batch:
         """The transitions that start at these valid slots, in the memory of `into` if given."""
-        into = into or self.room(len(slots))
+        into = self.room(len(slots)) if into is None else into
         current, running = slots, np.ones(len(slots), bool)
         reward, discount = into.reward.numpy(), into.discount.numpy()
         reward[:], discount[:] = 0.0, 1.0

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from .buffer import Batch, Replay
+from .batch import Batch
+from .buffer import Replay
 
 
 class Batches:

@@ -32,7 +32,7 @@ from so101_node.errors import CellError
 from ..agent.config import AgentConfig
 from ..agent.drqv2 import Agent
 
-FORMAT = 'hilserl-checkpoint-2'
+FORMAT = 'hilserl-checkpoint-3'
 KEEP = 5  # newest ones
 KEEP_EVERY = 3_000  # updates; the first checkpoint of each such stretch is kept
 JUDGED = 10  # episodes that a success rate needs to be compared with others
@@ -48,7 +48,7 @@ class Snapshot:
     schema: TaskSchema
     config: AgentConfig
     tensors: dict[str, torch.Tensor]
-    acting: dict[str, torch.nn.Module]
+    policy: dict[str, torch.nn.Module]
 
     @classmethod
     def of(cls, agent: Agent) -> 'Snapshot':
@@ -57,7 +57,7 @@ class Snapshot:
             agent.schema,
             agent.config,
             {name: value.to('cpu', copy=True) for name, value in agent_tensors(agent).items()},
-            {name: copy.deepcopy(module).cpu() for name, module in agent.acting.items()},
+            {name: copy.deepcopy(module).cpu() for name, module in agent.ema_policy.items()},
         )
 
 
@@ -102,7 +102,7 @@ class Checkpoints:
             version=state['version'],
             updates=state['updates'],
             env_steps=state['env_steps'],
-            **snapshot.acting,
+            **snapshot.policy,
         )
         files = {AGENT: safetensors.torch.save(snapshot.tensors), POLICY: policy}
         complete = {
@@ -284,7 +284,7 @@ def restore(agent: Agent, checkpoint: Checkpoint) -> str:
                 for index, values in moments[part].items()
             }
             optimizer.load_state_dict({**optimizer.state_dict(), 'state': state})
-        agent.restart()
+        agent.reset_graph()
         return said
     except (KeyError, IndexError, RuntimeError, ValueError) as error:
         raise CellError(

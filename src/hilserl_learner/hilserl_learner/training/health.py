@@ -11,7 +11,8 @@ from hilserl_core.contract.steps import StepRecord
 from hilserl_core.contract.task import TaskSchema
 
 from ..agent.config import AgentConfig
-from ..replay.buffer import Batch, Replay
+from ..replay.batch import Batch
+from ..replay.buffer import Replay
 
 HIGH_LOSS, LONG = 1000.0, 100  # critic loss, updates in a row
 LIVE_STEPS = 100  # of the run, compared with what is learned from

@@ -28,7 +28,7 @@ from .checkpoint_writer import Saver
 from .checkpoints import Checkpoints, restore
 from .episode_summary import Judge
 from .health import LIVE_STEPS, REFERENCE, Health
-from .metrics import WATCH_EVERY, BrokenDown, Curves
+from .metrics import DETAILED_EVERY, BrokenDown, Curves
 from .options import LearnerOptions
 from .relabel import relabel
 from .resume import begin
@@ -54,7 +54,10 @@ class Learner:
         torch.set_num_threads(options.threads)
         self.sigma, config = options.schedule(), options.config()
         options.require_sources()
-        self._warm_up_left, self._critic_alone = options.warm_up(), options.critic_alone()
+        self._pretrain_left, self._critic_warmup = (
+            options.pretrain_count(),
+            options.critic_warmup_count(),
+        )
         self.run = RunDirectory(directory, schema)
         self.recorder = Recorder(self.run.bags, schema, log)
         self.message = ''
@@ -81,13 +84,13 @@ class Learner:
         if begun.checkpoint:
             self.saver.resume(begun.checkpoint)
         if begun.checkpoint or begun.env_steps:
-            self._warm_up_left = 0
+            self._pretrain_left = 0
         self._bc = schedule('bc', self.agent.config.bc, 0.0, 1000.0)
-        self._acting_tau = schedule('acting_tau', self.agent.config.acting_tau, 0.0, 1.0)
+        self._ema_tau = schedule('ema_tau', self.agent.config.ema_tau, 0.0, 1.0)
         self.health = Health(schema, self.agent.config)
         self.curves = Curves(self.run.tensorboard, self.health)
         self._published_updates = -1
-        if not self._warm_up_left:  # else the actor waits for what is learned first
+        if not self._pretrain_left:  # else the actor waits for what is learned first
             self._publish_policy()
         now = time.monotonic()
         self._due = {'publish': now, 'checkpoint': now, 'metrics': now, 'drift': now}
@@ -154,7 +157,7 @@ class Learner:
             return 'FAILED'
         if self._paused:
             return 'PAUSED'
-        return 'TRAINING' if self.pacer.credited or self._warm_up_left else 'WAITING'
+        return 'TRAINING' if self.pacer.credited or self._pretrain_left else 'WAITING'
 
     @property
     def episodes(self) -> int:
@@ -174,11 +177,11 @@ class Learner:
         """Take in, update, publish and save until `close`."""
         os.nice(5)  # this thread (and torch's below it): the control loop comes first
         torch.set_num_threads(self.options.threads)
-        if self._warm_up_left:
-            self._say(f'{self._warm_up_left:,} updates on demonstrations before the first step')
+        if self._pretrain_left:
+            self._say(f'{self._pretrain_left:,} updates on demonstrations before the first step')
         try:
             while not self._stop.is_set():
-                due = not self._paused and (self._warm_up_left > 0 or self.pacer.due())
+                due = not self._paused and (self._pretrain_left > 0 or self.pacer.due())
                 self._take_in(0.0 if due else 0.05)
                 if due:
                     self._update()
@@ -243,18 +246,18 @@ class Learner:
                     batch,
                     self.sigma(self.env_steps),
                     self._bc(self.env_steps),
-                    watch=self.updates % WATCH_EVERY == 0,
-                    heads_only=self.updates < self._critic_alone,
+                    detailed=self.updates % DETAILED_EVERY == 0,
+                    critic_only=self.updates < self._critic_warmup,
                 ),
                 batch,
             )
-            self.agent.average(self._acting_tau(self.env_steps))
+            self.agent.update_ema(self._ema_tau(self.env_steps))
         self.updates += 1
-        if not self._warm_up_left:
+        if not self._pretrain_left:
             self.pacer.updates += 1
             return
-        self._warm_up_left -= 1
-        if not self._warm_up_left:
+        self._pretrain_left -= 1
+        if not self._pretrain_left:
             self._say('demonstrations are learned; the policy may begin')
 
     def _keep_time(self) -> None:
@@ -269,7 +272,7 @@ class Learner:
         if now - self._due['metrics'] >= METRICS_PERIOD:
             self._due['metrics'] = now
             self._look()
-        if not self._warm_up_left and (
+        if not self._pretrain_left and (
             now - self._due['publish'] >= options.publish_period or not self.version
         ):
             self._due['publish'] = now
@@ -320,7 +323,7 @@ class Learner:
                 updates=self.updates,
                 env_steps=self.env_steps,
                 half=True,
-                **agent.acting,
+                **agent.ema_policy,
             ),
             self.version,
             self.updates,

@@ -12,10 +12,11 @@ from torch.utils.tensorboard import SummaryWriter
 
 from so101_node.errors import CellError
 
-from ..replay.buffer import Batch, Replay
+from ..replay.batch import Batch
+from ..replay.buffer import Replay
 from .health import Health, broken_inputs
 
-WATCH_EVERY = 10  # updates between those that also measure gradients and actions
+DETAILED_EVERY = 10  # updates between those with gradient norms and action statistics
 
 
 class BrokenDown(CellError):

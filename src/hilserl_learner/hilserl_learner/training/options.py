@@ -8,12 +8,12 @@ from so101_node.errors import CellError
 
 from ..agent.config import AgentConfig, agent_config
 
-# Updates on demonstrations before the first step of a run: enough for a policy that goes
-# towards what it saw, in seconds rather than minutes.
-PRETRAIN = {'scratch': 0, 'demos': 200, 'pretrained': 0}
-# Updates of the critics alone where a pretrained policy comes without any: new ones would unteach
-# it. A checkpoint brings its own.
-CRITIC_FIRST = 1000
+# Updates on demonstrations before the first step of a run, by start mode: enough for a policy that
+# moves as demonstrated, and a matter of seconds.
+PRETRAIN_UPDATES = {'scratch': 0, 'demos': 200, 'pretrained': 0}
+# Critic-only updates at the start from a policy bundle. A newly initialised critic is uninformative;
+# training the actor on it degrades the pretrained policy. A checkpoint includes its critics.
+CRITIC_WARMUP_UPDATES = 1000
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class LearnerOptions:
     sigma: str = ''
     allow_high_sigma: bool = False
     pretrain_updates: int = -1
-    critic_first: int = -1
+    critic_warmup_updates: int = -1
     update_ratio: float = 1.0
     batch_size: int = 64
     min_steps: int = 200
@@ -57,9 +57,11 @@ class LearnerOptions:
         refuse_high_sigma(self.start, found, self.allow_high_sigma)
         return found
 
-    def warm_up(self) -> int:
+    def pretrain_count(self) -> int:
         """Updates before the run's first step; CellError if there is nothing to make them on."""
-        count = PRETRAIN[self.start] if self.pretrain_updates < 0 else self.pretrain_updates
+        count = (
+            PRETRAIN_UPDATES[self.start] if self.pretrain_updates < 0 else self.pretrain_updates
+        )
         if self.update_ratio == 0.0:
             return 0
         if count and not self.demos:
@@ -69,11 +71,13 @@ class LearnerOptions:
             )
         return count
 
-    def critic_alone(self) -> int:
-        """Updates in which encoder and actor stay as they are."""
-        if self.critic_first >= 0:
-            return self.critic_first
-        return CRITIC_FIRST if self.pretrained and not Path(self.pretrained).is_dir() else 0
+    def critic_warmup_count(self) -> int:
+        """Updates at the start of a run in which only the critics are trained."""
+        if self.critic_warmup_updates >= 0:
+            return self.critic_warmup_updates
+        return (
+            CRITIC_WARMUP_UPDATES if self.pretrained and not Path(self.pretrained).is_dir() else 0
+        )
 
     def require_sources(self) -> None:
         """CellError unless demonstrations and policy are those that `start` asks for."""

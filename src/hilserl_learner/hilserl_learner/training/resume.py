@@ -88,8 +88,10 @@ def begin(
     else:
         if options.pretrained:
             log(adopt_policy(agent, Path(options.pretrained)))
-            if options.critic_alone():
-                log(f'its critics learn alone for {options.critic_alone():,} updates')
+            if options.critic_warmup_count():
+                log(
+                    f'only its critics are trained for the first {options.critic_warmup_count():,} updates'
+                )
         if options.encoder:
             log(adopt_encoder(agent, Path(options.encoder)))
     # policies published after the last checkpoint

@@ -27,7 +27,7 @@ def adopt_policy(agent: Agent, path: Path) -> str:
         agent.modules()[part].load_state_dict(module.state_dict())
     if agent.gripper:
         agent.gripper_target.load_state_dict(agent.gripper.state_dict())
-    agent.act_as_learned()
+    agent.reset_ema()
     return f'started from policy {path}: version {bundle.version}, {bundle.updates:,} updates'
 
 
@@ -45,7 +45,7 @@ def adopt_encoder(agent: Agent, path: Path) -> str:
     if lines:
         raise CellError(f'encoder {path} sees other images; ' + '; '.join(lines))
     agent.encoder.load_state_dict(Policy(bundle).encoder.state_dict())
-    agent.act_as_learned()
+    agent.reset_ema()
     return f'encoder of {path}, frozen: version {bundle.version}, {bundle.updates:,} updates'
 
 

@@ -1,0 +1,52 @@
+"""A batch of transitions, as the replay gathers it and an update reads it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import torch
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Transitions: images (B, H, W, 3 * stack) uint8 a camera, the rest (B, ...) float32.
+
+    `reward` is the discounted n-step sum; `discount` multiplies the value of the next
+    observation: gamma^k, or 0 after a true terminal.
+    """
+
+    images: tuple[torch.Tensor, ...]
+    state: torch.Tensor
+    action: torch.Tensor
+    reward: torch.Tensor
+    discount: torch.Tensor
+    next_images: tuple[torch.Tensor, ...]
+    next_state: torch.Tensor
+    human: torch.Tensor  # bool: a human decided the action
+
+    def __len__(self) -> int:
+        """Number of transitions."""
+        return len(self.action)
+
+    def map(self, function: Callable[..., torch.Tensor], *others: 'Batch') -> 'Batch':
+        """A batch of `function(tensor, *tensors of the others)`, for each tensor."""
+
+        def apply(*values):
+            if isinstance(values[0], tuple):
+                return tuple(map(apply, *values))
+            return function(*values)
+
+        batches = (self, *others)
+        return Batch(
+            **{
+                f.name: apply(*(getattr(batch, f.name) for batch in batches))
+                for f in fields(Batch)
+            }
+        )
+
+    def to(self, device: torch.device) -> 'Batch':
+        """The same on another device; a copy from pinned memory does not block."""
+        return self.map(lambda value: value.to(device, non_blocking=True))
+
+    def part(self, which: slice) -> 'Batch':
+        """Some of its transitions, without a copy."""
+        return self.map(lambda value: value[which])
