@@ -1,6 +1,12 @@
 from setuptools import find_packages, setup
 
 package_name = 'hilserl_tests'
+# What `./cell VERB` and `ros2 run` find: the module of each verb.
+verbs = {
+    'bench': 'hilserl_tests.verb.bench',
+    'lint': 'hilserl_tests.verb.lint',
+    'test': 'hilserl_tests.verb.test',
+}
 
 setup(
     name=package_name,
@@ -17,4 +23,10 @@ setup(
     description='Tests of the whole SO-101 HIL-SERL cell.',
     license='Apache-2.0',
     extras_require={'test': ['pytest']},
+    entry_points={
+        'console_scripts': [
+            *(f'{verb} = so101_node.verb:script' for verb in verbs),
+        ],
+        'so101_verb': [f'{verb} = {module}' for verb, module in verbs.items()],
+    },
 )

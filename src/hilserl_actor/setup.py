@@ -3,6 +3,13 @@ from glob import glob
 from setuptools import find_packages, setup
 
 package_name = 'hilserl_actor'
+# What `./cell VERB` and `ros2 run` find: the module of each verb.
+verbs = {
+    'train': 'hilserl_actor.verb.train',
+    'record': 'hilserl_actor.verb.record',
+    'eval': 'hilserl_actor.verb.eval',
+    'preflight': 'hilserl_actor.verb.preflight',
+}
 
 setup(
     name=package_name,
@@ -25,6 +32,8 @@ setup(
         'console_scripts': [
             'actor = hilserl_actor.entry_points:actor',
             'operator = hilserl_actor.entry_points:operator',
+            *(f'{verb} = so101_node.verb:script' for verb in verbs),
         ],
+        'so101_verb': [f'{verb} = {module}' for verb, module in verbs.items()],
     },
 )

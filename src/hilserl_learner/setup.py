@@ -1,6 +1,14 @@
 from setuptools import find_packages, setup
 
 package_name = 'hilserl_learner'
+# What `./cell VERB` and `ros2 run` find: the module of each verb.
+verbs = {
+    'checkpoints': 'hilserl_learner.verb.checkpoints',
+    'import': 'hilserl_learner.verb.import_bags',
+    'import-policy': 'hilserl_learner.verb.import_policy',
+    'label': 'hilserl_learner.verb.label',
+    'report': 'hilserl_learner.verb.report',
+}
 
 setup(
     name=package_name,
@@ -20,6 +28,8 @@ setup(
     entry_points={
         'console_scripts': [
             'learner = hilserl_learner.entry_points:learner',
+            *(f'{verb} = so101_node.verb:script' for verb in verbs),
         ],
+        'so101_verb': [f'{verb} = {module}' for verb, module in verbs.items()],
     },
 )

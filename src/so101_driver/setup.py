@@ -1,6 +1,10 @@
 from setuptools import find_packages, setup
 
 package_name = 'so101_driver'
+# What `./cell VERB` and `ros2 run` find: the module of each verb.
+verbs = {
+    'calibrate': 'so101_driver.verb.calibrate',
+}
 
 setup(
     name=package_name,
@@ -21,7 +25,8 @@ setup(
         'console_scripts': [
             'driver = so101_driver.entry_points:driver',
             'camera = so101_driver.entry_points:camera',
-            'calibrate = so101_driver.calibrate:main',
+            *(f'{verb} = so101_node.verb:script' for verb in verbs),
         ],
+        'so101_verb': [f'{verb} = {module}' for verb, module in verbs.items()],
     },
 )

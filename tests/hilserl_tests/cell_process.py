@@ -18,7 +18,7 @@ _started: list['CellProcess'] = []  # in the domains that are open
 
 
 class CellProcess:
-    """`python -m hilserl_actor.supervise ...` with its output kept, line by line.
+    """`./cell ...` with its output kept, line by line.
 
     It ends with its domain at the latest: a test that fails leaves nobody behind.
 
@@ -29,7 +29,7 @@ class CellProcess:
         self.started = time.monotonic()
         self._keys, keys = pty.openpty() if terminal else (None, subprocess.DEVNULL)
         self.process = subprocess.Popen(
-            [sys.executable, '-m', 'hilserl_actor.bringup.supervisor', *words],
+            [sys.executable, '-m', 'so101_node.verb', *words],
             env=environment,
             stdin=keys,
             stdout=subprocess.PIPE,

@@ -26,7 +26,7 @@ class Terminal:
     def __init__(self, words, environment):
         self._master, slave = pty.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, '-m', 'hilserl_actor.bringup.supervisor', *words],
+            [sys.executable, '-m', 'so101_node.verb', *words],
             env=environment,
             stdin=slave,
             stdout=slave,

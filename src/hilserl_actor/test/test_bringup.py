@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from hilserl_actor.bringup import arguments
+from hilserl_actor.bringup.command import argument_texts
 from hilserl_actor.bringup.plan import make_plan
-from hilserl_actor.bringup.supervisor import argument_texts, main
 from hilserl_actor.evaluation.report import FORMAT, write
 from so101_node.errors import CellError
+from so101_node.verb import run
 
 REAL = ['sim:=false', 'follower_port:=/dev/f', 'follower_calibration:=/f.json']
 
@@ -55,7 +56,7 @@ def test_a_mistake_is_one_sentence(word, sentence):
 
 
 def test_a_mistake_ends_the_command_with_1_and_starts_nothing(capsys):
-    assert main(['train', 'foo:=1']) == 1
+    assert run(['train', 'foo:=1']) == 1
     captured = capsys.readouterr()
     assert captured.err.startswith('cell train: train has no argument foo')
     assert captured.out == ''

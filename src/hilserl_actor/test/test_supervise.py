@@ -1,7 +1,6 @@
 """The supervisor with real processes: who ends takes the others along, in time, and says so."""
 
 import signal
-import subprocess
 import sys
 import time
 
@@ -119,13 +118,3 @@ def test_parameters_reach_the_command_line_as_yaml_whatever_is_in_them():
         '-p',
         'c:=1.0',
     ]
-
-
-def test_help_lists_every_command():
-    out = subprocess.run(
-        [sys.executable, '-m', 'hilserl_actor.bringup.supervisor', '--help'],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert all(word in out for word in ('train', 'record', 'eval'))

@@ -221,7 +221,7 @@ def test_the_list_shows_what_there_is_and_touches_nothing(schema, tmp_path):
         save(checkpoints, agent, updates, success=updates / 400, judged=20, episodes=7)
     (directory / '100' / 'state.json').write_text('{')
     (directory / '.new-400').mkdir()  # a running learner's
-    command = [sys.executable, '-m', 'hilserl_learner.verb.checkpoints', 'lift', '--runs-dir']
+    command = [sys.executable, '-m', 'so101_node.verb', 'checkpoints', 'lift', '--runs-dir']
     shown = subprocess.run(
         [*command, str(tmp_path)], capture_output=True, text=True, timeout=60
     ).stdout

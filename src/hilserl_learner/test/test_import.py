@@ -20,10 +20,10 @@ from hilserl_core.contract.tasks import make_task
 from hilserl_learner.importing.importer import import_bag
 from hilserl_learner.replay.buffer import Replay
 from hilserl_learner.training.fill_replay import load_demonstrations
-from hilserl_learner.verb import import_bags, label
 from so101_description.kinematics import Kinematics
 from so101_description.model import model_hash
 from so101_node.errors import CellError
+from so101_node.verb import run
 
 ZSTD = CompressionFormat.ZSTD
 
@@ -212,8 +212,8 @@ def test_labels_by_time_fall_on_the_episode_under_way_and_end_it(recording, task
     raw_cell.write(tmp_path / 'bag', recording, drop=('rewards',))
     before = content_hash(tmp_path / 'bag')
     first = 2.5 + 1.2
-    assert label.main([str(tmp_path / 'bag'), 'success', '--at', str(first)]) == 0
-    assert label.main([str(tmp_path / 'bag'), 'failure']) == 0
+    assert run(['label', str(tmp_path / 'bag'), 'success', '--at', str(first)]) == 0
+    assert run(['label', str(tmp_path / 'bag'), 'failure']) == 0
     assert len(read_labels(tmp_path / 'bag')) == 2 and content_hash(tmp_path / 'bag') == before
     import_bag(tmp_path / 'bag', task, tmp_path / 'out')
     one, two = episodes(tmp_path / 'out')
@@ -225,9 +225,9 @@ def test_labels_by_time_fall_on_the_episode_under_way_and_end_it(recording, task
 
 def test_labels_of_other_data_are_refused(recording, task, tmp_path, capsys):
     raw_cell.write(tmp_path / 'bag', recording)
-    assert label.main([str(tmp_path / 'bag'), 'success', '--at', '1000']) == 1
+    assert run(['label', str(tmp_path / 'bag'), 'success', '--at', '1000']) == 1
     assert 'is not within bag' in capsys.readouterr().err
-    label.main([str(tmp_path / 'bag'), 'success'])
+    run(['label', str(tmp_path / 'bag'), 'success'])
     file = sidecar(tmp_path / 'bag')
     data = json.loads(file.read_text())
     file.write_text(json.dumps(data | {'sha256': '0'}))
@@ -387,10 +387,10 @@ def test_a_recorded_step_bag_is_taken_as_it_is(task, tmp_path):
 
 
 def test_the_command_prints_a_table_and_leaves_json(raw, tmp_path, capsys):
-    assert import_bags.main([str(raw), '--task', 'grasp_lift', '--out', str(tmp_path)]) == 0
+    assert run(['import', str(raw), '--task', 'grasp_lift', '--out', str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert 'saturated share' in printed and json.loads(printed.splitlines()[-1])['steps'] == 40
     data = json.loads((tmp_path / 'bag.import.json').read_text())
     assert data['labels'] == {'success': 2} and data['rate_hz'] == 10.0
-    assert import_bags.main([str(tmp_path / 'no'), '--task', 'reach']) == 1
+    assert run(['import', str(tmp_path / 'no'), '--task', 'reach']) == 1
     assert 'there is no bag' in capsys.readouterr().err

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from hilserl_core.policy.bundle import Policy
-from hilserl_learner.verb.import_policy import KEYS, convert, read_weights
+from hilserl_learner.importing.policy_snapshot import KEYS, convert, read_weights
 from so101_node.errors import CellError
 
 FEATURES = 32 * 25 * 25  # 64x64 pixels, strides 2, 1, 1, 1
@@ -80,7 +80,9 @@ def test_the_command_writes_a_bundle_once(published, tmp_path):
     command = [
         sys.executable,
         '-m',
-        'hilserl_learner.verb.import_policy',
+        'so101_node.verb',
+        'import',
+        '--policy',
         str(tmp_path / 'weights.pt'),
         '--out',
         str(tmp_path / 'policy.safetensors'),

@@ -3,7 +3,6 @@
 from dataclasses import asdict, replace
 import json
 import re
-import sys
 
 import pytest
 from test_learner import episode
@@ -18,6 +17,7 @@ from hilserl_learner.training.options import LearnerOptions
 from hilserl_learner.training.run_directory import RunDirectory
 from published import run_results
 from published.from_ros_run import result_of_run
+from so101_node import verb
 from so101_node.errors import CellError
 
 START = 1_800_000_000_000_000_000  # ns
@@ -101,10 +101,9 @@ def test_only_what_the_policy_did_alone_is_its_success(run):
     assert [row.human_steps for row in rows] == [3] * 3 + [0] * 7
 
 
-def test_the_page_needs_nothing_beside_it_and_shows_what_there_is(run, monkeypatch, capsys):
-    monkeypatch.setattr(sys, 'argv', ['report', 'lift', '--runs-dir', str(run.parent)])
-    assert page.main() == 0
-    text = (run / page.PAGE).read_text()
+def test_the_page_needs_nothing_beside_it_and_shows_what_there_is(run, capsys):
+    assert verb.run(['report', 'lift', '--runs-dir', str(run.parent)]) == 0
+    text = (run / 'report.html').read_text()
     assert text.count('<svg') == 5 and text.count('data:image/png;base64,') == 2
     assert not re.search(r'(src|href)="(?!data:|#)', text)
     for expected in (
@@ -128,9 +127,8 @@ def test_a_figure_that_cannot_be_drawn_leaves_a_sentence_in_a_page_that_is_whole
 
     monkeypatch.setattr(page.pictures, 'losses', broken)
     monkeypatch.setattr(page.pictures, 'strip', broken)
-    monkeypatch.setattr(sys, 'argv', ['report', str(run)])
-    assert page.main() == 0
-    text = (run / page.PAGE).read_text()
+    assert verb.run(['report', str(run)]) == 0
+    text = (run / 'report.html').read_text()
     assert text.count('<svg') == 4 and text.count('ValueError: no font') == 3
     assert 'ValueError: no font' in capsys.readouterr().err
 
@@ -141,9 +139,8 @@ def test_a_run_that_has_just_begun_has_a_page_too(schema, tmp_path):
     assert 'there is none' in page.page(read_run(directory.path))
 
 
-def test_what_is_no_run_is_one_sentence(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sys, 'argv', ['report', str(tmp_path)])
-    assert page.main() == 1
+def test_what_is_no_run_is_one_sentence(tmp_path, capsys):
+    assert verb.run(['report', str(tmp_path)]) == 1
     assert 'is no run' in capsys.readouterr().err
 
 

@@ -1,6 +1,5 @@
-"""`./cell calibrate follower|leader`: a guided calibration in the terminal, with live bars."""
+"""A guided calibration in the terminal, with live bars."""
 
-import argparse
 import select
 import sys
 
@@ -116,33 +115,3 @@ def check(bus: Bus, path: str, console: Console) -> bool:
         else 'servos and file differ: the driver will write the file into the servos'
     )
     return agree
-
-
-def main() -> None:
-    """Command line; exit code 1 with a sentence where something is wrong."""
-    parser = argparse.ArgumentParser(prog='./cell calibrate', description=__doc__)
-    parser.add_argument('arm', choices=('follower', 'leader'))
-    parser.add_argument('--port', required=True, help='serial port (/dev/serial/by-id/...)')
-    parser.add_argument('--file', required=True, help="calibration file, LeRobot's format")
-    parser.add_argument(
-        '--check',
-        action='store_true',
-        help='only compare the file with the servos; writes nothing',
-    )
-    options = parser.parse_args()
-    try:
-        bus = Bus(options.port, IDS, answer_timeout=0.01)
-        try:
-            if options.check:
-                sys.exit(not check(bus, options.file, Console()))
-            calibrate(options.arm, bus, options.file, Console())
-        finally:
-            bus.close()
-    except CellError as error:
-        sys.exit(f'calibrate: {error}')
-    except KeyboardInterrupt:
-        sys.exit('calibrate: stopped; no file was written')
-
-
-if __name__ == '__main__':
-    main()

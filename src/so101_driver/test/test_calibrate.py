@@ -14,7 +14,7 @@ import pytest
 from so101_driver.calibration import load_calibration
 from so101_sim import calibration_path
 
-COMMAND = [sys.executable, '-m', 'so101_driver.calibrate']
+COMMAND = [sys.executable, '-m', 'so101_node.verb', 'calibrate']
 REACH = (1100, 1000, 1000, 1000, 1500, 600)  # ticks to each side of the middle
 
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from .protection import (
     CURRENT_UNIT,
-    OVERCURRENT_ERROR,
     OVERLOAD_ERROR,
     OVERLOAD_TORQUE,
     PROTECTION_CURRENT,

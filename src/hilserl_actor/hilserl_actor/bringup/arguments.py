@@ -5,13 +5,7 @@ from dataclasses import dataclass
 from hilserl_core.contract.tasks import FRAME_SIZE, RATE, TASKS
 from so101_node.errors import CellError
 
-SUMMARIES = {
-    'train': 'train a policy: it drives, a human takes over, a learner improves it from both',
-    'record': 'record demonstrations: the human drives every episode',
-    'eval': 'measure a policy: deterministic, the leader ignored',
-    'preflight': 'check that the cell is ready; no arm moves',
-}
-COMMANDS = tuple(SUMMARIES)
+COMMANDS = ('train', 'record', 'eval', 'preflight')
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
-"""The cell as processes, where there is no `ros2 launch`: `python -m hilserl_actor.supervise`.
+"""The cell as processes, where there is no `ros2 launch`.
 
 Starts what `bringup` says, passes Ctrl-C on, and ends everything when one part ends, unless that
 part may be started again. Nodes write straight to this terminal; nothing goes through a shell.
 """
 
-import argparse
 import json
 import os
 from pathlib import Path
@@ -17,49 +16,10 @@ from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 
 from so101_node.errors import CellError
 
-from . import arguments
-from .plan import NodeSpec, Plan, make_plan
+from .plan import NodeSpec, Plan
 from .restart_policy import Restarts
 
 GRACE = 4.5  # s from the first signal to SIGKILL
-
-
-def main(argv=None) -> int:
-    """Run one command to its end; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog='./cell',
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description='Start the cell. Arguments are the same as those of ros2 launch.',
-    )
-    commands = parser.add_subparsers(dest='command', required=True)
-    for name in arguments.COMMANDS:
-        command = commands.add_parser(
-            name,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            help=arguments.SUMMARIES[name],
-            description=arguments.SUMMARIES[name],
-            epilog=argument_texts(name),
-        )
-        command.add_argument('arguments', nargs='*', metavar='name:=value')
-    options = parser.parse_args(argv)
-    try:
-        values = arguments.parse(options.command, options.arguments)
-        plan = make_plan(options.command, values)
-        return Supervisor(plan).run()
-    except CellError as error:
-        print(f'cell {options.command}: {error}', file=sys.stderr)
-        return 1
-
-
-def argument_texts(command: str) -> str:
-    """Return the list of arguments that --help prints."""
-    lines = ['arguments:']
-    for argument in arguments.arguments(command):
-        choices = f' ({"|".join(argument.choices)})' if argument.choices else ''
-        lines.append(
-            f'  {argument.name}:={argument.default}{choices}\n      {argument.description}'
-        )
-    return '\n'.join(lines)
 
 
 def command_line(spec: NodeSpec, namespace: str) -> list[str]:
@@ -192,7 +152,3 @@ def _ending(child: subprocess.Popen) -> str:
 def _last_words(path: Path) -> str:
     lines = path.read_text(encoding='utf-8', errors='replace').splitlines()
     return '\n'.join(lines[-5:])
-
-
-if __name__ == '__main__':
-    sys.exit(main())

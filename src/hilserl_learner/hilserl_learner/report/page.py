@@ -1,19 +1,15 @@
-"""`./cell report RUN`: what came of a run, as one page that needs nothing beside it."""
+"""What came of a run, as one page that needs nothing beside it."""
 
-import argparse
 from html import escape
 from importlib.metadata import version
-from pathlib import Path
 import platform
 import sys
 
 from hilserl_core.contract.steps import Outcome
-from so101_node.errors import CellError
 
 from . import figures as pictures
-from .run_record import RunRecord, Strip, read_run
+from .run_record import RunRecord, Strip
 
-PAGE = 'report.html'
 PACKAGES = ('torch', 'numpy', 'mujoco', 'rosbags')
 STYLE = """body{font:15px/1.5 sans-serif;max-width:52em;margin:2em auto;padding:0 1em;color:#222}
 h1{margin-bottom:0}h2{margin-top:1.8em;border-bottom:1px solid #ccc}table{border-collapse:collapse}
@@ -120,27 +116,3 @@ def _table(rows: dict) -> str:
         )
         + '</table>'
     )
-
-
-def main() -> int:
-    """Write the page into the run's directory."""
-    parser = argparse.ArgumentParser(prog='cell report', description=__doc__)
-    parser.add_argument('run', help='name of the run, or its directory')
-    parser.add_argument('--runs-dir', default='runs', help='where runs live')
-    parser.add_argument('--out', type=Path, help=f'file to write (default: RUN/{PAGE})')
-    options = parser.parse_args()
-    try:
-        path = Path(options.runs_dir) / options.run
-        run = read_run(path if path.is_dir() else Path(options.run))
-        out = options.out or run.path / PAGE
-        out.write_text(page(run), encoding='utf-8')
-    except (CellError, OSError) as error:
-        print(f'cell report: {error}', file=sys.stderr)
-        return 1
-    count = len(run.evaluations)
-    print(f'{out}: {len(run.episodes):,} episodes, {count} evaluation{"s" * (count != 1)}')
-    return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -1,18 +1,37 @@
-"""`./cell checkpoints RUN`: a run's checkpoints with steps and success. Changes nothing."""
+"""List a run's checkpoints with steps and success. Changes nothing."""
 
-import argparse
 from datetime import datetime
 from pathlib import Path
-import sys
 
-from rich.console import Console
-from rich.table import Table
-
-from ..training.checkpoints import BEST, JUDGED, LATEST, Checkpoints
+from so101_node.errors import CellError
 
 
-def listing(directory: Path) -> Table:
-    """One row a checkpoint, oldest first."""
+def add_arguments(parser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('run', help='name of the run, or its directory')
+    parser.add_argument('--runs-dir', default='runs', help='where runs live')
+
+
+def main(options) -> None:
+    """Print the table."""
+    from rich.console import Console
+
+    for run in (Path(options.runs_dir) / options.run, Path(options.run)):
+        if (run / 'checkpoints').is_dir():
+            Console().print(listing(run / 'checkpoints'))
+            return
+    raise CellError(
+        f'there is no run {options.run} in {options.runs_dir}, nor a directory of that name '
+        'with checkpoints'
+    )
+
+
+def listing(directory: Path):
+    """One row a checkpoint, oldest first, as a rich Table."""
+    from rich.table import Table
+
+    from ..training.checkpoints import BEST, JUDGED, LATEST, Checkpoints
+
     checkpoints = Checkpoints(directory)
     links = {
         link: (directory / link).resolve().name
@@ -45,25 +64,3 @@ def listing(directory: Path) -> Table:
         f'best needs {JUDGED} of them'
     )
     return table
-
-
-def main() -> int:
-    """Print the table; 1 if there is no such run."""
-    parser = argparse.ArgumentParser(prog='cell checkpoints', description=__doc__)
-    parser.add_argument('run', help='name of the run, or its directory')
-    parser.add_argument('--runs-dir', default='runs', help='where runs live')
-    options = parser.parse_args()
-    for run in (Path(options.runs_dir) / options.run, Path(options.run)):
-        if (run / 'checkpoints').is_dir():
-            Console().print(listing(run / 'checkpoints'))
-            return 0
-    print(
-        f'cell checkpoints: there is no run {options.run} in {options.runs_dir}, nor a '
-        'directory of that name with checkpoints',
-        file=sys.stderr,
-    )
-    return 1
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -1,27 +1,23 @@
-"""`./cell import BAG... --task TASK [--out DIR]`: recordings become demonstrations of steps."""
+"""Turn recordings (ros2 bag record) into demonstrations, for demos:=DIR.
 
-import argparse
+`./cell import --policy FILE --out BUNDLE` imports the weights of a policy instead.
+"""
+
 import json
 from pathlib import Path
 import sys
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import Progress
-
-from hilserl_core.bags.episode_bag import find_bags
-from hilserl_core.contract.task import TaskSchema
-from hilserl_core.contract.tasks import TASKS, make_task
-from so101_description.model import model_hash
 from so101_node.errors import CellError
 
-from ..importing.importer import import_bag
-from ..importing.recording import image_size
-from ..importing.repair import recorded_task
+if TYPE_CHECKING:
+    from hilserl_core.contract.task import TaskSchema
 
 
-def main(argv=None) -> int:
-    """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog='./cell import', description=__doc__)
+def add_arguments(parser) -> None:
+    """Declare the arguments."""
+    from hilserl_core.contract.tasks import TASKS
+
     parser.add_argument(
         'bags',
         type=Path,
@@ -42,16 +38,19 @@ def main(argv=None) -> int:
         default='refuse',
         help='what to do with episodes of which nobody said how they came out',
     )
-    options = parser.parse_args(argv)
+
+
+def main(options) -> int:
+    """Import every bag; 1 if one of them was refused."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from ..importing.importer import import_bag
+
     console = Console()
     failed = 0
     out = (options.out or Path(f'{options.task}-demos')).absolute()
-    try:
-        bags = [bag for given in options.bags for bag in bags_in(given.absolute())]
-    except CellError as error:
-        print(f'cell import: {error}', file=sys.stderr)
-        return 1
-    for bag in bags:
+    for bag in [bag for given in options.bags for bag in bags_in(given.absolute())]:
         try:
             with Progress(console=console, transient=True) as bar:
                 work = bar.add_task(bag.name)
@@ -62,7 +61,7 @@ def main(argv=None) -> int:
                     options.unlabelled,
                     lambda done, total: bar.update(work, completed=done, total=total),
                 )
-        except CellError as error:
+        except CellError as error:  # one bag's fault is no reason to leave out the others
             print(f'cell import: {error}', file=sys.stderr)
             failed += 1
             continue
@@ -74,6 +73,8 @@ def main(argv=None) -> int:
 
 def bags_in(directory: Path) -> list[Path]:
     """The recordings that a person means; CellError if there are none."""
+    from hilserl_core.bags.episode_bag import find_bags
+
     bags = find_bags(directory)
     if not bags:
         raise CellError(
@@ -83,8 +84,14 @@ def bags_in(directory: Path) -> list[Path]:
     return bags
 
 
-def task_for(bag: Path, task: str) -> TaskSchema:
+def task_for(bag: Path, task: str) -> 'TaskSchema':
     """The task for the size of a bag's images; CellError if the bag's steps are of another."""
+    from hilserl_core.contract.tasks import make_task
+    from so101_description.model import model_hash
+
+    from ..importing.recording import image_size
+    from ..importing.repair import recorded_task
+
     recorded = recorded_task(bag)
     camera = make_task(task, model_hash()).cameras[0].name
     size = image_size(bag, camera)
@@ -93,7 +100,3 @@ def task_for(bag: Path, task: str) -> TaskSchema:
     if size is None:
         raise CellError(f'bag {bag} has neither steps nor images of {camera}')
     return make_task(task, model_hash(), *size)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

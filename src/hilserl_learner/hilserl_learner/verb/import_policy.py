@@ -1,166 +1,55 @@
-"""A DrQ-v2 snapshot's weights as a policy bundle of this suite. Weights only, never an object.
+"""Turn a DrQ-v2 snapshot into a policy bundle: ./cell import --policy FILE.
 
-The published snapshot pickles whole objects, which is not read here: save its state dicts first,
-`torch.save({"encoder": agent.encoder.state_dict(), "actor": agent.actor.state_dict()}, FILE)`.
-Two things differ between the networks: features are flattened channels first there, and the
-state beside them is unknown there, so that its weights begin at zero.
+The snapshot is a state dict (.pt) or a .safetensors file; pickled objects are refused.
 """
 
-import argparse
-from collections.abc import Mapping
 from pathlib import Path
-import pickle
-import sys
 
-from safetensors import SafetensorError
-import safetensors.torch
-import torch
-
-from hilserl_core.contract.task import TaskSchema
-from hilserl_core.contract.tasks import FRAME_SIZE, TASKS, make_task
-from hilserl_core.policy.bundle import pack
-from hilserl_core.policy.network_config import NetworkConfig
-from hilserl_core.policy.networks import Actor, Encoder
-from so101_description.model import model_hash
 from so101_node.errors import CellError
 
-# theirs -> ours
-KEYS = {
-    **{
-        f'encoder.convnet.{i}.{kind}': f'encoder.cameras.0.{i}.{kind}'
-        for i in (0, 2, 4, 6)
-        for kind in ('weight', 'bias')
-    },
-    **{
-        f'actor.trunk.{i}.{kind}': f'actor.trunk.image.{i}.{kind}'
-        for i in (0, 1)
-        for kind in ('weight', 'bias')
-    },
-    **{
-        f'actor.policy.{i}.{kind}': f'actor.policy.{i}.{kind}'
-        for i in (0, 2, 4)
-        for kind in ('weight', 'bias')
-    },
-}
-TRUNK, FIRST = 'actor.trunk.0.weight', 'actor.policy.0.weight'
 
+def add_arguments(parser) -> None:
+    """Declare the arguments."""
+    from hilserl_core.contract.tasks import FRAME_SIZE, TASKS
 
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors by name from a safetensors file or a state dict; CellError if it is neither."""
-    try:
-        if path.suffix == '.safetensors':
-            return safetensors.torch.load_file(path)
-        data = torch.load(path, map_location='cpu', weights_only=True)
-    except (OSError, RuntimeError, EOFError, SafetensorError) as error:
-        raise CellError(f'{path} cannot be read: {error}') from error
-    except pickle.UnpicklingError as error:
-        raise CellError(
-            f'{path} holds pickled objects, which can run any code and are not loaded; save '
-            'the state dicts of its encoder and actor, and give that file'
-        ) from error
-    return dict(_flat(data))
-
-
-def _flat(data, prefix=''):
-    if isinstance(data, torch.Tensor):
-        yield prefix, data
-    elif isinstance(data, Mapping):
-        for name, value in data.items():
-            yield from _flat(value, f'{prefix}.{name}' if prefix else str(name))
-
-
-def convert(theirs: dict[str, torch.Tensor], schema: TaskSchema) -> tuple[bytes, list[str]]:
-    """A bundle of version 0 and a line on each tensor. CellError lists all that do not fit."""
-    missing = [name for name in KEYS if name not in theirs]
-    if missing:
-        raise CellError(
-            f'{len(missing)} of {len(KEYS)} tensors are missing: {", ".join(missing)}; the file '
-            f'has {", ".join(sorted(theirs)) or "none"}'
-        )
-    first, states = theirs['encoder.convnet.0.weight'], len(schema.state_names)
-    network = NetworkConfig(
-        frame_stack=first.shape[1] // 3,
-        channels=first.shape[0],
-        strides=(2, 1, 1, 1),
-        bottleneck=theirs[TRUNK].shape[0],
-        hidden=theirs[FIRST].shape[0],
-        critic_layer_norm=False,
-    )
-    encoder = Encoder(schema, network)
-    actor = Actor(encoder.size, schema, network)
-    ours = {
-        f'{part}.{name}': value
-        for part, module in (('encoder', encoder), ('actor', actor))
-        for name, value in module.state_dict().items()
-    }
-    wrong, lines = [], []
-    for name, target in KEYS.items():
-        value, expected = theirs[name], tuple(ours[target].shape)
-        note = ''
-        if name == FIRST:
-            value = torch.cat([value, value.new_zeros(len(value), states)], 1)
-            note = f', {states} state columns at zero'
-        if tuple(value.shape) != expected:
-            wrong.append(f'{name} is {tuple(theirs[name].shape)}, {target} is {expected}')
-            continue
-        if name == TRUNK:
-            value, note = _channels_last(value, network.channels, schema), ', channels last'
-        with torch.no_grad():
-            ours[target].copy_(value)
-        lines.append(f'{name} -> {target} {expected}{note}')
-    if wrong:
-        raise CellError('shapes do not fit the task (theirs, then ours): ' + '; '.join(wrong))
-    lines += [f'{name}: not in a policy, left out' for name in sorted(set(theirs) - set(KEYS))]
-    return pack(schema, network, encoder, actor, 0, 0, 0), lines
-
-
-def _channels_last(weight: torch.Tensor, channels: int, schema: TaskSchema) -> torch.Tensor:
-    (camera,) = schema.cameras
-    height, width = camera.out_height, camera.out_width
-    for stride in (2, 1, 1, 1):
-        height, width = (height - 3) // stride + 1, (width - 3) // stride + 1
-    return weight.view(-1, channels, height, width).permute(0, 2, 3, 1).flatten(1)
-
-
-def main() -> int:
-    """Convert one file; 1 with a sentence if it does not fit."""
-    parser = argparse.ArgumentParser(prog='cell import --policy', description=__doc__)
     parser.add_argument('file', type=Path, help='state dict (.pt) or .safetensors')
     parser.add_argument('--out', type=Path, required=True, help='bundle to write')
     parser.add_argument('--task', choices=tuple(TASKS), default='grasp_lift')
     parser.add_argument('--image-width', type=int, default=160, help='of the camera, pixels')
-    parser.add_argument('--image-height', type=int, default=120)
+    parser.add_argument('--image-height', type=int, default=120, help='of the camera, pixels')
     parser.add_argument(
         '--frame-size',
         type=int,
         default=FRAME_SIZE,
         help='of the frames that the policy sees, pixels',
     )
-    options = parser.parse_args()
+
+
+def main(options) -> None:
+    """Convert one file."""
+    from hilserl_core.contract.tasks import make_task
+    from so101_description.model import model_hash
+
+    from ..importing.policy_snapshot import KEYS, convert, read_weights
+
+    schema = make_task(
+        options.task,
+        model_hash(),
+        options.image_width,
+        options.image_height,
+        frame_size=options.frame_size,
+    )
     try:
-        schema = make_task(
-            options.task,
-            model_hash(),
-            options.image_width,
-            options.image_height,
-            frame_size=options.frame_size,
-        )
         data, lines = convert(read_weights(options.file), schema)
+    except CellError as error:
+        raise CellError(f'{options.file}: {error}') from error
+    try:
         with open(options.out, 'xb') as file:
             file.write(data)
-    except CellError as error:
-        print(f'cell import: {options.file}: {error}', file=sys.stderr)
-        return 1
     except OSError as error:
-        print(f'cell import: {options.out} cannot be written: {error}', file=sys.stderr)
-        return 1
+        raise CellError(f'{options.out} cannot be written: {error}') from error
     print('\n'.join(lines))
     print(
         f'{len(KEYS)} tensors matched; start with ./cell train algorithm:=drqv2 '
         f'pretrained:={options.out}'
     )
-    return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -1,0 +1,129 @@
+"""Run the tests: all, the fast ones, one package, one file or one test.
+
+./cell test                          every test of every package, one package at a time
+./cell test PACKAGE ...              every test of these packages
+./cell test PATH[::NAME] ...         these files or tests, with pytest alone
+./cell test --fast                   what needs no ROS graph and does not last seconds
+"""
+
+import os
+from pathlib import Path
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+from so101_node.errors import CellError
+
+from ..source_tree import source_root
+
+FAST = 'not graph and not slow'
+
+
+def add_arguments(parser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('what', nargs='*', help='packages, or PATH[::NAME]')
+    parser.add_argument(
+        '--fast', action='store_true', help='no graph, nothing slow; two at a time'
+    )
+    parser.add_argument(
+        '--coverage', action='store_true', help='print which lines ran, those of the nodes too'
+    )
+
+
+def main(options) -> int:
+    """Run the tests; the last line says how many passed, failed and were skipped."""
+    root = source_root()
+    paths = [word for word in options.what if _is_path(word)]
+    packages = [word for word in options.what if word not in paths]
+    if paths and packages:
+        raise CellError(f'{packages[0]} is neither a file nor a package beside {paths[0]}')
+    results = root / 'build' / 'test_results'
+    shutil.rmtree(results, ignore_errors=True)
+    results.mkdir(parents=True)
+    coverage = _Coverage(root) if options.coverage else None
+    if paths or options.fast:
+        code = _pytest(
+            root, options, paths or _test_directories(root, packages), coverage, results
+        )
+    else:
+        code = _colcon(root, packages, coverage)
+        for file in root.glob('build/*/pytest.xml'):
+            shutil.copy(file, results / f'{file.parent.name}.xml')
+        for file in root.glob('build/*/test_results/**/*.xml'):
+            shutil.copy(file, results / f'{file.parent.name}-{file.name}')
+    if coverage:
+        coverage.report()
+    passed, failed, skipped = _count(results)
+    print(f'{passed} passed, {failed} failed, {skipped} skipped')
+    return 1 if code or failed or not passed else 0
+
+
+def _is_path(word: str) -> bool:
+    return Path(word.partition('::')[0]).suffix == '.py' or os.sep in word
+
+
+def _test_directories(root: Path, packages: list[str]) -> list[str]:
+    found = {
+        package.parent.name if package.parent.name != 'tests' else 'hilserl_tests': package.parent
+        for package in [*root.glob('src/*/package.xml'), root / 'tests' / 'package.xml']
+    }
+    for name in packages:
+        if name not in found:
+            raise CellError(
+                f'there is no package {name}; the packages: {", ".join(sorted(found))}'
+            )
+    directories = [found[name] / 'test' for name in packages or sorted(found)]
+    return [str(directory) for directory in directories if directory.is_dir()]
+
+
+def _pytest(root, options, paths, coverage, results) -> int:
+    words = ['-m', 'pytest', '-q', f'--junit-xml={results / "pytest.xml"}', *paths]
+    if options.fast:
+        words += ['-n', '2', '--dist', 'worksteal', '-m', FAST]
+    if not options.fast:
+        words += ['-rs']
+    return subprocess.call([sys.executable, *(coverage.words if coverage else ()), *words])
+
+
+def _colcon(root: Path, packages: list[str], coverage) -> int:
+    _test_directories(root, packages)  # a wrong name is one sentence
+    for old in (*root.glob('build/*/pytest.xml'), *root.glob('build/*/test_results')):
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
+    words = [shutil.which('colcon'), 'test']
+    # One package at a time: tests of timing share two cores with nothing else.
+    words += ['--executor', 'sequential', '--event-handlers', 'console_direct+']
+    words += ['--return-code-on-test-failure']
+    words += ['--packages-select', *packages] if packages else []
+    return subprocess.call(
+        [sys.executable, *(coverage.words if coverage else ()), *words], cwd=root
+    )
+
+
+def _count(results: Path) -> tuple[int, int, int]:
+    """Passed, failed and skipped of all result files."""
+    tests = failed = skipped = 0
+    for file in results.glob('*.xml'):
+        for suite in ElementTree.parse(file).getroot().iter('testsuite'):
+            tests += int(suite.get('tests', 0))
+            failed += int(suite.get('failures', 0)) + int(suite.get('errors', 0))
+            skipped += int(suite.get('skipped', 0))
+    return tests - failed - skipped, failed, skipped
+
+
+class _Coverage:
+    """Coverage of every Python process that the tests start."""
+
+    def __init__(self, root: Path):
+        self._data = root / 'build' / 'coverage'
+        shutil.rmtree(self._data, ignore_errors=True)
+        self._data.mkdir(parents=True)
+        os.environ['COVERAGE_FILE'] = str(self._data / 'data')  # wherever a process works
+        self._config = f'--rcfile={root / "pyproject.toml"}'
+        self.words = ['-m', 'coverage', 'run', self._config]
+
+    def report(self) -> None:
+        """Print the table."""
+        coverage = [sys.executable, '-m', 'coverage']
+        subprocess.run([*coverage, 'combine', '--quiet', self._config], check=False)
+        subprocess.run([*coverage, 'report', self._config], check=False)

@@ -1,0 +1,114 @@
+"""Every verb of `./cell`: found, described, quick to list, one sentence for a mistake."""
+
+import os
+from pathlib import Path
+import subprocess
+import sys
+
+from ament_index_python.packages import get_package_prefix
+import pytest
+
+from hilserl_tests.source_tree import source_root
+from so101_node import verb
+
+VERBS = {
+    'hilserl_actor': {'train', 'record', 'eval', 'preflight'},
+    'hilserl_learner': {'checkpoints', 'import', 'import-policy', 'label', 'report'},
+    'so101_driver': {'calibrate'},
+    'hilserl_tests': {'bench', 'lint', 'test'},
+}
+# words that get past the parser and then fail
+MISTAKES = {
+    **dict.fromkeys(VERBS['hilserl_actor'], ['nonsense:=1']),
+    'bench': ['nonsense'],
+    'calibrate': ['leader', '--port', '/dev/nowhere', '--file', 'x.json'],
+    'checkpoints': ['nonsense'],
+    'import': ['nonsense', '--task', 'reach'],
+    'import-policy': ['nonsense', '--out', 'x'],
+    'label': ['nonsense', 'success'],
+    'report': ['nonsense'],
+    'test': ['nonsense'],
+}
+NAMES = sorted(name for names in VERBS.values() for name in names)
+
+
+def test_the_installed_packages_have_these_verbs_and_no_other():
+    assert sorted(verb.verbs()) == NAMES
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_help_names_every_argument(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        verb.run([name, '--help'])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    actions = verb.parser_of(name)._actions
+    for action in actions:
+        for word in action.option_strings or [str(action.metavar or action.dest)]:
+            assert word in text or action.choices
+        for choice in action.choices or ():
+            assert choice in text
+    assert verb.load(name).__doc__.splitlines()[0] in text
+
+
+@pytest.mark.parametrize('name', sorted(MISTAKES))
+def test_a_mistake_is_one_sentence_and_exit_code_1(name, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert verb.run([name, *MISTAKES[name]]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f'cell {name}: ') and captured.err.count('\n') == 1
+    assert captured.out == ''
+
+
+@pytest.mark.parametrize('package', sorted(VERBS))
+def test_ros2_run_finds_the_verbs(package):
+    scripts = Path(get_package_prefix(package)) / 'lib' / package
+    for name in VERBS[package]:
+        ended = subprocess.run(
+            [scripts / name, '--help'], capture_output=True, text=True, timeout=30
+        )
+        assert ended.returncode == 0 and ended.stdout.startswith(f'usage: cell {name}')
+
+
+def test_listing_the_verbs_imports_nothing_slow():
+    code = (
+        'import sys; from so101_node import verb; assert len(verb.overview().splitlines()) > 5; '
+        'print(*sys.modules)'
+    )
+    modules = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, timeout=30, check=True
+    ).stdout.split()
+    assert not {'torch', 'mujoco', 'rclpy', 'numpy', 'rich', 'rosbags', 'cv2'} & set(modules)
+
+
+def test_with_a_distribution_sourced_ros2_launch_starts_the_cell_and_help_stays_here(tmp_path):
+    ros2 = tmp_path / 'ros2'
+    ros2.write_text('#!/bin/sh\necho ros2 "$@"\n')
+    ros2.chmod(0o755)
+    environment = {
+        **os.environ,
+        'ROS_DISTRO': 'kilted',
+        'PATH': f'{tmp_path}{os.pathsep}{os.environ["PATH"]}',
+    }
+
+    def output(*words):
+        return subprocess.run(
+            [sys.executable, '-m', 'so101_node.verb', *words],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        ).stdout
+
+    for name in VERBS['hilserl_actor']:
+        launched = output(name, 'seed:=3')
+        assert launched == f'ros2 launch hilserl_actor {name}.launch.py seed:=3\n'
+    assert output('train', '--help').startswith('usage: cell train')
+
+
+def test_the_script_names_the_verbs_and_refuses_an_unknown_one():
+    cell = source_root() / 'cell'
+    shown = subprocess.run([cell, '--help'], capture_output=True, text=True, timeout=60)
+    assert shown.returncode == 0
+    assert all(f'./cell {name} ' in shown.stdout for name in [*NAMES, 'setup', 'shell'])
