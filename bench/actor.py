@@ -1,6 +1,7 @@
 """The control loop with the learner at full load: its beat, its delays, its hand-overs."""
 
 import argparse
+import itertools
 import json
 import os
 import tempfile
@@ -86,7 +87,7 @@ def distributions(heard: Watcher, rate: float) -> dict[str, np.ndarray]:
         'observation to observation': np.array(
             [
                 (seconds(b.header.stamp) - seconds(a.header.stamp)) * 1e3
-                for a, b in zip(steps, steps[1:])
+                for a, b in itertools.pairwise(steps)
                 if a.episode_id == b.episode_id and b.index == a.index + 1
             ]
         ),

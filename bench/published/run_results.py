@@ -42,8 +42,10 @@ ALGORITHM = (
 def config_hash(
     schema: TaskSchema, options: LearnerOptions, demos: int, agent: AgentConfig | None = None
 ) -> str:
-    """Twelve hex digits of all that decides how a run learns. demos: episodes; agent: what a
-    checkpoint says, where defaults may have changed since."""
+    """Twelve hex digits of all that decides how a run learns.
+
+    demos: episodes; agent: what a checkpoint says, where defaults may have changed since.
+    """
     data = {name: getattr(options, name) for name in ALGORITHM}
     data |= {
         'task': schema.hash,

@@ -25,7 +25,8 @@ setup(
     zip_safe=True,
     maintainer='SO-101 HIL-SERL maintainers',
     maintainer_email='maintainers@example.com',
-    description='The control loop of the SO-101 HIL-SERL cell: modes, episodes, intervention, bring-up.',
+    description='The control loop of the SO-101 HIL-SERL cell: modes, episodes, intervention, '
+    'bring-up.',
     license='Apache-2.0',
     extras_require={'test': ['pytest']},
     entry_points={

@@ -14,7 +14,8 @@ setup(
     zip_safe=True,
     maintainer='SO-101 HIL-SERL maintainers',
     maintainer_email='maintainers@example.com',
-    description='What every node of the suite stands on: start and end, parameters, names, QoS, errors.',
+    description='What every node of the suite builds on: start and end, parameters, names, QoS, '
+    'errors.',
     license='Apache-2.0',
     extras_require={'test': ['pytest']},
 )

@@ -1,4 +1,4 @@
-"""The figures in the documentation are those that were measured, its messages those of the code."""
+"""The documentation has the figures that were measured and the messages of the code."""
 
 import ast
 from pathlib import Path

@@ -80,7 +80,7 @@ class Bench:
         self.processes: dict[str, subprocess.Popen] = {}
         self.killed: list[tuple[str, float, float]] = []
         self.log = directory / 'log.txt'
-        self._log = open(self.log, 'w', encoding='utf-8')
+        self._log = open(self.log, 'w', encoding='utf-8')  # noqa: SIM115  closed by close()
 
         self._spares = {name: self._prepare(name) for name in NODES}
 

@@ -1,4 +1,4 @@
-"""The learner of a running cell is killed, and later finds no room on the disk: the cell goes on."""
+"""The learner of a running cell is killed, or finds no room on the disk: the cell goes on."""
 
 import os
 from pathlib import Path

@@ -5,6 +5,7 @@ and actions that are not executed reach nothing; a shifted successor, which the 
 forgives, is found by comparing what is learned from with what happened.
 """
 
+import itertools
 import json
 
 import numpy as np
@@ -40,7 +41,7 @@ def test_what_is_learned_from_is_what_happened(directory):
     follows = {}  # state -> what was executed from it, what came of it
     for bag in open_bags(bags):
         steps = list(bag.steps())
-        for step, after in zip(steps, steps[1:]):
+        for step, after in itertools.pairwise(steps):
             follows[step.state.tobytes()] = step, after
     replay = Replay(SCHEMA, 20_000, n_step=N_STEP, discount=DISCOUNT)
     load_run(bags, replay, lambda sentence: None)
@@ -71,7 +72,7 @@ def test_the_arm_goes_where_its_actions_say(directory):
     actions, ways = [], []
     for bag in open_bags(directory / 'run' / 'bags'):
         steps = list(bag.steps())
-        for step, after in zip(steps, steps[1:]):
+        for step, after in itertools.pairwise(steps):
             assert np.array_equal(after.state[before], step.action)
         for step, later in zip(steps, steps[2:]):  # it starts late, and goes on after
             if step.state[tool[2]] > FLOOR:

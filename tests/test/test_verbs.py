@@ -19,7 +19,7 @@ VERBS = {
 }
 # words that get past the parser and then fail
 MISTAKES = {
-    **dict.fromkeys(VERBS['hilserl_actor'], ['nonsense:=1']),
+    **{name: ['nonsense:=1'] for name in VERBS['hilserl_actor']},
     'bench': ['nonsense'],
     'calibrate': ['leader', '--port', '/dev/nowhere', '--file', 'x.json'],
     'checkpoints': ['nonsense'],

@@ -1,0 +1,1 @@
+"""The control loop, its nodes, and what starts the cell."""

@@ -1,5 +1,7 @@
 """Keys out of bytes, and the hand that they move."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
@@ -19,7 +21,7 @@ START = Kinematics().solve((0.25, 0.0, 0.1), np.pi / 2, 0.0, 0.5, REST).q
 def test_keys_come_whole_however_their_bytes_are_cut(cuts):
     cuts = [0, *sorted(cuts), len(TYPED)]
     keyboard = Keyboard()
-    assert [key for a, b in zip(cuts, cuts[1:]) for key in keyboard.feed(TYPED[a:b])] == KEYS
+    assert [key for a, b in itertools.pairwise(cuts) for key in keyboard.feed(TYPED[a:b])] == KEYS
 
 
 def test_an_escape_swallows_no_emergency_stop():

@@ -1,0 +1,1 @@
+"""The learner: agent, replay, training, imports, reports."""

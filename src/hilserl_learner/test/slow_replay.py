@@ -62,7 +62,7 @@ def transitions(alive, stack, n_step, discount, max_gap):
         if not starts(step) or frames(step, first) is None:
             continue
         total, factor, mask, at = 0.0, 1.0, 1.0, step
-        for k in range(n_step):
+        for _k in range(n_step):
             total += factor * at.reward
             factor *= discount
             ended, mask = at.terminated or at.truncated, 0.0 if at.terminated else 1.0

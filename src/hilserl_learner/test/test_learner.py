@@ -430,7 +430,10 @@ def test_a_full_disk_ends_learning_with_its_reason_and_the_checkpoint_before(sch
         cell.feed(*episode(schema, 'a', 20))
         cell.wait(lambda: cell.learner.updates > 3)
         name = cell.learner.save()
-        with pytest.raises(OSError), open(disk / 'filler', 'wb', buffering=0) as file:
+        with (
+            pytest.raises(OSError, match='No space'),
+            open(disk / 'filler', 'wb', buffering=0) as file,
+        ):
             while file.write(bytes(4096)):
                 pass
         cell.feed(*episode(schema, 'b', 20))

@@ -220,7 +220,7 @@ def test_out_of_order_and_double_steps_are_refused_and_counted(schema, tmp_path)
     steps = [record(schema, i, last=i == 9) for i in range(10)]
     write_steps(tmp_path / 'a', schema, [*steps[:4], steps[2], steps[3], *steps[4:]])
     write_steps(tmp_path / 'b', schema, steps)  # the same episode once more
-    replay, loaded, _ = load(tmp_path, schema)
+    replay, _loaded, _ = load(tmp_path, schema)
     assert len(replay) == 9 and replay.rejected == 2 + 10
     assert 'its episode already has it, or has ended' in replay.last_rejection
 

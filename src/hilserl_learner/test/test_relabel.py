@@ -1,4 +1,4 @@
-"""A finished episode gets another outcome while the run goes on, and demonstrations get a choice."""
+"""A finished episode gets another outcome while the run goes on."""
 
 from dataclasses import replace
 

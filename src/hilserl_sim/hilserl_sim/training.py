@@ -1,4 +1,4 @@
-"""A whole training run in simulated time: demonstrations, learning with interventions, evaluations.
+"""A training run in simulated time: demonstrations, learning with interventions, evaluations.
 
 Robot time counts what a robot would need for it: steps, resets and the operator's delays, without
 the demonstrations (they are counted apart) and without evaluations.

@@ -26,7 +26,7 @@ def test_table_is_consistent():
 
 def test_table_cannot_be_changed_by_accident():
     for table in (LOWER, UPPER, REST):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match='read-only'):
             table[0] = 0.0
 
 

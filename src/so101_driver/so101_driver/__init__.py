@@ -1,0 +1,1 @@
+"""The arms on their servo buses, and the wrist camera."""

@@ -38,9 +38,12 @@ REST_TOLERANCE = 0.1  # rad
 
 
 class Arm:
-    """The arm `name`. `publish(stamp_ns, position, velocity, load)` gets arrays (6,): rad, rad/s,
+    """The arm `name`.
+
+    `publish(stamp_ns, position, velocity, load)` gets arrays (6,): rad, rad/s,
     share of full drive, and the time of the oldest of them; `taken(stamp_ns, target)` the command
-    that moves the arm from now on, within its limits; `log(text)` gets what to tell."""
+    that moves the arm from now on, within its limits; `log(text)` gets what to tell.
+    """
 
     def __init__(
         self,
@@ -72,8 +75,11 @@ class Arm:
 
     # --- for other threads -------------------------------------------------------------------
     def command(self, names, positions, stamp_ns: int) -> None:
-        """Take a joint target by name (rad), made at `stamp_ns`; CellError, and no motion, if it
-        is not one, is not of now, or the arm is in no state to follow it."""
+        """Take a joint target by name (rad), made at `stamp_ns`.
+
+        CellError, and no motion, if it is not one, is not of now, or the arm is in no state to
+        follow it.
+        """
         try:
             target, age = pack(names, positions), (time.time_ns() - stamp_ns) * 1e-9
             if age > self.limits.command_timeout:
@@ -156,6 +162,7 @@ class Arm:
 
     def _cycle_until_closing(self) -> None:
         due, behind, goals = time.monotonic(), False, None
+        unsent_from = self.goal.position  # before `goals` were prepared
         while True:
             if goals is not None and (self._closing.is_set() or not self._requests.empty()):
                 self.goal.position, goals = unsent_from, None
@@ -240,8 +247,11 @@ class Arm:
 
     # --- requests ----------------------------------------------------------------------------
     def _set_torque(self, on: bool, held=UNKNOWN) -> list[str]:
-        """Each servo for itself. Going on starts from where the arm is, or from the goals (6,)
-        that its servos `held` already, so that nothing jumps and no grip is lost."""
+        """Each servo for itself.
+
+        Going on starts from where the arm is, or from the goals (6,) that its servos `held`
+        already, so that nothing jumps and no grip is lost.
+        """
         self._restore = False
         if on and not self.torque_on:
             try:

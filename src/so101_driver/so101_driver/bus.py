@@ -233,8 +233,10 @@ class Bus:
 
     # --- all servos --------------------------------------------------------------------------
     def begin_read(self, address: int, length: int, before: bytes = b'') -> None:
-        """Ask all servos for a block; `finish_read` takes the answers. `before` is a packet that
-        needs no answer and goes out first, in the same write."""
+        """Ask all servos for a block; `finish_read` takes the answers.
+
+        `before` is a packet that needs no answer and goes out first, in the same write.
+        """
         key = address, length
         if key not in self._sync_reads:
             self._sync_reads[key] = self._made(

@@ -42,7 +42,7 @@ class Faults:
                 fresh |= 1 << i
         if joint == GRIPPER:
             self.grip_overloaded = bool(
-                fresh & OVERLOAD or self.grip_overloaded and self.shown(joint, now) & OVERLOAD
+                fresh & OVERLOAD or (self.grip_overloaded and self.shown(joint, now) & OVERLOAD)
             )
             fresh &= ~OVERLOAD
         fresh &= ~self.latched[joint]

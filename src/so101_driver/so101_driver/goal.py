@@ -101,8 +101,10 @@ class Goal:
         return limit if speed is None else min(speed, limit)
 
     def _rest_target(self) -> np.ndarray:
-        """The shoulder lifts first: all at once, a low arm is pushed against the table. The
-        gripper stays as it is."""
+        """The shoulder lifts first: all at once, a low arm is pushed against the table.
+
+        The gripper stays as it is.
+        """
         target = self.limits.rest.copy()
         target[GRIPPER] = self.position[GRIPPER]
         if abs(target[LIFT] - self.position[LIFT]) > 0.5 * self._lift:

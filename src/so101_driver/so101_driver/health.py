@@ -21,8 +21,10 @@ class Health:
         self._sagging = [False] * len(JOINTS)
 
     def update(self, lowest, voltage, temperature) -> list[str]:
-        """Take the lowest voltage since the last call and that of now (V) and degrees Celsius,
-        each (6,); a text for each joint, '' if it is well."""
+        """Return a text for each joint, '' if it is well.
+
+        Arrays (6,): the lowest voltage since the last call, that of now (V), degrees Celsius.
+        """
         texts = []
         for i in range(len(JOINTS)):
             self._supply[i] = max(self._supply[i], voltage[i])

@@ -14,8 +14,11 @@ SILENCE = 1.0  # s; ten ticks of the control loop
 
 
 class LeaderTorque:
-    """Watches over the started leader `arm`; times in s of one monotonic clock, one thread, which
-    waits where the arm lets it wait. An arm found holding was left so by an actor of before."""
+    """Watches over the started leader `arm`.
+
+    Times in s of one monotonic clock; one thread, which waits where the arm lets it wait. An arm
+    found holding was left so by an actor of before.
+    """
 
     def __init__(self, arm: Arm, log, now: float):
         self._arm, self._log = arm, log
@@ -31,7 +34,7 @@ class LeaderTorque:
         if self._stiff and not before and self._arm.servos.faults.sentence():
             for line in self._arm.clear_faults():
                 self._log(f'{self._arm.name}: {line}')
-        if self._problems or self._stiff != before or self._arm.torque_on and not self._stiff:
+        if self._problems or self._stiff != before or (self._arm.torque_on and not self._stiff):
             self._switch(self._stiff, mode)
 
     def check(self, now: float) -> None:

@@ -17,6 +17,7 @@ from .faults import Faults
 
 TORQUE_TRIES = 2  # a servo with an overload may refuse once
 IDS = tuple(SERVO_IDS[name] for name in JOINTS)
+ALL = range(len(IDS))  # servos by their place in IDS
 
 
 class Servos:
@@ -80,7 +81,10 @@ class Servos:
         self.bus.begin_read(servo.BLOCK, servo.BLOCK_LENGTH, before)
 
     def finish_read(self) -> bool:
-        """Take the answers; servos that did not answer keep their last values. Any at all?"""
+        """Take the answers; servos that did not answer keep their last values.
+
+        Returns whether any answered.
+        """
         answers, (at, stamp) = self.bus.finish_read(), self._asked
         self._telemetry = self._measured = None
         for i, number in enumerate(IDS):
@@ -120,7 +124,7 @@ class Servos:
                 ticks[i] = servo.from_sign_magnitude(table[2] | table[3] << 8, servo.POSITION_SIGN)
         return self.calibration.to_rad(ticks)
 
-    def torque(self, on: bool, joints=range(len(IDS))) -> list[str]:
+    def torque(self, on: bool, joints=ALL) -> list[str]:
         """Switch servos, each for itself; a line for each that did not obey."""
         problems = []
         for i in joints:

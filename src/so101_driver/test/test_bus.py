@@ -1,6 +1,7 @@
 """The bus against bytes written by hand on a real pty (no emulator: an independent reading)."""
 
 import contextlib
+import itertools
 import os
 import select
 import threading
@@ -193,7 +194,7 @@ def test_a_packet_is_found_behind_any_noise_however_it_is_chopped(noise, data, c
         noise = noise.replace(b'\xff', b'\xfe')
     stream, found, rest = noise + status(4, data, 1), [], b''
     edges = sorted({0, len(stream), *(min(cut, len(stream)) for cut in cuts)})
-    for start, end in zip(edges, edges[1:]):
+    for start, end in itertools.pairwise(edges):
         packets, rest, _ = parse_status_packets(rest + stream[start:end], 15)
         found += packets
     assert (4, 1, data) in found

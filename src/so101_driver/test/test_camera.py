@@ -1,5 +1,6 @@
 """The camera on a real video file (the device's place), core and node."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -52,7 +53,7 @@ def test_frames_are_rgb_stamped_and_go_on_when_the_file_ends(video):
     camera.open()
     run_for(camera, lambda: len(frames) > 25)
     stamps = [stamp for stamp, _ in frames]
-    assert all(b > a for a, b in zip(stamps, stamps[1:]))
+    assert all(b > a for a, b in itertools.pairwise(stamps))
     image = frames[-1][1]
     assert image.shape == (48, 64, 3) and image.dtype == np.uint8
     assert np.allclose(image.reshape(-1, 3).mean(axis=0), (254, 0, 0), atol=4)

@@ -29,7 +29,7 @@ def test_sign_magnitude_words(value, bit, word):
 
 
 def test_a_homing_offset_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match='2048'):
         to_sign_magnitude(2048, 11)
 
 

@@ -6,6 +6,7 @@ own thread; the main thread waits for SIGINT, SIGTERM, a fatal error or the deat
 once, with the executor still spinning, and the process exits with 0, or 1 after an error.
 """
 
+import contextlib
 from dataclasses import dataclass
 from functools import cached_property
 import os
@@ -187,10 +188,8 @@ def urgent() -> None:
     As root, or with `rtprio` in /etc/security/limits.conf; else the threads stay ordinary.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
-    try:
+    with contextlib.suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
-    except PermissionError:
-        pass
 
 
 def not_urgent() -> None:

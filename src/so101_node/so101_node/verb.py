@@ -25,6 +25,7 @@ class Parser(argparse.ArgumentParser):
     """Says in one sentence what is wrong with the arguments."""
 
     def error(self, message: str) -> NoReturn:
+        """End with the usage exit code."""
         self.exit(USAGE, f'{self.prog}: {message}; {self.prog} --help shows the arguments\n')
 
 

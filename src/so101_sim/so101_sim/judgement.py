@@ -59,7 +59,7 @@ def operator_for(task: str, world: str) -> OperatorConfig:
 class Operator:
     """A stand-in human in one of ROLES; call `act` every PERIOD."""
 
-    def __init__(self, role: str, seed: int, config: OperatorConfig = OperatorConfig()):
+    def __init__(self, role: str, seed: int, config: OperatorConfig = OperatorConfig()):  # noqa: B008
         self.role, self.config = role, config
         self.placed = False  # set by whoever presses 'place', when it worked
         self._rng = np.random.default_rng(seed)

@@ -1,5 +1,7 @@
-"""Whether a part of the cell that died is started again: one rule, for `./cell` and the launch
-files. A part that ends in order, or cannot even start, is not: its reason is for the person.
+"""Whether a part of the cell that died is started again.
+
+One rule, for `./cell` and the launch files. A part that ends in order, or cannot even start, is
+not: its reason is for the person.
 """
 
 import time

@@ -75,7 +75,9 @@ def _from(one: Planned) -> str:
 
 
 def _planned(results: Path, policy: Path, seed: int, episodes: int, again: bool) -> Planned:
-    """The same policy, seed and number of episodes go on where they stopped; a complete
+    """Return the evaluation to run or to continue.
+
+    The same policy, seed and number of episodes go on where they stopped; a complete
     evaluation is returned as such, or with `again` repeated under a new number.
     """
     label = policy.parent.name if policy.name == POLICY else policy.stem

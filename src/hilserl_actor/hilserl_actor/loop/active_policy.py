@@ -20,7 +20,7 @@ class PolicySeat:
         return self.policy.sha256 if self.policy else ''
 
     def offer(self, policy: Policy, published: int) -> None:
-        """Hand over a loaded policy. published: ns of the ROS clock, 0: before there was a loop."""
+        """Hand over a loaded policy. published: ns of the ROS clock; 0: before the loop began."""
         self._offered.append((policy, published))
 
     def change(self, now: int) -> None:

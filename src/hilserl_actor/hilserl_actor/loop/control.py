@@ -135,8 +135,11 @@ class ControlLoop:
             return refusal
 
     def look(self, now: int, images, leader) -> None:
-        """Begin what takes time of the tick that is about to come; now: ns; leader: (6,) rad or
-        None. It may still get other images, of which it then makes what it needs."""
+        """Begin what takes time of the tick that is about to come.
+
+        now: ns; leader: (6,) rad or None. The tick may still get other images, of which it then
+        makes what it needs.
+        """
         self.seat.change(now)
         self._guided = None
         if self.machine.mode in (Mode.POLICY, Mode.EVAL) and self.policy is not None:

@@ -1,6 +1,7 @@
 """The way to an episode's start: up, over, down, at a limited joint speed, and its arrival."""
 
 from dataclasses import dataclass
+import itertools
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def plan(schema: TaskSchema, position, tool, solve, rng: np.random.Generator) ->
         waypoints.append(waypoint)
     step = SPEED / schema.rate
     targets = []
-    for a, b in zip(waypoints, waypoints[1:]):
+    for a, b in itertools.pairwise(waypoints):
         count = max(1, int(np.ceil(np.abs(b - a).max() / step)))
         targets += [a + (b - a) * (i + 1) / count for i in range(count)]
     if len(targets) / schema.rate > TIMEOUT - 1.0:

@@ -83,8 +83,10 @@ class ServiceKinematics:
         return [JointState() if p is None else joint_state(self._node, p) for p in positions]
 
     def ask_tool(self, position):
-        """Ask where the tool is; returns the function that waits for the answer: tool position
-        (3,) m in base_link, and the hash of the service's model."""
+        """Ask where the tool is; returns the function that waits for the answer.
+
+        The answer: tool position (3,) m in base_link, and the hash of the service's model.
+        """
         (joints,) = self._states(position)
         answer = self._ask(names.GET_TOOL_POSE, GetToolPose.Request(joints=joints))
 

@@ -1,5 +1,7 @@
-"""What has to be in order before the arm may move: each check is '' or one line that says how
-to mend it. Runs in IDLE at each start, and alone by `./cell preflight`.
+"""What has to be in order before the arm may move.
+
+Each check is '' or one line that says how to mend it. Runs in IDLE at each start, and
+alone by `./cell preflight`.
 """
 
 from dataclasses import dataclass

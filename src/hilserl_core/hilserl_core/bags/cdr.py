@@ -25,7 +25,7 @@ TASK_TYPE = 'so101_interfaces/msg/Task'
 
 @cache
 def typestore():
-    """rosbags' types of ROS 2 with the suite's own from the installed definitions."""
+    """Types of ROS 2 as rosbags has them, with the suite's own from the installed definitions."""
     try:
         share = Path(get_package_share_directory('so101_interfaces'))
     except PackageNotFoundError as error:
@@ -85,8 +85,9 @@ def step_to_cdr(step: StepRecord) -> memoryview:
 
 
 def step_from_cdr(data) -> StepRecord:
-    """The record of a Step's serialised bytes; CellError if they are none, or an image is not
-    whole or rgb8.
+    """The record of a Step's serialised bytes.
+
+    CellError if they are none, or an image is not whole or rgb8.
 
     Field by field, in the order of Step.msg: rosbags' own reader takes three times as long, and
     a run's steps are all read when it starts. Images are views of `data`.

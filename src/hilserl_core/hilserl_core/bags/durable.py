@@ -14,7 +14,7 @@ def sync(path: Path) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a file beside, sync it and rename it: at any moment the old or the new one is there."""
+    """Write a file beside, sync it and rename it: the old or the new one is always there."""
     beside = path.with_name(f'{path.name}.new')
     beside.write_text(text, encoding='utf-8')
     sync(beside)

@@ -113,7 +113,7 @@ def apply(labels: list[Label], steps: list[StepRecord]) -> list[StepRecord]:
         kept = [step for step in steps if step.stamp <= within[0].time]
         if len(kept) < len(steps):
             after = steps[len(kept)]
-            steps = kept + [as_final(after)]
+            steps = [*kept, as_final(after)]
         return labelled(steps, within[0].outcome)
     everywhere = [label for label in labels if label.time is None]
     return labelled(steps, everywhere[-1].outcome) if everywhere else steps

@@ -141,7 +141,7 @@ def _unpack(item: tuple[int, bytes] | Exception) -> memoryview:
         data = memoryview(ZstdDecompressor().decompress(data, size))
     elif compression:
         raise ValueError(f'its chunks are compressed by {compression}, not by zstd')
-    if len(data) != size or crc and crc32(data) != crc:
+    if len(data) != size or (crc and crc32(data) != crc):
         raise ValueError("a chunk's content is not what was written")
     return data
 

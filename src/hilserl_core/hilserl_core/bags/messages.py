@@ -34,14 +34,14 @@ def step_to_message(step: StepRecord) -> Step:
     )
     message.header.stamp = to_time(step.stamp)
     message.header.frame_id = BASE_FRAME
-    for name, stamp, pixels in zip(step.cameras, step.image_stamps, step.images):
-        height, width, channels = pixels.shape
+    for name, stamp, frame in zip(step.cameras, step.image_stamps, step.images):
+        height, width, channels = frame.shape
         image = Image(
             height=height,
             width=width,
             encoding='rgb8',
             step=channels * width,
-            data=array('B', pixels.tobytes()),
+            data=array('B', frame.tobytes()),
         )
         image.header.stamp = to_time(stamp)
         image.header.frame_id = name

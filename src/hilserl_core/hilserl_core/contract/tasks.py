@@ -1,4 +1,4 @@
-"""The named tasks. A task is a function of the arm's model, the camera's image size and the rate."""
+"""The named tasks: functions of the arm's model, the camera's image size and the rate."""
 
 from math import pi
 

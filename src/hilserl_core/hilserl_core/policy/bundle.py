@@ -160,7 +160,7 @@ class Policy:
         self._history.extend(previous._history)
 
     def look(self, images: list[np.ndarray]) -> None:
-        """Encode images that `act` is about to be given, the same arrays: it has less to do then."""
+        """Encode images that `act` is about to be given, the same arrays: it is faster then."""
         self._seen = images, self._encode([*self._history, images][-self.network.frame_stack :])
 
     def _encode(self, frames: list[list[np.ndarray]]) -> torch.Tensor:

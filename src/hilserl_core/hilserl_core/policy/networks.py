@@ -71,6 +71,7 @@ class Trunk(nn.Module):
         self.register_buffer('scale', torch.tensor(schema.state_scale), persistent=False)
 
     def forward(self, features, state):
+        """Return (B, bottleneck + states)."""
         linear, norm, tanh = self.image
         with torch.autocast(
             features.device.type, dtype=torch.bfloat16, enabled=features.dtype == torch.bfloat16
@@ -94,6 +95,7 @@ class Actor(nn.Module):
         self.apply(orthogonal_init)
 
     def forward(self, features, state, dtype=torch.float32):
+        """Return the mean action (B, actions) in [-1, 1]."""
         return torch.tanh(self.policy(self.trunk(features, state), dtype))
 
 
@@ -110,6 +112,7 @@ class Critic(nn.Module):
         self.apply(orthogonal_init)
 
     def forward(self, features, state, action, dtype=torch.float32):
+        """Return each critic's Q (B, 1) of an action."""
         x = torch.cat([self.trunk(features, state), action], 1)
         return [self.get_submodule(name)(x, dtype) for name in self._names]
 
@@ -124,6 +127,7 @@ class Gripper(nn.Module):
         self.apply(orthogonal_init)
 
     def forward(self, features, state, dtype=torch.float32):
+        """Return a value for each gripper choice."""
         return self.q(self.trunk(features, state), dtype)
 
 
@@ -143,6 +147,7 @@ class Mlp(nn.Sequential):
         super().__init__(*layers, nn.Linear(hidden, outputs))
 
     def forward(self, x, dtype=torch.float32):
+        """Compute in `dtype`, the last layer in float32."""
         *hidden, last = self
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
             for layer in hidden:

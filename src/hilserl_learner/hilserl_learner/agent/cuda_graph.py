@@ -63,7 +63,7 @@ class GraphedUpdate:
 
 
 def cuda_graph(body: Callable[[], torch.Tensor], generator: torch.Generator) -> Callable:
-    """Capture `body`, which draws from `generator`, on the GPU. The capture does not execute it."""
+    """Capture `body`, which draws from `generator`, on the GPU; capturing does not execute it."""
     graph = torch.cuda.CUDAGraph()
     graph.register_generator_state(generator)
     # thread_local: the prefetch and checkpoint threads use the GPU during the capture

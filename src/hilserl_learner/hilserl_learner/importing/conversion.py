@@ -6,6 +6,7 @@ does not explain the motion, from the follower's own joints.
 """
 
 from dataclasses import dataclass, replace
+import itertools
 
 import numpy as np
 
@@ -212,7 +213,7 @@ def _command(recording, tick) -> np.ndarray | None:
 def _between(poses, positions, kinematics) -> tuple[np.ndarray, np.ndarray]:
     """Actions from each pose to the next; NaN where one of them is not known."""
     unclipped = np.full((len(poses), 4), np.nan)
-    for i, (here, there) in enumerate(zip(poses, poses[1:])):
+    for i, (here, there) in enumerate(itertools.pairwise(poses)):
         if here is not None and there is not None:
             unclipped[i] = kinematics.action_between(there, here).unclipped
     references = [p if r is None else r for r, p in zip(poses, positions)]

@@ -123,8 +123,8 @@ def _wanted(steps: list[StepRecord], unlabelled: str, report: Report) -> bool:
         return False
     raise CellError(
         f'bag {report.bag}: nobody said how episode {last.episode_id} came out, and silence is '
-        'not failure; label it (./cell label), or leave it out: unlabelled:=exclude at launch, --unlabelled '
-        'exclude or include at import'
+        'not failure; label it (./cell label), or leave it out: unlabelled:=exclude at launch, '
+        '--unlabelled exclude or include at import'
     )
 
 

@@ -64,7 +64,7 @@ class Stream:
         return near if abs(int(self.stamps[near]) - stamp) <= tolerance else None
 
     def latest(self, stamp: int, age: int) -> int | None:
-        """Index of the newest sample at `stamp`, None if there is none of at most that age (ns)."""
+        """Index of the newest sample at `stamp`; None if it is older than `age` (ns)."""
         index = int(np.searchsorted(self.stamps, stamp, 'right')) - 1
         return index if index >= 0 and stamp - int(self.stamps[index]) <= age else None
 

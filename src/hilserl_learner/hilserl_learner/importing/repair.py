@@ -69,8 +69,9 @@ def recompute(
     schema: TaskSchema,
     kinematics: Kinematics,
 ) -> tuple[list[StepRecord], bool]:
-    """The same episode with actions by FK from its joint states; and whether the gripper's is
-    the commanded one (else the joint's own).
+    """The same episode with actions by FK from its joint states.
+
+    Also whether the gripper's action is the commanded one (else the joint's own).
 
     A step holds the measured joints and how far the command is ahead of them: together the
     commanded pose, from one of which to the next the executed action went.

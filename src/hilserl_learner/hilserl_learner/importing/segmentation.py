@@ -48,7 +48,7 @@ def source_at(recording: RawRecording, stamp: int, period: int) -> Source:
 
 
 def _by_marks(recording, period) -> list[Span]:
-    found, name, start = [], '', 0
+    found, name, start, last = [], '', 0, 0
     marks = recording.marks
     for stamp, (mode, episode_id) in [*zip(marks.stamps.tolist(), marks.values), (0, ('', ''))]:
         now = episode_id if mode in SOURCES else ''

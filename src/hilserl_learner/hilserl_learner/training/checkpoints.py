@@ -226,7 +226,7 @@ def load(directory: Path) -> Checkpoint:
 
 @cache
 def code_version() -> str:
-    """Digest of the learner's and the core's source: tells two builds apart whatever their name."""
+    """Digest of the learner's and the core's source: tells builds of one version apart."""
     digest = hashlib.sha256()
     for package in (hilserl_core, hilserl_learner):
         for path in sorted(Path(package.__path__[0]).rglob('*.py')):

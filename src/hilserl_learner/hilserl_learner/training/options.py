@@ -11,8 +11,9 @@ from ..agent.config import AgentConfig, agent_config
 # Updates on demonstrations before the first step of a run, by start mode: enough for a policy that
 # moves as demonstrated, and a matter of seconds.
 PRETRAIN_UPDATES = {'scratch': 0, 'demos': 200, 'pretrained': 0}
-# Critic-only updates at the start from a policy bundle. A newly initialised critic is uninformative;
-# training the actor on it degrades the pretrained policy. A checkpoint includes its critics.
+# Critic-only updates at the start from a policy bundle. A newly initialised critic is
+# uninformative; training the actor on it degrades the pretrained policy. A checkpoint
+# includes its critics.
 CRITIC_WARMUP_UPDATES = 1000
 
 

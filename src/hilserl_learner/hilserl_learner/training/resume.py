@@ -90,7 +90,8 @@ def begin(
             log(adopt_policy(agent, Path(options.pretrained)))
             if options.critic_warmup_count():
                 log(
-                    f'only its critics are trained for the first {options.critic_warmup_count():,} updates'
+                    'only its critics are trained for the first '
+                    f'{options.critic_warmup_count():,} updates'
                 )
         if options.encoder:
             log(adopt_encoder(agent, Path(options.encoder)))

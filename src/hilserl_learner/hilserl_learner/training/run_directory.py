@@ -47,7 +47,7 @@ class RunDirectory:
         try:
             for directory in (self.bags, self.checkpoints, self.tensorboard):
                 directory.mkdir(parents=True, exist_ok=True)
-            self._lock = open(self.path / 'lock', 'a+', encoding='ascii')
+            self._lock = open(self.path / 'lock', 'a+', encoding='ascii')  # noqa: SIM115  held
         except OSError as error:
             raise CellError(f'run directory {self.path} cannot be used: {error}') from error
         _lock(self._lock, self.name, fcntl.LOCK_EX)

@@ -12,8 +12,10 @@ SHAPING = ('frame_stack', 'channels', 'strides')
 
 
 def adopt_policy(agent: Agent, path: Path) -> str:
-    """Start an agent from a policy bundle, or from a checkpoint (a directory), which has the
-    critics too; strictly. Returns a sentence on what it was."""
+    """Start an agent from a policy bundle, or from a checkpoint (a directory), strictly.
+
+    A checkpoint has the critics too. Returns a sentence on what it was.
+    """
     bundle = _read(path / POLICY if path.is_dir() else path, 'pretrained policy')
     lines = agent.schema.differences(bundle.schema)
     if bundle.network != agent.config.network:

@@ -59,7 +59,9 @@ def main(options) -> int:
                     task_for(bag, options.task),
                     out,
                     options.unlabelled,
-                    lambda done, total: bar.update(work, completed=done, total=total),
+                    lambda done, total, bar=bar, work=work: bar.update(
+                        work, completed=done, total=total
+                    ),
                 )
         except CellError as error:  # one bag's fault is no reason to leave out the others
             print(f'cell import: {error}', file=sys.stderr)
