@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hilserl_core.contract.kinematics_check import kinematics_of
 from hilserl_core.contract.task import TaskSchema
-from hilserl_learner.importing.importer import kinematics_of
 from so101_description.joints import pack
 
 from .watcher import Watcher

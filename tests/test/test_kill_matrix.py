@@ -142,7 +142,7 @@ def publish_policy(node):
     encoder = Encoder(SCHEMA, network)
     data = pack_policy(SCHEMA, network, encoder, Actor(encoder.size, SCHEMA, network), 1, 0, 0)
     publisher = node.create_publisher(Weights, names.WEIGHTS, qos.LATCHED)
-    publisher.publish(Weights(schema_hash=SCHEMA.hash, version=1, data=array('B', data)))
+    publisher.publish(Weights(version=1, data=array('B', data)))
     return publisher
 
 

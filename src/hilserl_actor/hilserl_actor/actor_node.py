@@ -289,6 +289,7 @@ class ActorNode(CellNode):
         status = actor_status(loop, self.pace, now, message)
         status.observation_age_ms = self.senses.image_age * 1e3
         status.tick_ms = self._tick_ms
+        status.limited = ', '.join(self.kinematics.limited)
         status.header.stamp = stamp
         self._status_publisher.publish(status)
 

@@ -160,19 +160,13 @@ class StandInCell:
         if self.sees:
             self._images.publish(self._stamped(self._image))
         if self.judges:
-            self._reward.publish(self._stamped(Reward(value=0.25, source='stand-in')))
+            self._reward.publish(self._stamped(Reward(value=0.25)))
 
     def publish_policy(self, version: int) -> str:
         """Publish weights as a learner does; returns their hash."""
         data = bundle(version)
         sha256 = hashlib.sha256(data).hexdigest()
-        self._weights.publish(
-            self._stamped(
-                Weights(
-                    schema_hash=SCHEMA.hash, version=version, sha256=sha256, data=array('B', data)
-                )
-            )
-        )
+        self._weights.publish(self._stamped(Weights(version=version, data=array('B', data))))
         return sha256
 
     # -- for tests -----------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from hilserl_actor.bringup import arguments
 from hilserl_actor.bringup.command import argument_texts
 from hilserl_actor.bringup.plan import make_plan
 from hilserl_actor.evaluation.report import FORMAT, write
+from hilserl_core.contract.tasks import make_task
 from so101_node.errors import CellError
 from so101_node.verb import run
 
@@ -238,3 +239,14 @@ def test_pretrain_updates_are_the_presets_unless_given():
     assert 'pretrain_updates' not in parameters(plan('train'), 'learner')
     given = plan('train', 'demos:=/d', 'pretrain_updates:=50')
     assert parameters(given, 'learner')['pretrain_updates'] == 50
+
+
+def test_the_fk_service_is_started_with_what_the_task_defines_of_it():
+    task = make_task('grasp_lift', '', rate=20.0)
+    given = parameters(plan('train', 'rate:=20'), 'kinematics')
+    assert given == {
+        'action_scale': task.action_scale,
+        'gripper_step': task.gripper_step,
+        'box_min': list(task.box_min),
+        'box_max': list(task.box_max),
+    }

@@ -48,11 +48,24 @@ def test_the_screen_shows_mode_commander_history_and_arms():
                 successes=successes,
                 message='the arm holds',
                 streak=1,
+                env_steps=810,
+                saturation=0.4,
+                limited='workspace box',
                 policy_sha256='3a91bc4f00',
             ),
             0.0,
         )
-    screen.note_learner(LearnerStatus(updates=345), 0.0)
+    screen.note_learner(
+        LearnerStatus(
+            updates=345,
+            updates_per_s=9.5,
+            update_ratio=0.98,
+            target_ratio=1.0,
+            rejected_steps=3,
+            checkpoint='300',
+        ),
+        0.0,
+    )
     for arm, heat, load in (('follower', 55, -0.8), ('leader', 31, 0.1)):
         screen.note_diagnostic(
             f'driver: {arm}: gripper', 0, 'ok', {'temperature_c': str(heat), 'load': str(load)}
@@ -68,7 +81,13 @@ def test_the_screen_shows_mode_commander_history_and_arms():
         'the arm holds',
         '4 of 7',
         '-+',
-        '345 updates',
+        '345 updates, 9.5 a second',
+        '0.98 updates a step (target 1.00)',
+        '3 rejected',
+        '300',
+        '810 of the run',
+        '40 % of the actions',
+        'workspace box',
         'HOT 55 C at gripper',
         '31 C at gripper',
         '80 % at gripper',

@@ -1,7 +1,6 @@
 """The learner node: steps and task in; weights, status and services out. All else: learner.py."""
 
 from array import array
-import hashlib
 import time
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
@@ -185,11 +184,8 @@ class LearnerNode(CellNode):
 
     def _publish(self, data: bytes, version: int, updates: int, env_steps: int) -> None:
         message = Weights(
-            schema_hash=self._schema.hash,
             version=version,
-            updates=updates,
             env_steps=env_steps,
-            sha256=hashlib.sha256(data).hexdigest(),
             data=array('B', data),
         )
         message.header.stamp = self.get_clock().now().to_msg()
@@ -201,20 +197,13 @@ class LearnerNode(CellNode):
         message = LearnerStatus(
             state=learner.state,
             updates=learner.updates,
-            env_steps=learner.env_steps,
             updates_per_s=learner.updates_per_s(),
             update_ratio=learner.pacer.achieved,
             target_ratio=learner.pacer.ratio,
-            policy_version=learner.version,
-            episodes=learner.episodes,
             replay_steps=len(learner.replay),
             prior_steps=learner.replay.prior_size,
             rejected_steps=learner.replay.rejected + self._malformed,
-            critic_loss=metrics.get('critic_loss', float('nan')),
-            actor_loss=metrics.get('actor_loss', float('nan')),
-            q_mean=metrics.get('q_mean', float('nan')),
             checkpoint=learner.checkpoint,
-            message=learner.message,
         )
         message.header.stamp = self.get_clock().now().to_msg()
         for publisher in self._status:

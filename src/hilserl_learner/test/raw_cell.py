@@ -136,9 +136,7 @@ def write(
             data = cv2.imencode('.png', value[:, :, ::-1])[1]
             return types[kind](header=stamped(stamp), format='png', data=data)
         if kind == REWARD:
-            return types[kind](
-                header=stamped(stamp), value=value[0], success=value[1], source='test'
-            )
+            return types[kind](header=stamped(stamp), value=value[0], success=value[1])
         blank = {
             name: '' if field.type == 'str' else 0
             for name, field in types[kind].__dataclass_fields__.items()

@@ -1,10 +1,16 @@
 """The schema's identity, the crop, the state vector and the noise schedules."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from hilserl_core.contract.kinematics_check import (
+    FIELDS,
+    kinematics_config,
+    require_same_kinematics,
+)
 from hilserl_core.contract.observation import crop_resize, state_vector
 from hilserl_core.contract.task import TaskSchema
 from hilserl_core.contract.tasks import TASKS, make_task
@@ -132,3 +138,32 @@ def test_another_rate_leaves_speeds_and_the_episode_s_length_as_they_are(schema)
 def test_a_rate_or_frame_size_that_cannot_be_is_refused(option):
     with pytest.raises(CellError, match='is not between'):
         make_task('grasp_lift', 'm', **option)
+
+
+@pytest.mark.parametrize(
+    'field, value, sentence',
+    [
+        ('action_scale', 0.03, 'has action_scale 0.03, the task 0.02; start the kinematics node'),
+        ('gripper_step', 0.1, 'has gripper_step 0.1, the task 0.2; start the kinematics node'),
+        ('box_min', (0.1, -0.1, 0.0), 'with box_min:=[0.1, -0.15, 0.0135]'),
+        ('box_max', (0.3, 0.15, 0.25), 'has box_max [0.3, 0.15, 0.25], the task [0.35, 0.15'),
+        ('model_hash', 'else', 'has model else, the task model; start both from one build'),
+    ],
+)
+def test_an_fk_service_that_computes_other_actions_is_named_field_by_field(
+    schema, field, value, sentence
+):
+    schema = dataclasses.replace(schema, model_hash='model')
+    stated = SimpleNamespace(**{name: getattr(schema, name) for name in (*FIELDS, 'model_hash')})
+    require_same_kinematics(schema, stated)
+    setattr(stated, field, value)
+    with pytest.raises(CellError) as error:
+        require_same_kinematics(schema, stated)
+    assert sentence in str(error.value)
+
+
+def test_the_kinematics_of_a_task_are_at_its_scales_and_in_its_box(schema):
+    other = dataclasses.replace(schema, action_scale=0.01, box_max=(0.3, 0.1, 0.2))
+    config = kinematics_config(other)
+    assert (config.action_scale, config.box_max) == (0.01, (0.3, 0.1, 0.2))
+    assert config.gripper_step == schema.gripper_step and config.box_min == schema.box_min

@@ -12,9 +12,9 @@ from hilserl_actor.loop.control import ControlLoop
 from hilserl_actor.loop.episode import Sensed
 from hilserl_actor.loop.interfaces import Verdict
 from hilserl_actor.loop.modes import Mode
+from hilserl_core.contract.kinematics_check import kinematics_of
 from hilserl_core.contract.observation import crop_resize
 from hilserl_core.contract.task import TaskSchema
-from so101_description.kinematics import Kinematics, KinematicsConfig
 from so101_sim.judgement import PERIOD as LOOK_PERIOD
 from so101_sim.judgement import Operator, Seen, operator_for
 from so101_sim.layouts import find_layout
@@ -43,9 +43,7 @@ class SteppedKinematics:
 
     def __init__(self, schema: TaskSchema):
         self._schema = schema
-        self.core = Kinematics(
-            KinematicsConfig(action_scale=schema.action_scale, gripper_step=schema.gripper_step)
-        )
+        self.core = kinematics_of(schema)
 
     def action(self, leader, reference, leader_start, reference_start) -> np.ndarray:
         """Action (4,) that takes the reference to where the leader shows."""

@@ -11,6 +11,7 @@ import mujoco
 import numpy as np
 from sensor_msgs.msg import JointState
 
+from so101_interfaces.msg import KinematicsConfig as ConfigMessage
 from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
 from so101_node import names
 from so101_node.errors import CellError
@@ -80,6 +81,13 @@ class KinematicsNode(CellNode):
                 'is empty; box_min must be below box_max on each axis'
             )
         self.core = Kinematics(KinematicsConfig(**values))
+        self._config = ConfigMessage(
+            model_hash=self.core.model_hash,
+            **{
+                name: values[name]
+                for name in ('action_scale', 'gripper_step', 'box_min', 'box_max')
+            },
+        )
         for kind, name, answer in (
             (GetToolPose, names.GET_TOOL_POSE, self._tool_pose),
             (GetAction, names.GET_ACTION, self._action),
@@ -104,7 +112,7 @@ class KinematicsNode(CellNode):
         position, rotation = self.core.tool_pose(_joints('joints', request.joints))
         quaternion = np.empty(4)
         mujoco.mju_mat2Quat(quaternion, rotation.flatten())
-        response.model_hash = self.core.model_hash
+        response.config = self._config
         response.pose = PoseStamped()
         response.pose.header.stamp = request.joints.header.stamp
         response.pose.header.frame_id = names.BASE_FRAME
@@ -126,10 +134,7 @@ class KinematicsNode(CellNode):
                 else ()
             ),
         )
-        response.stamp = request.leader.header.stamp
         response.action = result.action.astype(np.float32)
-        response.unclipped = result.unclipped.astype(np.float32)
-        response.action_scale = self.core.config.action_scale
 
     def _joint_target(self, request, response) -> None:
         measured = _joints('measured', request.measured)
@@ -146,9 +151,7 @@ class KinematicsNode(CellNode):
             measured, reference, action, request.pitch, request.wrist_roll
         )
         response.target = _joint_state(result.q, request.measured.header.stamp)
-        response.position = _point(result.position)
         response.limited = list(result.limited)
-        response.model_hash = self.core.model_hash
 
     def _solve(self, request, response) -> None:
         p = request.position
@@ -159,7 +162,6 @@ class KinematicsNode(CellNode):
             )
         result = self.core.solve(numbers[:3], *numbers[3:], _joints('seed', request.seed))
         response.target = _joint_state(result.q, request.seed.header.stamp)
-        response.error = result.error
         if result.error > 0.005:
             raise CellError(
                 f'({p.x:.3f}, {p.y:.3f}, {p.z:.3f}) m is out of reach: the tool comes '

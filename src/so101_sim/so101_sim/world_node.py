@@ -148,7 +148,7 @@ class WorldNode(CellNode):
         image = Image(width=width, height=height, encoding='rgb8', step=3 * width)
         info = self._camera_info(width, height)
         image.header.frame_id = FRAME
-        cube, reward = PoseStamped(), Reward(source='simulation')
+        cube, reward = PoseStamped(), Reward()
         cube.header.frame_id = names.BASE_FRAME
         period = 1.0 / self.param('camera_rate')
         due = time.monotonic()

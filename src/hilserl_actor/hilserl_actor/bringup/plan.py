@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 import re
 
+from hilserl_core.contract.kinematics_check import FIELDS
 from hilserl_core.contract.tasks import make_task
 from hilserl_core.policy.exploration import refuse_high_sigma, sigma_schedule
 from hilserl_learner.agent.config import agent_config
@@ -227,7 +228,8 @@ def _task(values: dict) -> dict:
 
 def _kinematics(values: dict) -> dict:
     task = make_task(values['task'], '', rate=values['rate'], frame_size=values['frame_size'])
-    return {'action_scale': task.action_scale, 'gripper_step': task.gripper_step}
+    values = {name: getattr(task, name) for name in FIELDS}
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
 def _actor(command, values, operator, evaluations) -> NodeSpec:

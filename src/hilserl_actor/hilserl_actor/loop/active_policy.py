@@ -10,7 +10,6 @@ class PolicySeat:
 
     def __init__(self):
         self.policy: Policy | None = None
-        self.applied = 0
         self.latencies: deque[float] = deque(maxlen=100)  # s, from publication to driving
         self._offered: deque[tuple[Policy, int]] = deque(maxlen=1)
 
@@ -31,6 +30,5 @@ class PolicySeat:
         if self.policy is not None:
             policy.continue_from(self.policy)
         self.policy = policy
-        self.applied += 1
         if published:
             self.latencies.append((now - published) * 1e-9)

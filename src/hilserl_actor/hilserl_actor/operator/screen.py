@@ -33,7 +33,7 @@ COMMANDERS = {
     'ESTOP': 'EMERGENCY STOP: c clears it',
 }
 WARM = 50  # degrees C of a servo
-TALL = 34  # lines of a terminal that has room for frames
+TALL = 36  # lines of a terminal that has room for frames and details
 SILENCE = 3.0  # s without a word after which actor or learner is taken for gone
 LEVELS = {1: 'yellow', 2: 'red', 3: 'red'}  # of a diagnostic: warning, error, stale
 
@@ -87,7 +87,7 @@ class Screen:
         if self.actor is None:
             return Panel('waiting for the actor', title='SO-101')
         parts = [
-            ('', self._figures(now)),
+            ('', self._figures(now, height)),
             ('last messages', self._messages(height)),
             ('keys', self._keys_in_columns()),
         ]
@@ -113,7 +113,7 @@ class Screen:
         )
         return Panel(text, title='SO-101', border_style=colour)
 
-    def _figures(self, now: float):
+    def _figures(self, now: float, height: int):
         actor = self.actor
         grid = Table.grid(padding=(0, 3))
         for _ in range(4):
@@ -146,14 +146,25 @@ class Screen:
                 f'{actor.missed_ticks} missed',
             ),
             (
-                'dropped',
-                f'{actor.dropped_steps} steps',
+                'steps',
+                f'{actor.env_steps} of the run, {actor.dropped_steps} dropped',
                 'image age',
                 f'{actor.observation_age_ms:.0f} ms',
             ),
         ]
+        details = [
+            (
+                'at limit',
+                f'{100 * actor.saturation:.0f} % of the actions',
+                'limited',
+                actor.limited or '-',
+            ),
+        ]
         if self.learner is not None:
-            rows.append(self._learner_row(now))
+            learner, *more = self._learner_rows(now)
+            rows.append(learner)
+            details += more
+        rows += details if height >= TALL else []
         for a, b, c, d in rows:
             grid.add_row(Text(a, style='dim'), b, Text(c, style='dim'), d)
         for arm in sorted(self.servos):
@@ -171,22 +182,27 @@ class Screen:
             f'{now - self._policy_at:.0f} s old'
         )
 
-    def _learner_row(self, now: float):
+    def _learner_rows(self, now: float):
         learner = self.learner
         if self.learner_gone(now):
-            return (
+            gone = Text(f'GONE for {now - self._learner_at:.0f} s', style='bold red')
+            return [('learner', gone, 'replay', '-')]
+        return [
+            (
                 'learner',
-                Text(f'GONE for {now - self._learner_at:.0f} s', style='bold red'),
+                f'{learner.state.lower()}, {learner.updates} updates, '
+                f'{learner.updates_per_s:.1f} a second',
                 'replay',
-                '-',
-            )
-        return (
-            'learner',
-            f'{learner.state.lower()}, {learner.updates} updates, '
-            f'{learner.update_ratio:.2f} a step',
-            'replay',
-            f'{learner.replay_steps} steps, {learner.prior_steps} human',
-        )
+                f'{learner.replay_steps} steps, {learner.prior_steps} human, '
+                f'{learner.rejected_steps} rejected',
+            ),
+            (
+                'ratio',
+                f'{learner.update_ratio:.2f} updates a step (target {learner.target_ratio:.2f})',
+                'checkpoint',
+                learner.checkpoint or '-',
+            ),
+        ]
 
     def _heat(self, arm: str):
         heat, joint = max(

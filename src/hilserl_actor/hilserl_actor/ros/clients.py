@@ -13,6 +13,7 @@ from sensor_msgs.msg import Image, JointState
 from std_srvs.srv import SetBool
 
 from hilserl_core.bags.messages import to_ns
+from hilserl_core.contract.kinematics_check import require_same_kinematics
 from so101_description.joints import JOINTS, pack
 from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
 from so101_node import names, qos
@@ -42,6 +43,7 @@ class ServiceKinematics:
 
     def __init__(self, node, schema, timeout: float):
         self._node, self._schema, self._timeout = node, schema, timeout
+        self.limited: tuple[str, ...] = ()  # what clipped the last joint target
         self._clients = {
             name: node.create_client(kind, name)
             for name, kind in (
@@ -85,14 +87,17 @@ class ServiceKinematics:
     def ask_tool(self, position):
         """Ask where the tool is; returns the function that waits for the answer.
 
-        The answer: tool position (3,) m in base_link, and the hash of the service's model.
+        The answer: tool position (3,) m in base_link. CellError if the service computes with
+        other numbers than the task's.
         """
         (joints,) = self._states(position)
         answer = self._ask(names.GET_TOOL_POSE, GetToolPose.Request(joints=joints))
 
-        def tool() -> tuple[np.ndarray, str]:
-            p = answer().pose.pose.position
-            return np.array([p.x, p.y, p.z]), answer().model_hash
+        def tool() -> np.ndarray:
+            found = answer()
+            require_same_kinematics(self._schema, found.config)
+            p = found.pose.pose.position
+            return np.array([p.x, p.y, p.z])
 
         return tool
 
@@ -105,13 +110,7 @@ class ServiceKinematics:
         )
 
         def action() -> np.ndarray:
-            found = answer()
-            if abs(found.action_scale - self._schema.action_scale) > 1e-9:
-                raise CellError(
-                    f'the FK service has action_scale {found.action_scale} m, the task '
-                    f'{self._schema.action_scale} m; start both with the same'
-                )
-            return np.asarray(found.action, np.float32)
+            return np.asarray(answer().action, np.float32)
 
         return action
 
@@ -132,6 +131,7 @@ class ServiceKinematics:
                 wrist_roll=self._schema.wrist_roll,
             ),
         )
+        self.limited = tuple(answer.limited)
         return pack(answer.target.name, answer.target.position)
 
     def solve(self, position, seed) -> np.ndarray:

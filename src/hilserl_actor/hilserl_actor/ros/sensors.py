@@ -108,12 +108,7 @@ class Senses:
         if isinstance(asked, CellError):
             raise asked
         message, follower, where = asked
-        tool, service_hash = where()
-        if service_hash != self._schema.model_hash:
-            raise CellError(
-                f'the FK service has model {service_hash[:8]}, the task '
-                f'{self._schema.model_hash[:8]}; start both from one build'
-            )
+        tool = where()
         now = self._node.get_clock().now().nanoseconds
         self._check_age('follower joint state', message, now, self._max_state_age)
         self._check_obeyed(message)

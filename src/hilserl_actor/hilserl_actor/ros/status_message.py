@@ -28,7 +28,6 @@ def actor_status(loop, pace, now: float, message: str) -> ActorStatus:
         hint=tally.hint if loop.role == 'train' else '',
         policy_version=loop.policy.version if loop.policy else 0,
         policy_sha256=loop.seat.sha256,
-        policies_applied=loop.seat.applied,
         weights_latency_ms=float(np.percentile(latencies, 99)) * 1e3 if latencies else nan,
         period_ms_p50=pace.percentile_ms(50),
         period_ms_p99=pace.percentile_ms(99),

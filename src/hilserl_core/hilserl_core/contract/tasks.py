@@ -3,13 +3,13 @@
 from math import pi
 
 from so101_description.joints import JOINTS, LOWER, UPPER
+from so101_description.kinematics import KinematicsConfig
 from so101_node.errors import CellError
 from so101_node.names import BASE_FRAME, WRIST_CAMERA
 
 from .task import CameraSpec, TaskSchema
 
-BOX_MIN = (0.10, -0.15, 0.0135)  # lower, the finger pads drag on the table
-BOX_MAX = (0.35, 0.15, 0.25)
+ARM = KinematicsConfig()  # scales at 10 Hz, and the workspace box
 FRAME_SIZE = 64
 # A loaded joint lags by a few hundredths of a rad, a squeezing gripper by its whole lead.
 FOLLOWING_ERROR_SCALE = (0.1, 0.1, 0.1, 0.1, 0.1, 0.3)
@@ -73,18 +73,18 @@ def make_task(
         state_offset=(
             *middle,
             *(0.0,) * 6,
-            *(0.5 * (low + high) for low, high in zip(BOX_MIN, BOX_MAX)),
+            *(0.5 * (low + high) for low, high in zip(ARM.box_min, ARM.box_max)),
             *(0.0,) * 4,
         ),
         state_scale=(
             *half,
             *FOLLOWING_ERROR_SCALE,
-            *(0.5 * (high - low) for low, high in zip(BOX_MIN, BOX_MAX)),
+            *(0.5 * (high - low) for low, high in zip(ARM.box_min, ARM.box_max)),
             *(1.0,) * 4,
         ),
         action_names=actions,
-        action_scale=0.02 * RATE / rate,
-        gripper_step=0.2 * RATE / rate,
+        action_scale=ARM.action_scale * RATE / rate,
+        gripper_step=ARM.gripper_step * RATE / rate,
         frame=BASE_FRAME,
         rate=rate,
         max_steps=round(10.0 * rate),
@@ -92,7 +92,7 @@ def make_task(
         wrist_roll=0.0,
         start=(0.25, 0.0, 0.07),
         start_spread=0.01,
-        box_min=BOX_MIN,
-        box_max=BOX_MAX,
+        box_min=ARM.box_min,
+        box_max=ARM.box_max,
         model_hash=model_hash,
     )

@@ -16,9 +16,9 @@ import numpy as np
 from hilserl_core.bags.episode_bag import EpisodeBag, bag_name
 from hilserl_core.bags.labels import apply, content_hash, read_labels
 from hilserl_core.contract.action_check import ActionCheck
+from hilserl_core.contract.kinematics_check import kinematics_of
 from hilserl_core.contract.steps import Outcome, StepRecord, problem
 from hilserl_core.contract.task import TaskSchema
-from so101_description.kinematics import Kinematics, KinematicsConfig
 from so101_node.errors import CellError
 
 from .conversion import OWN_JOINT, steps_of
@@ -28,24 +28,6 @@ from .segmentation import spans
 from .summary import Report
 
 VERSION = 1  # of what an import makes of a bag; a cache of an older one is not used
-
-
-def kinematics_of(schema: TaskSchema) -> Kinematics:
-    """The arm's kinematics at a task's scales; CellError if the task is of another arm."""
-    kinematics = Kinematics(
-        KinematicsConfig(
-            action_scale=schema.action_scale,
-            gripper_step=schema.gripper_step,
-            box_min=schema.box_min,
-            box_max=schema.box_max,
-        )
-    )
-    if kinematics.model_hash != schema.model_hash:
-        raise CellError(
-            f'task {schema.name} is of arm model {schema.model_hash[:8]}, this suite '
-            f'has {kinematics.model_hash[:8]}; actions cannot be computed for it'
-        )
-    return kinematics
 
 
 def import_bag(

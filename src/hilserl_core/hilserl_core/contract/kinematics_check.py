@@ -1,0 +1,57 @@
+"""The kinematics of a task, and whether an FK service computes actions as the task defines them.
+
+An action is four numbers without a unit: another scale, step or workspace box gives it another
+meaning, and nothing in a recording would show that.
+"""
+
+from so101_description.kinematics import Kinematics, KinematicsConfig
+from so101_node.errors import CellError
+
+from .task import TaskSchema
+
+FIELDS = ('action_scale', 'gripper_step', 'box_min', 'box_max')  # m, rad, m, m
+EQUAL = 1e-9  # a number may have been text on its way
+
+
+def kinematics_config(schema: TaskSchema) -> KinematicsConfig:
+    """What the task defines of the kinematics; the other bounds are the defaults."""
+    return KinematicsConfig(**{name: getattr(schema, name) for name in FIELDS})
+
+
+def kinematics_of(schema: TaskSchema) -> Kinematics:
+    """The arm's kinematics at a task's scales; CellError if the task is of another arm."""
+    kinematics = Kinematics(kinematics_config(schema))
+    if kinematics.model_hash != schema.model_hash:
+        raise CellError(
+            f'task {schema.name} is of arm model {schema.model_hash[:8]}, this suite '
+            f'has {kinematics.model_hash[:8]}; actions cannot be computed for it'
+        )
+    return kinematics
+
+
+def require_same_kinematics(schema: TaskSchema, stated) -> None:
+    """CellError if what an FK service states of itself is not what the task defines.
+
+    stated: has model_hash and FIELDS as attributes, as a KinematicsConfig message.
+    """
+    if stated.model_hash != schema.model_hash:
+        raise CellError(
+            f'the FK service has model {stated.model_hash[:8] or "unknown"}, the task '
+            f'{schema.model_hash[:8]}; start both from one build'
+        )
+    for name in FIELDS:
+        ours, theirs = (_numbers(getattr(config, name)) for config in (schema, stated))
+        if any(abs(a - b) > EQUAL for a, b in zip(ours, theirs, strict=True)):
+            raise CellError(
+                f'the FK service has {name} {_text(theirs)}, the task {_text(ours)}; '
+                f'start the kinematics node with {name}:={_text(ours)}'
+            )
+
+
+def _numbers(value) -> list[float]:
+    return [float(number) for number in (value if hasattr(value, '__len__') else [value])]
+
+
+def _text(numbers: list[float]) -> str:
+    words = ', '.join(f'{number:g}' for number in numbers)
+    return words if len(numbers) == 1 else f'[{words}]'
