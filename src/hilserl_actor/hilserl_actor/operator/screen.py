@@ -118,6 +118,7 @@ class Screen:
         grid = Table.grid(padding=(0, 3))
         for _ in range(4):
             grid.add_column()
+        at_limit = '-' if isnan(actor.saturation) else f'{100 * actor.saturation:.0f} %'
         rate = '-' if isnan(actor.success_rate) else f'{100 * actor.success_rate:.0f} %'
         rows = [
             (
@@ -155,7 +156,7 @@ class Screen:
         details = [
             (
                 'at limit',
-                f'{100 * actor.saturation:.0f} % of the actions',
+                f'{at_limit} of the actions',
                 'limited',
                 actor.limited or '-',
             ),
