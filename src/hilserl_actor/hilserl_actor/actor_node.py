@@ -8,7 +8,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from std_srvs.srv import SetBool, Trigger
 import torch
 
-from hilserl_core.bags.messages import step_to_message, task_to_message
+from hilserl_core.bags.cdr import step_to_cdr, task_to_cdr
 from hilserl_core.contract.task_parameters import TASK_PARAMETERS, task_of
 from hilserl_core.policy.exploration import PRESETS, sigma_schedule
 from so101_interfaces.msg import ActorStatus, LearnerStatus, Step, Task
@@ -140,7 +140,7 @@ class ActorNode(CellNode):
         self._step_publisher = self.create_publisher(Step, names.STEP, qos.STEPS)
         self._status_publisher = self.create_publisher(ActorStatus, names.ACTOR_STATUS, qos.STATUS)
         self._task_publisher = self.create_publisher(Task, names.TASK, qos.LATCHED)
-        self._task_publisher.publish(task_to_message(self.schema))
+        self._task_publisher.publish(task_to_cdr(self.schema))
         for name, event in (
             (names.START, 'start'),
             (names.SUCCESS, 'success'),
@@ -277,7 +277,7 @@ class ActorNode(CellNode):
     def _publish_steps(self) -> None:
         while self._steps:
             record = self._steps.pop(0)
-            self._step_publisher.publish(step_to_message(record))
+            self._step_publisher.publish(step_to_cdr(record))
             self._last_episode.take(record)
             if self._series:
                 self._series.take(record)

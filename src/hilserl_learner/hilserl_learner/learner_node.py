@@ -6,9 +6,8 @@ import time
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from std_srvs.srv import SetBool, Trigger
 
+from hilserl_core.bags.cdr import step_from_cdr, task_from_cdr
 from hilserl_core.bags.labels import outcome_of
-from hilserl_core.bags.messages import step_from_message
-from hilserl_core.contract.task import TaskSchema
 from hilserl_core.contract.task_parameters import TASK_PARAMETERS, task_of
 from hilserl_core.policy.exploration import PRESETS
 from so101_interfaces.msg import LearnerStatus, Step, Task, Weights
@@ -147,8 +146,10 @@ class LearnerNode(CellNode):
         ]
         # before the bags are read: steps that arrive meanwhile wait in the subscription
         for actor in actors:
-            self.create_subscription(Step, actor + names.STEP, self._on_step, qos.STEPS)
-            self.create_subscription(Task, actor + names.TASK, self._on_task, qos.LATCHED)
+            self.create_subscription(Step, actor + names.STEP, self._on_step, qos.STEPS, raw=True)
+            self.create_subscription(
+                Task, actor + names.TASK, self._on_task, qos.LATCHED, raw=True
+            )
         values = {name: self.param(name) for name in vars(DEFAULTS)}
         values['demos'] = tuple(d.strip() for d in values['demos'].split(',') if d.strip())
         self._learner = Learner(
@@ -166,21 +167,20 @@ class LearnerNode(CellNode):
         self._record_thread = self.guard(self._learner.recorder.run)
         self._train_thread = self.guard(self._learner.train)
 
-    def _on_step(self, message: Step) -> None:
+    def _on_step(self, data: bytes) -> None:
         try:
-            self._learner.ingest(step_from_message(message))
+            self._learner.ingest(step_from_cdr(data))
         except CellError as error:
             self._malformed += 1
             self.get_logger().warning(f'step refused: {error}', throttle_duration_sec=10.0)
 
-    def _on_task(self, message: Task) -> None:
-        if message.schema_hash == self._schema.hash:
-            return
+    def _on_task(self, data: bytes) -> None:
         try:
-            lines = self._schema.differences(TaskSchema.from_json(message.schema))
+            lines = self._schema.differences(task_from_cdr(data))
         except CellError as error:
             lines = [str(error)]
-        self.fatal("the actor's task is not the learner's: " + '; '.join(lines))
+        if lines:
+            self.fatal("the actor's task is not the learner's: " + '; '.join(lines))
 
     def _publish(self, data: bytes, version: int, updates: int, env_steps: int) -> None:
         message = Weights(

@@ -14,8 +14,8 @@ from rclpy.executors import SingleThreadedExecutor
 from std_srvs.srv import SetBool, Trigger
 from test_learner import episode
 
+from hilserl_core.bags.cdr import step_to_cdr, task_to_cdr
 from hilserl_core.bags.episode_bag import open_bags
-from hilserl_core.bags.messages import step_to_message, task_to_message
 from hilserl_core.contract.tasks import make_task
 from hilserl_core.policy.bundle import Policy
 from so101_description.model import model_hash
@@ -105,14 +105,14 @@ def test_steps_become_bags_weights_status_and_a_run_that_resumes(environment, ac
     run = tmp_path / 'run'
     learner = start(environment, run)
     try:
-        actor.task.publish(task_to_message(schema))
+        actor.task.publish(task_to_cdr(schema))
         actor.wait(lambda: actor.weights and actor.steps.get_subscription_count())
         first = actor.weights[0]
         assert first.version == 1
         assert Policy.from_bytes(first.data, schema.hash).version == 1
         for i in range(4):
             for step in episode(schema, f'e{i}'):
-                actor.steps.publish(step_to_message(step))
+                actor.steps.publish(step_to_cdr(step))
         actor.wait(lambda: actor.weights[-1].version > 1)
         actor.wait(lambda: Policy.from_bytes(actor.weights[-1].data, schema.hash).updates > 10)
         actor.wait(lambda: actor.statuses and actor.statuses[-1].replay_steps == 32)
@@ -152,7 +152,7 @@ def test_steps_become_bags_weights_status_and_a_run_that_resumes(environment, ac
         assert actor.call(SetBool, names.LEARNER_PAUSE, SetBool.Request(data=True)).success
         actor.wait(lambda: actor.statuses[-1].state == 'PAUSED')
         for step in episode(schema, 'open')[:5]:
-            actor.steps.publish(step_to_message(step))
+            actor.steps.publish(step_to_cdr(step))
         actor.wait(lambda: actor.statuses[-1].replay_steps > 32)
 
         second = start(environment, run)
@@ -204,7 +204,7 @@ def test_an_actor_with_another_task_ends_the_learner_naming_the_field(
     learner = start(environment, tmp_path / 'run')
     try:
         other = make_task('grasp_lift', model_hash(), 640, 480)
-        actor.task.publish(task_to_message(other))
+        actor.task.publish(task_to_cdr(other))
         output = learner.communicate(timeout=60)[0]
     finally:
         learner.kill()
@@ -220,12 +220,12 @@ def test_two_cells_feed_one_learner_and_both_get_its_policy(environment, tmp_pat
     learner = start(environment, tmp_path / 'run', 'actors:=left, /right')
     try:
         for actor in (left, right):
-            actor.task.publish(task_to_message(schema))
+            actor.task.publish(task_to_cdr(schema))
             actor.wait(lambda: actor.weights and actor.steps.get_subscription_count())
         assert not bystander.steps.get_subscription_count()
         for one, other in zip(episode(schema, 'l'), episode(schema, 'r')):  # at the same time
-            left.steps.publish(step_to_message(one))
-            right.steps.publish(step_to_message(other))
+            left.steps.publish(step_to_cdr(one))
+            right.steps.publish(step_to_cdr(other))
         for actor in (left, right):
             actor.wait(lambda: actor.statuses and actor.statuses[-1].replay_steps == 16)
             actor.wait(lambda: actor.weights[-1].version > 1)

@@ -3,13 +3,13 @@
 Each frame is stamped when it has been read and published at once; nothing queues.
 """
 
-from array import array
 import time
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import CameraInfo, Image
 
 from so101_node import names, qos
+from so101_node.cdr import image_to_cdr
 from so101_node.ros_node import CellNode, Parameter
 
 from .camera import Camera
@@ -33,12 +33,11 @@ class CameraNode(CellNode):
     def __init__(self):
         super().__init__('camera')
         width, height = self.param('width'), self.param('height')
-        self._image = Image(height=height, width=width, encoding='rgb8', step=3 * width)
         self._info = CameraInfo(height=height, width=width)  # K of zeros: not calibrated
         if self.param('calibration'):
             self._fill_info(load_camera_calibration(self.param('calibration'), width, height))
         camera = names.WRIST_CAMERA
-        self._image.header.frame_id = self._info.header.frame_id = camera + '_optical_frame'
+        self._info.header.frame_id = camera + '_optical_frame'
         self._images = self.create_publisher(
             Image, names.IMAGE.format(camera=camera), qos.SENSOR_PUB
         )
@@ -89,11 +88,9 @@ class CameraNode(CellNode):
         )
 
     def _publish(self, stamp_ns: int, image) -> None:
-        stamp = self._image.header.stamp
-        stamp.sec, stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
-        self._info.header.stamp = stamp
-        self._image.data = array('B', image.tobytes())
-        self._images.publish(self._image)
+        header = self._info.header
+        header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
+        self._images.publish(image_to_cdr(stamp_ns, header.frame_id, image))
         self._infos.publish(self._info)
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ told to end, it goes on until nobody has the ports open, so that the driver can 
 order, as it could with real ones.
 """
 
-from array import array
 import sys
 import threading
 import time
@@ -17,6 +16,7 @@ from std_srvs.srv import Trigger
 from so101_description.joints import pack
 from so101_interfaces.msg import ActorStatus, Reward
 from so101_node import names, qos
+from so101_node.cdr import image_to_cdr
 from so101_node.errors import CellError
 from so101_node.ros_node import CellNode, Parameter
 
@@ -145,9 +145,7 @@ class WorldNode(CellNode):
     def _see(self) -> None:
         width, height = self.param('image_width'), self.param('image_height')
         eye = Eye(self._world, names.WRIST_CAMERA, width, height)
-        image = Image(width=width, height=height, encoding='rgb8', step=3 * width)
         info = self._camera_info(width, height)
-        image.header.frame_id = FRAME
         cube, reward = PoseStamped(), Reward()
         cube.header.frame_id = names.BASE_FRAME
         period = 1.0 / self.param('camera_rate')
@@ -155,16 +153,15 @@ class WorldNode(CellNode):
         while not self._closed.is_set():
             due = max(due + period, time.monotonic() - period)
             time.sleep(max(0.0, due - time.monotonic()))
-            stamp = self.get_clock().now().to_msg()
-            for message in (image, info, cube, reward):
-                message.header.stamp = stamp
+            now = self.get_clock().now()
+            for message in (info, cube, reward):
+                message.header.stamp = now.to_msg()
             success = self._world.success
             reward.value, reward.success = float(success), success
             self._fill(cube.pose)
             self._reward.publish(reward)
             self._cube.publish(cube)
-            image.data = array('B', eye.render().tobytes())
-            self._image.publish(image)
+            self._image.publish(image_to_cdr(now.nanoseconds, FRAME, eye.render()))
             self._info.publish(info)
             self._first_image.set()
         eye.close()

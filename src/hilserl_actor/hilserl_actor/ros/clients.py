@@ -9,15 +9,15 @@ import time
 
 from geometry_msgs.msg import Point
 import numpy as np
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
-from hilserl_core.bags.messages import to_ns
 from hilserl_core.contract.kinematics_check import require_same_kinematics
 from so101_description.joints import JOINTS, pack
 from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
 from so101_node import names, qos
 from so101_node.errors import CellError
+from so101_node.stamps import to_ns
 
 from ..loop.interfaces import KinematicsLost
 
@@ -27,15 +27,6 @@ def joint_state(node, position) -> JointState:
     message = JointState(name=list(JOINTS), position=np.asarray(position, np.float64).tolist())
     message.header.stamp = node.get_clock().now().to_msg()
     return message
-
-
-def image_array(message: Image) -> np.ndarray:
-    """Pixels of an rgb8 or bgr8 image as (H, W, 3) uint8 RGB; CellError for other encodings."""
-    if message.encoding not in ('rgb8', 'bgr8'):
-        raise CellError(f'camera image has encoding {message.encoding}; rgb8 or bgr8 is needed')
-    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
-    image = rows[:, : message.width * 3].reshape(message.height, message.width, 3)
-    return image if message.encoding == 'rgb8' else image[:, :, ::-1]
 
 
 class ServiceKinematics:

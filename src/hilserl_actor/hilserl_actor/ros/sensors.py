@@ -9,16 +9,16 @@ import time
 import numpy as np
 from sensor_msgs.msg import Image, JointState
 
-from hilserl_core.bags.messages import to_ns
 from hilserl_core.contract.observation import crop_resize
 from so101_description.joints import pack
 from so101_interfaces.msg import Reward
 from so101_node import names, qos
+from so101_node.cdr import image_from_cdr
 from so101_node.errors import CellError
+from so101_node.stamps import to_ns
 
 from ..loop.episode import Sensed
 from ..loop.interfaces import Verdict
-from .clients import image_array
 
 OBEYED = 0.005  # s from a command to the driver's cycle that carries it out
 RATE_TIME = 1.0  # s over which joint states are counted
@@ -41,8 +41,9 @@ class Senses:
         self._node, self._schema, self._kinematics, self._arms = node, schema, kinematics, arms
         self._max_image_age, self._max_state_age = max_image_age, max_state_age
         self._reward_topic = reward_topic
-        self._images: dict[str, Image] = {}
-        self._pictures: dict[str, tuple[Image, np.ndarray]] = {}  # frame, and what is made of it
+        self._images: dict[str, bytes] = {}  # the newest message of each camera
+        # message, its stamp, and what the task sees of it
+        self._pictures: dict[str, tuple[bytes, int, np.ndarray]] = {}
         self.joints: dict[str, JointState] = {}
         self.reward: Reward | None = None
         self._heard: deque[float] = deque(maxlen=1000)  # s, when the follower reported
@@ -52,8 +53,9 @@ class Senses:
             node.create_subscription(
                 Image,
                 names.IMAGE.format(camera=camera.name),
-                lambda m, name=camera.name: self._images.__setitem__(name, m),
+                lambda data, name=camera.name: self._images.__setitem__(name, data),
                 qos.SENSOR_SUB,
+                raw=True,
             )
         for arm in names.ARMS:
             node.create_subscription(
@@ -90,15 +92,17 @@ class Senses:
 
     def pictures(self) -> list[np.ndarray]:
         """The newest frames as the task sees them; CellError if one is missing or unknown."""
-        return [self._picture(camera) for camera in self._schema.cameras]
+        return [self._picture(camera)[1] for camera in self._schema.cameras]
 
-    def _picture(self, camera) -> np.ndarray:
+    def _picture(self, camera) -> tuple[int, np.ndarray]:
+        """Stamp (ns) and pixels of the newest frame; a frame is cropped once."""
         frame = self._images.get(camera.name)
         if frame is None:
             raise CellError(f'no {camera.name} image yet')
         if camera.name not in self._pictures or self._pictures[camera.name][0] is not frame:
-            self._pictures[camera.name] = frame, crop_resize(image_array(frame), camera)
-        return self._pictures[camera.name][1]
+            stamp, image = image_from_cdr(frame)
+            self._pictures[camera.name] = frame, stamp, crop_resize(image, camera)
+        return self._pictures[camera.name][1:]
 
     def sense(self) -> Sensed:
         """Return the newest of everything; CellError names what is missing or too old."""
@@ -110,15 +114,17 @@ class Senses:
         message, follower, where = asked
         tool = where()
         now = self._node.get_clock().now().nanoseconds
-        self._check_age('follower joint state', message, now, self._max_state_age)
+        self._check_age(
+            'follower joint state', to_ns(message.header.stamp), now, self._max_state_age
+        )
         self._check_obeyed(message)
         leader = self.leader(now)
         images, stamps = [], []
         for camera in self._schema.cameras:
-            frame = self._images.get(camera.name)
-            self._check_age(f'{camera.name} image', frame, now, self._max_image_age)
-            images.append(self._picture(camera))
-            stamps.append(to_ns(self._pictures[camera.name][0].header.stamp))
+            stamp, image = self._picture(camera)
+            self._check_age(f'{camera.name} image', stamp, now, self._max_image_age)
+            images.append(image)
+            stamps.append(stamp)
         self.image_age = (now - min(stamps)) * 1e-9
         return Sensed(now, tuple(images), tuple(stamps), follower, tool, leader)
 
@@ -127,7 +133,9 @@ class Senses:
         message = self.joints.get('leader')
         if message is None:
             return None
-        self._check_age('leader joint state', message, now, self._max_state_age)
+        self._check_age(
+            'leader joint state', to_ns(message.header.stamp), now, self._max_state_age
+        )
         return pack(message.name, message.position)
 
     def _check_obeyed(self, message: JointState) -> None:
@@ -140,10 +148,8 @@ class Senses:
             )
 
     @staticmethod
-    def _check_age(what: str, message, now: int, limit: float) -> None:
-        if message is None:
-            raise CellError(f'no {what} yet')
-        age = (now - to_ns(message.header.stamp)) * 1e-9
+    def _check_age(what: str, stamp: int, now: int, limit: float) -> None:
+        age = (now - stamp) * 1e-9
         if age > limit:
             raise CellError(
                 f'{what} is {age * 1e3:.0f} ms old, over the limit of '

@@ -8,11 +8,11 @@ import threading
 
 import torch
 
-from hilserl_core.bags.messages import to_ns
 from hilserl_core.policy.bundle import Policy
 from so101_interfaces.msg import Weights
 from so101_node import names, qos
 from so101_node.errors import CellError
+from so101_node.stamps import to_ns
 
 
 class PolicyIntake:

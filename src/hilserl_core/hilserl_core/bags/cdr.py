@@ -1,7 +1,7 @@
-"""Steps and tasks to and from CDR without ROS, by so101_interfaces' own definitions.
+"""Step and Task to and from their serialised bytes; and rosbags' types, for bags.
 
-The bytes are those that rclpy serialises, but for its undefined alignment padding, so any ROS 2
-program reads the bags.
+A step is serialised once: the same bytes are published and written to its bag. They are those that
+rclpy serialises, but for its undefined alignment padding, so any ROS 2 program reads both.
 """
 
 from functools import cache, lru_cache
@@ -10,9 +10,9 @@ import struct
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 import numpy as np
-from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from so101_node.cdr import ImageFields, Reader, Writer, decode
 from so101_node.errors import CellError
 from so101_node.names import BASE_FRAME
 
@@ -21,6 +21,9 @@ from ..contract.task import TaskSchema
 
 STEP_TYPE = 'so101_interfaces/msg/Step'
 TASK_TYPE = 'so101_interfaces/msg/Task'
+_INDEX = struct.Struct('<II')  # index, count of images
+# source, reward, has_reward, terminated, truncated, last, outcome, policy_version, sigma
+_AFTER = struct.Struct('<B3xf4?B3xIf')
 
 
 @cache
@@ -47,82 +50,69 @@ def definition_hash(text: str, message_type: str) -> str:
     return store.hash_rihs01(message_type)
 
 
-def step_to_cdr(step: StepRecord) -> memoryview:
-    """The Step message's serialised bytes."""
-    types = typestore().types
-    header, image_type = types['std_msgs/msg/Header'], types['sensor_msgs/msg/Image']
-    images = [
-        image_type(
-            header=header(stamp=_time(stamp), frame_id=name),
-            height=pixels.shape[0],
-            width=pixels.shape[1],
-            encoding='rgb8',
-            is_bigendian=0,
-            step=3 * pixels.shape[1],
-            data=pixels.reshape(-1),
-        )
-        for name, stamp, pixels in zip(step.cameras, step.image_stamps, step.images)
-    ]
-    message = types[STEP_TYPE](
-        header=header(stamp=_time(step.stamp), frame_id=BASE_FRAME),
-        schema_hash=step.schema_hash,
-        episode_id=step.episode_id,
-        index=step.index,
-        images=images,
-        state=step.state,
-        action=step.action,
-        source=int(step.source),
-        reward=step.reward or 0.0,
-        has_reward=step.reward is not None,
-        terminated=step.terminated,
-        truncated=step.truncated,
-        last=step.last,
-        outcome=int(step.outcome),
-        policy_version=step.policy_version,
-        sigma=step.sigma,
+def step_to_cdr(step: StepRecord) -> bytes | memoryview:
+    """The Step message's bytes: those it was read from, or (`bytes`) written at the first call."""
+    if step.cdr is None:
+        object.__setattr__(step, 'cdr', _write_step(step))
+    return step.cdr
+
+
+def _write_step(step: StepRecord) -> bytes:
+    cdr = Writer()
+    cdr.stamp(step.stamp)
+    cdr.text(BASE_FRAME)
+    cdr.text(step.schema_hash)
+    cdr.text(step.episode_id)
+    cdr.fields(_INDEX, step.index, len(step.images))
+    for name, stamp, pixels in zip(step.cameras, step.image_stamps, step.images, strict=True):
+        cdr.image(stamp, name, pixels)
+    cdr.numbers(step.state, np.float32)
+    cdr.numbers(step.action, np.float32)
+    cdr.fields(
+        _AFTER,
+        step.source,
+        0.0 if step.reward is None else step.reward,
+        step.reward is not None,
+        step.terminated,
+        step.truncated,
+        step.last,
+        step.outcome,
+        step.policy_version,
+        step.sigma,
     )
-    return typestore().serialize_cdr(message, STEP_TYPE)
+    return cdr.data()
 
 
-def step_from_cdr(data) -> StepRecord:
-    """The record of a Step's serialised bytes.
+def step_from_cdr(data: bytes | memoryview) -> StepRecord:
+    """The record of a Step's bytes.
 
     CellError if they are none, or an image is not whole or rgb8.
 
-    Field by field, in the order of Step.msg: rosbags' own reader takes three times as long, and
-    a run's steps are all read when it starts. Images are views of `data`.
+    Images are views of `data`, and the record keeps it for `step_to_cdr`.
     """
-    try:
-        return _read_step(_Cdr(data))
-    except (struct.error, ValueError, IndexError) as error:
-        raise CellError(f'these bytes are no {STEP_TYPE}: {error}') from error
+    step = decode(data, STEP_TYPE, _read_step)
+    object.__setattr__(step, 'cdr', data)
+    return step
 
 
-def _read_step(cdr: '_Cdr') -> StepRecord:
+def _read_step(cdr: Reader) -> StepRecord:
     stamp, _ = cdr.stamp(), cdr.text()
     schema_hash, episode_id = cdr.text(), cdr.text()
-    index, count = cdr.take(_TWO, 4)
-    cameras, image_stamps, images = [], [], []
-    for _ in range(count):
-        image_stamps.append(cdr.stamp())
-        cameras.append(cdr.text())
-        height, width = cdr.take(_TWO, 4)
-        encoding = cdr.text()
-        cdr.take(_ENDIAN, 1), cdr.take(_ONE, 4)  # no pixel has more than a byte; no padding
-        images.append(whole(cameras[-1], encoding, height, width, cdr.numbers(np.uint8)))
+    index, count = cdr.fields(_INDEX)
+    images = [cdr.image() for _ in range(count)]
     state, action = cdr.numbers(np.float32), cdr.numbers(np.float32)
     (source, reward, has_reward, terminated, truncated, last, outcome, policy_version, sigma) = (
-        cdr.take(_AFTER, 4)
+        cdr.fields(_AFTER)
     )
     return StepRecord(
         stamp=stamp,
         schema_hash=schema_hash,
         episode_id=episode_id,
         index=index,
-        cameras=tuple(cameras),
-        image_stamps=tuple(image_stamps),
-        images=tuple(images),
-        state=state.copy(),
+        cameras=tuple(image.frame_id for image in images),
+        image_stamps=tuple(image.stamp for image in images),
+        images=tuple(map(_pixels, images)),
+        state=state.copy(),  # small, and aligned in memory, which a view may not be
         action=action.copy(),
         source=source,
         reward=reward if has_reward else None,
@@ -135,86 +125,29 @@ def _read_step(cdr: '_Cdr') -> StepRecord:
     )
 
 
-class _Cdr:
-    """Plain CDR, little-endian, read from front to back."""
-
-    def __init__(self, data):
-        self._data, self._at = memoryview(data), 4
-        if self._data[1] != 1:
-            raise ValueError(f'their encoding is {self._data[1]}, not little-endian CDR')
-
-    def take(self, fields: struct.Struct, align: int) -> tuple:
-        at = self._at + (-self._at % align)
-        self._at = at + fields.size
-        return fields.unpack_from(self._data, at)
-
-    def stamp(self) -> int:
-        seconds, ns = self.take(_STAMP, 4)
-        return seconds * 10**9 + ns
-
-    def text(self) -> str:
-        (length,) = self.take(_ONE, 4)
-        start, self._at = self._at, self._at + length
-        if self._at > len(self._data):
-            raise ValueError('they end too early')
-        return str(self._data[start : self._at - 1], 'utf-8')
-
-    def numbers(self, kind) -> np.ndarray:
-        (count,) = self.take(_ONE, 4)
-        start, self._at = self._at, self._at + count * np.dtype(kind).itemsize
-        return np.frombuffer(self._data, kind, count, start)
+def _pixels(image: ImageFields) -> np.ndarray:
+    if image.encoding != 'rgb8' or image.data.size != image.height * image.width * 3:
+        raise CellError(
+            f'image of {image.frame_id or "an unnamed camera"} has encoding {image.encoding!r} '
+            f'and {image.data.size} bytes for {image.width}x{image.height}; steps hold rgb8 '
+            'without padding'
+        )
+    return image.data.reshape(image.height, image.width, 3)
 
 
-_ONE, _TWO, _STAMP, _ENDIAN, _AFTER = map(
-    struct.Struct, ('<I', '<II', '<iI', '<B', '<B3xf4?B3xIf')
-)
+def task_to_cdr(schema: TaskSchema) -> bytes:
+    """The Task message's bytes."""
+    cdr = Writer()
+    for text in (schema.name, schema.hash, schema.canonical()):
+        cdr.text(text)
+    return cdr.data()
 
 
-def task_to_cdr(schema: TaskSchema) -> memoryview:
-    """The Task message's serialised bytes."""
-    message = typestore().types[TASK_TYPE](
-        name=schema.name, schema_hash=schema.hash, schema=schema.canonical()
-    )
-    return typestore().serialize_cdr(message, TASK_TYPE)
-
-
-def task_from_cdr(data) -> TaskSchema:
-    """The schema of a Task's serialised bytes."""
-    return _task(_decode(data, TASK_TYPE).schema)
+def task_from_cdr(data: bytes | memoryview) -> TaskSchema:
+    """The schema of a Task's bytes; CellError if they are none, or of another version."""
+    return _task(decode(data, TASK_TYPE, lambda cdr: (cdr.text(), cdr.text(), cdr.text()))[-1])
 
 
 @lru_cache(8)
 def _task(text: str) -> TaskSchema:
     return TaskSchema.from_json(text)
-
-
-def pixels(image) -> np.ndarray:
-    """(height, width, 3) uint8 of an rgb8 image, of rclpy or of rosbags; a copy."""
-    return whole(
-        image.header.frame_id,
-        image.encoding,
-        image.height,
-        image.width,
-        np.array(image.data, np.uint8),
-    )
-
-
-def whole(camera: str, encoding: str, height: int, width: int, data: np.ndarray) -> np.ndarray:
-    """Bytes as (height, width, 3); CellError if they are not an rgb8 image of that size."""
-    if encoding != 'rgb8' or data.size != height * width * 3:
-        raise CellError(
-            f'image of {camera or "an unnamed camera"} has encoding {encoding!r} and {data.size} '
-            f'bytes for {width}x{height}; steps hold rgb8 without padding'
-        )
-    return data.reshape(height, width, 3)
-
-
-def _decode(data, message_type: str):
-    try:
-        return typestore().deserialize_cdr(data, message_type)
-    except SerdeError as error:
-        raise CellError(f'these bytes are no {message_type}: {error}') from error
-
-
-def _time(ns: int):
-    return typestore().types['builtin_interfaces/msg/Time'](sec=ns // 10**9, nanosec=ns % 10**9)

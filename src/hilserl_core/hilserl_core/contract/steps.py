@@ -4,7 +4,7 @@ A step that ends an episode (terminated or truncated) is followed by one more re
 `last=True`: the final observation, which has no action.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -51,6 +51,8 @@ class StepRecord:
     outcome: int = Outcome.NONE
     policy_version: int = 0
     sigma: float = 0.0
+    # the message's bytes, kept by bags/cdr.py; a changed copy (`replace`) is without them
+    cdr: bytes | memoryview | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self):
         # as the message will carry them, so that live and stored steps are equal
