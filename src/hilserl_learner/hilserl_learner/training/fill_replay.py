@@ -1,12 +1,12 @@
 """Filling the replay at start: a run's own bags, and demonstrations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 import time
 
 from hilserl_core.bags.episode_bag import bags_by_time, contents, recover_all, require
-from hilserl_core.bags.labels import Label, apply, read_labels
+from hilserl_core.bags.labels import apply, read_labels
 from hilserl_core.contract.action_check import ActionCheck
 from hilserl_core.contract.steps import Outcome, StepRecord
 from hilserl_core.contract.task import TaskSchema
@@ -16,6 +16,8 @@ from ..importing.importer import derived
 from ..replay.buffer import Replay
 
 PROGRESS = 1.0  # s between sentences on how far reading is
+
+Item = tuple[Path, TaskSchema | StepRecord]  # a bag, and what it holds, one by one
 
 
 @dataclass
@@ -36,8 +38,9 @@ def load_run(directory: Path, replay: Replay, log: Callable[[str], None]) -> Loa
     """
     for sentence in recover_all(directory):
         log(sentence)
-    loaded = Loaded()
-    for episode_id, why in _fill(bags_by_time(directory), replay, False, loaded, log).items():
+    loaded, bags = Loaded(), bags_by_time(directory)
+    source = _bags_in_turn(bags, _Progress(len(bags), loaded, log))
+    for episode_id, why in _fill(source, replay, False, loaded).items():
         replay.delete_episode(episode_id)
         if why:
             log(f'episode {episode_id} is not learned from: {why}')
@@ -52,7 +55,8 @@ def load_demonstrations(
     unlabelled: 'refuse' episodes of which nobody said how they came out, or 'exclude' them.
 
     A directory is one bag or holds several. Raw recordings, and steps whose actions cannot be
-    right, are imported first, once, into `.imported` beside them.
+    right, are imported first, once, into `.imported` beside them. A bag's steps are decoded once,
+    and are in memory while they are checked: one bag at a time.
     """
     loaded = Loaded()
     for directory in directories:
@@ -63,8 +67,9 @@ def load_demonstrations(
                 'directory of bags (of a run: runs/NAME/bags)'
             )
         before = loaded.env_steps
-        usable = [part for bag in bags for part in _usable(bag, replay.schema, log, unlabelled)]
-        for episode_id, why in _fill(usable, replay, True, loaded, log).items():
+        progress = _Progress(len(bags), loaded, log)
+        source = _demonstrations(bags, replay.schema, log, unlabelled, progress)
+        for episode_id, why in _fill(source, replay, True, loaded).items():
             if why:
                 raise CellError(f'demonstration {episode_id}: {why}; record it again')
             replay.delete_episode(episode_id)
@@ -100,25 +105,63 @@ def _leave_out(episodes: list[str], replay: Replay, log, unlabelled: str) -> Non
     episodes.clear()
 
 
-def _usable(bag: Path, schema: TaskSchema, log, unlabelled: str) -> list[Path]:
-    """The bag itself, or the ones that an import makes of it."""
-    why = _unsound(bag, schema)
-    if not why:
-        return [bag]
-    try:
-        return bags_by_time(derived(bag, schema, log, unlabelled))
-    except CellError as error:
-        about = '' if why in str(error) else f'{why}; '
-        raise CellError(f'demonstration {bag} cannot be learned from: {about}{error}') from error
+class _Progress:
+    """Logs how far reading is, once a second at most."""
+
+    def __init__(self, total: int, loaded: Loaded, log: Callable[[str], None]):
+        self._total, self._loaded, self._log = total, loaded, log
+        self._before, self._logged = loaded.bags, time.monotonic()
+
+    def next_bag(self) -> None:
+        self._loaded.bags += 1
+        if time.monotonic() - self._logged > PROGRESS:
+            self._logged = time.monotonic()
+            self._log(
+                f'reading bags: {self._loaded.bags - self._before:,} of {self._total:,}, '
+                f'{self._loaded.env_steps:,} steps'
+            )
 
 
-def _unsound(directory: Path, schema: TaskSchema) -> str:
-    """Why a bag's steps cannot be learned from as they are, or ''; CellError if damaged."""
-    if not list(directory.glob('*.mcap')):
-        return 'it is a raw recording'
+def _bags_in_turn(bags: list[Path], progress: _Progress) -> Iterator[Item]:
+    here = None
+    for bag, content in _labelled(_read(bags), bags):
+        if bag is not here:
+            here = bag
+            progress.next_bag()
+        yield bag, content
+
+
+def _demonstrations(
+    bags: list[Path], schema: TaskSchema, log, unlabelled: str, progress: _Progress
+) -> Iterator[Item]:
+    """The bags' own steps, or those that an import makes of a bag."""
+    for bag in bags:
+        progress.next_bag()
+        items = list(_read([bag])) if list(bag.glob('*.mcap')) else []
+        why = _unsound(bag, items, schema)
+        if not why:
+            yield from _labelled(items, [bag])
+            continue
+        items.clear()
+        try:
+            parts = bags_by_time(derived(bag, schema, log, unlabelled))
+        except CellError as error:
+            about = '' if why in str(error) else f'{why}; '
+            raise CellError(
+                f'demonstration {bag} cannot be learned from: {about}{error}'
+            ) from error
+        yield from _labelled(_read(parts), parts)
+
+
+def _read(bags: list[Path]) -> Iterator[Item]:
+    return ((bag, content) for bag, _, content in contents(bags))
+
+
+def _unsound(directory: Path, items: list[Item], schema: TaskSchema) -> str:
+    """Why a bag's steps cannot be learned from as they are, or ''."""
     checks: dict[str, ActionCheck] = {}
     task = None
-    for _, _, content in contents([directory]):
+    for _, content in items:
         if isinstance(content, TaskSchema):
             task = content
         else:
@@ -137,25 +180,13 @@ def _check_of(checks: dict, step: StepRecord, schema: TaskSchema) -> ActionCheck
 
 
 def _fill(
-    bags: list[Path],
-    replay: Replay,
-    demonstration: bool,
-    loaded: Loaded,
-    log: Callable[[str], None],
+    source: Iterator[Item], replay: Replay, demonstration: bool, loaded: Loaded
 ) -> dict[str, str]:
-    """Add the bags' steps; returns the episodes not to learn from, and why ('': discarded)."""
+    """Add these steps; returns the episodes not to learn from, and why ('': discarded)."""
     checks: dict[str, ActionCheck] = {}
     unwanted: dict[str, str] = {}
     silent: dict[str, bool] = {}
-    said, here = time.monotonic(), None
-    labels = {bag: found for bag in bags if (found := read_labels(bag))}
-    for bag, content in _labelled(bags, labels):
-        if bag is not here:
-            here = bag
-            loaded.bags += 1
-            if time.monotonic() - said > PROGRESS:
-                said = time.monotonic()
-                log(f'reading bags: {loaded.bags:,} of {len(bags):,}, {loaded.env_steps:,} steps')
+    for bag, content in source:
         if isinstance(content, TaskSchema):
             require(bag, content, replay.schema)
             continue
@@ -182,11 +213,12 @@ def _fill(
     return unwanted
 
 
-def _labelled(bags: list[Path], labels: dict[Path, list[Label]]):
-    """Bag and content, one by one; the steps of labelled bags with what their labels say."""
+def _labelled(items: Iterable[Item], bags: list[Path]) -> Iterator[Item]:
+    """These items of the bags; the steps of labelled bags with what their labels say."""
+    labels = {bag: found for bag in bags if (found := read_labels(bag))}
     waiting: dict[tuple[Path, str], list[StepRecord]] = {}
-    for bag, _, content in contents(bags):
-        if labels and bag in labels and isinstance(content, StepRecord):
+    for bag, content in items:
+        if bag in labels and isinstance(content, StepRecord):
             waiting.setdefault((bag, content.episode_id), []).append(content)
             if not content.last:
                 continue
