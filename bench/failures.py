@@ -18,7 +18,7 @@ from hilserl_learner.importing.importer import import_bag
 from hilserl_learner.training import fill_replay
 from hilserl_learner.training.malloc import keep_freed_memory
 from hilserl_learner.training.options import LearnerOptions
-import hilserl_sim.training as stepped
+from hilserl_sim import training as simulation  # first: it chooses MuJoCo's renderer
 from hilserl_tests.raw_recorder import without
 from published import run_results
 from so101_description.model import model_hash
@@ -66,8 +66,8 @@ class Row:
 
     says: str
     agent_options: str = ''
-    demonstrations: Callable[[StepRecord], StepRecord] = stepped.same
-    steps: Callable[[StepRecord], StepRecord] = stepped.same
+    demonstrations: Callable[[StepRecord], StepRecord] = simulation.unchanged
+    steps: Callable[[StepRecord], StepRecord] = simulation.unchanged
     unchecked: bool = False  # demonstrations are taken as they are
     not_recorded: tuple[str, ...] = ()  # topics; the demonstrations are then --recording's
 
@@ -108,7 +108,7 @@ def learn(name: str, options, directory: Path) -> dict:
         report = import_bag(bag, schema, demos, 'exclude')
         print(json.dumps(report.data()))
     else:
-        stepped.record_demonstrations(
+        simulation.record_demonstrations(
             schema, demos, DEMOS, options.seed, options.world, row.demonstrations
         )
     if row.unchecked:
@@ -124,7 +124,7 @@ def learn(name: str, options, directory: Path) -> dict:
     screen = Screen(console, options.minutes)
     try:
         with screen.bar:
-            progress = stepped.train(
+            progress = simulation.train(
                 schema,
                 directory / 'run',
                 settings,
@@ -140,7 +140,7 @@ def learn(name: str, options, directory: Path) -> dict:
         return {'refused': str(error)}
     if progress.interrupted:
         raise KeyboardInterrupt
-    final = stepped.evaluate(schema, progress.bundle, options.world, FINAL, options.minutes)
+    final = simulation.evaluate(schema, progress.bundle, options.world, FINAL, options.minutes)
     if options.policy_out:
         options.policy_out.write_bytes(progress.bundle)
     return {
@@ -158,7 +158,7 @@ def noise(policy: Path, world: str) -> dict:
     """Success of a trained policy under several sigmas."""
     bundle, found = policy.read_bytes(), {}
     for sigma in SIGMAS:
-        measured = stepped.evaluate(SCHEMA, bundle, world, FINAL, sigma=sigma)
+        measured = simulation.evaluate(SCHEMA, bundle, world, FINAL, sigma=sigma)
         found[str(sigma)] = {'success': measured.success, 'interval': measured.interval}
         print(f'sigma {sigma:g}: {measured.successes} of {FINAL}')
     return {'noise': found, 'episodes': FINAL}

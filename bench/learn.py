@@ -14,7 +14,7 @@ from rich.table import Table
 from hilserl_core.contract.tasks import TASKS, make_task
 from hilserl_learner.training.malloc import keep_freed_memory
 from hilserl_learner.training.options import LearnerOptions
-import hilserl_sim.training as stepped  # first: it chooses MuJoCo's renderer
+from hilserl_sim import training as simulation  # first: it chooses MuJoCo's renderer
 from published import run_results
 from so101_description.model import model_hash
 from so101_node.errors import CellError
@@ -64,7 +64,7 @@ class Screen:
         )
         self._task = self.bar.add_task('demonstrations', total=minutes, said='')
 
-    def show(self, progress: stepped.Progress) -> None:
+    def show(self, progress: simulation.Progress) -> None:
         """Draw what is new."""
         self.bar.update(
             self._task,
@@ -91,7 +91,7 @@ def learn(options, directory: Path, console: Console) -> dict:
     with screen.bar:
         demo_minutes = 0.0
         if options.demos:
-            demo_minutes = stepped.record_demonstrations(
+            demo_minutes = simulation.record_demonstrations(
                 schema, demos, options.demos, options.seed, options.world
             )
         settings = LearnerOptions(
@@ -107,7 +107,7 @@ def learn(options, directory: Path, console: Console) -> dict:
             seed=options.seed,
             world=options.world,
         )
-        progress = stepped.train(
+        progress = simulation.train(
             schema,
             directory / 'run',
             settings,
@@ -118,7 +118,7 @@ def learn(options, directory: Path, console: Console) -> dict:
             screen.show,
         )
         if not progress.interrupted:
-            final = stepped.evaluate(
+            final = simulation.evaluate(
                 schema, progress.bundle, options.world, options.final, progress.minutes
             )
         elif progress.evaluations:

@@ -20,7 +20,7 @@ from hilserl_core.bags.episode_bag import EpisodeBag
 from hilserl_core.contract.steps import Outcome, Source, StepRecord
 from hilserl_core.contract.tasks import make_task
 from hilserl_learner.agent.augmentation import random_shift
-from hilserl_learner.replay.buffer import Replay
+from hilserl_learner.trainer.replay.buffer import Replay
 from hilserl_learner.training.fill_replay import load_run
 from hilserl_learner.training.learner import Learner, LearnerOptions
 
@@ -142,11 +142,11 @@ def visibility(frames, rng, directory: Path, count: int) -> list[float]:
     while len(times) < count:
         number += 1
         for step in episode(schema, f'v{number}', number, frames, rng):
-            before = len(learner.replay)
+            before = len(learner.trainer.replay)
             begin = time.perf_counter()
             learner.ingest(step)
             # a step becomes a transition when the one after it is in
-            while step.index and len(learner.replay) == before:
+            while step.index and len(learner.trainer.replay) == before:
                 time.sleep(0.0005)
             times.append(time.perf_counter() - begin)
             time.sleep(max(0.0, 0.1 - (time.perf_counter() - begin)))

@@ -193,22 +193,23 @@ class LearnerNode(CellNode):
             publisher.publish(message)
 
     def _publish_status(self) -> None:
-        learner, metrics = self._learner, self._learner.curves.metrics
+        learner, trainer = self._learner, self._learner.trainer
+        metrics = trainer.metrics
         message = LearnerStatus(
             state=learner.state,
-            updates=learner.updates,
+            updates=trainer.updates,
             updates_per_s=learner.updates_per_s(),
-            update_ratio=learner.pacer.achieved,
-            target_ratio=learner.pacer.ratio,
-            replay_steps=len(learner.replay),
-            prior_steps=learner.replay.prior_size,
-            rejected_steps=learner.replay.rejected + self._malformed,
+            update_ratio=trainer.pacer.achieved,
+            target_ratio=trainer.pacer.ratio,
+            replay_steps=len(trainer.replay),
+            prior_steps=trainer.replay.prior_size,
+            rejected_steps=trainer.replay.rejected + self._malformed,
             checkpoint=learner.checkpoint,
         )
         message.header.stamp = self.get_clock().now().to_msg()
         for publisher in self._status:
             publisher.publish(message)
-        warnings = learner.health.warnings
+        warnings = trainer.health.warnings
         self.diagnose(
             DiagnosticStatus(
                 level=DiagnosticStatus.WARN if warnings else DiagnosticStatus.OK,

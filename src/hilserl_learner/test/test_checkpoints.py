@@ -146,8 +146,10 @@ def test_the_best_and_one_of_each_stretch_outlive_the_newest(schema, tmp_path):
     checkpoints, agent = Checkpoints(tmp_path), Agent(schema, CONFIG)
     success = {5: 1.0, 10: 0.6, 20: 0.6, 10_500: 0.2, 10_600: 0.3, 20_100: 0.1}
     for updates, share in success.items():
-        # the first one was judged on too few episodes to be the best
-        save(checkpoints, agent, updates, success=share, judged=3 if updates == 5 else 20)
+        # the first one has too few episodes to be the best
+        save(
+            checkpoints, agent, updates, success=share, success_episodes=3 if updates == 5 else 20
+        )
     assert checkpoints.best() == '20' and (tmp_path / 'best').resolve().name == '20'
     for updates in range(20_200, 20_800, 100):
         save(checkpoints, agent, updates)
@@ -218,7 +220,7 @@ def test_the_list_shows_what_there_is_and_touches_nothing(schema, tmp_path):
     directory.mkdir(parents=True)
     checkpoints, agent = Checkpoints(directory), Agent(schema, CONFIG)
     for updates in (100, 200, 300):
-        save(checkpoints, agent, updates, success=updates / 400, judged=20, episodes=7)
+        save(checkpoints, agent, updates, success=updates / 400, success_episodes=20, episodes=7)
     (directory / '100' / 'state.json').write_text('{')
     (directory / '.new-400').mkdir()  # a running learner's
     command = [sys.executable, '-m', 'so101_node.verb', 'checkpoints', 'lift', '--runs-dir']

@@ -43,13 +43,13 @@ def live(schema, count, brightness=100, state=None):
 
 
 def look(health, batch, replay, losses=(0.1,), metrics=METRICS):
-    return health.look(np.array(losses), metrics, batch, replay)
+    return health.check(np.array(losses), metrics, batch, replay)
 
 
 def test_a_healthy_run_says_nothing(schema, health, batch, replay):
-    health.drift.learn_from(batch)
+    health.drift.set_reference(batch)
     for step in live(schema, LIVE_STEPS):
-        health.drift.look(step)
+        health.drift.add_live_step(step)
     scalars = look(health, batch, replay)
     assert health.warnings == []
     assert scalars['state_outside_share'] == 0.0 and scalars['q_bound'] == 1.0
@@ -57,20 +57,20 @@ def test_a_healthy_run_says_nothing(schema, health, batch, replay):
 
 
 def test_a_darker_room_is_said_with_its_camera(schema, health, batch, replay):
-    health.drift.learn_from(batch)
+    health.drift.set_reference(batch)
     for step in live(schema, LIVE_STEPS, 60):
-        health.drift.look(step)
+        health.drift.add_live_step(step)
     look(health, batch, replay)
     assert len(health.warnings) == 1
     assert 'wrist_camera is 40 % darker than in training' in health.warnings[0]
 
 
 def test_states_outside_training_are_named(schema, health, batch, replay):
-    health.drift.learn_from(batch)
+    health.drift.set_reference(batch)
     far = np.zeros(19, np.float32)
     far[[1, 13, 14]] = 30.0
     for step in live(schema, LIVE_STEPS, state=far):
-        health.drift.look(step)
+        health.drift.add_live_step(step)
     assert look(health, batch, replay)['state_outside_share'] == pytest.approx(3 / 19)
     for name in ('shoulder_lift.position', 'tool.y', 'tool.z'):
         assert name in health.warnings[0]

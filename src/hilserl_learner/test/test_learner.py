@@ -17,10 +17,10 @@ from hilserl_core.policy.bundle import Policy
 from hilserl_learner.agent.config import ALGORITHMS
 from hilserl_learner.agent.drqv2 import Agent
 from hilserl_learner.replay.prefetch import Batches
-from hilserl_learner.training.checkpoint_writer import Saver
+from hilserl_learner.training.checkpoint_writer import CheckpointWriter
 from hilserl_learner.training.checkpoints import Checkpoints, agent_tensors, restore
 from hilserl_learner.training.learner import Learner
-from hilserl_learner.training.metrics import BrokenDown
+from hilserl_learner.training.metrics import BrokenDown, UpdateMetrics
 from hilserl_learner.training.options import LearnerOptions
 from hilserl_learner.training.update_pacer import Pacer
 from so101_node.errors import CellError
@@ -116,11 +116,15 @@ def test_a_run_trains_publishes_saves_and_is_resumed(schema, tmp_path):
     for i in range(6):
         cell.feed(*episode(schema, f'e{i}'))
     learner = cell.learner
-    cell.wait(lambda: learner.updates == learner.pacer.credited > 25)
-    cell.wait(lambda: cell.published[-1][2] == learner.updates)
-    assert learner.env_steps == 48 and learner.episodes == 6 and learner.state == 'TRAINING'
+    cell.wait(lambda: learner.trainer.updates == learner.trainer.pacer.credited > 25)
+    cell.wait(lambda: cell.published[-1][2] == learner.trainer.updates)
+    assert (
+        learner.trainer.env_steps == 48
+        and learner.trainer.episodes == 6
+        and learner.state == 'TRAINING'
+    )
     cell.close()
-    assert learner.pacer.achieved == 1.0
+    assert learner.trainer.pacer.achieved == 1.0
     assert not cell.errors and len(open_bags(tmp_path / 'run' / 'bags')) == 6
     assert (tmp_path / 'run' / 'checkpoints' / 'latest' / 'policy.safetensors').is_file()
     assert list((tmp_path / 'run' / 'tensorboard').iterdir())
@@ -129,18 +133,18 @@ def test_a_run_trains_publishes_saves_and_is_resumed(schema, tmp_path):
     again = Cell(schema, tmp_path / 'run')
     sentence = [s for s in again.said if s.startswith('resumed')]
     assert sentence == [
-        f'resumed run run: {learner.updates} updates, 48 steps, 6 episodes, version '
-        f'{learner.version}, from checkpoints/{learner.updates} and 6 bags'
+        f'resumed run run: {learner.trainer.updates} updates, 48 steps, 6 episodes, version '
+        f'{learner.trainer.version}, from checkpoints/{learner.trainer.updates} and 6 bags'
     ]
     resumed = Policy.from_bytes(again.published[0][0])
-    assert resumed.version == learner.version + 1
+    assert resumed.version == learner.trainer.version + 1
     images, state = [np.zeros((64, 64, 3), np.uint8)], np.zeros(19, np.float32)
     assert np.array_equal(
         resumed.act(images, state, 0.0, None), last.act(images, state, 0.0, None)
     )
-    assert len(again.learner.replay) == len(learner.replay) == 48
+    assert len(again.learner.trainer.replay) == len(learner.trainer.replay) == 48
     again.feed(*episode(schema, 'later'))
-    again.wait(lambda: again.learner.updates == learner.updates + 8)
+    again.wait(lambda: again.learner.trainer.updates == learner.trainer.updates + 8)
     again.close()
 
 
@@ -159,7 +163,7 @@ def test_a_policy_published_just_before_a_kill_is_older_than_the_next_one(schema
 def test_steps_newer_than_the_checkpoint_are_said_and_learned(schema, tmp_path):
     cell = Cell(schema, tmp_path / 'run')
     cell.feed(*episode(schema, 'a', 20))
-    cell.wait(lambda: cell.learner.updates == cell.learner.pacer.credited > 5)
+    cell.wait(lambda: cell.learner.trainer.updates == cell.learner.trainer.pacer.credited > 5)
     cell.close()
     bag = EpisodeBag(tmp_path / 'run' / 'bags' / 'b', schema, 1)
     for step in episode(schema, 'b', 12, policy_version=77):
@@ -168,13 +172,13 @@ def test_steps_newer_than_the_checkpoint_are_said_and_learned(schema, tmp_path):
     again = Cell(schema, tmp_path / 'run')
     assert any('the checkpoint knew 20 steps, the bags hold 32' in s for s in again.said)
     assert again.published[0][1] == 78
-    again.wait(lambda: again.learner.updates == cell.learner.updates + 12)
+    again.wait(lambda: again.learner.trainer.updates == cell.learner.trainer.updates + 12)
     again.close()
 
 
 def test_demonstrations_are_prior_and_stay_apart_from_the_runs_steps(schema, tmp_path, demos):
     cell = Cell(schema, tmp_path / 'run', replace(OPTIONS, start='demos', demos=(str(demos),)))
-    assert cell.learner.replay.prior_size == 16 and cell.learner.env_steps == 0
+    assert cell.learner.trainer.replay.prior_size == 16 and cell.learner.trainer.env_steps == 0
     assert any('16 steps from 2 bags' in s for s in cell.said)
     cell.close()
     assert open_bags(tmp_path / 'run' / 'bags') == []
@@ -217,19 +221,19 @@ def test_discarded_and_zero_action_episodes_are_kept_in_bags_and_not_learned(sch
         step.action[:] = 0.0
     cell.feed(*zero)
     cell.wait(lambda: any('episode zero is not learned from' in s for s in cell.said))
-    assert len(cell.learner.replay) == 8
+    assert len(cell.learner.trainer.replay) == 8
     cell.close()
     assert len(open_bags(tmp_path / 'run' / 'bags')) == 3
     again = Cell(schema, tmp_path / 'run')
-    assert len(again.learner.replay) == 8 and again.learner.env_steps == 24
+    assert len(again.learner.trainer.replay) == 8 and again.learner.trainer.env_steps == 24
     again.close()
 
 
 def test_steps_of_another_schema_are_counted_and_not_stored(schema, tmp_path):
     cell = Cell(schema, tmp_path / 'run')
     cell.feed(*episode(replace(schema, rate=20.0), 'foreign'))
-    cell.wait(lambda: cell.learner.replay.rejected == 9)
-    assert 'its schema is' in cell.learner.message
+    cell.wait(lambda: cell.learner.trainer.replay.rejected == 9)
+    assert any('its schema is' in sentence for sentence in cell.said)
     cell.close()
     assert open_bags(tmp_path / 'run' / 'bags') == []
 
@@ -238,18 +242,18 @@ def test_pause_holds_updates_and_takes_steps(schema, tmp_path):
     cell = Cell(schema, tmp_path / 'run', replace(OPTIONS, min_steps=1))
     cell.learner.pause(True)
     cell.feed(*episode(schema, 'a'))
-    cell.wait(lambda: len(cell.learner.replay) == 8)
+    cell.wait(lambda: len(cell.learner.trainer.replay) == 8)
     assert cell.learner.state == 'PAUSED'
     cell.learner.pause(False)
     cell.feed(*episode(schema, 'b'))
-    cell.wait(lambda: cell.learner.updates == 8)
+    cell.wait(lambda: cell.learner.trainer.updates == 8)
     assert cell.learner.save() in ('8', '8-2')
     cell.close()
 
 
 def test_a_broken_down_learning_ends_with_its_reason_and_saves_nothing(schema, tmp_path):
     cell = Cell(schema, tmp_path / 'run')
-    for p in cell.learner.agent.critic.parameters():
+    for p in cell.learner.trainer.agent.critic.parameters():
         p.data.fill_(float('nan'))
     cell.feed(*episode(schema, 'a', 30))
     cell.wait(lambda: cell.errors)
@@ -294,17 +298,19 @@ def test_a_pretrained_policy_stays_as_it_is_until_its_critic_knows_something(sch
         return Policy.from_bytes(data).act(images, state, 0.0, None)
 
     other = Cell(schema, tmp_path / 'b', options)
-    critic = other.learner.agent.critic.state_dict()['q1.0.weight'].clone()
+    critic = other.learner.trainer.agent.critic.state_dict()['q1.0.weight'].clone()
     other.feed(*episode(schema, 'x', 9))
     other.wait(lambda: other.published[-1][2] > 3)  # of a policy of so many updates
     other.close()
-    assert not torch.equal(other.learner.agent.critic.state_dict()['q1.0.weight'], critic)
+    assert not torch.equal(other.learner.trainer.agent.critic.state_dict()['q1.0.weight'], critic)
     assert np.array_equal(said(other.published[-1][0]), said(bundle.read_bytes()))
     again = Cell(
-        schema, tmp_path / 'b', replace(options, critic_warmup_updates=other.learner.updates)
+        schema,
+        tmp_path / 'b',
+        replace(options, critic_warmup_updates=other.learner.trainer.updates),
     )
     again.feed(*episode(schema, 'y', 9))
-    again.wait(lambda: again.published[-1][2] > other.learner.updates + 3)
+    again.wait(lambda: again.published[-1][2] > other.learner.trainer.updates + 3)
     again.close()
     assert not np.array_equal(said(again.published[-1][0]), said(bundle.read_bytes()))
 
@@ -312,7 +318,7 @@ def test_a_pretrained_policy_stays_as_it_is_until_its_critic_knows_something(sch
 def test_a_checkpoint_brings_its_critics(schema, tmp_path):
     cell = Cell(schema, tmp_path / 'a', replace(OPTIONS, min_steps=5))
     cell.feed(*episode(schema, 'x', 9))
-    cell.wait(lambda: cell.learner.updates > 3)
+    cell.wait(lambda: cell.learner.trainer.updates > 3)
     cell.close()
     options = replace(
         OPTIONS,
@@ -322,9 +328,9 @@ def test_a_checkpoint_brings_its_critics(schema, tmp_path):
     )
     other = Cell(schema, tmp_path / 'b', options).close()
     assert 'critics included' in ' '.join(other.said)
-    ours, theirs = (agent_tensors(c.learner.agent) for c in (other, cell))
+    ours, theirs = (agent_tensors(c.learner.trainer.agent) for c in (other, cell))
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[n], theirs[n]) for n in ours)
-    assert other.learner.updates == other.learner.env_steps == 0
+    assert other.learner.trainer.updates == other.learner.trainer.env_steps == 0
     with pytest.raises(CellError, match='cannot be read'):
         Cell(schema, tmp_path / 'c', replace(options, pretrained=str(tmp_path / 'a')))
 
@@ -333,7 +339,7 @@ def test_the_published_algorithm_trains_and_a_run_keeps_its_algorithm(schema, tm
     options = replace(OPTIONS, algorithm='drqv2', agent_options='hidden=32')
     cell = Cell(schema, tmp_path / 'run', options)
     cell.feed(*episode(schema, 'a', 20))
-    cell.wait(lambda: cell.learner.updates > 3)
+    cell.wait(lambda: cell.learner.trainer.updates > 3)
     cell.close()
     assert not cell.errors
     policy = Policy.from_bytes(cell.published[-1][0], schema.hash)
@@ -350,13 +356,13 @@ def test_demonstrations_are_learned_before_the_first_policy_goes_out(schema, tmp
     cell.wait(lambda: cell.published)
     assert cell.published[0][1:] == (1, 12, 0)
     assert any('12 updates on demonstrations before the first step' in s for s in cell.said)
-    assert cell.learner.pacer.updates == 0
+    assert cell.learner.trainer.pacer.updates == 0
     cell.feed(*episode(schema, 'a'))
-    cell.wait(lambda: cell.learner.updates == 12 + 8)
+    cell.wait(lambda: cell.learner.trainer.updates == 12 + 8)
     cell.close()
-    assert cell.learner.pacer.achieved == 1.0
+    assert cell.learner.trainer.pacer.achieved == 1.0
     again = Cell(schema, tmp_path / 'run', options)
-    assert again.published and again.learner.updates == 20
+    assert again.published and again.learner.trainer.updates == 20
     again.close()
     with pytest.raises(CellError, match='no demonstrations to learn from'):
         Cell(schema, tmp_path / 'b', replace(OPTIONS, pretrain_updates=5))
@@ -380,9 +386,14 @@ def test_rolling_back_returns_to_the_best_and_publishes_it_as_new(schema, tmp_pa
             object.__setattr__(step, 'source', Source.POLICY)
         cell.feed(*steps)
     learner = cell.learner
-    cell.wait(lambda: learner.env_steps == 96 and learner.updates == learner.pacer.credited)
-    best, updates = learner.save(), learner.updates
-    assert best == str(updates) and cell.learner.saver.success == 1.0
+    cell.wait(
+        lambda: (
+            learner.trainer.env_steps == 96
+            and learner.trainer.updates == learner.trainer.pacer.credited
+        )
+    )
+    best, updates = learner.save(), learner.trainer.updates
+    assert best == str(updates) and cell.learner.trainer.success == 1.0
     images, state = [np.zeros((64, 64, 3), np.uint8)], np.zeros(19, np.float32)
 
     def action():
@@ -398,7 +409,7 @@ def test_rolling_back_returns_to_the_best_and_publishes_it_as_new(schema, tmp_pa
     assert cell.learner.roll_back() == best
     assert cell.published[-1][1] == version + 1 and np.array_equal(action(), good)
     cell.close()
-    assert not cell.errors and cell.learner.updates == updates + 30
+    assert not cell.errors and cell.learner.trainer.updates == updates + 30
 
 
 def test_an_encoder_is_taken_over_and_stays(schema, tmp_path):
@@ -407,7 +418,7 @@ def test_an_encoder_is_taken_over_and_stays(schema, tmp_path):
     bundle.write_bytes(first.published[0][0])
     cell = Cell(schema, tmp_path / 'b', replace(OPTIONS, encoder=str(bundle), seed=9))
     cell.feed(*episode(schema, 'a', 20))
-    cell.wait(lambda: cell.learner.updates > 3)
+    cell.wait(lambda: cell.learner.trainer.updates > 3)
     cell.close()
     ours, theirs = (Policy.from_bytes(c.published[-1][0]) for c in (cell, first))
     for name, value in ours.encoder.state_dict().items():
@@ -428,7 +439,7 @@ def test_a_full_disk_ends_learning_with_its_reason_and_the_checkpoint_before(sch
     with mounted(disk, '8m'):
         cell = Cell(schema, tmp_path / 'run', options)
         cell.feed(*episode(schema, 'a', 20))
-        cell.wait(lambda: cell.learner.updates > 3)
+        cell.wait(lambda: cell.learner.trainer.updates > 3)
         name = cell.learner.save()
         with (
             pytest.raises(OSError, match='No space'),
@@ -453,13 +464,13 @@ def test_a_full_disk_ends_learning_with_its_reason_and_the_checkpoint_before(sch
 def test_memory_that_runs_out_is_said_and_what_was_learned_is_saved(schema, tmp_path, monkeypatch):
     cell = Cell(schema, tmp_path / 'run')
     cell.feed(*episode(schema, 'a', 20))
-    cell.wait(lambda: cell.learner.updates == cell.learner.pacer.credited > 3)
+    cell.wait(lambda: cell.learner.trainer.updates == cell.learner.trainer.pacer.credited > 3)
 
     def update(*_, **__):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
 
-    monkeypatch.setattr(cell.learner.agent, 'update', update)
-    made = cell.learner.updates
+    monkeypatch.setattr(cell.learner.trainer.agent, 'update', update)
+    made = cell.learner.trainer.updates
     cell.feed(*episode(schema, 'b', 20))
     cell.wait(lambda: cell.errors)
     assert f'memory ran out after {made} updates' in str(cell.errors[0])
@@ -475,31 +486,35 @@ def test_a_thread_that_draws_and_dies_ends_learning_with_its_reason_and_a_saved_
 ):
     cell = Cell(schema, tmp_path / 'run')
     learner = cell.learner
-    learner._batches = Batches(
-        learner.replay, np.random.default_rng(0), 8, learner.agent.device, ahead=True
+    learner.trainer.batches = Batches(
+        learner.trainer.replay,
+        np.random.default_rng(0),
+        8,
+        learner.trainer.agent.device,
+        ahead=True,
     )
     cell.feed(*episode(schema, 'a', 20))
-    cell.wait(lambda: learner.updates == learner.pacer.credited > 3)
-    monkeypatch.setattr(learner.replay, 'gather', lambda *_: 1 // 0)
+    cell.wait(lambda: learner.trainer.updates == learner.trainer.pacer.credited > 3)
+    monkeypatch.setattr(learner.trainer.replay, 'gather', lambda *_: 1 // 0)
     cell.feed(*episode(schema, 'b', 20))
     cell.wait(lambda: cell.errors)
     assert isinstance(cell.errors[0], ZeroDivisionError)
     cell.close()
-    assert list((tmp_path / 'run' / 'checkpoints').glob(str(learner.updates)))
+    assert list((tmp_path / 'run' / 'checkpoints').glob(str(learner.trainer.updates)))
 
 
 def test_a_break_down_names_the_input_of_the_update_that_broke(schema, tmp_path):
     """Weights are not finite after it, though later batches are."""
     cell = Cell(schema, tmp_path / 'run', replace(OPTIONS, min_steps=10**6))
-    learner = cell.learner
+    trainer, metrics = cell.learner.trainer, UpdateMetrics()
     cell.feed(*episode(schema, 'a', 20))
-    cell.wait(lambda: len(learner.replay) == 20)
-    good = learner.replay.sample_half(8, np.random.default_rng(0))
+    cell.wait(lambda: len(trainer.replay) == 20)
+    good = trainer.replay.sample_half(8, np.random.default_rng(0))
     bad = replace(good, reward=good.reward * float('nan'))
     for batch in (good, good, bad, good, good):
-        learner.curves.add(learner.agent.update(batch, 0.1), batch)
+        metrics.add(trainer.agent.update(batch, 0.1), batch)
     with pytest.raises(BrokenDown, match='after 13 updates; not finite in the batch: reward'):
-        learner.curves.look(15, learner.replay, 'the last good policy is version 1')
+        metrics.collect(15)
     cell.close()
 
 
@@ -512,23 +527,28 @@ def test_updates_keep_to_the_ratio_within_5_percent(schema, tmp_path, ratio):
     for i in range(5):
         cell.feed(*episode(schema, f'e{i}', 10))
     cell.wait(
-        lambda: learner.env_steps == 50 and learner.updates == int(ratio * learner.pacer.credited)
+        lambda: (
+            learner.trainer.env_steps == 50
+            and learner.trainer.updates == int(ratio * learner.trainer.pacer.credited)
+        )
     )
-    assert learner.pacer.achieved == pytest.approx(ratio, rel=0.05)
+    assert learner.trainer.pacer.achieved == pytest.approx(ratio, rel=0.05)
     cell.close()
 
 
-def test_a_checkpoint_of_another_device_begins_its_random_numbers_anew(schema, tmp_path):
+def test_after_a_change_of_device_the_random_numbers_start_from_the_seed(schema, tmp_path):
     cell = Cell(schema, tmp_path / 'run')
     cell.feed(*episode(schema, 'a', 20))
-    cell.wait(lambda: cell.learner.updates == cell.learner.pacer.credited > 3)
+    cell.wait(lambda: cell.learner.trainer.updates == cell.learner.trainer.pacer.credited > 3)
     cell.close()
     checkpoint = Checkpoints(tmp_path / 'run' / 'checkpoints').newest()[0]
     tensors = {**checkpoint.tensors, 'generator': torch.zeros(16, dtype=torch.uint8)}
     agent = Agent(schema, checkpoint.config)
     agent._graphed_update = 'a graph of the optimisers from before'
     assert 'another kind of device' in restore(agent, replace(checkpoint, tensors=tensors))
-    assert torch.equal(agent.actor.policy[0].weight, cell.learner.agent.actor.policy[0].weight)
+    assert torch.equal(
+        agent.actor.policy[0].weight, cell.learner.trainer.agent.actor.policy[0].weight
+    )
     assert restore(agent, checkpoint) == '' and agent._graphed_update is None
 
 
@@ -537,12 +557,12 @@ def test_a_checkpoint_holds_training_up_for_less_than_100_ms(schema, tmp_path):
     camera = replace(schema.cameras[0], out_height=84, out_width=84)
     schema = replace(schema, cameras=(camera,))
     agent = Agent(schema, ALGORITHMS['drqv2'])
-    saver, held_up = Saver(Checkpoints(tmp_path)), []
+    writer, held_up = CheckpointWriter(Checkpoints(tmp_path)), []
     for number in range(5):
         begin = time.monotonic()
-        saver.save(agent, {'updates': number, 'version': 1, 'env_steps': 0})
+        writer.save(agent, {'updates': number, 'version': 1, 'env_steps': 0})
         held_up.append(time.monotonic() - begin)
-        saver.finish()
-    saver.close()
+        writer.finish()
+    writer.close()
     assert sorted(held_up)[2] < 0.1, held_up
-    assert saver.last == '4'
+    assert writer.last == '4'

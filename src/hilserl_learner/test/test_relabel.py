@@ -30,7 +30,7 @@ def wait_for(cell, steps, *complete):
     bags = cell.learner.run.bags
     cell.wait(
         lambda: (
-            cell.learner.env_steps == steps
+            cell.learner.trainer.env_steps == steps
             and all((bags / name / 'metadata.yaml').exists() for name in complete)
         )
     )
@@ -40,15 +40,15 @@ def test_a_label_changes_what_is_learned_at_once_and_at_the_next_start(schema, t
     cell.feed(*episode(schema, 'a', outcome=Outcome.TIMEOUT), *episode(schema, 'b'))
     wait_for(cell, 16, 'a', 'b')
     before = content_hash(tmp_path / 'run' / 'bags' / 'b')
-    assert sorted(rewards(cell.learner.replay))[-2:] == [1.0, 1.0]
+    assert sorted(rewards(cell.learner.trainer.replay))[-2:] == [1.0, 1.0]
     said = cell.learner.label('', Outcome.FAILURE, None)
     assert said == 'episode b is a failure: 8 steps learned from as that'
-    assert sorted(rewards(cell.learner.replay))[-2:] == [0.0, 1.0]
-    assert len(cell.learner.replay) == 16
+    assert sorted(rewards(cell.learner.trainer.replay))[-2:] == [0.0, 1.0]
+    assert len(cell.learner.trainer.replay) == 16
     assert content_hash(tmp_path / 'run' / 'bags' / 'b') == before
     cell.close()
     again = Cell(schema, tmp_path / 'run', replace(OPTIONS, min_steps=1000))
-    assert sorted(rewards(again.learner.replay))[-2:] == [0.0, 1.0]
+    assert sorted(rewards(again.learner.trainer.replay))[-2:] == [0.0, 1.0]
     again.close()
 
 
@@ -58,18 +58,18 @@ def test_a_label_at_a_time_ends_the_episode_there(schema, cell):
     wait_for(cell, 8, 'a')
     said = cell.learner.label('a', Outcome.SUCCESS, steps[5].stamp)
     assert said == 'episode a is a success: 6 steps learned from as that'
-    assert rewards(cell.learner.replay) == [0.0] * 5 + [1.0]
+    assert rewards(cell.learner.trainer.replay) == [0.0] * 5 + [1.0]
 
 
 def test_a_discarded_episode_is_forgotten_and_stays_on_disk(schema, tmp_path, cell):
     cell.feed(*episode(schema, 'a'), *episode(schema, 'b'))
     wait_for(cell, 16, 'a', 'b')
     cell.learner.label('a', Outcome.DISCARDED, None)
-    assert len(cell.learner.replay) == 8
+    assert len(cell.learner.trainer.replay) == 8
     assert len(open_bags(tmp_path / 'run' / 'bags')) == 2
     cell.close()
     again = Cell(schema, tmp_path / 'run', replace(OPTIONS, min_steps=1000))
-    assert len(again.learner.replay) == 8
+    assert len(again.learner.trainer.replay) == 8
     again.close()
 
 
@@ -77,7 +77,7 @@ def test_an_episode_s_namesake_is_not_labelled(schema, cell):
     cell.feed(*episode(schema, 'a'), *episode(schema, 'a-2'))
     wait_for(cell, 16, 'a', 'a-2')
     assert cell.learner.label('a', Outcome.FAILURE, None).startswith('episode a is')
-    assert sorted(rewards(cell.learner.replay))[-2:] == [0.0, 1.0]
+    assert sorted(rewards(cell.learner.trainer.replay))[-2:] == [0.0, 1.0]
 
 
 def test_labels_that_cannot_be_are_refused_with_the_reason(schema, cell):
@@ -112,6 +112,6 @@ def test_unlabelled_demonstrations_need_a_choice(schema, tmp_path):
     ):
         Cell(schema, tmp_path / 'one', options)
     cell = Cell(schema, tmp_path / 'two', replace(options, unlabelled='exclude'))
-    assert len(cell.learner.replay) == 8
+    assert len(cell.learner.trainer.replay) == 8
     assert 'demonstration silent is unlabelled and left out' in cell.said
     cell.close()

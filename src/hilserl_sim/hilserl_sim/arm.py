@@ -1,17 +1,17 @@
-"""One arm of the simulated cell and its driver's limits, in simulated time and without a port.
+"""One arm of the simulated cell with its driver's limits, in simulated time and without a port.
 
-The driver's own goal, grip and tick map work on the emulated servos directly; what is left out is
-the wire between them (packets, timing, faults) and the servos' latched protections.
+The driver's own goal, grip and tick map work on the emulated servos directly. Two things are left
+out: the wire (packets, timing, faults), and the servos' latched protections, which count seconds
+of the wall clock.
 """
-
-from types import SimpleNamespace
 
 import numpy as np
 
-from so101_description.joints import JOINTS, REST, SERVO_IDS
-from so101_driver.calibration import load_calibration
-from so101_driver.configure import ARM_TORQUE, GRIPPER_TORQUE
+from so101_description.joints import JOINTS, REST
+from so101_driver.calibration import Calibration, load_calibration
+from so101_driver.configure import torque_limit
 from so101_driver.driver_node import DriverNode
+from so101_driver.faults import GRIPPER
 from so101_driver.goal import Goal, Limits
 from so101_driver.grip import Grip
 from so101_sim import calibration_path, sts3215
@@ -20,17 +20,52 @@ from so101_sim.servo_arm import ServoArm
 
 _DEFAULT = {p.name: p.default for p in DriverNode.PARAMETERS}
 RATE = _DEFAULT['rate']
-NEVER = 255  # % of the full drive
+NEVER = 255  # % of the full drive, which no load reaches
 
 
-class SteppedArm:
-    """`cycle` stands for the driver's; `position` (6,) rad is what it last measured."""
+class SimulatedGripperServo:
+    """The emulated servo of a gripper, for `Grip`."""
+
+    overloaded = False  # its protection is off
+
+    def __init__(self, servo: sts3215.Sts3215, calibration: Calibration):
+        self._servo, self._calibration = servo, calibration
+
+    @property
+    def load(self) -> float:
+        """Share of the full drive, signed."""
+        return self._servo.sensed.load
+
+    @property
+    def position(self) -> float:
+        """Joint angle, rad."""
+        ticks = np.full(len(JOINTS), self._servo.present_position)
+        return float(self._calibration.to_rad(ticks)[GRIPPER])
+
+    def read_torque_limit(self) -> int:
+        """0.1 %."""
+        return self._servo.word(sts3215.TORQUE_LIMIT)
+
+    def write_torque_limit(self, limit: int) -> None:
+        """0.1 %."""
+        write_word(self._servo, sts3215.TORQUE_LIMIT, limit)
+
+    def restart(self, goals: np.ndarray) -> None:
+        """Switch torque off and on again, with the arm's goals (6,) rad."""
+        self._servo.write(sts3215.TORQUE_ENABLE, b'\0')
+        ticks = self._calibration.to_ticks(goals)
+        write_word(self._servo, sts3215.GOAL_POSITION, int(ticks[GRIPPER]))
+        self._servo.write(sts3215.TORQUE_ENABLE, b'\1')
+
+
+class SimulatedArm:
+    """The servos of an arm under the driver's limits; `position` (6,) rad is the last measured."""
 
     def __init__(self, arm: str, servos: ServoArm):
         self._servos = servos.servos
-        self.calibration = load_calibration(calibration_path(arm))
-        self.goal = Goal(
-            self.calibration,
+        self._calibration = load_calibration(calibration_path(arm))
+        self._goal = Goal(
+            self._calibration,
             Limits(
                 max_speed=_DEFAULT['max_speed'],
                 align_speed=_DEFAULT['align_speed'],
@@ -41,66 +76,50 @@ class SteppedArm:
             ),
             RATE,
         )
-        self.torque_on = False
+        self._torque_on = False
         self._now = 0.0
-        for index, servo in enumerate(self._servos):
-            # these measure time by the wall's clock, which means nothing here
+        for joint, servo in zip(JOINTS, self._servos):
             servo.memory[OVERLOAD_TORQUE] = NEVER
-            self._write(
-                index,
-                sts3215.TORQUE_LIMIT,
-                GRIPPER_TORQUE if JOINTS[index] == 'gripper' else ARM_TORQUE,
-            )
+            write_word(servo, sts3215.TORQUE_LIMIT, torque_limit(joint))
         self._measure()
-        self._grip = Grip(self, self.goal, lambda text: None)
-
-    # --- what `Grip` asks of the driver's servos -------------------------------------------
-    name, faults = 'arm', SimpleNamespace(grip_overloaded=False)
-
-    @property
-    def telemetry(self):
-        """Loads (6,), share of the full drive."""
-        return SimpleNamespace(load=np.array([servo.sensed.load for servo in self._servos]))
-
-    @property
-    def bus(self):
-        """Where a register is written."""
-        return SimpleNamespace(
-            write=lambda number, address, _, value: self._write(
-                list(SERVO_IDS.values()).index(number), address, value
-            )
+        self._grip = Grip(
+            arm,
+            SimulatedGripperServo(self._servos[GRIPPER], self._calibration),
+            self._goal,
+            lambda sentence: None,
         )
 
-    # --- the driver's cycle ------------------------------------------------------------------
     def command(self, target) -> None:
-        """Take a joint target (6,) rad."""
-        if self.torque_on:
-            self.goal.command(np.asarray(target, np.float64), self._now)
+        """Set the joint target (6,) rad; without torque it is ignored."""
+        if self._torque_on:
+            self._goal.command(np.asarray(target, np.float64), self._now)
 
     def set_torque(self, on: bool) -> None:
-        """Switch all servos; going on starts from where the arm is."""
-        if on and not self.torque_on:
+        """Switch all servos; switched on, they hold where the arm is."""
+        if on and not self._torque_on:
             self._measure()
-            self.goal.reset(self.position, self._now)
-        self.torque_on = on
+            self._goal.reset(self.position, self._now)
+        self._torque_on = on
         for servo in self._servos:
             servo.write(sts3215.TORQUE_ENABLE, bytes((on,)))
 
     def cycle(self, now: float) -> None:
-        """Measure, limit, write; s of simulated time."""
+        """One cycle of the driver: measure, limit, write. now: simulated s."""
         self._now = now
         self._measure()
-        if not self.torque_on:
+        if not self._torque_on:
             return
-        goal = self.goal.advance(now, self.position)
-        for index, ticks in enumerate(self.calibration.to_ticks(goal).tolist()):
-            self._write(index, sts3215.GOAL_POSITION, ticks)
+        goal = self._goal.advance(now, self.position)
+        for servo, ticks in zip(self._servos, self._calibration.to_ticks(goal).tolist()):
+            write_word(servo, sts3215.GOAL_POSITION, ticks)
         self._grip.update(now)
 
     def _measure(self) -> None:
-        self.position = self.calibration.to_rad(
+        self.position = self._calibration.to_rad(
             np.array([servo.present_position for servo in self._servos])
         )
 
-    def _write(self, index: int, address: int, value: int) -> None:
-        self._servos[index].write(address, value.to_bytes(2, 'little'))
+
+def write_word(servo: sts3215.Sts3215, address: int, value: int) -> None:
+    """Write a register of two bytes."""
+    servo.write(address, value.to_bytes(2, 'little'))

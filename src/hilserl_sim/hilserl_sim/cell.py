@@ -1,9 +1,9 @@
-"""The simulated cell without ROS and without a wall clock: the same cores, as fast as they go.
+"""A simulated cell in one process: the cores of the ROS graph, in simulated time.
 
 The actor's control loop, the kinematics, the driver's limits, the emulated servos, the world and
-the scripted operator are the graph's. What the graph has and this has not: messages and their
-delays (a frame is 20 ms old here, joints 5 ms), the wire, other processes that compete for the
-processor. Learning keeps pace exactly, because time waits for it.
+the scripted operator are those of the graph. Left out are messages and their delays (an image is
+20 ms old here, joints 5 ms), the wire, and other processes that compete for the processor. Time
+waits for learning, so the update ratio is exact.
 """
 
 import numpy as np
@@ -12,21 +12,22 @@ from hilserl_actor.loop.control import ControlLoop
 from hilserl_actor.loop.episode import Sensed
 from hilserl_actor.loop.interfaces import Verdict
 from hilserl_actor.loop.modes import Mode
-from hilserl_core.contract.kinematics_check import kinematics_of
 from hilserl_core.contract.observation import crop_resize
 from hilserl_core.contract.task import TaskSchema
-from so101_sim.judgement import PERIOD as LOOK_PERIOD
+from so101_sim.judgement import PERIOD as OPERATOR_PERIOD
 from so101_sim.judgement import Operator, Seen, operator_for
 from so101_sim.layouts import find_layout
 from so101_sim.plant import PERIOD, Plant
 from so101_sim.world import Eye, World
 from so101_sim.worlds import find_world
 
-from .arm import RATE, SteppedArm
+from .arm import RATE, SimulatedArm
+from .kinematics import DirectKinematics
 
-CYCLE = round(1.0 / RATE / PERIOD)  # steps of the plant between two of the driver
-LOOK = round(LOOK_PERIOD / PERIOD)  # ... and between two looks of the operator
-IMAGE_AGE = round(0.02 / PERIOD)  # steps from exposure to decision
+# in steps of the plant
+DRIVER_STEPS = round(1.0 / RATE / PERIOD)  # between two cycles of the driver
+OPERATOR_STEPS = round(OPERATOR_PERIOD / PERIOD)  # between two actions of the operator
+IMAGE_AGE = round(0.02 / PERIOD)  # from exposure to decision
 ROLES = {'train': 'intervene', 'record': 'demonstrate', 'eval': 'watch'}
 # key of the operator -> event of the control loop
 EVENTS = {
@@ -38,37 +39,11 @@ EVENTS = {
 }
 
 
-class SteppedKinematics:
-    """`ports.Kinematics` by a call instead of a service."""
-
-    def __init__(self, schema: TaskSchema):
-        self._schema = schema
-        self.core = kinematics_of(schema)
-
-    def action(self, leader, reference, leader_start, reference_start) -> np.ndarray:
-        """Action (4,) that takes the reference to where the leader shows."""
-        return self.core.action_between(
-            leader, reference, leader_start, reference_start
-        ).action.astype(np.float32)
-
-    def joint_target(self, measured, reference, action) -> np.ndarray:
-        """Joint target (6,) rad of an action."""
-        return self.core.joint_target(
-            measured, reference, action, self._schema.pitch, self._schema.wrist_roll
-        ).q
-
-    def solve(self, position, seed) -> np.ndarray:
-        """Joints (6,) rad that bring the tool to `position` (3,) m."""
-        return self.core.solve(
-            position, self._schema.pitch, self._schema.wrist_roll, float(seed[5]), seed
-        ).q
-
-
-class SteppedCell:
+class SimulatedCell:
     """A cell in `role` train, record or eval; `tick` advances it by one control period.
 
-    sigma: exploration noise over steps; emit: takes each StepRecord; watch: the operator only
-    lays the cube out and starts, whatever the role.
+    sigma: exploration noise over steps; emit: gets each StepRecord; watch: the operator only
+    places the cube and starts episodes, whatever the role.
     """
 
     def __init__(
@@ -92,20 +67,20 @@ class SteppedCell:
                 for arm in ('follower', 'leader')
             },
         )
-        self._arms = {arm: SteppedArm(arm, servos) for arm, servos in self._plant.arms.items()}
+        self._arms = {arm: SimulatedArm(arm, servos) for arm, servos in self._plant.arms.items()}
         self.operator = Operator(
             'watch' if watch else ROLES[role], seed, operator_for(schema.name, world)
         )
         (camera,) = schema.cameras
         self._eye = Eye(self._world, camera.name, camera.source_width, camera.source_height)
-        self._frame = np.zeros(camera.shape, np.uint8)
-        self.kinematics = SteppedKinematics(schema)
+        self._image = np.zeros(camera.shape, np.uint8)
+        self._kinematics = DirectKinematics(schema)
         self._ticks_per_period = round(1.0 / schema.rate / PERIOD)
         self._steps = 0  # of the plant
         self.loop = ControlLoop(
             schema,
             role,
-            self.kinematics,
+            self._kinematics,
             self,
             sigma,
             emit,
@@ -113,20 +88,20 @@ class SteppedCell:
             seed,
             clock=lambda: self.now,
         )
-        self.loop.request('preflight', 'everything is there')
+        self.loop.request('preflight', 'the simulation has no preflight checks')
 
     @property
     def now(self) -> float:
         """Simulated seconds since the start."""
         return self._steps * PERIOD
 
-    # --- ports.Arms --------------------------------------------------------------------------
+    # --- the control loop's `Arms` interface -------------------------------------------------
     def command(self, arm: str, target) -> None:
-        """Take a joint target (6,) rad for an arm."""
+        """Set the joint target (6,) rad of an arm."""
         self._arms[arm].command(target)
 
     def taken(self) -> bool:
-        """Whether the last command moves the follower: it does at once."""
+        """Whether the last command moves the follower: here always."""
         return True
 
     def set_torque(self, arm: str, on: bool) -> None:
@@ -139,12 +114,12 @@ class SteppedCell:
         exposed = self._ticks_per_period - IMAGE_AGE
         for step in range(self._ticks_per_period):
             if step == exposed and self.loop.machine.mode is not Mode.RESET:
-                self._frame = crop_resize(self._eye.render(), self.schema.cameras[0])
-            if self._steps % CYCLE == 0:
+                self._image = crop_resize(self._eye.render(), self.schema.cameras[0])
+            if self._steps % DRIVER_STEPS == 0:
                 for arm in self._arms.values():
                     arm.cycle(self.now)
-            if self._steps % LOOK == LOOK // 2:
-                self._look()
+            if self._steps % OPERATOR_STEPS == OPERATOR_STEPS // 2:
+                self._run_operator()
             self._plant.step()
             self._steps += 1
         stamp = int((1.0 + self.now) * 1e9)
@@ -152,16 +127,16 @@ class SteppedCell:
         self.loop.tick(
             Sensed(
                 stamp,
-                (self._frame,),
+                (self._image,),
                 (stamp - int(IMAGE_AGE * PERIOD * 1e9),),
                 position,
-                self.kinematics.core.tool_pose(position)[0],
+                self._kinematics.tool_position(position),
                 self._arms['leader'].position,
             ),
             Verdict(float(self._world.success), self._world.success),
         )
 
-    def _look(self) -> None:
+    def _run_operator(self) -> None:
         deed = self.operator.act(
             self.now,
             Seen(
@@ -180,9 +155,9 @@ class SteppedCell:
             self.loop.request(EVENTS[deed.key], 'the operator')
 
     def run_episodes(self, count: int, after_tick=lambda: None) -> None:
-        """Go on until so many more episodes are finished."""
-        until = len(self.loop.tally.results) + count
-        while len(self.loop.tally.results) < until:
+        """Run until `count` more episodes are finished."""
+        end = len(self.loop.tally.results) + count
+        while len(self.loop.tally.results) < end:
             self.tick()
             after_tick()
 

@@ -1,21 +1,26 @@
-"""The learner without its threads: updates follow the steps one by one, in simulated time.
+"""Learning in simulated time: every update is made at the simulated moment at which it is due.
 
-Everything it does is `Learner`'s own (begin, replay, judge, pacer, agent, bundles); only when it
-does it is decided here, so that the same seed gives the same run.
+The same seed gives the same run. Bags, checkpoint and metrics are those of an ordinary run, so
+that `./cell` can read and resume it.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 import threading
 
+from torch.utils.tensorboard import SummaryWriter
+
+from hilserl_core.bags.recorder import Recorder
+from hilserl_core.contract.steps import StepRecord
 from hilserl_core.contract.task import TaskSchema
 from hilserl_core.policy.bundle import Policy
-from hilserl_learner.training.learner import Learner
+from hilserl_learner.training.checkpoints import Snapshot
 from hilserl_learner.training.options import LearnerOptions
+from hilserl_learner.training.resume import start_run
 
 
-class SteppedLearner(Learner):
-    """A `Learner` that `turn` drives; `offer(policy)` gets what an actor would load."""
+class SimulatedLearner:
+    """A run with its `trainer`; `offer(policy)` gets each policy that an actor would load."""
 
     def __init__(
         self,
@@ -25,42 +30,61 @@ class SteppedLearner(Learner):
         offer: Callable[[Policy], None],
         log: Callable[[str], None],
     ):
-        self.bundle = b''  # the last published
-        self._offer = offer
-        self._published_at = 0.0
-        super().__init__(schema, directory, options, self._take_out, log)
-        self._recording = threading.Thread(target=self.recorder.run)
+        self._schema, self._options, self._offer = schema, options, offer
+        self._run = start_run(schema, directory, options, log)
+        self.trainer = self._run.trainer
+        self.bundle = b''  # the last published policy
+        self._published_at = 0.0  # simulated s
+        self._board = SummaryWriter(str(self._run.directory.tensorboard))
+        self._recorder = Recorder(self._run.directory.bags, schema, log)
+        self._recording = threading.Thread(target=self._recorder.run)
         self._recording.start()
+        if self.trainer.has_new_policy:
+            self._publish()
 
-    def _take_out(self, data: bytes, *_) -> None:
-        self.bundle = data
-        self._offer(Policy.from_bytes(data, self.schema.hash))
+    def add_step(self, step: StepRecord) -> None:
+        """Record a step and add it to the replay."""
+        self._recorder.record(step)
+        summary = self.trainer.add(step)
+        if summary:
+            self._write('episode', summary.scalars, self.trainer.env_steps)
 
-    def learn_demonstrations(self, progress=lambda: None) -> None:
-        """Make the updates that come before the first step, and publish what they gave."""
-        while self._pretrain_left:
-            self._update()
+    def pretrain(self, progress: Callable[[], None] = lambda: None) -> None:
+        """Make the updates that come before the first step, and publish their policy."""
+        while self.trainer.pretrain_left:
+            self.trainer.update()
             progress()
-        if not self.version:
-            self._publish_policy()
+        if not self.trainer.version:
+            self._publish()
 
-    def turn(self, now: float) -> int:
-        """Take in what has arrived, make every update that is due; returns how many.
-
-        now: simulated s, by which a policy is published as often as in the graph.
-        """
-        self._take_in(0.0)
-        count = 0
-        while self.pacer.due():
-            self._update()
-            count += 1
-        if now - self._published_at >= self.options.publish_period:
+    def run_due_updates(self, now: float) -> None:
+        """Make every update that is due; publish a policy every `publish_period` simulated s."""
+        while self.trainer.update_due:
+            self.trainer.update()
+        if now - self._published_at >= self._options.publish_period:
             self._published_at = now
-            self._look()
-            if self.updates > self._published_updates:
-                self._publish_policy()
-        return count
+            self._write('learner', self.trainer.collect_metrics(), self.trainer.updates)
+            if self.trainer.has_new_policy:
+                self._publish()
 
-    def end(self) -> None:
-        """Complete bags and checkpoint."""
-        self.close(None, self._recording)
+    def _publish(self) -> None:
+        self.bundle = self.trainer.next_policy()
+        self._offer(Policy.from_bytes(self.bundle, self._schema.hash))
+
+    def _write(self, group: str, metrics: dict[str, float], at: int) -> None:
+        for name, value in metrics.items():
+            self._board.add_scalar(f'{group}/{name}', value, at)
+
+    def close(self) -> None:
+        """Complete the bags and save a checkpoint."""
+        self._recorder.finish()
+        self._recording.join()
+        try:
+            saved = self._run.checkpoint.state['updates'] if self._run.checkpoint else 0
+            if self.trainer.updates > saved:
+                self._write('learner', self.trainer.collect_metrics(), self.trainer.updates)
+                self._run.checkpoints.save(Snapshot.of(self.trainer.agent), self.trainer.state())
+        finally:
+            self.trainer.close()
+            self._board.close()
+            self._run.directory.release()

@@ -1,7 +1,7 @@
 """A training run in simulated time: demonstrations, learning with interventions, evaluations.
 
-Robot time counts what a robot would need for it: steps, resets and the operator's delays, without
-the demonstrations (they are counted apart) and without evaluations.
+Robot minutes are the time that a robot would need: steps, resets and the operator's delays. They
+count neither demonstrations (`record_demonstrations` returns their minutes) nor evaluations.
 """
 
 from collections.abc import Callable
@@ -16,10 +16,10 @@ from hilserl_core.contract.task import TaskSchema
 from hilserl_core.policy.bundle import Policy
 from hilserl_learner.training.options import LearnerOptions
 
-from .cell import SteppedCell
-from .learner import SteppedLearner
+from .cell import SimulatedCell
+from .learner import SimulatedLearner
 
-EVALUATION_SEED = 1_000_000  # of situations that no training run sees
+EVALUATION_SEED = 1_000_000  # its cube positions occur in no training run
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Evaluation:
 
 @dataclass
 class Progress:
-    """What a run looks like at any moment; for whoever shows it."""
+    """The state of a run, for a display."""
 
     minutes: float = 0.0
     episodes: int = 0
@@ -56,8 +56,8 @@ class Progress:
     bundle: bytes = b''  # the policy at the end
 
 
-def same(step: StepRecord) -> StepRecord:
-    """The step as it is."""
+def unchanged(step: StepRecord) -> StepRecord:
+    """The step, unchanged."""
     return step
 
 
@@ -67,16 +67,16 @@ def record_demonstrations(
     count: int,
     seed: int,
     world: str,
-    change: Callable[[StepRecord], StepRecord] = same,
+    change: Callable[[StepRecord], StepRecord] = unchanged,
 ) -> float:
-    """Have the operator drive so many episodes into bags; returns robot minutes.
+    """Record `count` episodes of the scripted operator in bags; returns robot minutes.
 
-    change: what becomes of each step before it is stored (experiments).
+    change: applied to each step before it is stored (experiments).
     """
     recorder = Recorder(directory, schema, lambda sentence: None)
     recording = threading.Thread(target=recorder.run)
     recording.start()
-    cell = SteppedCell(
+    cell = SimulatedCell(
         schema, 'record', seed, world, emit=lambda step: recorder.record(change(step))
     )
     try:
@@ -97,12 +97,12 @@ def evaluate(
     enough: float = 0.0,
     sigma: float = 0.0,
 ) -> Evaluation:
-    """Episodes of a policy's bundle, always from the same situations, nobody helping.
+    """Run episodes of a policy without help, always with the same cube positions.
 
     It ends early when a success rate of `enough` is out of reach. sigma: noise, 0: deterministic.
     """
     policy = Policy.from_bytes(bundle, schema.hash)
-    cell = SteppedCell(
+    cell = SimulatedCell(
         schema,
         'train' if sigma else 'eval',
         EVALUATION_SEED,
@@ -140,27 +140,27 @@ def train(
     show: Callable[[Progress], None] = lambda progress: None,
     log: Callable[[str], None] = lambda sentence: None,
     enough: float | None = None,
-    change: Callable[[StepRecord], StepRecord] = same,
+    change: Callable[[StepRecord], StepRecord] = unchanged,
 ) -> Progress:
-    """Train for so many robot minutes in `directory`; evaluate every so many.
+    """Train for `minutes` of robot time in `directory`; evaluate each `every` minutes.
 
-    episodes: of an evaluation; enough: a success rate at which to stop; change: what becomes of
-    each step before it is learned from (experiments). KeyboardInterrupt ends the run in order and
-    returns what there is.
+    episodes: of one evaluation; enough: a success rate at which to stop; change: applied to each
+    step before it is learned from (experiments). After a KeyboardInterrupt the run ends in order
+    and `Progress.interrupted` is true.
     """
     progress = Progress()
-    cell = SteppedCell(
+    cell = SimulatedCell(
         schema,
         'train',
         options.seed,
         world,
-        lambda steps: learner.sigma(steps),
-        lambda step: learner.ingest(change(step)),
+        lambda steps: learner.trainer.sigma(steps),
+        lambda step: learner.add_step(change(step)),
     )
-    learner = SteppedLearner(schema, directory, options, cell.loop.offer, log)
+    learner = SimulatedLearner(schema, directory, options, cell.loop.offer, log)
 
-    def look():
-        progress.updates, progress.minutes = learner.updates, cell.now / 60.0
+    def report():
+        progress.updates, progress.minutes = learner.trainer.updates, cell.now / 60.0
         progress.episodes = len(cell.loop.tally.results)
         if progress.episodes:
             progress.human_share = cell.loop.tally.intervention_share
@@ -168,11 +168,11 @@ def train(
 
     due = every
     try:
-        learner.learn_demonstrations(look)
+        learner.pretrain(report)
         while progress.minutes < minutes - 1e-9:
             cell.tick()
-            learner.turn(cell.now)
-            look()
+            learner.run_due_updates(cell.now)
+            report()
             if progress.minutes < due - 1e-9:
                 continue
             due += every
@@ -187,6 +187,6 @@ def train(
     finally:
         cell.loop.close()
         cell.close()
-        learner.end()
+        learner.close()
     progress.bundle = learner.bundle
     return progress

@@ -21,6 +21,7 @@ from .calibration import Calibration
 from .configure import configure
 from .goal import Goal, Limits
 from .grip import Grip
+from .gripper_servo import BusGripperServo
 from .servos import IDS, Servos
 
 SILENCE = 0.5  # s without an answer after which a servo is lost, not late
@@ -61,7 +62,7 @@ class Arm:
         self.rate, self.limits = rate, limits
         self.servos = Servos(name, bus, calibration, log)
         self.goal = Goal(calibration, limits, rate)
-        self.grip = Grip(self.servos, self.goal, log)
+        self.grip = Grip(name, BusGripperServo(self.servos), self.goal, log)
         self.torque_on = False
         self.lost = ''  # why the link is down
         self.cycles = self.late_cycles = self.refused = self.reconnects = 0

@@ -38,6 +38,11 @@ TWO_BYTES = (
 MAX_ACCELERATION = 254
 
 
+def torque_limit(joint: str) -> int:
+    """The highest torque of a joint's servo, 0.1 % of its full drive."""
+    return GRIPPER_TORQUE if joint == 'gripper' else ARM_TORQUE
+
+
 def wanted_registers(calibration: Calibration, joint: int) -> dict[int, int]:
     """EEPROM registers {address: unsigned value} of one joint."""
     wanted = dict(SETTINGS)
@@ -80,7 +85,7 @@ def _configure(bus: Bus, calibration: Calibration, joint: int) -> str:
         bus.write(number, servo.ACCELERATION, 1, MAX_ACCELERATION)
     wanted = wanted_registers(calibration, joint)
     limit = wanted.get(
-        servo.MAX_TORQUE_LIMIT, min(_word(table, servo.MAX_TORQUE_LIMIT), ARM_TORQUE)
+        servo.MAX_TORQUE_LIMIT, min(_word(table, servo.MAX_TORQUE_LIMIT), torque_limit(name))
     )
     present = _word(table, servo.TORQUE_LIMIT)
     eased = name == 'gripper' and table[servo.TORQUE_ENABLE] and present < limit  # see `grip`

@@ -8,56 +8,52 @@ overloaded all the same is loosened, and let go for a moment where that is not e
 
 from so101_node.errors import CellError
 
-from . import servo
-from .configure import GRIPPER_TORQUE
-from .faults import GRIPPER
+from .configure import torque_limit
 from .goal import Goal
-from .servos import IDS, Servos
+from .gripper_servo import GripperServo
 
 HARD = 0.22  # share of the full drive; the servo's own limit is 0.25
 PATIENCE = 1.0  # s of that; the servo's own is 2
 EASED_TORQUE = 200  # 0.1 %: below the limit, whatever the goal
 RELAXED = 0.1  # share of the full drive at which nothing is held
 SQUEEZE = 0.05  # rad of the goal inside the object, from an overload on
-REGRIP = 1.0  # s of overload after which the servo is let go for a moment
+REGRIP = 1.0  # s of overload after which the servo is switched off and on
+FULL_TORQUE = torque_limit('gripper')
 
 
 class Grip:
-    """Watches the gripper of one arm; `eased` and `loosened` count."""
+    """Protects the gripper of the arm `name`; `eased` and `loosened` count."""
 
-    def __init__(self, servos: Servos, goal: Goal, log):
+    def __init__(self, name: str, gripper: GripperServo, goal: Goal, log):
         self.eased = self.loosened = 0
-        self._servos, self._goal, self._log = servos, goal, log
+        self._name, self._gripper, self._goal, self._log = name, gripper, goal, log
         self._is_eased = False
         self._hard_since: float | None = None
         self._overloaded_since: float | None = None
 
     def find(self) -> None:
-        """See whether a gripper that holds was eased before; CellError if it does not answer."""
-        limit = self._servos.bus.read(IDS[GRIPPER], servo.TORQUE_LIMIT, 2)[1]
-        self._is_eased = int.from_bytes(limit, 'little') < GRIPPER_TORQUE
+        """Read whether the torque is eased already; CellError if the servo does not answer."""
+        self._is_eased = self._gripper.read_torque_limit() < FULL_TORQUE
         self._hard_since = self._overloaded_since = None
 
     def update(self, now: float) -> None:
-        """Look at the last answers (monotonic s), with torque on."""
-        self._ease(abs(float(self._servos.telemetry.load[GRIPPER])), now)
-        if not self._servos.faults.grip_overloaded:
+        """Check the last measurement (monotonic s), with torque on."""
+        self._ease(abs(self._gripper.load), now)
+        if not self._gripper.overloaded:
             self._overloaded_since = None
             return
-        self._goal.loosen(self._servos.measured()[GRIPPER], SQUEEZE)
+        self._goal.loosen(self._gripper.position, SQUEEZE)
         if self._overloaded_since is None:
-            self._log(f'{self._servos.name}: gripper overloaded: its grip is loosened')
+            self._log(f'{self._name}: gripper overloaded: its grip is loosened')
             self._overloaded_since = now
             self.loosened += 1
         elif now - self._overloaded_since > REGRIP:
-            self._servos.torque(False, [GRIPPER])
-            self._servos.write_goal(self._goal.position)
-            self._servos.torque(True, [GRIPPER])
+            self._gripper.restart(self._goal.position)
             self._overloaded_since = now
 
     def _ease(self, load: float, now: float) -> None:
         if self._is_eased:
-            if load < RELAXED and self._limit(GRIPPER_TORQUE):
+            if load < RELAXED and self._limit(FULL_TORQUE):
                 self._is_eased = False
         elif load < HARD:
             self._hard_since = None
@@ -70,7 +66,7 @@ class Grip:
     def _limit(self, torque: int) -> bool:
         """Whether the servo took it; if not, the next cycle tries again."""
         try:
-            self._servos.bus.write(IDS[GRIPPER], servo.TORQUE_LIMIT, 2, torque)
+            self._gripper.write_torque_limit(torque)
         except CellError:
             return False
         return True

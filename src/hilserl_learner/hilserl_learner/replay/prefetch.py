@@ -1,7 +1,7 @@
-"""The learner's batches, on a GPU each one drawn while the update on the one before it runs.
+"""The learner's batches; on a GPU each one is drawn while the update on the previous one runs.
 
-What is drawn does not depend on when: the same batches come with and without the thread, and the
-random state for a checkpoint is the one from before a batch that no update has used yet.
+The same batches come with and without the thread. The random state for a checkpoint is the one
+from before a batch that no update has used yet.
 """
 
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from .buffer import Replay
 
 
 class Batches:
-    """Half-and-half batches of one replay. For one thread, which may touch the replay between.
+    """Half-and-half batches of one replay. One thread calls the methods and changes the replay.
 
-    ahead: whether the next one is drawn beside the update; None: on a GPU. On two cores it gains
-    nothing (batch 64 of 64x64 takes 0.3 ms of an update's 30, batch 256 of 84x84 stack 3 some
-    20 of 500, for which the update's threads and the thread that draws compete).
+    ahead: whether a thread draws the next batch during the update; None: on a GPU only. On two
+    cores it gains nothing: a batch of 64 (64x64) takes 0.3 ms of an update's 30, a batch of 256
+    (84x84, stack 3) some 20 of 500, and the thread takes its core from the update.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Batches:
         self._thread = (
             ThreadPoolExecutor(1, 'loader') if (pinned if ahead is None else ahead) else None
         )
-        # two in turns, each with the moment when the update that read it was through
+        # two, used in turn, each with an event that marks the end of the update that read it
         self._rooms = [
             (replay.room(size, pinned=True), torch.cuda.Event(blocking=True))
             for _ in range(2 * pinned)
@@ -49,24 +49,29 @@ class Batches:
         """The random state that goes on with the next update's batch."""
         return self._state if self._drawn else self._rng.bit_generator.state
 
+    @rng_state.setter
+    def rng_state(self, state: dict) -> None:
+        self._drawn = None
+        self._rng.bit_generator.state = state
+
     @contextmanager
     def next(self) -> Iterator[Batch]:
-        """The batch for one update. Within, the replay must be left alone."""
-        batch, through = self._drawn.result() if self._drawn else self._draw()
+        """The batch for one update. Do not change the replay inside the `with` block."""
+        batch, done = self._drawn.result() if self._drawn else self._draw()
         self._drawn = None
         if self._thread:
             self._state = self._rng.bit_generator.state
             self._drawn = self._thread.submit(self._draw)
         try:
             yield batch
-            if through:
-                through.record()
+            if done:
+                done.record()
         finally:
             if self._drawn:
-                self._drawn.exception()  # waits; it is raised when the batch is asked for
+                self._drawn.exception()  # waits; `next` raises it
 
     def forget(self) -> None:
-        """Drop what was drawn ahead: some of it is no longer to be learned from."""
+        """Drop the batch drawn ahead, because the replay changed: it will be drawn again."""
         if self._drawn:
             self._drawn = None
             self._rng.bit_generator.state = self._state
@@ -74,10 +79,10 @@ class Batches:
     def _draw(self) -> tuple[Batch, torch.cuda.Event | None]:
         if not self._rooms:
             return self._replay.sample_half(self._size, self._rng), None
-        room, through = self._rooms.pop(0)
-        self._rooms.append((room, through))
-        through.synchronize()
-        return self._replay.sample_half(self._size, self._rng, room), through
+        room, done = self._rooms.pop(0)
+        self._rooms.append((room, done))
+        done.synchronize()
+        return self._replay.sample_half(self._size, self._rng, room), done
 
     def close(self) -> None:
         """End the thread."""

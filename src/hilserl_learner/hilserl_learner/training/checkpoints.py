@@ -35,7 +35,7 @@ from ..agent.drqv2 import Agent
 FORMAT = 'hilserl-checkpoint-3'
 KEEP = 5  # newest ones
 KEEP_EVERY = 3_000  # updates; the first checkpoint of each such stretch is kept
-JUDGED = 10  # episodes that a success rate needs to be compared with others
+ENOUGH = 10  # episodes that a success rate needs to be compared with others
 AGENT, POLICY, STATE = 'agent.safetensors', 'policy.safetensors', 'state.json'
 LATEST, BEST = 'latest', 'best'
 _NAME = re.compile(r'(\d+)(?:-(\d+))?')
@@ -83,7 +83,7 @@ class Checkpoints:
         self.directory = directory
 
     def remove_left_overs(self) -> None:
-        """Delete what a killed save left. Only for who holds the run's lock."""
+        """Delete what a killed save left. The caller must hold the run's lock."""
         for left_over in self.directory.glob('.new-*'):
             if left_over.is_symlink():
                 left_over.unlink()
@@ -93,8 +93,8 @@ class Checkpoints:
     def save(self, snapshot: Snapshot, state: Mapping) -> Path:
         """Write a checkpoint named by `state['updates']`; returns its directory.
 
-        `state['success']` is the share of recent episodes that the policy ended well, of
-        `state['judged']`.
+        `state['success']` is the success rate of the policy in the recent episodes, whose number
+        is `state['success_episodes']`.
         """
         policy = pack(
             snapshot.schema,
@@ -134,7 +134,7 @@ class Checkpoints:
                 self._link(BEST, best)
             sync(self.directory)
         except OSError as error:
-            shutil.rmtree(beside, ignore_errors=True)  # a bag may need the room
+            shutil.rmtree(beside, ignore_errors=True)  # a bag may need the space
             raise CellError(
                 f'checkpoint {name} cannot be written to {self.directory}: {error}; the one '
                 'before it is whole'
@@ -163,13 +163,16 @@ class Checkpoints:
         return {*names[-KEEP:], *stretches.values(), best}
 
     def best(self) -> str:
-        """Name of the one with the highest success, the newest of equals; '' if none is judged."""
-        judged = [
+        """Name of the one with the highest success, the newest of equals.
+
+        '' if none has a success rate of enough episodes.
+        """
+        rated = [
             (state['success'], number)
             for number, state in enumerate(self.states().values())
-            if state.get('judged', 0) >= JUDGED
+            if state.get('success_episodes', 0) >= ENOUGH
         ]
-        return self.names()[max(judged)[1]] if judged else ''
+        return self.names()[max(rated)[1]] if rated else ''
 
     def states(self) -> dict[str, dict]:
         """What each checkpoint says of itself, oldest first; {} of one that cannot be read."""
@@ -203,7 +206,7 @@ class Checkpoints:
         if sentences:
             raise CellError(
                 '; '.join(sentences) + f'; no whole checkpoint is left, so nothing was touched: '
-                f'move {self.directory} away to train anew from the bags'
+                f'move {self.directory} away to train again from the bags'
             )
         return None, []
 
@@ -250,7 +253,7 @@ def agent_tensors(agent: Agent) -> dict[str, torch.Tensor]:
 def restore(agent: Agent, checkpoint: Checkpoint) -> str:
     """Put a checkpoint's networks, optimisers and generator into an agent, strictly.
 
-    Returns '' or a sentence: a generator of another kind of device is begun anew.
+    Returns '' or a sentence: a generator of another kind of device starts from its seed.
     """
     tensors, said = dict(checkpoint.tensors), ''
     try:
@@ -260,7 +263,7 @@ def restore(agent: Agent, checkpoint: Checkpoint) -> str:
         else:
             said = (
                 f'checkpoint {checkpoint.directory.name} was trained on another kind of '
-                f'device: its random numbers begin anew on {agent.device.type}'
+                f'device: its random numbers start from the seed on {agent.device.type}'
             )
         moments: dict[str, dict] = {part: {} for part in agent.optimizers()}
         weights: dict[str, dict] = {part: {} for part in agent.modules()}

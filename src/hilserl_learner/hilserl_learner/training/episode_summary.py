@@ -1,4 +1,4 @@
-"""What an episode was, said when its last record is in: learned from or not, and its figures."""
+"""A summary of each episode, made from its steps when its last record is in."""
 
 from dataclasses import dataclass
 
@@ -8,36 +8,35 @@ from hilserl_core.contract.task import TaskSchema
 
 
 @dataclass(frozen=True)
-class Judgement:
+class EpisodeSummary:
     """A finished episode."""
 
     problem: str  # why its actions cannot be right, or ''
     discarded: bool
-    scalars: dict[str, float]  # for the curves; none of a discarded episode
+    scalars: dict[str, float]  # success, steps, human_share; empty if it was discarded
 
 
-class Judge:
+class EpisodeSummaries:
     """Follows episodes step by step; several may interleave."""
 
     def __init__(self, schema: TaskSchema):
         self._schema = schema
         self._open: dict[str, tuple[ActionCheck, list[bool]]] = {}
 
-    def take(self, step: StepRecord) -> Judgement | None:
-        """Take a step in; returns the judgement when it was the episode's last."""
+    def add_step(self, step: StepRecord) -> EpisodeSummary | None:
+        """Add a step; returns the summary when it was the episode's last."""
         check, human = self._open.setdefault(step.episode_id, (ActionCheck(self._schema), []))
         check.add(step)
         if not step.last:
             human.append(step.source == Source.HUMAN)
             return None
         del self._open[step.episode_id]
-        discarded = step.outcome == Outcome.DISCARDED
-        return Judgement(
-            '' if discarded else check.problem(),
-            discarded,
-            {}
-            if discarded
-            else {
+        if step.outcome == Outcome.DISCARDED:
+            return EpisodeSummary('', True, {})
+        return EpisodeSummary(
+            check.problem(),
+            False,
+            {
                 'success': float(step.outcome == Outcome.SUCCESS),
                 'steps': float(len(human)),
                 'human_share': sum(human) / max(len(human), 1),

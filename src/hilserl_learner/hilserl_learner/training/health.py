@@ -1,6 +1,6 @@
-"""Whether learning is well: averages for the curves, and warnings that say what to look at.
+"""Whether learning goes well: metrics, and warnings that say what to check.
 
-Pure watching: nothing here changes what is learned.
+Nothing here changes what is learned.
 """
 
 from collections import deque
@@ -31,19 +31,19 @@ class Drift:
         self._low = self._high = None
         self._brightness = np.zeros(0)
 
-    def learn_from(self, batch: Batch) -> None:
-        """Take this batch as what training looks like."""
+    def set_reference(self, batch: Batch) -> None:
+        """Compare live steps with this batch from now on."""
         state = batch.state.numpy()
         margin = MARGIN * np.asarray(self._schema.state_scale, np.float32)
         self._low, self._high = state.min(0) - margin, state.max(0) + margin
         self._brightness = np.array([image.float().mean().item() for image in batch.images])
 
-    def look(self, step: StepRecord) -> None:
-        """Take a live step into account."""
+    def add_live_step(self, step: StepRecord) -> None:
+        """Add a step of the running episode."""
         self._live.append((step.state, [float(image.mean()) for image in step.images]))
 
     def scalars(self) -> tuple[dict[str, float], list[str]]:
-        """Shares and ratios for the curves, and warnings."""
+        """Metrics and warnings."""
         if self._low is None or len(self._live) < LIVE_STEPS:
             return {}, []
         states = np.array([state for state, _ in self._live])
@@ -79,10 +79,10 @@ class Health:
         self._schema, self._config = schema, config
         self._high = 0  # updates in a row with a high critic loss
 
-    def look(
+    def check(
         self, losses: np.ndarray, metrics: dict[str, float], batch: Batch, replay: Replay
     ) -> dict[str, float]:
-        """Judge the updates since the last look; returns more scalars for the curves.
+        """Check the updates since the last call and set `warnings`; returns more metrics.
 
         losses: (N,) critic loss of each; batch: that of the last one.
         """

@@ -1,40 +1,47 @@
-"""Figures of learning, for TensorBoard, status and diagnostics.
+"""Metrics of the updates, averaged for TensorBoard, status and diagnostics.
 
-Losses stay on the device until they are looked at, once a second: each look waits for it.
+Losses stay on the device until they are collected, about once a second: each collection waits for
+the device.
 """
 
-from dataclasses import fields
-from pathlib import Path
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from torch.utils.tensorboard import SummaryWriter
 
 from so101_node.errors import CellError
 
 from ..replay.batch import Batch
-from ..replay.buffer import Replay
-from .health import Health, broken_inputs
+from .health import broken_inputs
 
 DETAILED_EVERY = 10  # updates between those with gradient norms and action statistics
 
 
 class BrokenDown(CellError):
-    """Learning has: what it holds is not worth saving."""
+    """A loss is not finite: the agent must not be saved."""
 
 
-class Curves:
-    """Averages of the updates since the last look."""
+@dataclass(frozen=True)
+class Collected:
+    """The updates since the last collection: means by name, each critic loss, the last batch.
 
-    def __init__(self, directory: Path, health: Health):
-        self.metrics: dict[str, float] = {}  # of the last look
-        self.health = health
-        self._board = SummaryWriter(str(directory))
+    The batch has no images.
+    """
+
+    means: dict[str, float]
+    critic_losses: np.ndarray
+    last_batch: Batch
+
+
+class UpdateMetrics:
+    """Keeps the metrics of each update until they are collected."""
+
+    def __init__(self):
         self._pending: list[tuple[dict[str, torch.Tensor], Batch]] = []
 
     def add(self, metrics: dict[str, torch.Tensor], batch: Batch) -> None:
-        """Take the figures of an update on this batch."""
-        # the batch's memory is used again; without images, copies cost nothing
+        """Add the metrics of an update on this batch."""
+        # copies, because the batch's memory is used again; without images they cost nothing
         self._pending.append(
             (
                 metrics,
@@ -47,17 +54,13 @@ class Curves:
             )
         )
 
-    def scalar(self, name: str, value: float, step: int) -> None:
-        """Draw a point."""
-        self._board.add_scalar(name, value, step)
+    def collect(self, updates: int) -> Collected | None:
+        """Average what was added since the last call; None if nothing was.
 
-    def look(self, updates: int, replay: Replay, last_good: str) -> None:
-        """Average what came since the last look; BrokenDown if it is not finite.
-
-        last_good: what is left to go on from, for that case.
+        updates: made so far. `BrokenDown` if a metric is not finite.
         """
         if not self._pending:
-            return
+            return None
         pending, batches = zip(*self._pending)
         self._pending = []
         values = {
@@ -74,14 +77,6 @@ class Curves:
             )
             raise BrokenDown(
                 f'learning broke down: {", ".join(bad)} not finite after '
-                f'{updates - len(batches) + first + 1:,} updates; '
-                f'{broken_inputs(batches[first])}; {last_good}'
+                f'{updates - len(batches) + first + 1:,} updates; {broken_inputs(batches[first])}'
             )
-        # what is measured only now and then stands until it is measured again
-        self.metrics |= means | self.health.look(values['critic_loss'], means, batches[-1], replay)
-        for name, value in self.metrics.items():
-            self.scalar(f'learner/{name}', value, updates)
-
-    def close(self) -> None:
-        """Write the last points."""
-        self._board.close()
+        return Collected(means, values['critic_loss'], batches[-1])

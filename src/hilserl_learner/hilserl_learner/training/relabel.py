@@ -11,11 +11,11 @@ from hilserl_core.bags.labels import Label, add_label, apply, read_labels
 from hilserl_core.contract.steps import Outcome
 from so101_node.errors import CellError
 
-from ..replay.buffer import Replay
+from .trainer import Trainer
 
 
 def relabel(
-    directory: Path, replay: Replay, episode_id: str, outcome: Outcome, at: int | None
+    directory: Path, trainer: Trainer, episode_id: str, outcome: Outcome, at: int | None
 ) -> str:
     """Label an episode of the run whose bags are in `directory`; returns a sentence.
 
@@ -44,9 +44,9 @@ def relabel(
     steps = [step for bag in bags for step in apply(read_labels(bag), parts[bag])]
     word = outcome.name.lower()
     if outcome == Outcome.DISCARDED:
-        replay.delete_episode(episode_id)
+        trainer.delete_episode(episode_id)
         return f'episode {episode_id} is {word}: no longer learned from'
-    why = replay.replace_episode(steps)
+    why = trainer.replace_episode(steps)
     if why:
         return f'episode {episode_id} is a {word} on disk; not in the replay: {why}'
     return f'episode {episode_id} is a {word}: {len(steps) - 1} steps learned from as that'

@@ -1,53 +1,52 @@
-"""How a run begins or goes on: agent, replay and counters, from options, checkpoint and bags."""
+"""How a run starts or resumes: agent, replay and counters, from options, checkpoint and bags."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
+import torch
 
 from hilserl_core.contract.task import TaskSchema
 from hilserl_core.policy.exploration import REASONS
 from so101_node.errors import CellError
 
-from ..agent.config import AgentConfig
 from ..agent.drqv2 import Agent
 from ..replay.buffer import Replay
-from .checkpoints import Checkpoint, Checkpoints, code_version, restore
-from .fill_replay import load_demonstrations, load_run
+from .checkpoints import Checkpoint, Checkpoints, code_version
+from .fill_replay import Loaded, load_demonstrations, load_run
 from .options import LearnerOptions
 from .run_directory import RunDirectory
-from .update_pacer import Pacer
+from .trainer import Trainer
 from .warm_start import adopt_encoder, adopt_policy
 
 
-@dataclass
-class Begun:
-    """Where a run stands."""
+@dataclass(frozen=True)
+class StartedRun:
+    """A run that is ready to learn: its directory, its checkpoints and its trainer."""
 
-    agent: Agent
-    replay: Replay
-    rng: np.random.Generator  # of sampling
-    pacer: Pacer
-    episodes: set[str]
-    env_steps: int
-    updates: int = 0
-    version: int = 0  # of the last policy
-    checkpoint: Checkpoint | None = None
+    directory: RunDirectory  # locked by this process
+    checkpoints: Checkpoints
+    trainer: Trainer
+    checkpoint: Checkpoint | None  # the one that it resumed from
 
 
-def begin(
+def start_run(
     schema: TaskSchema,
+    directory: str | Path,
     options: LearnerOptions,
-    config: AgentConfig,
-    run: RunDirectory,
-    checkpoints: Checkpoints,
     log: Callable[[str], None],
-) -> Begun:
-    """Start a run, or resume it from its newest whole checkpoint and its bags. Says which.
+) -> StartedRun:
+    """Start a run, or resume it from its newest whole checkpoint and its bags; logs which.
 
-    CellError if options, checkpoints, bags or demonstrations do not fit together.
+    CellError if options, checkpoints, bags or demonstrations do not fit together. Sets the number
+    of torch's threads, on which the results of an update depend.
     """
+    torch.set_num_threads(options.threads)
+    options.schedule(), options.require_sources(), options.pretrain_count()
+    config = options.config()
+    run = RunDirectory(directory, schema)
+    checkpoints = Checkpoints(run.checkpoints)
+    checkpoints.remove_left_overs()
     algorithm = run.settings.get('algorithm', 'cell') if run.exists else options.algorithm
     if algorithm != options.algorithm:
         raise CellError(
@@ -74,69 +73,62 @@ def begin(
             [Path(d).expanduser() for d in options.demos], replay, log, options.unlabelled
         )
     loaded = load_run(run.bags, replay, log)
-    begun = Begun(
-        agent,
-        replay,
-        np.random.default_rng(options.seed),
-        Pacer(options.update_ratio),
-        loaded.episodes,
-        loaded.env_steps,
-        checkpoint=checkpoint,
-    )
+    trainer = Trainer(schema, options, agent, replay, log, loaded.env_steps, loaded.episodes)
     if checkpoint:
-        _restore(begun, checkpoint, options.update_ratio, log)
+        _resume(trainer, checkpoint, log)
     else:
-        if options.pretrained:
-            log(adopt_policy(agent, Path(options.pretrained)))
-            if options.critic_warmup_count():
-                log(
-                    'only its critics are trained for the first '
-                    f'{options.critic_warmup_count():,} updates'
-                )
-        if options.encoder:
-            log(adopt_encoder(agent, Path(options.encoder)))
+        _warm_start(agent, options, log)
     # policies published after the last checkpoint
-    begun.version = max(begun.version, loaded.policy_version, run.version)
-    if not run.exists:
+    trainer.version = max(trainer.version, loaded.policy_version, run.version)
+    if run.exists:
+        _log_resumed(run, trainer, checkpoint, loaded, log)
+    else:
         run.begin(schema, asdict(options) | {'demos': list(options.demos)})
         log(
             f'new run {run.name} in {run.path}: algorithm {options.algorithm}, start '
             f'{options.start}, sigma {options.schedule()} ({REASONS[options.start]}), replay of '
             f'{replay.capacity:,} steps'
         )
-        return begun
-    source = f'checkpoints/{checkpoint.directory.name}' if checkpoint else 'no checkpoint'
-    log(
-        f'resumed run {run.name}: {begun.updates:,} updates, {begun.env_steps:,} steps, '
-        f'{len(begun.episodes):,} episodes, version {begun.version}, from {source} and '
-        f'{loaded.bags:,} bags'
-    )
-    if run.settings.get('start') != options.start:
-        log(
-            f'run {run.name} was started with start:={run.settings.get("start")}, now it is '
-            f'{options.start}: sigma is {options.schedule()}'
-        )
-    return begun
+    return StartedRun(run, checkpoints, trainer, checkpoint)
 
 
-def _restore(begun: Begun, checkpoint: Checkpoint, ratio: float, log) -> None:
+def _warm_start(agent: Agent, options: LearnerOptions, log) -> None:
+    if options.pretrained:
+        log(adopt_policy(agent, Path(options.pretrained)))
+        if count := options.critic_warmup_count():
+            log(f'only its critics are trained for the first {count:,} updates')
+    if options.encoder:
+        log(adopt_encoder(agent, Path(options.encoder)))
+
+
+def _resume(trainer: Trainer, checkpoint: Checkpoint, log) -> None:
     state = checkpoint.state
-    if said := restore(begun.agent, checkpoint):
-        log(said)
+    trainer.resume(checkpoint)
     if state.get('code') != code_version():
         log(
             f"the learner's code is {code_version()}, it was {state.get('code', 'older')} when "
             f'checkpoint {checkpoint.directory.name} was written'
         )
-    begun.rng.bit_generator.state = state['rng']
-    begun.updates, begun.version = state['updates'], state['version']
-    missed = begun.env_steps - state['env_steps']
-    credited = state['credited'] and max(state['credited'] + missed, 1)
-    # a changed ratio holds from here on
-    begun.pacer = Pacer(ratio, credited, min(state['paced_updates'], int(ratio * credited)))
-    if missed:
+    newer = trainer.env_steps - state['env_steps']
+    if newer:
         log(
             f'the checkpoint knew {state["env_steps"]:,} steps, the bags hold '
-            f'{begun.env_steps:,}: '
-            + ('the newer ones are learned from now' if missed > 0 else 'bags are missing')
+            f'{trainer.env_steps:,}: '
+            + ('the newer ones are learned from now' if newer > 0 else 'bags are missing')
+        )
+
+
+def _log_resumed(
+    run: RunDirectory, trainer: Trainer, checkpoint: Checkpoint | None, loaded: Loaded, log
+) -> None:
+    source = f'checkpoints/{checkpoint.directory.name}' if checkpoint else 'no checkpoint'
+    log(
+        f'resumed run {run.name}: {trainer.updates:,} updates, {trainer.env_steps:,} steps, '
+        f'{trainer.episodes:,} episodes, version {trainer.version}, from {source} and '
+        f'{loaded.bags:,} bags'
+    )
+    if run.settings.get('start') != trainer.options.start:
+        log(
+            f'run {run.name} was started with start:={run.settings.get("start")}, now it is '
+            f'{trainer.options.start}: sigma is {trainer.options.schedule()}'
         )

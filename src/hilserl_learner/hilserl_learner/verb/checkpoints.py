@@ -30,7 +30,7 @@ def listing(directory: Path):
     """One row a checkpoint, oldest first, as a rich Table."""
     from rich.table import Table
 
-    from ..training.checkpoints import BEST, JUDGED, LATEST, Checkpoints
+    from ..training.checkpoints import BEST, ENOUGH, LATEST, Checkpoints
 
     checkpoints = Checkpoints(directory)
     links = {
@@ -48,19 +48,19 @@ def listing(directory: Path):
         if not state:
             table.add_row(name, *[''] * 5, 'damaged')
             continue
-        judged = state.get('judged', 0)
+        rated = state.get('success_episodes', 0)
         saved = state.get('saved')
         table.add_row(
             name,
             f'{state["env_steps"]:,}',
             f'{state["episodes"]:,}',
-            f'{state["success"]:.2f}' if judged else '-',
-            str(judged),
+            f'{state["success"]:.2f}' if rated else '-',
+            str(rated),
             f'{datetime.fromtimestamp(saved):%d %b %H:%M}' if saved else '-',
             marks,
         )
     table.caption = (
         f'success: episodes that the policy ended well by itself, of the last ones; '
-        f'best needs {JUDGED} of them'
+        f'best needs {ENOUGH} of them'
     )
     return table

@@ -1,0 +1,254 @@
+"""Learning without threads, clocks and disk: steps in, updates, policies and checkpoint state out.
+
+The owner of a Trainer decides when it learns. `Learner` does so in real time, the in-process
+simulation in simulated time. The same calls in the same order give the same weights.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict
+
+import numpy as np
+
+from hilserl_core.contract.steps import StepRecord
+from hilserl_core.contract.task import TaskSchema
+from hilserl_core.policy.bundle import pack
+from hilserl_core.policy.exploration import schedule
+
+from ..agent.drqv2 import Agent
+from ..replay.buffer import Replay
+from ..replay.prefetch import Batches
+from .checkpoints import Checkpoint, restore
+from .episode_summary import EpisodeSummaries, EpisodeSummary
+from .health import LIVE_STEPS, REFERENCE, Health
+from .metrics import DETAILED_EVERY, UpdateMetrics
+from .options import LearnerOptions
+from .update_pacer import Pacer
+
+RECENT = 20  # episodes over which the success of the policy is measured
+
+
+class Trainer:
+    """An agent, its replay and the counters of a run.
+
+    One thread calls the methods; other threads may read the attributes. `env_steps` and
+    `episodes` are those of the run's earlier steps, which the replay holds already. `log` gets one
+    sentence for each event that the operator should know of.
+    """
+
+    def __init__(
+        self,
+        schema: TaskSchema,
+        options: LearnerOptions,
+        agent: Agent,
+        replay: Replay,
+        log: Callable[[str], None],
+        env_steps: int = 0,
+        episodes: set[str] | None = None,
+    ):
+        self.schema, self.options, self.agent, self.replay = schema, options, agent, replay
+        self._log = log
+        self.updates = self.version = 0  # version: of the last policy that `next_policy` returned
+        self.env_steps = env_steps
+        self.episode_ids = episodes or set()
+        self.last_episode = ''  # id of the last episode that ended
+        self.pacer = Pacer(options.update_ratio)
+        self.batches = Batches(
+            replay, np.random.default_rng(options.seed), options.batch_size, agent.device
+        )
+        # updates on demonstrations that are still to be made before the first step of the run
+        self.pretrain_left = 0 if env_steps else options.pretrain_count()
+        self._critic_warmup = options.critic_warmup_count()
+        self.sigma = options.schedule()
+        self._bc = schedule('bc', agent.config.bc, 0.0, 1000.0)
+        self._ema_tau = schedule('ema_tau', agent.config.ema_tau, 0.0, 1.0)
+        self.health = Health(schema, agent.config)
+        self.metrics: dict[str, float] = {}  # the latest ones, by name
+        self._update_metrics = UpdateMetrics()
+        self._summaries = EpisodeSummaries(schema)
+        self._outcomes: deque[bool] = deque(maxlen=RECENT)
+        self._policy_updates = -1  # updates of the last policy that `next_policy` returned
+
+    @property
+    def success(self) -> float:
+        """Share of the last `RECENT` episodes that succeeded without a human's help."""
+        return sum(self._outcomes) / max(len(self._outcomes), 1)
+
+    @property
+    def episodes(self) -> int:
+        """Episodes of the run so far."""
+        return len(self.episode_ids)
+
+    @property
+    def update_due(self) -> bool:
+        """Whether an update may be made now: in pretraining always, then by the update ratio."""
+        return self.pretrain_left > 0 or self.pacer.due()
+
+    @property
+    def has_new_policy(self) -> bool:
+        """Whether `next_policy` would return other weights than the last time.
+
+        False until pretraining is complete: the actor waits for the pretrained policy.
+        """
+        return not self.pretrain_left and self.updates > self._policy_updates
+
+    def add(self, step: StepRecord, credit: bool = True) -> EpisodeSummary | None:
+        """Add a step of the running episode to the replay; returns a summary if it ends it.
+
+        credit: whether the step makes updates due. A refused step is counted and logged. Episodes
+        that are discarded or have impossible actions are deleted from the replay.
+        """
+        refusal = self.replay.add(step)
+        if refusal and self.replay.rejected in (1, 10, 100, 1000):
+            self._log(f'{self.replay.last_rejection} ({self.replay.rejected} refused so far)')
+        if step.schema_hash != self.schema.hash:
+            return None
+        self.health.drift.add_live_step(step)
+        self.episode_ids.add(step.episode_id)
+        if not step.last:
+            self.env_steps += 1
+            if credit and (self.pacer.credited or len(self.replay) >= self.options.min_steps):
+                self.pacer.credited += 1
+        if refusal:
+            return None
+        if step.last:
+            self.last_episode = step.episode_id
+        summary = self._summaries.add_step(step)
+        if summary is None:
+            return None
+        if summary.problem:
+            self._log(f'episode {step.episode_id} is not learned from: {summary.problem}')
+        if summary.problem or summary.discarded:
+            self.delete_episode(step.episode_id)
+        if summary.scalars:
+            self._outcomes.append(
+                summary.scalars['success'] == 1.0 and summary.scalars['human_share'] == 0.0
+            )
+        return summary
+
+    def delete_episode(self, episode_id: str) -> None:
+        """Delete an episode from the replay; the next update no longer uses it."""
+        self.replay.delete_episode(episode_id)
+        self.batches.forget()
+
+    def replace_episode(self, steps: list[StepRecord]) -> str:
+        """Replace an episode in the replay by these steps; returns '' or why one was refused."""
+        refusal = self.replay.replace_episode(steps)
+        self.batches.forget()
+        return refusal
+
+    def update(self) -> None:
+        """Make one update of the agent, whether or not it is due."""
+        with self.batches.next() as batch:
+            self._update_metrics.add(
+                self.agent.update(
+                    batch,
+                    self.sigma(self.env_steps),
+                    self._bc(self.env_steps),
+                    detailed=self.updates % DETAILED_EVERY == 0,
+                    critic_only=self.updates < self._critic_warmup,
+                ),
+                batch,
+            )
+            self.agent.update_ema(self._ema_tau(self.env_steps))
+        self.updates += 1
+        if not self.pretrain_left:
+            self.pacer.updates += 1
+            return
+        self.pretrain_left -= 1
+        if not self.pretrain_left:
+            self._log('pretraining on demonstrations is complete; the policy may start')
+
+    def collect_metrics(self) -> dict[str, float]:
+        """Average the metrics of the updates since the last call; {} if there were none.
+
+        The call waits for the device. It raises `BrokenDown` if a loss is not finite.
+        """
+        self.metrics = self.metrics | {
+            'sigma': self.sigma(self.env_steps),
+            'bc_weight': self._bc(self.env_steps),
+            'update_ratio': self.pacer.achieved,
+            'success': self.success,
+            'replay_steps': len(self.replay),
+            'prior_steps': self.replay.prior_size,
+            'rejected_steps': self.replay.rejected,
+        }
+        collected = self._update_metrics.collect(self.updates)
+        if collected is None:
+            return {}
+        had_warnings = bool(self.health.warnings)
+        # metrics that are computed only every few updates keep their last value
+        self.metrics = (
+            self.metrics
+            | collected.means
+            | self.health.check(
+                collected.critic_losses, collected.means, collected.last_batch, self.replay
+            )
+        )
+        if self.health.warnings and not had_warnings:
+            self._log(self.health.warnings[0])
+        return self.metrics
+
+    def refresh_drift_reference(self) -> None:
+        """Draw the transitions with which live steps are compared, once there are enough."""
+        if len(self.replay) > 2 * LIVE_STEPS:
+            # a generator of its own: this draw must not change the batches of the updates
+            self.health.drift.set_reference(
+                self.replay.sample(REFERENCE, False, np.random.default_rng(self.env_steps))
+            )
+
+    def next_policy(self) -> bytes:
+        """The EMA policy as a bundle with the next version."""
+        self.version += 1
+        self._policy_updates = self.updates
+        return pack(
+            self.schema,
+            self.agent.config.network,
+            version=self.version,
+            updates=self.updates,
+            env_steps=self.env_steps,
+            half=True,
+            **self.agent.ema_policy,
+        )
+
+    def state(self) -> dict:
+        """Everything but the agent's tensors that a checkpoint needs, for JSON."""
+        return {
+            'updates': self.updates,
+            'env_steps': self.env_steps,
+            'version': self.version,
+            'episodes': self.episodes,
+            'credited': self.pacer.credited,
+            'paced_updates': self.pacer.updates,
+            'rng': self.batches.rng_state,
+            'options': asdict(self.options),
+            'outcomes': list(self._outcomes),
+            'success': self.success,
+            'success_episodes': len(self._outcomes),
+        }
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Continue a run from a checkpoint: agent, counters and random numbers.
+
+        Steps of the run that are newer than the checkpoint make updates due.
+        """
+        state, ratio = checkpoint.state, self.options.update_ratio
+        self.restore(checkpoint)
+        self.batches.rng_state = state['rng']
+        self.updates, self.version = state['updates'], state['version']
+        self.pretrain_left = 0
+        newer = self.env_steps - state['env_steps']
+        credited = state['credited'] and max(state['credited'] + newer, 1)
+        # a changed ratio holds from here on
+        self.pacer = Pacer(ratio, credited, min(state['paced_updates'], int(ratio * credited)))
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Put back a checkpoint's networks, optimisers and outcomes. All counters stay."""
+        if sentence := restore(self.agent, checkpoint):
+            self._log(sentence)
+        self._outcomes.clear()
+        self._outcomes.extend(checkpoint.state['outcomes'])
+
+    def close(self) -> None:
+        """Release what draws the batches."""
+        self.batches.close()
