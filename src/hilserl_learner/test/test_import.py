@@ -17,6 +17,7 @@ from hilserl_core.bags.labels import content_hash, read_labels, sidecar
 from hilserl_core.contract.observation import crop_resize
 from hilserl_core.contract.steps import Outcome, Source
 from hilserl_core.contract.tasks import make_task
+from hilserl_learner.importing import recording as reader_module
 from hilserl_learner.importing.importer import import_bag
 from hilserl_learner.replay.buffer import Replay
 from hilserl_learner.training.fill_replay import load_demonstrations
@@ -384,6 +385,22 @@ def test_a_recorded_step_bag_is_taken_as_it_is(task, tmp_path):
         import_bag(tmp_path / 'bag', task, tmp_path / 'out')
     with pytest.raises(CellError, match='rate: 5.0 here, 10.0 there'):
         import_bag(tmp_path / 'bag', replace(task, rate=5.0), tmp_path / 'other')
+
+
+def test_the_command_opens_a_bag_once(raw, task, recording, tmp_path, monkeypatch):
+    openings, reader_type = [], reader_module.AnyReader
+
+    def counting(paths, **options):
+        openings.extend(paths)
+        return reader_type(paths, **options)
+
+    monkeypatch.setattr(reader_module, 'AnyReader', counting)
+    steps = next(zeroed(task, recording, tmp_path, np.zeros_like).iterdir())
+    openings.clear()
+    for bag, out in ((raw, 'of-raw'), (steps, 'of-steps')):
+        out = str(tmp_path / out)
+        assert run(['import', str(bag), '--task', 'grasp_lift', '--out', out]) == 0
+    assert openings == [raw, steps]
 
 
 def test_the_command_prints_a_table_and_leaves_json(raw, tmp_path, capsys):

@@ -247,7 +247,7 @@ def _images(recording, ticks, schema) -> dict[tuple[str, int], np.ndarray]:
         index_of = {
             int(stream.values[t.frames[k]]): t.frames[k] for t in ticks if t.frames[k] is not None
         }
-        for recorded, image in read_frames(recording, camera.name, set(index_of)):
+        for recorded, image in read_frames(recording.reader, camera.name, set(index_of)):
             images[camera.name, index_of[recorded]] = crop_resize(image, camera)
     return images
 

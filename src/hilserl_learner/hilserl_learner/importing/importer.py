@@ -12,6 +12,7 @@ from pathlib import Path
 import shutil
 
 import numpy as np
+from rosbags.highlevel import AnyReader
 
 from hilserl_core.bags.episode_bag import EpisodeBag, bag_name
 from hilserl_core.bags.labels import apply, content_hash, read_labels
@@ -22,7 +23,7 @@ from hilserl_core.contract.task import TaskSchema
 from so101_node.errors import CellError
 
 from .conversion import OWN_JOINT, steps_of
-from .recording import read_raw
+from .recording import directory_of, opened, read_raw
 from .repair import has_steps, recompute, recorded_episodes, recorded_task
 from .segmentation import spans
 from .summary import Report
@@ -42,15 +43,26 @@ def import_bag(
     unlabelled: 'include' or 'exclude' episodes of which nobody said how they came out, or
     'refuse' the bag if there are any.
     """
+    with opened(directory) as reader:
+        return import_opened(reader, schema, out, unlabelled, progress)
+
+
+def import_opened(
+    reader: AnyReader,
+    schema: TaskSchema,
+    out: Path,
+    unlabelled: str,
+    progress: Callable[[int, int], None],
+) -> Report:
+    """`import_bag` of a bag that is open already."""
+    directory = directory_of(reader)
     labels = read_labels(directory)
     kinematics = kinematics_of(schema)
-    if has_steps(directory) and (
-        (task := recorded_task(directory)) is None or task.hash == schema.hash
-    ):
+    if has_steps(reader) and ((task := recorded_task(reader)) is None or task.hash == schema.hash):
         report = Report(str(directory), schema.name, schema, 'recorded steps')
-        episodes = _recorded(directory, schema, kinematics, report)
+        episodes = _recorded(reader, schema, kinematics, report)
     else:
-        recording = _read_raw(directory, schema, progress)
+        recording = _read_raw(reader, schema, progress)
         found, how = spans(recording, round(1e9 / schema.rate))
         report = Report(str(directory), schema.name, schema, how, notes=recording.notes)
         episodes = _raw(recording, found, how, schema, kinematics, report)
@@ -77,16 +89,16 @@ def import_bag(
     return report
 
 
-def _read_raw(directory, schema, progress):
+def _read_raw(reader, schema, progress):
     try:
-        return read_raw(directory, tuple(c.name for c in schema.cameras), progress)
+        return read_raw(reader, tuple(c.name for c in schema.cameras), progress)
     except CellError:
-        task = recorded_task(directory)
+        task = recorded_task(reader)
         if task is None:
             raise
         raise CellError(
-            f'bag {directory} has steps of another task and no raw streams to make them anew '
-            'from; ' + '; '.join(schema.differences(task))
+            f'bag {directory_of(reader)} has steps of another task and no raw streams '
+            'to make them anew from; ' + '; '.join(schema.differences(task))
         ) from None
 
 
@@ -124,7 +136,7 @@ def _write(workspace: Path, out: Path, steps: list[StepRecord], schema: TaskSche
 
 
 def _raw(recording, found, how, schema, kinematics, report) -> Iterator:
-    digest = content_hash(recording.directory)[:8] if how == 'motion' else ''
+    digest = content_hash(directory_of(recording.reader))[:8] if how == 'motion' else ''
     for span in found:
         imported = steps_of(recording, span, schema, kinematics)
         if imported is None:
@@ -139,9 +151,9 @@ def _raw(recording, found, how, schema, kinematics, report) -> Iterator:
         yield steps, int((np.abs(imported.unclipped) > 1.0 + 1e-6).sum())
 
 
-def _recorded(directory, schema, kinematics, report) -> Iterator:
+def _recorded(reader, schema, kinematics, report) -> Iterator:
     total = mended = 0
-    for steps in recorded_episodes(directory):
+    for steps in recorded_episodes(reader):
         reasons = [why for why in (problem(step, schema) for step in steps) if why]
         for why in sorted(set(reasons)):
             report.notes.append(
@@ -161,7 +173,7 @@ def _recorded(directory, schema, kinematics, report) -> Iterator:
             if still := _wrong(steps, schema):
                 still = 'the same' if still == wrong else still
                 raise CellError(
-                    f'bag {directory}, episode {steps[0].episode_id}: {wrong}; '
+                    f'bag {directory_of(reader)}, episode {steps[0].episode_id}: {wrong}; '
                     f'recomputed from its joint states: {still}; record it again, or '
                     'take this bag away'
                 )

@@ -5,6 +5,7 @@ Frames are decoded only where a step needs them, in a second pass.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 import struct
@@ -78,7 +79,7 @@ class Stream:
 class RawRecording:
     """What a raw bag holds, but for the pixels. Joint values are (N, 6) rad."""
 
-    directory: Path
+    reader: AnyReader  # open, for the pixels
     follower: Stream
     leader: Stream | None
     commands: Stream | None
@@ -88,16 +89,39 @@ class RawRecording:
     notes: list[str] = field(default_factory=list)
 
 
-def open_reader(directory: Path) -> AnyReader:
-    """An open reader; CellError if it is no bag."""
+@contextmanager
+def opened(directory: Path) -> Iterator[AnyReader]:
+    """The bag's reader, for everything that is read of it; CellError if it is no bag.
+
+    To open a bag is to read its whole index, and to unpack it if its files are compressed.
+    """
     try:
         reader = AnyReader([directory], default_typestore=typestore())
         reader.open()
-        return reader
     except UNREADABLE as error:
         raise CellError(
             f'bag {directory} cannot be read: {str(error) or type(error).__name__}; if it was '
             'cut off, `ros2 bag reindex` may save it'
+        ) from error
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def directory_of(reader: AnyReader) -> Path:
+    """The bag that a reader reads."""
+    return reader.paths[0]
+
+
+@contextmanager
+def reading(reader: AnyReader) -> Iterator[None]:
+    """Turn what a damaged bag raises into a CellError."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise CellError(
+            f'bag {directory_of(reader)} is damaged: {str(error) or type(error).__name__}'
         ) from error
 
 
@@ -107,8 +131,8 @@ def connections_of(reader: AnyReader, topic: str, types: tuple[str, ...]):
     topics = {c.topic for c in found}
     if len(topics) > 1:
         raise CellError(
-            f'bag {reader.paths[0]} has {topic} of several cells ({", ".join(sorted(topics))}); '
-            'record one cell in one bag'
+            f'bag {directory_of(reader)} has {topic} of several cells '
+            f'({", ".join(sorted(topics))}); record one cell in one bag'
         )
     return found
 
@@ -129,23 +153,17 @@ def stamp_of(data: bytes, recorded: int) -> int:
 
 
 def read_raw(
-    directory: Path,
+    reader: AnyReader,
     cameras: tuple[str, ...],
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> RawRecording:
     """Read a raw bag; CellError naming what is missing, damaged or in another unit."""
-    reader = open_reader(directory)
-    try:
-        return _read(reader, directory, cameras, progress)
-    except UNREADABLE as error:
-        raise CellError(
-            f'bag {directory} is damaged: {str(error) or type(error).__name__}'
-        ) from error
-    finally:
-        reader.close()
+    with reading(reader):
+        return _read(reader, cameras, progress)
 
 
-def _read(reader, directory, cameras, progress) -> RawRecording:
+def _read(reader: AnyReader, cameras, progress) -> RawRecording:
+    directory = directory_of(reader)
     arms = {
         name: connections_of(reader, topic, (JOINT_TYPE,))
         for name, topic in (
@@ -194,7 +212,7 @@ def _read(reader, directory, cameras, progress) -> RawRecording:
     progress(total, total)
     streams = {name: _stream(found) for name, found in samples.items()}
     recording = RawRecording(
-        directory,
+        reader,
         streams['follower'],
         *(
             streams[n] if len(streams[n]) else None
@@ -247,35 +265,25 @@ def pixels_of(reader: AnyReader, connection, data: bytes) -> np.ndarray:
         raise CellError(f'{connection.topic}: an image cannot be decoded: {error}') from error
 
 
-def image_size(directory: Path, camera: str) -> tuple[int, int] | None:
+def image_size(reader: AnyReader, camera: str) -> tuple[int, int] | None:
     """Width and height of a camera's first image; None if the bag has none of it."""
-    reader = open_reader(directory)
-    try:
+    with reading(reader):
         found = camera_connections(reader, camera)
         for connection, _, data in reader.messages(found) if found else ():
             return pixels_of(reader, connection, data).shape[1::-1]
-        return None
-    except UNREADABLE as error:
-        raise CellError(f'bag {directory} is damaged: {error}') from error
-    finally:
-        reader.close()
+    return None
 
 
 def read_frames(
-    recording: RawRecording,
+    reader: AnyReader,
     camera: str,
     wanted: set[int],
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Time of recording and (height, width, 3) uint8 RGB of the wanted frames of a camera."""
-    reader = open_reader(recording.directory)
-    try:
+    with reading(reader):
         found = camera_connections(reader, camera)
         for connection, recorded, data in reader.messages(
             found, start=min(wanted), stop=max(wanted) + 1
         ):
             if recorded in wanted:
                 yield recorded, pixels_of(reader, connection, data)
-    except UNREADABLE as error:
-        raise CellError(f'bag {recording.directory} is damaged: {error}') from error
-    finally:
-        reader.close()

@@ -2,64 +2,49 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
+from rosbags.highlevel import AnyReader
 
 from hilserl_core.bags.cdr import STEP_TYPE, TASK_TYPE, step_from_cdr, task_from_cdr, typestore
 from hilserl_core.contract.steps import StepRecord
 from hilserl_core.contract.task import TaskSchema
 from so101_description.joints import JOINTS
 from so101_description.kinematics import Kinematics
-from so101_node.errors import CellError
 from so101_node.names import STEP, TASK
 
-from .recording import UNREADABLE, connections_of, open_reader
+from .recording import connections_of, reading
 
 
-def recorded_task(directory: Path) -> TaskSchema | None:
+def recorded_task(reader: AnyReader) -> TaskSchema | None:
     """The task that a bag says its steps are of; None if it says none."""
-    reader = open_reader(directory)
-    try:
+    with reading(reader):
         found = connections_of(reader, TASK, (TASK_TYPE,))
         for _, _, data in reader.messages(found) if found else ():
             return task_from_cdr(data)
-        return None
-    except UNREADABLE as error:
-        raise CellError(f'bag {directory} is damaged: {error}') from error
-    finally:
-        reader.close()
+    return None
 
 
-def has_steps(directory: Path) -> bool:
+def has_steps(reader: AnyReader) -> bool:
     """Whether a bag holds recorded steps of this version's definition."""
-    reader = open_reader(directory)
-    try:
-        return any(
-            c.topic.endswith(f'/{STEP}')
-            and c.msgtype == STEP_TYPE
-            and c.msgcount
-            and reader.typestore.hash_rihs01(STEP_TYPE) == typestore().hash_rihs01(STEP_TYPE)
-            for c in reader.connections
-        )
-    finally:
-        reader.close()
+    return any(
+        c.topic.endswith(f'/{STEP}')
+        and c.msgtype == STEP_TYPE
+        and c.msgcount
+        and reader.typestore.hash_rihs01(STEP_TYPE) == typestore().hash_rihs01(STEP_TYPE)
+        for c in reader.connections
+    )
 
 
-def recorded_episodes(directory: Path) -> Iterator[list[StepRecord]]:
+def recorded_episodes(reader: AnyReader) -> Iterator[list[StepRecord]]:
     """Episodes of recorded steps, each as soon as it is whole; steps sorted by index."""
-    reader = open_reader(directory)
     episodes: dict[str, list[StepRecord]] = {}
-    try:
+    with reading(reader):
         for _, _, data in reader.messages(connections_of(reader, STEP, (STEP_TYPE,))):
             step = step_from_cdr(data)
             episodes.setdefault(step.episode_id, []).append(step)
             if step.last:
                 yield sorted(episodes.pop(step.episode_id), key=lambda s: s.index)
-    except UNREADABLE as error:
-        raise CellError(f'bag {directory} is damaged: {error}') from error
-    finally:
-        reader.close()
     for steps in episodes.values():
         yield sorted(steps, key=lambda s: s.index)
 

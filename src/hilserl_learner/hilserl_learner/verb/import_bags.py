@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from so101_node.errors import CellError
 
 if TYPE_CHECKING:
+    from rosbags.highlevel import AnyReader
+
     from hilserl_core.contract.task import TaskSchema
 
 
@@ -45,18 +47,19 @@ def main(options) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from ..importing.importer import import_bag
+    from ..importing.importer import import_opened
+    from ..importing.recording import opened
 
     console = Console()
     failed = 0
     out = (options.out or Path(f'{options.task}-demos')).absolute()
     for bag in [bag for given in options.bags for bag in bags_in(given.absolute())]:
         try:
-            with Progress(console=console, transient=True) as bar:
+            with opened(bag) as reader, Progress(console=console, transient=True) as bar:
                 work = bar.add_task(bag.name)
-                report = import_bag(
-                    bag,
-                    task_for(bag, options.task),
+                report = import_opened(
+                    reader,
+                    task_for(reader, options.task),
                     out,
                     options.unlabelled,
                     lambda done, total, bar=bar, work=work: bar.update(
@@ -86,19 +89,19 @@ def bags_in(directory: Path) -> list[Path]:
     return bags
 
 
-def task_for(bag: Path, task: str) -> 'TaskSchema':
+def task_for(reader: 'AnyReader', task: str) -> 'TaskSchema':
     """The task for the size of a bag's images; CellError if the bag's steps are of another."""
     from hilserl_core.contract.tasks import make_task
     from so101_description.model import model_hash
 
-    from ..importing.recording import image_size
+    from ..importing.recording import directory_of, image_size
     from ..importing.repair import recorded_task
 
-    recorded = recorded_task(bag)
+    recorded = recorded_task(reader)
     camera = make_task(task, model_hash()).cameras[0].name
-    size = image_size(bag, camera)
+    size = image_size(reader, camera)
     if size is None and recorded is not None:
         size = recorded.cameras[0].source_width, recorded.cameras[0].source_height
     if size is None:
-        raise CellError(f'bag {bag} has neither steps nor images of {camera}')
+        raise CellError(f'bag {directory_of(reader)} has neither steps nor images of {camera}')
     return make_task(task, model_hash(), *size)

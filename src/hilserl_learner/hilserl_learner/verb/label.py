@@ -35,11 +35,10 @@ def label(bag: Path, outcome: str, at: float | None) -> None:
     """Label a bag; CellError if it is none, or does not hold that moment."""
     from hilserl_core.bags.labels import OUTCOMES, Label, add_label, sidecar
 
-    from ..importing.recording import open_reader
+    from ..importing.recording import opened
 
-    reader = open_reader(bag)
-    start, end = reader.start_time, reader.end_time
-    reader.close()
+    with opened(bag) as reader:
+        start, end = reader.start_time, reader.end_time
     time = None
     if at is not None:
         time = int(at * 1e9) + (0 if at >= ABSOLUTE else start)
