@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import fields
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from hilserl_core.contract.task import TaskSchema
 from hilserl_learner.agent.config import AgentConfig
 from hilserl_learner.training.options import LearnerOptions
+from so101_node.durable import replace_file
 from so101_node.errors import CellError
 
 FIELDS = {
@@ -98,9 +98,7 @@ def add(file: Path, run: dict) -> None:
     _check(run)
     runs = [other for other in read(file) if _key(other) != _key(run)] + [run]
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(file.name + '.part')
-    beside.write_text(json.dumps({'runs': runs}, indent=1) + '\n', encoding='utf-8')
-    os.replace(beside, file)
+    replace_file(file, json.dumps({'runs': runs}, indent=1) + '\n')
 
 
 def _key(run: dict) -> tuple:

@@ -18,13 +18,15 @@ from rich.live import Live
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 
-from so101_description.joints import JOINTS, pack
+from so101_description.joint_messages import SimulatedHand
+from so101_description.joints import pack
 from so101_interfaces.msg import ActorStatus, LearnerStatus
 from so101_node import names, qos
+from so101_node.modes import Mode
 from so101_node.ros_node import CellNode, Parameter
 
 from .operator.announcements import spoken
-from .operator.keyboard import KEYS, PAUSED, SIMULATED_KEYS, Keyboard, key_table
+from .operator.keyboard import KEYS, SIMULATED_KEYS, Keyboard, key_table
 from .operator.keyboard_teleop import KeyHand
 from .operator.screen import Screen
 from .operator.status_line import status_line
@@ -153,7 +155,7 @@ class OperatorNode(CellNode):
         text, name, value = self._keys[key]
         if name == names.PAUSE:
             actor = self.screen.actor
-            value = actor is None or actor.mode != PAUSED
+            value = actor is None or actor.mode != Mode.PAUSED
         client = self._key_clients[(name, value is None)]
         if not client.service_is_ready():
             self._say(f'{text}: nobody offers {name} now')
@@ -169,8 +171,7 @@ class OperatorNode(CellNode):
 
     def _take_the_leader(self) -> None:
         self._leader: JointState | None = None
-        self._pulling = False
-        self._pulls = self.create_publisher(JointState, names.SIM_HAND, qos.COMMAND)
+        self._simulated_hand = SimulatedHand(self.create_publisher)
         self.create_subscription(
             JointState,
             names.JOINT_STATES.format(arm='leader'),
@@ -185,11 +186,7 @@ class OperatorNode(CellNode):
         target = self._hand.pull(
             time.monotonic(), HAND_PERIOD, pack(self._leader.name, self._leader.position)
         )
-        if target is not None:
-            self._pulls.publish(JointState(name=list(JOINTS), position=target.tolist()))
-        elif self._pulling:
-            self._pulls.publish(JointState())  # it lets go
-        self._pulling = target is not None
+        self._simulated_hand.pull(target)
 
     def close(self) -> None:
         """Give the terminal back as it was."""

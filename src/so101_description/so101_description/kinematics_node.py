@@ -17,7 +17,8 @@ from so101_node import names
 from so101_node.errors import CellError
 from so101_node.ros_node import CellNode, Parameter
 
-from .joints import JOINTS, pack
+from .joint_messages import joint_state
+from .joints import pack
 from .kinematics import Kinematics, KinematicsConfig
 
 _DEFAULT = KinematicsConfig()
@@ -150,7 +151,7 @@ class KinematicsNode(CellNode):
         result = self.core.joint_target(
             measured, reference, action, request.pitch, request.wrist_roll
         )
-        response.target = _joint_state(result.q, request.measured.header.stamp)
+        response.target = joint_state(result.q, request.measured.header.stamp)
         response.limited = list(result.limited)
 
     def _solve(self, request, response) -> None:
@@ -161,7 +162,7 @@ class KinematicsNode(CellNode):
                 f'position, pitch, wrist_roll and gripper must be numbers in m and rad: {numbers}'
             )
         result = self.core.solve(numbers[:3], *numbers[3:], _joints('seed', request.seed))
-        response.target = _joint_state(result.q, request.seed.header.stamp)
+        response.target = joint_state(result.q, request.seed.header.stamp)
         if result.error > 0.005:
             raise CellError(
                 f'({p.x:.3f}, {p.y:.3f}, {p.z:.3f}) m is out of reach: the tool comes '
@@ -174,12 +175,6 @@ def _joints(what: str, message: JointState) -> np.ndarray:
         return pack(message.name, message.position)
     except CellError as error:
         raise CellError(f'{what}: {error}') from None
-
-
-def _joint_state(q, stamp) -> JointState:
-    message = JointState(name=list(JOINTS), position=q.tolist())
-    message.header.stamp = stamp
-    return message
 
 
 def _point(position) -> Point:

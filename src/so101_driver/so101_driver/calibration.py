@@ -112,6 +112,11 @@ def load_calibration(path: str) -> Calibration:
         ) from error
     except ValueError as error:
         raise CellError(f'{path}: not a JSON file ({error}); calibrate the arm again') from error
+    return calibration_of(table, path)
+
+
+def calibration_of(table: dict, path: str) -> Calibration:
+    """Check the content of a LeRobot calibration file; path: where it is, or is to be, stored."""
     if not isinstance(table, dict):
         raise CellError(f'{path}: not a table of joints; calibrate the arm again')
     unknown = sorted(set(table) - set(JOINTS))

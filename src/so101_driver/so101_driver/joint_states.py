@@ -4,6 +4,7 @@ from array import array
 
 from sensor_msgs.msg import JointState
 
+from so101_description.joint_messages import joint_state
 from so101_description.joints import JOINTS
 from so101_node import names, qos
 
@@ -32,7 +33,6 @@ class JointStates:
 
     def taken(self, stamp_ns: int, target) -> None:
         """The command of that stamp moves the arm from now on, to (6,) rad."""
-        message = JointState(name=list(JOINTS), position=array('d', target.tobytes()))
-        message.header.frame_id = self._message.header.frame_id
+        message = joint_state(target, frame_id=self._message.header.frame_id)
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
         self._targets.publish(message)

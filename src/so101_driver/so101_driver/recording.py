@@ -4,7 +4,6 @@ No terminal in here: `calibrate` asks and shows. Positions are ticks, in the ord
 """
 
 import json
-import os
 from pathlib import Path
 import shutil
 import time
@@ -12,6 +11,7 @@ import time
 import numpy as np
 
 from so101_description.joints import JOINTS
+from so101_node.durable import replace_file
 from so101_node.errors import CellError
 
 from . import servo
@@ -21,6 +21,7 @@ from .calibration import (
     MAX_HOMING,
     MODEL_SPAN,
     Calibration,
+    calibration_of,
     load_calibration,
     span_problem,
 )
@@ -114,13 +115,11 @@ def save(path: str, table: dict, bus: Bus) -> tuple[str, list[str]]:
     """
     target, backup = Path(path), ''
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(target.name + '.new')
-    beside.write_text(json.dumps(table, indent=4) + '\n', encoding='utf-8')
-    load_calibration(str(beside))
+    calibration_of(table, str(target))  # refuses an implausible one
     if target.exists():
         backup = f'{target}.{time.strftime("%Y%m%d-%H%M%S")}'
         shutil.copy2(target, backup)
-    os.replace(beside, target)
+    replace_file(target, json.dumps(table, indent=4) + '\n')
     return backup, configure(bus, load_calibration(path))
 
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from so101_description.kinematics import Kinematics
+from so101_node.modes import Mode
 
 from .expert import Expert, Hand, OperatorConfig, Phase
 from .layouts import find_layout
 from .worlds import find_world
 
 ROLES = ('intervene', 'demonstrate', 'watch')
-EPISODE = ('POLICY', 'HUMAN', 'EVAL')
+EPISODE = (Mode.POLICY, Mode.HUMAN, Mode.EVAL)
 MEMORY = 20  # episodes
 PERIOD = 0.05  # s between two looks
 PUSH = np.array([0.3, 0.0, 0.0, 0.0, 0.0, 0.0])  # rad, of the leader that mirrors
@@ -87,17 +88,17 @@ class Operator:
         if seen.mode != self._mode:
             self._enter(now, seen)
         tool = self._kinematics.tool_pose(seen.follower)[0]
-        if seen.mode == 'RESET' and tool[2] > self.config.clear and not self.placed:
+        if seen.mode == Mode.RESET and tool[2] > self.config.clear and not self.placed:
             return self._press('place', now)
-        if seen.mode == 'READY':
+        if seen.mode == Mode.READY:
             if not self.placed:
                 return self._press('place', now)
             if now - self._mode_since > self._start_delay:
                 return self._press('start', now)
-        if seen.mode not in ('POLICY', 'HUMAN'):
+        if seen.mode not in (Mode.POLICY, Mode.HUMAN):
             return Deed()
         verdict = self._judge(now, seen)
-        if seen.mode == 'HUMAN':
+        if seen.mode == Mode.HUMAN:
             return self._drive(now, seen, tool, verdict)
         if not verdict and self.role == 'intervene' and self._wants_to_help(now, seen, tool):
             return self._take_over(now, seen)
@@ -126,16 +127,16 @@ class Operator:
         if before in EPISODE and seen.mode not in EPISODE:
             self._alone.append(seen.successes > self._successes and not self._helped)
             self.placed = False
-        if seen.mode == 'READY':
+        if seen.mode == Mode.READY:
             self._start_delay = self._rng.uniform(*self.config.start_delay)
         if seen.mode in EPISODE and before not in EPISODE:
             self._successes, self._helped = seen.successes, False
             self._helpful = bool(self._rng.random() < self.helpfulness)
             self._grabs = bool(self._rng.random() < self.config.grabs)
-        if seen.mode == 'POLICY':
+        if seen.mode == Mode.POLICY:
             self._best = np.array([np.inf, np.inf])
             self._progress_at = now
-        if seen.mode == 'HUMAN':
+        if seen.mode == Mode.HUMAN:
             self._helped, self._let_go = True, False
             self._expert = Expert(self.config, self._rng)
 

@@ -12,7 +12,8 @@ import numpy as np
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 
-from so101_description.joints import JOINTS, pack
+from so101_description.joint_messages import SimulatedHand
+from so101_description.joints import pack
 from so101_interfaces.msg import ActorStatus
 from so101_node import names, qos
 from so101_node.ros_node import CellNode, Parameter
@@ -61,12 +62,11 @@ class ScriptedOperatorNode(CellNode):
         self._status: ActorStatus | None = None
         self._cube: PoseStamped | None = None
         self._joints: dict[str, JointState] = {}
-        self._pulling = False
         services = {
             name: SetBool if value is not None else Trigger for name, value in KEYS.values()
         }
         self._keys = {name: self.create_client(kind, name) for name, kind in services.items()}
-        self._hand = self.create_publisher(JointState, names.SIM_HAND, qos.COMMAND)
+        self._hand = SimulatedHand(self.create_publisher)
         self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_status, qos.STATUS)
         self.create_subscription(PoseStamped, names.SIM_CUBE_POSE, self._on_cube, qos.SENSOR_SUB)
         self.create_subscription(
@@ -112,11 +112,7 @@ class ScriptedOperatorNode(CellNode):
         )
         if deed.key:
             self._press(deed.key)
-        if deed.hand is not None:
-            self._hand.publish(JointState(name=list(JOINTS), position=deed.hand.tolist()))
-        elif self._pulling:
-            self._hand.publish(JointState())
-        self._pulling = deed.hand is not None
+        self._hand.pull(deed.hand)
 
     def _press(self, key: str) -> None:
         name, value = KEYS[key]

@@ -8,12 +8,14 @@ its last bit could have arrived at the port's baud rate.
 import ctypes
 import errno
 import os
+from pathlib import Path
 import select
 import termios
 import threading
 import time
 import tty
 
+from so101_node.durable import replace_link
 from so101_node.errors import CellError
 
 from .sts3215 import Sts3215
@@ -99,9 +101,7 @@ class ServoBus:
         os.set_blocking(self._master, False)
         try:
             os.makedirs(os.path.dirname(self.path), exist_ok=True)
-            beside = f'{self.path}.{os.getpid()}'
-            os.symlink(self._terminal, beside)
-            os.replace(beside, self.path)
+            replace_link(Path(self.path), self._terminal)
         except OSError as error:
             os.close(self._master)
             raise CellError(f'cannot link the port {self.path}: {error.strerror}') from error

@@ -7,11 +7,11 @@ what it has and goes on with the situation that comes next.
 import csv
 import io
 import json
-import os
 from pathlib import Path
 from statistics import median
 
 from hilserl_core.contract.success_interval import wilson
+from so101_node.durable import replace_file
 from so101_node.errors import CellError
 
 from ..loop.episode_stats import EpisodeResult, Tally
@@ -86,8 +86,11 @@ def report(tally: Tally, policy, about: dict, wanted: int, kept: set[str] = froz
     }
 
 
-def write(data: dict, directory: Path) -> None:
-    """Write a report as JSON and its episodes as CSV into `directory`; never half a file."""
+def write(data: dict, directory: Path, synced: bool = True) -> None:
+    """Write a report as JSON and its episodes as CSV into `directory`; never half a file.
+
+    synced: it outlives a power cut; the control loop does not wait for that between two ticks.
+    """
     table = io.StringIO(newline='')
     if data['results']:
         writer = csv.DictWriter(table, fieldnames=list(data['results'][0]))
@@ -96,9 +99,7 @@ def write(data: dict, directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, text in ((REPORT, json.dumps(data, indent=1)), (TABLE, table.getvalue())):
-            temporary = directory / (name + '.part')
-            temporary.write_text(text, encoding='utf-8', newline='')
-            os.replace(temporary, directory / name)
+            replace_file(directory / name, text, synced)
     except OSError as error:
         raise CellError(
             f'results cannot be written to {directory}: {error}; what was there before is whole'

@@ -87,7 +87,7 @@ class Series:
         count = len(self.tally.results)
         if count > self._written:
             self._written = count
-            self._write()
+            self._write(synced=False)  # after each episode, by the control loop
         if count < self._episodes:
             return True
         self.close()
@@ -109,9 +109,9 @@ class Series:
                 f'the results are in {self._directory}'
             )
 
-    def _write(self) -> dict:
+    def _write(self, synced: bool) -> dict:
         data = report(self.tally, self.policy, self._evaluated, self._episodes, self._kept)
-        write(data, self._directory)
+        write(data, self._directory, synced)
         return data
 
     def close(self) -> None:
@@ -120,7 +120,7 @@ class Series:
             self._recorder.finish()
             self._thread.join(2.0)
             self._recorder = None
-        data = self._write()
+        data = self._write(synced=True)
         if data['complete']:
             self._log(data['summary'])
         else:

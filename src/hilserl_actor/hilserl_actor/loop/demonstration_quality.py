@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hilserl_core.contract.steps import Outcome, StepRecord
+from hilserl_core.contract.steps import Outcome, StepRecord, components_at_limit
 from hilserl_core.contract.task import TaskSchema
 
 SHORT = 1.0  # s
@@ -42,7 +42,7 @@ class Quality:
             self.dropped = max(0, step.index - self.steps)
         else:
             self.steps += 1
-            self.saturated += int((np.abs(step.action) >= 1.0).sum())
+            self.saturated += components_at_limit(step.action)
 
     @property
     def seconds(self) -> float:

@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from hilserl_core.contract.observation import state_vector
-from hilserl_core.contract.steps import Outcome, Source, StepRecord
+from hilserl_core.contract.steps import Outcome, Source, StepRecord, components_at_limit
 from hilserl_core.contract.task import TaskSchema
 
 
@@ -85,7 +85,7 @@ class Episode:
         self._pending = None
         self.steps += 1
         self.human_steps += step.source == Source.HUMAN
-        self.saturated += int((np.abs(step.action) >= 1.0).sum())
+        self.saturated += components_at_limit(step.action)
         self._emit(step)
 
     def drop(self) -> None:

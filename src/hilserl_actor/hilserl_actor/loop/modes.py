@@ -5,22 +5,8 @@ answered here and nowhere else; what is not in the table is refused with a sente
 """
 
 from dataclasses import dataclass
-from enum import Enum
 
-from so101_node.modes import LEADER_TORQUE
-
-
-class Mode(Enum):
-    """What the cell is doing."""
-
-    IDLE = 'IDLE'
-    RESET = 'RESET'
-    READY = 'READY'
-    POLICY = 'POLICY'
-    HUMAN = 'HUMAN'
-    EVAL = 'EVAL'
-    PAUSED = 'PAUSED'
-    ESTOP = 'ESTOP'
+from so101_node.modes import LEADER_TORQUE, Mode
 
 
 @dataclass(frozen=True)
@@ -44,7 +30,7 @@ _EPISODE_ENDS = {
 }
 
 TABLE: dict[Mode, ModeRow] = {
-    mode: ModeRow(commander, LEADER_TORQUE[mode.value], recording, exits)
+    mode: ModeRow(commander, LEADER_TORQUE[mode], recording, exits)
     for mode, (commander, recording, exits) in {
         Mode.IDLE: ('nobody: the arm holds', False, {'preflight': Mode.RESET, **_STOPS}),
         Mode.RESET: (
@@ -93,7 +79,7 @@ class ModeMachine:
         """Why `event` cannot be had now; '' if it can."""
         if event in self.row.exits:
             return ''
-        return f'{event} is not possible in {self.mode.value}; possible: ' + ', '.join(
+        return f'{event} is not possible in {self.mode}; possible: ' + ', '.join(
             sorted(self.row.exits)
         )
 
@@ -104,7 +90,7 @@ class ModeMachine:
             self._log(refusal)
             return False
         before, self.mode = self.mode, self.row.exits[event]
-        self._log(f'{before.value} -> {self.mode.value}: {cause}')
+        self._log(f'{before} -> {self.mode}: {cause}')
         return True
 
 
@@ -115,9 +101,9 @@ def markdown_table() -> str:
         '|---|---|---|---|---|',
     ]
     for mode, row in TABLE.items():
-        exits = ', '.join(f'{event} → {to.value}' for event, to in row.exits.items())
+        exits = ', '.join(f'{event} → {to}' for event, to in row.exits.items())
         lines.append(
-            f'| {mode.value} | {row.commander} | '
+            f'| {mode} | {row.commander} | '
             f'{"on" if row.leader_torque else "off"} | '
             f'{"yes" if row.recording else "no"} | {exits} |'
         )

@@ -7,8 +7,6 @@ import re
 
 from so101_node import names
 
-PAUSED = 'PAUSED'
-
 # key -> (what it does, service, value of a SetBool or None for a Trigger)
 KEYS = {
     ' ': ('start the episode (or the cell)', names.START, None),

@@ -12,25 +12,27 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from so101_node.modes import Mode
+
 COLOURS = {
-    'POLICY': 'cyan',
-    'HUMAN': 'magenta',
-    'EVAL': 'cyan',
-    'READY': 'green',
-    'RESET': 'yellow',
-    'IDLE': 'white',
-    'PAUSED': 'yellow',
-    'ESTOP': 'red',
+    Mode.POLICY: 'cyan',
+    Mode.HUMAN: 'magenta',
+    Mode.EVAL: 'cyan',
+    Mode.READY: 'green',
+    Mode.RESET: 'yellow',
+    Mode.IDLE: 'white',
+    Mode.PAUSED: 'yellow',
+    Mode.ESTOP: 'red',
 }
 COMMANDERS = {
-    'POLICY': 'the policy drives',
-    'HUMAN': 'you drive, through the leader',
-    'EVAL': 'the policy drives, the leader is ignored',
-    'READY': 'waiting for you: space starts',
-    'RESET': 'on the way to the start pose',
-    'IDLE': 'the arm does not move',
-    'PAUSED': 'paused: p goes on',
-    'ESTOP': 'EMERGENCY STOP: c clears it',
+    Mode.POLICY: 'the policy drives',
+    Mode.HUMAN: 'you drive, through the leader',
+    Mode.EVAL: 'the policy drives, the leader is ignored',
+    Mode.READY: 'waiting for you: space starts',
+    Mode.RESET: 'on the way to the start pose',
+    Mode.IDLE: 'the arm does not move',
+    Mode.PAUSED: 'paused: p goes on',
+    Mode.ESTOP: 'EMERGENCY STOP: c clears it',
 }
 WARM = 50  # degrees C of a servo
 TALL = 36  # lines of a terminal that has room for frames and details

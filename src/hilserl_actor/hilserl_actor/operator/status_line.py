@@ -2,12 +2,14 @@
 
 from math import isnan
 
+from so101_node.modes import Mode
+
 
 def status_line(actor, learner, learner_gone: bool = False) -> str:
     """Return the line for an ActorStatus and a LearnerStatus; either may be None."""
     if actor is None:
         return 'waiting for the actor'
-    source = {'POLICY': 'policy', 'HUMAN': 'human', 'EVAL': 'policy'}.get(actor.mode, '-')
+    source = {Mode.POLICY: 'policy', Mode.HUMAN: 'human', Mode.EVAL: 'policy'}.get(actor.mode, '-')
     rate = '' if isnan(actor.success_rate) else f' ({100 * actor.success_rate:.0f} %)'
     parts = [
         f'{actor.mode:<6}',

@@ -13,20 +13,14 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
 from hilserl_core.contract.kinematics_check import require_same_kinematics
-from so101_description.joints import JOINTS, pack
+from so101_description.joint_messages import joint_state
+from so101_description.joints import pack
 from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
 from so101_node import names, qos
 from so101_node.errors import CellError
 from so101_node.stamps import to_ns
 
 from ..loop.interfaces import KinematicsLost
-
-
-def joint_state(node, position) -> JointState:
-    """Message of (6,) rad, stamped now."""
-    message = JointState(name=list(JOINTS), position=np.asarray(position, np.float64).tolist())
-    message.header.stamp = node.get_clock().now().to_msg()
-    return message
 
 
 class ServiceKinematics:
@@ -73,7 +67,8 @@ class ServiceKinematics:
         return self._ask(name, request)()
 
     def _states(self, *positions):
-        return [JointState() if p is None else joint_state(self._node, p) for p in positions]
+        stamp = self._node.get_clock().now().to_msg()
+        return [JointState() if p is None else joint_state(p, stamp) for p in positions]
 
     def ask_tool(self, position):
         """Ask where the tool is; returns the function that waits for the answer.
@@ -173,7 +168,7 @@ class TopicArms:
 
     def command(self, arm: str, target) -> None:
         """Publish a joint target (6,) rad."""
-        message = joint_state(self._node, target)
+        message = joint_state(target, self._node.get_clock().now().to_msg())
         self._publishers[arm].publish(message)
         if arm == 'follower':
             self.sent, self.sent_at = to_ns(message.header.stamp), time.monotonic()

@@ -22,6 +22,7 @@ from rosbags.interfaces import (
 )
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer, WriterError
 
+from so101_node.durable import sync
 from so101_node.errors import CellError
 from so101_node.names import STEP, TASK
 
@@ -38,7 +39,6 @@ from .cdr import (
     task_to_cdr,
     typestore,
 )
-from .durable import sync
 from .mcap import Channel, DamagedFile, Message, Schema
 
 RECOVERED = '-recovered'

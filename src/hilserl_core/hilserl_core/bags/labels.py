@@ -9,10 +9,10 @@ import hashlib
 import json
 from pathlib import Path
 
+from so101_node.durable import replace_file
 from so101_node.errors import CellError
 
 from ..contract.steps import Outcome, StepRecord
-from .durable import replace_text
 
 FORMAT = 'hilserl-labels-1'
 OUTCOMES = {'success': Outcome.SUCCESS, 'failure': Outcome.FAILURE, 'discarded': Outcome.DISCARDED}
@@ -85,7 +85,7 @@ def add_label(bag: Path, label: Label) -> list[Label]:
         },
         indent=1,
     )
-    replace_text(sidecar(bag), text + '\n')
+    replace_file(sidecar(bag), text + '\n')
     return labels
 
 

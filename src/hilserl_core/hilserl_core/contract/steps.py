@@ -61,6 +61,11 @@ class StepRecord:
             object.__setattr__(self, 'reward', float(np.float32(self.reward)))
 
 
+def components_at_limit(action: np.ndarray) -> int:
+    """How many components of an executed action, each in [-1, 1], are at their limit."""
+    return int((np.abs(action) >= 1.0).sum())
+
+
 def problem(step: StepRecord, schema: TaskSchema) -> str:
     """Why this step cannot be learned from, or ''."""
     if step.schema_hash != schema.hash:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from hilserl_core.contract.steps import Source
+from so101_node.modes import Mode
 
 from .recording import RawRecording
 
-SOURCES = {'HUMAN': Source.HUMAN, 'POLICY': Source.POLICY, 'EVAL': Source.POLICY}
+SOURCES = {Mode.HUMAN: Source.HUMAN, Mode.POLICY: Source.POLICY, Mode.EVAL: Source.POLICY}
 MOVED = 0.02  # rad within a second, any joint; less is rest
 PAUSE = 1.0  # s; a shorter one is part of the episode
 SHORTEST = 1.5  # s, the second of rest that is taken around a motion included

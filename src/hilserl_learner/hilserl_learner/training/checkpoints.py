@@ -23,10 +23,10 @@ import safetensors.torch
 import torch
 
 import hilserl_core
-from hilserl_core.bags.durable import sync
 from hilserl_core.contract.task import TaskSchema
 from hilserl_core.policy.bundle import pack
 import hilserl_learner
+from so101_node.durable import replace_link, sync
 from so101_node.errors import CellError
 
 from ..agent.config import AgentConfig
@@ -128,10 +128,10 @@ class Checkpoints:
                     os.fsync(file.fileno())
             sync(beside)
             os.rename(beside, self.directory / name)
-            self._link(LATEST, name)
+            replace_link(self.directory / LATEST, name)
             best = self.best()
             if best:
-                self._link(BEST, best)
+                replace_link(self.directory / BEST, best)
             sync(self.directory)
         except OSError as error:
             shutil.rmtree(beside, ignore_errors=True)  # a bag may need the space
@@ -147,12 +147,6 @@ class Checkpoints:
         # above the last of the same count: a number that was pruned would sort as the oldest
         same = [int(n.partition('-')[2] or 1) for n in self.names() if n.split('-')[0] == name]
         return f'{name}-{max(same) + 1}' if same else name
-
-    def _link(self, link: str, name: str) -> None:
-        beside = self.directory / f'.new-{link}'
-        beside.unlink(missing_ok=True)
-        beside.symlink_to(name)
-        os.replace(beside, self.directory / link)
 
     def _kept(self, best: str) -> set[str]:
         names = self.names()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from hilserl_core.bags.durable import replace_text
 from hilserl_core.contract.task import TaskSchema
+from so101_node.durable import replace_file
 from so101_node.errors import CellError
 
 
@@ -87,7 +87,7 @@ class RunDirectory:
             },
             sort_keys=False,
         )
-        replace_text(self._file, text)
+        replace_file(self._file, text)
         self.exists = True
 
     @property
@@ -104,10 +104,9 @@ class RunDirectory:
 
     @version.setter
     def version(self, version: int) -> None:
-        beside = self.path / 'version.new'  # not synced: it outlives the process, not the power
         try:
-            beside.write_text(f'{version}\n')
-            os.replace(beside, self.path / 'version')
+            # An actor that is still there after a power cut: none. So it need not be synced.
+            replace_file(self.path / 'version', f'{version}\n', synced=False)
         except OSError:
             pass  # a full disk is said by the bags and checkpoints
 

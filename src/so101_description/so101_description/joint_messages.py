@@ -1,0 +1,36 @@
+"""JointState messages of one arm: joints by name, rad."""
+
+from array import array
+
+import numpy as np
+from sensor_msgs.msg import JointState
+
+from so101_node import names, qos
+
+from .joints import JOINTS
+
+
+def joint_state(position, stamp=None, frame_id: str = '') -> JointState:
+    """Message of joint positions (6,) rad. stamp: a Time message; None: it stays 0."""
+    position = np.ascontiguousarray(position, np.float64)
+    message = JointState(name=list(JOINTS), position=array('d', position.tobytes()))
+    message.header.frame_id = frame_id
+    if stamp is not None:
+        message.header.stamp = stamp
+    return message
+
+
+class SimulatedHand:
+    """Publishes to where a hand pulls the simulated leader, and once that it releases it."""
+
+    def __init__(self, create_publisher):
+        self._publisher = create_publisher(JointState, names.SIM_HAND, qos.COMMAND)
+        self._pulling = False
+
+    def pull(self, position) -> None:
+        """Pull the leader to joint positions (6,) rad; None: release it."""
+        if position is not None:
+            self._publisher.publish(joint_state(position))
+        elif self._pulling:
+            self._publisher.publish(JointState())  # no names: released
+        self._pulling = position is not None

@@ -1,0 +1,53 @@
+"""What is on disk when a write is cut off, and what was synced by then."""
+
+import os
+
+import pytest
+
+from so101_node.durable import replace_file, replace_link
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """Names of what was synced, in order."""
+    found, fsync = [], os.fsync
+
+    def remember(descriptor):
+        found.append(os.path.basename(os.readlink(f'/proc/self/fd/{descriptor}')))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, 'fsync', remember)
+    return found
+
+
+def test_a_replaced_file_is_synced_before_its_name_and_then_its_directory(tmp_path, synced):
+    replace_file(tmp_path / 'a', 'old\n')
+    replace_file(tmp_path / 'a', 'new\r\n')
+    assert (tmp_path / 'a').read_bytes() == b'new\r\n'
+    assert synced == ['a.new', tmp_path.name] * 2
+    assert [p.name for p in tmp_path.iterdir()] == ['a']
+
+
+def test_a_file_that_a_loop_writes_is_not_synced(tmp_path, synced):
+    replace_file(tmp_path / 'a', 'x', synced=False)
+    assert (tmp_path / 'a').read_text() == 'x' and synced == []
+
+
+def test_a_write_that_is_cut_off_leaves_the_old_file(tmp_path, monkeypatch):
+    replace_file(tmp_path / 'a', 'old')
+
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(OSError, match='No space'):
+        replace_file(tmp_path / 'a', 'new')
+    assert (tmp_path / 'a').read_text() == 'old'
+
+
+def test_a_link_is_replaced_also_over_a_left_over_of_a_killed_process(tmp_path):
+    (tmp_path / '.new-latest').symlink_to('half')
+    for target in ('1', '2'):
+        replace_link(tmp_path / 'latest', target)
+        assert os.readlink(tmp_path / 'latest') == target
+    assert [p.name for p in tmp_path.iterdir()] == ['latest']
