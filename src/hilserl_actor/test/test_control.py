@@ -403,7 +403,7 @@ def test_the_hash_and_the_latency_of_what_drives_are_known():
     bench = BenchTop()
     bench.start()
     bench.loop.offer(make_policy(2), bench.now + 60_000_000)
-    first = bench.loop.seat.sha256
+    first = bench.loop.active_policy.sha256
     bench.tick()  # at 100 ms
-    assert bench.loop.seat.sha256 not in ('', first)
-    assert list(bench.loop.seat.latencies) == [pytest.approx(0.04)]
+    assert bench.loop.active_policy.sha256 not in ('', first)
+    assert list(bench.loop.active_policy.latencies) == [pytest.approx(0.04)]

@@ -157,7 +157,11 @@ def train(
         lambda steps: learner.trainer.sigma(steps),
         lambda step: learner.add_step(change(step)),
     )
-    learner = SimulatedLearner(schema, directory, options, cell.loop.offer, log)
+
+    def offer(policy: Policy) -> None:
+        cell.loop.offer(policy, env_steps=policy.env_steps)
+
+    learner = SimulatedLearner(schema, directory, options, offer, log)
 
     def report():
         progress.updates, progress.minutes = learner.trainer.updates, cell.now / 60.0

@@ -17,7 +17,7 @@ from hilserl_core.policy.bundle import Policy
 from so101_node.errors import CellError
 
 from . import reset_motion
-from .active_policy import PolicySeat
+from .active_policy import ActivePolicy
 from .episode import Episode, Sensed
 from .episode_stats import Tally
 from .interfaces import Arms, Kinematics, KinematicsLost, Verdict
@@ -72,7 +72,7 @@ class ControlLoop:
         self.kinematics, self.arms, self.sigma = kinematics, arms, sigma
         self.machine = ModeMachine(log)
         self.tally = Tally()
-        self.seat = PolicySeat()
+        self.active_policy = ActivePolicy()
         self.env_steps = 0  # of the run, known to the learner or made here
         self.dropped = 0
         self._message, self._message_at = '', 0.0
@@ -108,11 +108,14 @@ class ControlLoop:
     @property
     def policy(self) -> Policy | None:
         """The one that drives."""
-        return self.seat.policy
+        return self.active_policy.policy
 
-    def offer(self, policy: Policy, published: int = 0) -> None:
-        """Hand over a loaded policy, as `PolicySeat.offer`; it drives from the next tick on."""
-        self.seat.offer(policy, published)
+    def offer(self, policy: Policy, published: int = 0, env_steps: int = 0) -> None:
+        """Hand over a loaded policy, as `ActivePolicy.offer`; it drives from the next tick on."""
+        self.active_policy.offer(policy, published, env_steps)
+
+    def _change_policy(self, now: int) -> None:
+        self.env_steps = max(self.env_steps, self.active_policy.change(now))
 
     # -- requests from outside -----------------------------------------------------------------
 
@@ -140,7 +143,7 @@ class ControlLoop:
         now: ns; leader: (6,) rad or None. The tick may still get other images, of which it then
         makes what it needs.
         """
-        self.seat.change(now)
+        self._change_policy(now)
         self._guided = None
         if self.machine.mode in (Mode.POLICY, Mode.EVAL) and self.policy is not None:
             self.policy.look(images)
@@ -165,7 +168,7 @@ class ControlLoop:
         """Run one control period on fresh observations."""
         if self.reference is None:
             self.reference = sensed.position.copy()
-        self.seat.change(sensed.stamp)
+        self._change_policy(sensed.stamp)
         try:
             if self.machine.mode in IN_EPISODE:
                 self._feel(sensed)

@@ -10,7 +10,7 @@ from so101_interfaces.msg import ActorStatus
 def actor_status(loop, pace, now: float, message: str) -> ActorStatus:
     """Status of a ControlLoop and its Pace at `now` (s, monotonic); what the node adds is left."""
     tally, episode = loop.tally, loop.episode
-    latencies = loop.seat.latencies
+    latencies = loop.active_policy.latencies
     return ActorStatus(
         mode=loop.machine.mode.value,
         episode_id=episode.id if episode else '',
@@ -27,7 +27,7 @@ def actor_status(loop, pace, now: float, message: str) -> ActorStatus:
         streak=tally.streak,
         hint=tally.hint if loop.role == 'train' else '',
         policy_version=loop.policy.version if loop.policy else 0,
-        policy_sha256=loop.seat.sha256,
+        policy_sha256=loop.active_policy.sha256,
         weights_latency_ms=float(np.percentile(latencies, 99)) * 1e3 if latencies else nan,
         period_ms_p50=pace.percentile_ms(50),
         period_ms_p99=pace.percentile_ms(99),

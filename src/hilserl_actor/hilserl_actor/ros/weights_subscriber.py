@@ -49,6 +49,7 @@ class PolicyIntake:
                     f'weights version {message.version} refused: {error}'
                 )
                 continue
-            self._loop.env_steps = max(self._loop.env_steps, message.env_steps)
             published = to_ns(message.header.stamp)
-            self._loop.offer(policy, published if published > self._since else 0)
+            self._loop.offer(
+                policy, published if published > self._since else 0, message.env_steps
+            )

@@ -1,0 +1,54 @@
+"""Policies on their way from the learner to the control loop."""
+
+import threading
+from types import SimpleNamespace
+
+from bench_top import BenchTop, make_policy
+
+from hilserl_actor.ros import weights_subscriber
+from so101_interfaces.msg import Weights
+
+
+class Node:
+    """What the subscriber asks of its node."""
+
+    def __init__(self, loop):
+        self.loop, self.schema = loop, loop.schema
+
+    def get_clock(self):
+        return SimpleNamespace(now=lambda: SimpleNamespace(nanoseconds=1))
+
+    def create_subscription(self, kind, name, callback, profile):
+        self.receive = callback
+
+    def guard(self, body):
+        threading.Thread(target=body, daemon=True).start()
+
+
+def test_only_the_loops_own_thread_changes_the_number_of_steps(monkeypatch):
+    """The loader must not: the loop adds to the number at the same time, and counts get lost."""
+    bench, policy = BenchTop(), make_policy(2)
+    bench.start()
+    monkeypatch.setattr(weights_subscriber.Policy, 'from_bytes', lambda *_: policy)
+    offer, offered = bench.loop.offer, threading.Event()
+    monkeypatch.setattr(bench.loop, 'offer', lambda *words: (offer(*words), offered.set()))
+    node, before = Node(bench.loop), bench.loop.env_steps
+    subscriber = weights_subscriber.PolicyIntake(node)
+    node.receive(Weights(env_steps=500))
+    for _ in range(1000):
+        subscriber.acted.set()
+        if offered.wait(0.01):
+            break
+    assert offered.is_set() and bench.loop.env_steps == before
+    bench.tick()
+    assert bench.loop.policy is policy and bench.loop.env_steps == 501
+
+
+def test_a_policy_that_knows_fewer_steps_than_the_loop_takes_none_back():
+    bench = BenchTop()
+    bench.start()
+    bench.loop.offer(make_policy(2), env_steps=500)
+    bench.tick(3)
+    bench.loop.offer(make_policy(3), env_steps=490)
+    bench.tick()
+    assert bench.loop.env_steps == 504
