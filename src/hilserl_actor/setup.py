@@ -30,6 +30,11 @@ setup(
     license='Apache-2.0',
     extras_require={'test': ['pytest']},
     entry_points={
+        # The options of this package's nodes, for bring-up.
+        'so101_node': [
+            'actor = hilserl_actor.options:ActorOptions',
+            'operator = hilserl_actor.options:OperatorOptions',
+        ],
         'console_scripts': [
             'actor = hilserl_actor.entry_points:actor',
             'operator = hilserl_actor.entry_points:operator',

@@ -26,6 +26,10 @@ setup(
     license='Apache-2.0',
     extras_require={'test': ['pytest']},
     entry_points={
+        # The options of this package's nodes, for bring-up.
+        'so101_node': [
+            'learner = hilserl_learner.training.options:LearnerNodeOptions',
+        ],
         'console_scripts': [
             'learner = hilserl_learner.entry_points:learner',
             *(f'{verb} = so101_node.verb:script' for verb in verbs),

@@ -24,6 +24,10 @@ setup(
     license='Apache-2.0',
     extras_require={'test': ['pytest']},
     entry_points={
+        # The options of this package's nodes, for bring-up.
+        'so101_node': [
+            'kinematics = so101_description.kinematics:KinematicsConfig',
+        ],
         'console_scripts': [
             'kinematics = so101_description.entry_points:kinematics',
         ],

@@ -22,6 +22,11 @@ setup(
     license='Apache-2.0',
     extras_require={'test': ['pytest']},
     entry_points={
+        # The options of this package's nodes, for bring-up.
+        'so101_node': [
+            'driver = so101_driver.options:DriverOptions',
+            'camera = so101_driver.options:CameraOptions',
+        ],
         'console_scripts': [
             'driver = so101_driver.entry_points:driver',
             'camera = so101_driver.entry_points:camera',

@@ -24,6 +24,11 @@ setup(
     license='Apache-2.0',
     extras_require={'test': ['pytest']},
     entry_points={
+        # The options of this package's nodes, for bring-up.
+        'so101_node': [
+            'world = so101_sim.options:WorldOptions',
+            'scripted_operator = so101_sim.options:ScriptedOperatorOptions',
+        ],
         'console_scripts': [
             'world = so101_sim.entry_points:world',
             'scripted_operator = so101_sim.entry_points:scripted_operator',

@@ -9,18 +9,17 @@ from std_srvs.srv import SetBool, Trigger
 import torch
 
 from hilserl_core.bags.cdr import step_to_cdr, task_to_cdr
-from hilserl_core.contract.task_parameters import TASK_PARAMETERS, task_of
-from hilserl_core.policy.exploration import PRESETS, sigma_schedule
 from so101_interfaces.msg import ActorStatus, LearnerStatus, Step, Task
 from so101_node import names, qos
 from so101_node.errors import CellError
-from so101_node.ros_node import CellNode, Parameter
+from so101_node.ros_node import CellNode
 
 from .evaluation.runner import Series
 from .loop.control import ControlLoop
 from .loop.episode_stats import Pace
 from .loop.modes import Mode
 from .loop.periodic_timer import Ticker
+from .options import ActorOptions
 from .ros.clients import ServiceKinematics, TopicArms
 from .ros.last_episode import LastEpisode
 from .ros.learner_liveness import LearnerWatch
@@ -39,71 +38,25 @@ class ActorNode(CellNode):
 
     URGENT = True
 
-    PARAMETERS = (
-        *TASK_PARAMETERS,
-        Parameter(
-            'role',
-            'train',
-            'train: the policy drives and may be taken over; record: the '
-            'human drives; eval: deterministic, leader ignored; preflight: check and end',
-            choices=('train', 'record', 'eval', 'preflight'),
-        ),
-        Parameter('leader', True, 'a leader arm belongs to this cell'),
-        Parameter(
-            'start', 'scratch', 'start mode, sets the sigma schedule', choices=tuple(PRESETS)
-        ),
-        Parameter(
-            'sigma',
-            '',
-            "exploration noise instead of the start mode's: a number or linear(from,to,steps)",
-        ),
-        Parameter(
-            'reward',
-            'topic',
-            'who judges: topic (hilserl/reward), or the operator alone (no mark yet: reward 0)',
-            choices=('topic', 'operator'),
-        ),
-        Parameter('policy', '', 'policy bundles (files) to evaluate, separated by commas'),
-        Parameter('episodes', 0, 'end after so many finished episodes; 0: no limit', 0, 1000000),
-        Parameter(
-            'results', '', 'directories for the results, one for each policy, separated by commas'
-        ),
-        Parameter(
-            'keep', 'failures', 'which evaluated episodes get a bag', choices=('failures', 'all')
-        ),
-        Parameter('world', '', 'name of the simulated world, or real: stands in the results'),
-        Parameter('auto_start', False, 'leave IDLE as soon as everything is there, without START'),
-        Parameter('max_image_age', 0.2, 'older frames are not decided on, s', 0.01, 5.0),
-        Parameter('max_state_age', 0.1, 'older joint states are not decided on, s', 0.01, 5.0),
-        Parameter(
-            'kinematics_timeout', 0.02, 'an FK service that answers later is lost, s', 0.001, 1.0
-        ),
-        Parameter(
-            'ready_time',
-            0.0,
-            'time in READY after which the episode starts by itself, s; 0: it waits for START',
-            0.0,
-            3600.0,
-        ),
-        Parameter('seed', 0, 'of exploration noise and start poses', 0, 2**31 - 1),
-    )
+    OPTIONS = ActorOptions
+    options: ActorOptions
 
     def __init__(self):
         super().__init__('actor')
         torch.set_num_threads(1)
-        self.schema = task_of(self)
-        self.role = self.param('role')
-        sigma = sigma_schedule(self.param('start'), self.param('sigma'))
-        self.kinematics = ServiceKinematics(self, self.schema, self.param('kinematics_timeout'))
+        self.schema = self.options.schema()
+        self.role = self.options.role
+        sigma = self.options.schedule()
+        self.kinematics = ServiceKinematics(self, self.schema, self.options.kinematics_timeout)
         self.arms = TopicArms(self)
         self.senses = Senses(
             self,
             self.schema,
             self.kinematics,
             self.arms,
-            self.param('max_image_age'),
-            self.param('max_state_age'),
-            self.param('reward') == 'topic',
+            self.options.max_image_age,
+            self.options.max_state_age,
+            self.options.reward == 'topic',
         )
         self._steps: list = []  # of this tick: they go out when its command is on its way
         self._tick_ms = 0.0
@@ -115,8 +68,8 @@ class ActorNode(CellNode):
             sigma,
             self._steps.append,
             self.get_logger().info,
-            self.param('seed'),
-            self.param('ready_time'),
+            self.options.seed,
+            self.options.ready_time,
         )
         self.preflight = Preflight(self)
         self._problems = [Check('preflight', 'the first look is still under way')]
@@ -126,7 +79,7 @@ class ActorNode(CellNode):
         self._learner, self._last_episode = LearnerWatch(), LastEpisode(self)
         self._done = threading.Event()
         if self.role == 'train':
-            self.get_logger().info(f'sigma {sigma} (start:={self.param("start")})')
+            self.get_logger().info(f'sigma {sigma} (start:={self.options.start})')
         self._series = self._evaluations() if self.role == 'eval' else None
         self._make_topics()
         self.guard(self._spin_loop)
@@ -182,16 +135,16 @@ class ActorNode(CellNode):
 
     def _evaluations(self) -> Series:
         files, directories = (
-            [Path(name) for name in self.param(which).split(',')]
-            for which in ('policy', 'results')
+            [Path(name) for name in names_]
+            for names_ in (self.options.policies, self.options.results)
         )
         series = Series(
             files,
             directories,
             self.schema,
-            self.param('episodes'),
-            self.param('keep'),
-            {'world': self.param('world'), 'seed': self.param('seed')},
+            self.options.episodes,
+            self.options.keep,
+            {'world': self.options.world, 'seed': self.options.seed},
             self.get_logger().info,
             self.guard,
         )
@@ -236,7 +189,7 @@ class ActorNode(CellNode):
             going_on = self._series.attend()
             self._turn_to(self._series)
             return not going_on
-        limit = self.param('episodes')
+        limit = self.options.episodes
         return bool(limit) and len(self.loop.tally.results) >= limit
 
     def _tick(self) -> None:
@@ -269,7 +222,7 @@ class ActorNode(CellNode):
                 if not good:
                     self.error = f'{len(self._problems)} preflight checks failed'
                 self.stop_event.set()
-        elif good and self.param('auto_start'):
+        elif good and self.options.auto_start:
             self.loop.request('preflight', 'everything is there')
 
     # -- messages out --------------------------------------------------------------------------

@@ -23,13 +23,14 @@ from so101_description.joints import pack
 from so101_interfaces.msg import ActorStatus, LearnerStatus
 from so101_node import names, qos
 from so101_node.modes import Mode
-from so101_node.ros_node import CellNode, Parameter
+from so101_node.ros_node import CellNode
 
 from .operator.announcements import spoken
 from .operator.keyboard import KEYS, SIMULATED_KEYS, Keyboard, key_table
 from .operator.keyboard_teleop import KeyHand
 from .operator.screen import Screen
 from .operator.status_line import status_line
+from .options import OperatorOptions
 
 SCREEN_PERIOD = 0.5  # s
 HAND_PERIOD = 0.05  # s
@@ -38,26 +39,17 @@ HAND_PERIOD = 0.05  # s
 class OperatorNode(CellNode):
     """`operator`: keys in, status out."""
 
-    PARAMETERS = (
-        Parameter('status_period', 2.0, 'a status line every so many seconds', 0.1, 600.0),
-        Parameter(
-            'screen',
-            'auto',
-            'auto: one screen on a terminal; plain: status lines; spoken: '
-            'sentences on what changes',
-            choices=('auto', 'plain', 'spoken'),
-        ),
-        Parameter('hand', False, 'keys drive the simulated leader, too'),
-    )
+    OPTIONS = OperatorOptions
+    options: OperatorOptions
 
     def __init__(self):
         super().__init__('operator')
-        simulated = self.param('hand')
+        simulated = self.options.keyboard_teleop
         self._keys = KEYS | (SIMULATED_KEYS if simulated else {})
         self._table = key_table(simulated)
         self.screen = Screen(self._table)
         self._live = None
-        self._style = self.param('screen')
+        self._style = self.options.screen
         if self._style == 'auto' and not sys.stdout.isatty():
             self._style = 'plain'
         self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_actor, qos.STATUS)
@@ -71,7 +63,7 @@ class OperatorNode(CellNode):
             self._live.start()
             self.create_timer(SCREEN_PERIOD, self._draw)
         elif self._style == 'plain':
-            self.create_timer(self.param('status_period'), self._print)
+            self.create_timer(self.options.status_period, self._print)
         self._key_clients = {
             (name, value is None): self.create_client(Trigger if value is None else SetBool, name)
             for _, name, value in self._keys.values()

@@ -1,23 +1,30 @@
 """Arguments are checked by name, kind and choice; plans hold together."""
 
 import fcntl
+import json
 from pathlib import Path
+import re
+import subprocess
+import sys
 
 import pytest
 
 from hilserl_actor.bringup import arguments
-from hilserl_actor.bringup.command import argument_texts
+from hilserl_actor.bringup.node_table import node_types
+from hilserl_actor.bringup.options import CellOptions
 from hilserl_actor.bringup.plan import make_plan
 from hilserl_actor.evaluation.report import FORMAT, write
+from hilserl_core.contract.kinematics_check import FIELDS
 from hilserl_core.contract.tasks import make_task
 from so101_node.errors import CellError
+from so101_node.options import options_of
 from so101_node.verb import run
 
 REAL = ['sim:=false', 'follower_port:=/dev/f', 'follower_calibration:=/f.json']
 
 
 def plan(command, *words):
-    return make_plan(command, arguments.parse(command, list(words)))
+    return make_plan(arguments.parse(command, list(words)))
 
 
 def parameters(a_plan, executable):
@@ -28,25 +35,32 @@ def parameters(a_plan, executable):
 @pytest.mark.parametrize(
     'word, sentence',
     [
-        ('foo:=1', 'train has no argument foo; it takes: actors'),
+        ('foo:=1', 'train has no option foo; ./cell train --help lists them all'),
         ('foo', 'not of the form name:=value'),
-        ('sim:=maybe', 'sim:=maybe is not one of true, false'),
+        ('sim:=maybe', 'sim:=maybe is not true or false'),
         ('run_for:=soon', 'run_for:=soon is not a number'),
-        ('run_for:=nan', 'out of range'),
+        ('run_for:=nan', 'not a finite number'),
         ('seed:=1.5', 'seed:=1.5 is not a whole number'),
         ('run_for:=-1', 'out of range'),
         ('run:=../x', 'not a name'),
         ('start:=demos', 'needs demos:='),
-        ('start:=pretrained', 'go together'),
+        ('start:=pretrained', 'needs pretrained:=FILE'),
         ('sim:=false', 'sim:=false needs follower_port'),
         ('follower_port:=/dev/x', 'add sim:=false'),
-        ('policy:=x', 'no argument policy'),
+        ('policy:=x', 'train has no option policy; eval has'),
         ('algorithm:=sac', 'algorithm:=sac is not one of cell, drqv2'),
         ('agent_options:=hiden=3', 'is not NAME=VALUE with one of'),
         ('sigma:=loud', "sigma 'loud' is neither"),
-        ('pretrain_updates:=some', 'neither auto nor a whole number'),
+        ('pretrain_updates:=some', 'is not a whole number'),
         ('actors:=a,b', 'lacks this cell itself: start it with namespace:=a'),
         ('camera_calibration:=/c.yaml', 'add sim:=false'),
+        ('learner.memory:=2', 'did you mean learner.memory_gb?'),
+        ('max_sped:=1', 'did you mean driver.max_speed?'),
+        ('driver.max_speed:=9', 'max_speed:=9 is out of range: 0.05 to 4.7 rad/s'),
+        ('checkpoint:=best', 'train has no option checkpoint; eval has'),
+        ('follower_calibration:=/f.json', 'add sim:=false'),
+        ('world:=nowhere', 'there is no world'),
+        ('task:=juggle', 'there is no task'),
     ],
 )
 def test_a_mistake_is_one_sentence(word, sentence):
@@ -59,15 +73,46 @@ def test_a_mistake_is_one_sentence(word, sentence):
 def test_a_mistake_ends_the_command_with_1_and_starts_nothing(capsys):
     assert run(['train', 'foo:=1']) == 1
     captured = capsys.readouterr()
-    assert captured.err.startswith('cell train: train has no argument foo')
+    assert captured.err.startswith('cell train: train has no option foo')
     assert captured.out == ''
 
 
-def test_every_argument_is_described_and_its_default_is_allowed():
-    for command in arguments.COMMANDS:
-        values, declared = (arguments.resolve(command, {}), arguments.arguments(command))
-        assert set(values) == {a.name for a in declared}
-        assert all(a.description in argument_texts(command) for a in declared)
+def test_help_lists_every_option_of_every_node_once():
+    shown = re.findall(r'^  ([a-z_.]+):=', arguments.help_text('train'), re.MULTILINE)
+    assert len(shown) == len(set(shown))
+    last = [name.rpartition('.')[2] for name in shown]
+    every = {name for kind in node_types().values() for name in options_of(kind.options)}
+    assert len(last) == len(set(last)) and every <= set(last)
+    assert {'update_ratio', 'driver.max_speed', 'learner.memory_gb', 'actor.max_image_age'} <= set(
+        shown
+    )
+
+
+def test_nodes_that_have_an_option_of_one_name_share_it():
+    found = {}
+    for kind in node_types().values():
+        for name, each in options_of(kind.options).items():
+            assert found.setdefault(name, each) == each, (kind.executable, name)
+    assert not set(found) & set(options_of(CellOptions))
+
+
+def test_every_option_reaches_its_node_by_each_of_its_names(tmp_path):
+    for node, kind in node_types().items():
+        if node == 'camera':
+            continue
+        for name, each in options_of(kind.options).items():
+            text = arguments.text_of(each.default) or 'x'
+            given = arguments.resolve('train', {f'{node}.{name}': text}).given
+            assert [(g.node, g.name, g.value) for g in given] == [(node, name, each.parse(text))]
+            (plain,) = arguments.resolve('train', {name: text}).given
+            assert plain.reaches(node) and plain.value == each.parse(text)
+
+
+def test_what_is_given_to_one_node_goes_before_what_is_given_to_all(tmp_path):
+    made = plan('train', 'learner.seed:=7', 'seed:=3')
+    assert parameters(made, 'learner')['seed'] == 7
+    assert parameters(made, 'actor')['seed'] == parameters(made, 'world')['seed'] == 3
+    assert parameters(plan('train', 'memory_gb:=0.5'), 'learner')['memory_gb'] == 0.5
 
 
 def test_the_simulated_cell_differs_from_the_real_one_only_below_the_driver():
@@ -92,21 +137,23 @@ def test_one_learner_serves_two_cells_that_share_no_port(tmp_path):
     assert (
         parameters(one, 'driver')['follower_port'] != parameters(other, 'driver')['follower_port']
     )
-    with pytest.raises(CellError, match='not with learner:=false'):
+    with pytest.raises(CellError, match='option of learner, which this train does not start'):
         plan('train', 'learner:=false', 'actors:=a', 'namespace:=a')
 
 
 def test_the_real_camera_gets_its_calibration():
     assert (
-        parameters(plan('train', *REAL, 'camera_calibration:=/c.yaml'), 'camera')['calibration']
+        parameters(plan('train', *REAL, 'camera_calibration:=/c.yaml'), 'camera')[
+            'camera_calibration'
+        ]
         == '/c.yaml'
     )
 
 
 def test_a_person_at_the_simulated_cell_has_a_hand_of_keys():
-    assert parameters(plan('record', 'operator:=person'), 'operator')['hand']
-    assert not parameters(plan('record'), 'operator')['hand']
-    assert not parameters(plan('record', *REAL), 'operator')['hand']
+    assert parameters(plan('record', 'operator:=person'), 'operator')['keyboard_teleop']
+    assert not parameters(plan('record'), 'operator')['keyboard_teleop']
+    assert not parameters(plan('record', *REAL), 'operator')['keyboard_teleop']
 
 
 def test_recording_does_not_train_and_evaluation_has_no_learner(tmp_path):
@@ -141,7 +188,7 @@ def test_the_best_checkpoint_is_evaluated_and_the_latest_as_long_as_none_is_judg
     (run / 'checkpoints' / 'best').symlink_to('100')
     assert '100 (best) of lift' in plan(*words).note
     # the checkpoint itself: the link may turn to another one meanwhile
-    assert parameters(plan(*words), 'actor')['policy'] == str(
+    assert parameters(plan(*words), 'actor')['policies'] == str(
         run / 'checkpoints' / '100' / 'policy.safetensors'
     )
     assert '200 of lift' in plan(*words, 'checkpoint:=200').note
@@ -235,8 +282,8 @@ def test_a_pretrained_policy_is_not_hidden_by_noise_unless_that_is_meant():
     assert parameters(plan('train', 'sigma:=0.5'), 'learner')['start'] == 'scratch'
 
 
-def test_pretrain_updates_are_the_presets_unless_given():
-    assert 'pretrain_updates' not in parameters(plan('train'), 'learner')
+def test_the_updates_before_the_first_step_are_the_presets_unless_given():
+    assert parameters(plan('train'), 'learner')['pretrain_updates'] == -1
     given = plan('train', 'demos:=/d', 'pretrain_updates:=50')
     assert parameters(given, 'learner')['pretrain_updates'] == 50
 
@@ -244,9 +291,74 @@ def test_pretrain_updates_are_the_presets_unless_given():
 def test_the_fk_service_is_started_with_what_the_task_defines_of_it():
     task = make_task('grasp_lift', '', rate=20.0)
     given = parameters(plan('train', 'rate:=20'), 'kinematics')
-    assert given == {
+    assert {name: given[name] for name in FIELDS} == {
         'action_scale': task.action_scale,
         'gripper_step': task.gripper_step,
         'box_min': list(task.box_min),
         'box_max': list(task.box_max),
     }
+
+
+def test_the_learner_is_told_every_option_of_every_node(tmp_path):
+    made = plan('train', f'runs_dir:={tmp_path}', 'driver.max_speed:=1.5')
+    told = json.loads(parameters(made, 'learner')['cell_options'])
+    assert told['command'] == 'train' and told['cell']['runs_dir'] == str(tmp_path)
+    assert told['driver']['max_speed'] == 1.5
+    for node in made.nodes:
+        assert set(told[node.executable]) == set(options_of(node_types()[node.executable].options))
+
+
+def params_file(tmp_path, text):
+    path = tmp_path / 'params.yaml'
+    path.write_text(text)
+    return f'params_file:={path}'
+
+
+def test_a_parameter_file_sets_options_and_the_command_line_goes_before_it(tmp_path):
+    word = params_file(
+        tmp_path,
+        '/**:\n  ros__parameters: {seed: 4, world: hard}\n'
+        'driver:\n  ros__parameters: {max_speed: 1, locked_joints: [wrist_roll]}\n'
+        '/**/learner:\n  ros__parameters: {memory_gb: 0.5}\n',
+    )
+    made = plan('train', word, 'seed:=5')
+    assert parameters(made, 'driver')['max_speed'] == 1.0
+    assert parameters(made, 'driver')['locked_joints'] == 'wrist_roll'
+    assert parameters(made, 'learner')['memory_gb'] == 0.5
+    for node in ('world', 'actor', 'learner', 'scripted_operator'):
+        assert parameters(made, node)['seed'] == 5 and parameters(made, node)['world'] == 'hard'
+    parameters(plan('record', word), 'learner')  # the same file serves another command
+    plan('preflight', word)
+
+
+@pytest.mark.parametrize(
+    'text, sentence',
+    [
+        ('drivr:\n  ros__parameters: {max_speed: 1}', 'no node drivr; did you mean driver?'),
+        ('driver:\n  ros__parameters: {max_sped: 1}', 'driver has no option max_sped; did you'),
+        ('/**:\n  ros__parameters: {sed: 1}', 'no node has an option sed; did you mean seed?'),
+        ('driver:\n  max_speed: 1', 'driver has no ros__parameters alone'),
+        ('driver:\n  ros__parameters: {max_speed: 99}', 'driver: max_speed:=99 is out of range'),
+        ('driver:\n  ros__parameters: {max_speed: [1]}', 'max_speed:=[1] is not a number'),
+        ('driver:\n  ros__parameters: 3', 'is not name: value'),
+        ('/other/driver:\n  ros__parameters: {max_speed: 1}', 'is of another cell'),
+        ('- 1', 'is not a mapping'),
+        ('driver: [', 'cannot be read'),
+        ('driver:\n  ros__parameters: {1: 2}', 'driver has no option 1'),
+    ],
+)
+def test_a_mistake_in_a_parameter_file_is_one_sentence(tmp_path, text, sentence):
+    with pytest.raises(CellError) as error:
+        plan('train', params_file(tmp_path, text))
+    assert sentence in str(error.value) and '\n' not in str(error.value)
+    with pytest.raises(CellError, match='cannot be read'):
+        plan('train', f'params_file:={tmp_path}/nothing.yaml')
+
+
+def test_bring_up_knows_the_nodes_without_the_learners_networks():
+    """What `--help` and a plan import must not wait for torch."""
+    code = (
+        'import sys; from hilserl_actor.bringup import arguments; '
+        "arguments.help_text('train'); sys.exit('torch' in sys.modules or 'rclpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, '-c', code]).returncode == 0

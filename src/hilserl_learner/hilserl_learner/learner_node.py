@@ -8,20 +8,16 @@ from std_srvs.srv import SetBool, Trigger
 
 from hilserl_core.bags.cdr import step_from_cdr, task_from_cdr
 from hilserl_core.bags.labels import outcome_of
-from hilserl_core.contract.task_parameters import TASK_PARAMETERS, task_of
-from hilserl_core.policy.exploration import PRESETS
 from so101_interfaces.msg import LearnerStatus, Step, Task, Weights
 from so101_interfaces.srv import LabelEpisode
 from so101_node import names, qos
 from so101_node.errors import CellError
-from so101_node.ros_node import CellNode, Parameter
+from so101_node.ros_node import CellNode
 
-from .agent.config import ALGORITHMS
 from .training.learner import Learner
 from .training.malloc import keep_freed_memory
-from .training.options import LearnerOptions
+from .training.options import LearnerNodeOptions
 
-DEFAULTS = LearnerOptions()
 STATUS_PERIOD = 1.0
 LAST_STEPS = 0.3  # s
 
@@ -29,114 +25,15 @@ LAST_STEPS = 0.3  # s
 class LearnerNode(CellNode):
     """ROS around one `Learner`."""
 
-    PARAMETERS = (
-        Parameter('run_dir', 'runs/default', 'directory of the run: bags, checkpoints, curves'),
-        *TASK_PARAMETERS,
-        Parameter(
-            'start',
-            DEFAULTS.start,
-            'what a new run starts from; sets sigma',
-            choices=tuple(PRESETS),
-        ),
-        Parameter(
-            'actors',
-            '',
-            'namespaces of the actors that this learner serves, separated by '
-            'commas; empty: its own',
-        ),
-        Parameter('demos', '', 'directories of demonstration bags, separated by commas'),
-        Parameter(
-            'unlabelled',
-            DEFAULTS.unlabelled,
-            'demonstrations of which nobody said how they '
-            'came out: a reason not to start, or left out',
-            choices=('refuse', 'exclude'),
-        ),
-        Parameter(
-            'pretrained',
-            '',
-            'checkpoint (a directory) to start from, or a policy bundle '
-            '(policy.safetensors), whose critic is yet to be learned',
-        ),
-        Parameter(
-            'critic_warmup_updates',
-            DEFAULTS.critic_warmup_updates,
-            'updates of the critics alone, so that '
-            'they do not unteach the policy; -1: 1000 for a policy bundle, else 0',
-            -1,
-            1_000_000,
-        ),
-        Parameter(
-            'algorithm',
-            DEFAULTS.algorithm,
-            'cell: what learns best in the simulated cell; drqv2: as published',
-            choices=tuple(ALGORITHMS),
-        ),
-        Parameter(
-            'agent_options',
-            '',
-            'numbers of the algorithm to change: "discount=0.99 '
-            'frame_stack=3"; a wrong name lists them all',
-        ),
-        Parameter('encoder', '', 'policy bundle whose encoder is taken and kept as it is'),
-        Parameter(
-            'allow_high_sigma', False, 'let noise above 0.3 hide what a pretrained policy can do'
-        ),
-        Parameter(
-            'pretrain_updates',
-            DEFAULTS.pretrain_updates,
-            'updates on demonstrations before the first step of the run; -1: the preset of start',
-            -1,
-            1_000_000,
-        ),
-        Parameter(
-            'sigma',
-            '',
-            'exploration noise: linear(from,to,steps) or a number; empty: the '
-            'preset of start. The actor must be given the same',
-        ),
-        Parameter(
-            'update_ratio',
-            DEFAULTS.update_ratio,
-            'updates for each step of the run; 0 records without learning',
-            0.0,
-            100.0,
-        ),
-        Parameter('batch_size', DEFAULTS.batch_size, 'transitions in an update', 2, 4096),
-        Parameter(
-            'min_steps',
-            DEFAULTS.min_steps,
-            'transitions in the replay (demonstrations too) before updates begin',
-            1,
-            1_000_000,
-        ),
-        Parameter(
-            'checkpoint_period', DEFAULTS.checkpoint_period, 's between checkpoints', 1.0, 86400.0
-        ),
-        Parameter(
-            'publish_period', DEFAULTS.publish_period, 's between published policies', 1.0, 3600.0
-        ),
-        Parameter(
-            'device', DEFAULTS.device, 'where networks are trained', choices=('cpu', 'cuda')
-        ),
-        # on two cores, batch 64: one thread 50 ms; two threads 34 ms alone, but 0.9 s beside a
-        # busy process, because each waits for the other at every operation
-        Parameter('threads', DEFAULTS.threads, 'threads of one update', 1, 256),
-        Parameter('world', '', 'name of the simulated world, or real: stands in run.yaml'),
-        Parameter('seed', DEFAULTS.seed, 'of initial weights and sampling', 0, 2**31 - 1),
-        Parameter('memory_gb', DEFAULTS.memory_gb, 'memory of the replay, GB', 0.01, 1000.0),
-    )
+    OPTIONS = LearnerNodeOptions
+    options: LearnerNodeOptions
 
     def __init__(self):
         super().__init__('learner')
         keep_freed_memory()
-        self._schema = task_of(self)
+        self._schema = self.options.schema()
         self._malformed = 0
-        actors = [
-            f'/{name.strip().strip("/")}/'
-            for name in self.param('actors').split(',')
-            if name.strip()
-        ] or ['']
+        actors = [f'/{name.strip("/")}/' for name in self.options.actors] or ['']
         self._weights = [
             self.create_publisher(Weights, actor + names.WEIGHTS, qos.LATCHED) for actor in actors
         ]
@@ -150,12 +47,10 @@ class LearnerNode(CellNode):
             self.create_subscription(
                 Task, actor + names.TASK, self._on_task, qos.LATCHED, raw=True
             )
-        values = {name: self.param(name) for name in vars(DEFAULTS)}
-        values['demos'] = tuple(d.strip() for d in values['demos'].split(',') if d.strip())
         self._learner = Learner(
             self._schema,
-            self.param('run_dir'),
-            LearnerOptions(**values),
+            self.options.run_dir,
+            self.options,
             self._publish,
             self.get_logger().info,
         )

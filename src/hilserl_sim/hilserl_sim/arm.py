@@ -10,17 +10,17 @@ import numpy as np
 from so101_description.joints import JOINTS, REST
 from so101_driver.calibration import Calibration, load_calibration
 from so101_driver.configure import torque_limit
-from so101_driver.driver_node import DriverNode
 from so101_driver.faults import GRIPPER
 from so101_driver.goal import Goal, Limits
 from so101_driver.grip import Grip
+from so101_driver.options import DriverOptions
 from so101_sim import calibration_path, sts3215
 from so101_sim.protection import OVERLOAD_TORQUE
 from so101_sim.servo_arm import ServoArm
 
-_DEFAULT = {p.name: p.default for p in DriverNode.PARAMETERS}
-RATE = _DEFAULT['rate']
-NEVER = 255  # % of the full drive, which no load reaches
+_DEFAULT = DriverOptions()
+RATE = _DEFAULT.bus_rate
+NEVER = 255  # % of the full drive
 
 
 class SimulatedGripperServo:
@@ -67,10 +67,10 @@ class SimulatedArm:
         self._goal = Goal(
             self._calibration,
             Limits(
-                max_speed=_DEFAULT['max_speed'],
-                align_speed=_DEFAULT['align_speed'],
-                command_timeout=_DEFAULT['command_timeout'],
-                rest_after=_DEFAULT['rest_after'],
+                max_speed=_DEFAULT.max_speed,
+                align_speed=_DEFAULT.align_speed,
+                command_timeout=_DEFAULT.command_timeout,
+                rest_after=_DEFAULT.rest_after,
                 locked=np.zeros(len(JOINTS), bool),
                 rest=REST if arm == 'follower' else None,
             ),

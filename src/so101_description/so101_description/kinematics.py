@@ -10,6 +10,9 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
+from so101_node.errors import CellError
+from so101_node.options import Options, option
+
 from .joints import JOINTS, LOWER, UPPER
 from .model import load_model, model_hash
 
@@ -28,19 +31,57 @@ _TURN, _LEAST_TURN, _MOST_TURN = 0.6, 0.03, 0.2
 
 
 @dataclass(frozen=True)
-class KinematicsConfig:
-    """Scales and bounds. Lengths m, angles rad, positions in base_link."""
+class KinematicsConfig(Options):
+    """Scales and bounds: the options of the node `kinematics`. Positions in base_link.
 
-    action_scale: float = 0.02  # m for 1.0: 0.2 m/s at 10 Hz
-    gripper_step: float = 0.2  # rad for 1.0: closes in one second at 10 Hz
+    Bring-up sets action_scale, gripper_step and the box from the task.
+    """
+
+    action_scale: float = option(
+        0.02, 'how far an action of 1 moves the tool', unit='m', low=0.001, high=0.1
+    )
+    gripper_step: float = option(
+        0.2, 'how far an action of 1 moves the gripper', unit='rad', low=0.01, high=1.0
+    )
     # Gravity holds a loaded SO-101 about 1 cm short; the rest is one control period of motion.
-    max_lead: float = 0.05
+    max_lead: float = option(
+        0.05,
+        'how far a target may be ahead of the measured tool',
+        unit='m',
+        low=0.005,
+        high=0.2,
+    )
     # A gripper that holds something cannot follow; this much lead is how hard it squeezes.
-    max_gripper_lead: float = 0.3
-    max_joint_step: float = 0.35  # rad between two targets
+    max_gripper_lead: float = option(
+        0.3,
+        'how far a target may be ahead of the measured gripper',
+        unit='rad',
+        low=0.02,
+        high=2.0,
+    )
+    max_joint_step: float = option(
+        0.35,
+        'how far a joint may move from one target to the next',
+        unit='rad',
+        low=0.01,
+        high=1.0,
+    )
     # Lower than 13.5 mm the finger pads drag on the table and hold the arm.
-    box_min: tuple[float, float, float] = (0.10, -0.15, 0.0135)
-    box_max: tuple[float, float, float] = (0.35, 0.15, 0.25)
+    box_min: tuple[float, float, float] = option(
+        (0.10, -0.15, 0.0135), 'lower corner of the workspace box', unit='m'
+    )
+    box_max: tuple[float, float, float] = option(
+        (0.35, 0.15, 0.25), 'upper corner of the workspace box', unit='m'
+    )
+
+    def check(self) -> None:
+        """CellError for a box without volume."""
+        super().check()
+        if not all(low < high for low, high in zip(self.box_min, self.box_max)):
+            raise CellError(
+                f'the workspace box from {self.box_min} to {self.box_max} m is empty; box_min '
+                'must be below box_max on each axis'
+            )
 
 
 @dataclass(frozen=True)

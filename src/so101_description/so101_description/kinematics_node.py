@@ -4,8 +4,6 @@ Pure: joints by name in, stamp in and out. A bad request is answered with ok = f
 sentence; nothing a client sends can end the node.
 """
 
-from dataclasses import fields
-
 from geometry_msgs.msg import Point, PoseStamped
 import mujoco
 import numpy as np
@@ -15,13 +13,11 @@ from so101_interfaces.msg import KinematicsConfig as ConfigMessage
 from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
 from so101_node import names
 from so101_node.errors import CellError
-from so101_node.ros_node import CellNode, Parameter
+from so101_node.ros_node import CellNode
 
 from .joint_messages import joint_state
 from .joints import pack
 from .kinematics import Kinematics, KinematicsConfig
-
-_DEFAULT = KinematicsConfig()
 
 
 class KinematicsNode(CellNode):
@@ -29,63 +25,16 @@ class KinematicsNode(CellNode):
 
     URGENT = True  # the control loop waits for its answers
 
-    PARAMETERS = (
-        Parameter(
-            'action_scale',
-            _DEFAULT.action_scale,
-            'm that an action of 1.0 moves the tool',
-            0.001,
-            0.1,
-        ),
-        Parameter(
-            'gripper_step',
-            _DEFAULT.gripper_step,
-            'rad that an action of 1.0 moves the gripper',
-            0.01,
-            1.0,
-        ),
-        Parameter(
-            'max_lead',
-            _DEFAULT.max_lead,
-            'm that a target may be ahead of the measured tool',
-            0.005,
-            0.2,
-        ),
-        Parameter(
-            'max_gripper_lead',
-            _DEFAULT.max_gripper_lead,
-            'rad that a target may be ahead of the measured gripper',
-            0.02,
-            2.0,
-        ),
-        Parameter(
-            'max_joint_step',
-            _DEFAULT.max_joint_step,
-            'rad that a joint may move from one target to the next',
-            0.01,
-            1.0,
-        ),
-        Parameter('box_min', list(_DEFAULT.box_min), 'lower corner of the workspace box, m'),
-        Parameter('box_max', list(_DEFAULT.box_max), 'upper corner of the workspace box, m'),
-    )
+    OPTIONS = KinematicsConfig
+    options: KinematicsConfig
 
     def __init__(self):
         super().__init__('kinematics')
-        values = {f.name: self.param(f.name) for f in fields(KinematicsConfig)}
-        for name in ('box_min', 'box_max'):
-            values[name] = tuple(values[name])
-            if len(values[name]) != 3:
-                raise CellError(f'parameter {name} has {len(values[name])} numbers, not 3')
-        if not all(low < high for low, high in zip(values['box_min'], values['box_max'])):
-            raise CellError(
-                f'the workspace box from {values["box_min"]} to {values["box_max"]} m '
-                'is empty; box_min must be below box_max on each axis'
-            )
-        self.core = Kinematics(KinematicsConfig(**values))
+        self.core = Kinematics(self.options)
         self._config = ConfigMessage(
             model_hash=self.core.model_hash,
             **{
-                name: values[name]
+                name: getattr(self.options, name)
                 for name in ('action_scale', 'gripper_step', 'box_min', 'box_max')
             },
         )

@@ -10,11 +10,12 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from so101_node import names, qos
 from so101_node.cdr import image_to_cdr
-from so101_node.ros_node import CellNode, Parameter
+from so101_node.ros_node import CellNode
 
 from .camera import Camera
 from .camera_calibration import load_camera_calibration
 from .diagnostics import make_status
+from .options import CameraOptions
 
 LATE = 3.0  # frame periods without a frame after which the camera is stale
 
@@ -22,20 +23,17 @@ LATE = 3.0  # frame periods without a frame after which the camera is stale
 class CameraNode(CellNode):
     """Publishes what a `Camera` sees."""
 
-    PARAMETERS = (
-        Parameter('device', '/dev/video0', 'V4L2 device (or a video file)'),
-        Parameter('width', 640, 'width of the frames, pixels', 16, 4096),
-        Parameter('height', 480, 'height of the frames, pixels', 16, 4096),
-        Parameter('rate', 30.0, 'frames to ask the camera for, Hz', 1.0, 240.0),
-        Parameter('calibration', '', "camera_calibration's YAML file; empty: not calibrated"),
-    )
+    OPTIONS = CameraOptions
+    options: CameraOptions
 
     def __init__(self):
         super().__init__('camera')
-        width, height = self.param('width'), self.param('height')
+        width, height = self.options.camera_width, self.options.camera_height
         self._info = CameraInfo(height=height, width=width)  # K of zeros: not calibrated
-        if self.param('calibration'):
-            self._fill_info(load_camera_calibration(self.param('calibration'), width, height))
+        if self.options.camera_calibration:
+            self._fill_info(
+                load_camera_calibration(self.options.camera_calibration, width, height)
+            )
         camera = names.WRIST_CAMERA
         self._info.header.frame_id = camera + '_optical_frame'
         self._images = self.create_publisher(
@@ -45,10 +43,10 @@ class CameraNode(CellNode):
             CameraInfo, names.CAMERA_INFO.format(camera=camera), qos.SENSOR_PUB
         )
         self._camera = Camera(
-            self.param('device'),
+            self.options.camera_device,
             width,
             height,
-            self.param('rate'),
+            self.options.camera_rate,
             self._publish,
             self.get_logger().warning,
         )

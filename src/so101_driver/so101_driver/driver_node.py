@@ -13,11 +13,11 @@ import numpy as np
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 
-from so101_description.joints import JOINTS, MAX_VELOCITY, REST
+from so101_description.joints import JOINTS, REST
 from so101_interfaces.msg import ActorStatus
 from so101_node import names, qos
 from so101_node.errors import CellError
-from so101_node.ros_node import CellNode, Parameter
+from so101_node.ros_node import CellNode
 
 from .arm import Arm
 from .bus import Bus, absent_port
@@ -27,6 +27,7 @@ from .goal import Limits
 from .identity import check_identity, who_is_there
 from .joint_states import JointStates
 from .leader_torque import LeaderTorque
+from .options import DriverOptions
 from .servos import IDS
 
 LEADER_LOOK = 0.05  # s between two looks at what the actor says
@@ -38,57 +39,26 @@ class DriverNode(CellNode):
 
     URGENT = True  # a learner at work must not delay the arms
 
-    PARAMETERS = (
-        Parameter('follower_port', '', 'serial port of the follower; empty: no follower'),
-        Parameter('leader_port', '', 'serial port of the leader; empty: no leader'),
-        Parameter('follower_calibration', '', "LeRobot's calibration file of the follower"),
-        Parameter('leader_calibration', '', "LeRobot's calibration file of the leader"),
-        Parameter('rate', 100.0, 'cycles of each bus, Hz', 10.0, 1000.0),
-        Parameter('max_speed', 2.0, 'speed limit of every joint, rad/s', 0.05, MAX_VELOCITY),
-        Parameter(
-            'align_speed',
-            1.2,
-            'speed limit from torque on until the first target is met, rad/s',
-            0.05,
-            MAX_VELOCITY,
-        ),
-        Parameter('command_timeout', 0.25, 'an older command moves nothing, s', 0.05, 5.0),
-        Parameter(
-            'rest_after',
-            120.0,
-            'without commands for so long, the follower goes down to rest, s',
-            1.0,
-            86400.0,
-        ),
-        Parameter(
-            'answer_timeout',
-            0.0025,
-            'how long to wait for answers beyond their time on '
-            'the wire, s; more for USB adapters with a latency timer',
-            0.001,
-            0.05,
-        ),
-        Parameter('port_wait', 10.0, 'how long to wait for a port to appear, s', 0.0, 120.0),
-        Parameter('locked_joints', '', 'joints that never move, by name, with commas between'),
-    )
+    OPTIONS = DriverOptions
+    options: DriverOptions
 
     def __init__(self):
         super().__init__('driver')
         self._arms: dict[str, Arm] = {}
         self._diagnosed: dict[str, ArmDiagnostics] = {}
         self._closing = threading.Event()
-        self._deadline = time.monotonic() + self.param('port_wait')
-        self._locked = self._locked_joints()
-        ports = {arm: self.param(f'{arm}_port') for arm in names.ARMS}
+        self._deadline = time.monotonic() + self.options.port_wait
+        self._locked = np.array([joint in self.options.locked_joints for joint in JOINTS])
+        ports = {arm: getattr(self.options, f'{arm}_port') for arm in names.ARMS}
         self._ports = {arm: port for arm, port in ports.items() if port}
         if not self._ports:
             raise CellError(
                 "neither follower_port nor leader_port is set; name at least one arm's serial port"
             )
         calibrations = {
-            arm: load_calibration(self.param(f'{arm}_calibration'))
+            arm: load_calibration(getattr(self.options, f'{arm}_calibration'))
             for arm in names.ARMS
-            if arm in self._ports or self.param(f'{arm}_calibration')
+            if arm in self._ports or getattr(self.options, f'{arm}_calibration')
         }
         if len(calibrations) == 2:
             check_spans(calibrations['leader'], calibrations['follower'])
@@ -118,16 +88,6 @@ class DriverNode(CellNode):
         self.create_timer(1.0, self._publish_diagnostics)
         self._opening = self.guard(self._open, calibrations)
 
-    def _locked_joints(self) -> np.ndarray:
-        locked = [j.strip() for j in self.param('locked_joints').split(',') if j.strip()]
-        unknown = [joint for joint in locked if joint not in JOINTS]
-        if unknown:
-            raise CellError(
-                f'locked_joints: unknown joint {", ".join(unknown)}; '
-                f'the six joints are {", ".join(JOINTS)}'
-            )
-        return np.array([joint in locked for joint in JOINTS])
-
     def _open(self, calibrations) -> None:
         """Wait for the ports, see that each has its arm, and only then let them cycle."""
         buses = {}
@@ -140,7 +100,7 @@ class DriverNode(CellNode):
                         f'{arm}_port: {absent_port(port)}' + self._present_arm(arm, calibrations)
                     )
             for arm, port in self._ports.items():
-                buses[arm] = Bus(port, IDS, self.param('answer_timeout'))
+                buses[arm] = Bus(port, IDS, self.options.answer_timeout)
             check_identity(buses, calibrations)
             arms = {arm: self._make_arm(arm, bus, calibrations[arm]) for arm, bus in buses.items()}
             for arm in arms.values():
@@ -178,10 +138,10 @@ class DriverNode(CellNode):
 
     def _make_arm(self, arm: str, bus: Bus, calibration) -> Arm:
         limits = Limits(
-            self.param('max_speed'),
-            self.param('align_speed'),
-            self.param('command_timeout'),
-            self.param('rest_after'),
+            self.options.max_speed,
+            self.options.align_speed,
+            self.options.command_timeout,
+            self.options.rest_after,
             self._locked,
             REST if arm == 'follower' else None,
         )
@@ -191,7 +151,7 @@ class DriverNode(CellNode):
             bus,
             calibration,
             limits,
-            rate=self.param('rate'),
+            rate=self.options.bus_rate,
             publish=states.publish,
             taken=states.taken,
             log=self.get_logger().info,

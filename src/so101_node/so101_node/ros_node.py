@@ -1,27 +1,22 @@
 """How every node of the suite starts and ends.
 
-Parameters are declared from a table and unknown ones refused by name. The executor spins in its
+Parameters are the fields of a dataclass (`options.py`); unknown ones are refused by name. The executor spins in its
 own thread; the main thread waits for SIGINT, SIGTERM, a fatal error or the death of the launcher
 (`ros2 launch` does not pass SIGTERM on, so its nodes would live for ever). Then `close()` runs
 once, with the executor still spinning, and the process exits with 0, or 1 after an error.
 """
 
 import contextlib
-from dataclasses import dataclass
 from functools import cached_property
 import os
 import signal
 import sys
 import threading
 import traceback
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rcl_interfaces.msg import (
-    FloatingPointRange,
-    IntegerRange,
-    ParameterDescriptor,
-    SetParametersResult,
-)
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -29,6 +24,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from . import names, qos
 from .errors import CellError
+from .options import Option, Options, checked, nearest, options_of, plain
 
 try:  # Kilted and later: half the CPU of the wait-set executors
     from rclpy.experimental.events_executor import EventsExecutor as Executor
@@ -36,114 +32,58 @@ except ImportError:
     Executor = SingleThreadedExecutor
 
 PRIORITY = 10  # of SCHED_FIFO
+_OF_ROS = ('use_sim_time', 'start_type_description_service')  # every node of rclpy has them
 SWITCH_INTERVAL = 0.0005  # s that a thread waits for Python's lock; 5 ms by default
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """One ROS parameter: default, what it means, and what is allowed."""
-
-    name: str
-    default: object
-    description: str
-    low: float | None = None
-    high: float | None = None
-    choices: tuple = ()
-    read_only: bool = True
-
-
 class CellNode(Node):
-    """A node whose parameters are a table and whose mistakes are sentences."""
+    """A node whose parameters are its `OPTIONS` and whose mistakes are sentences.
 
-    PARAMETERS: tuple[Parameter, ...] = ()
+    `options` is an instance of OPTIONS with the values in force.
+    """
+
+    OPTIONS: type[Options] = Options
     URGENT = False  # its threads go before those of other processes, where that is allowed
 
     def __init__(self, name: str):
         super().__init__(name)
         self.stop_event = threading.Event()
         self.error: str | None = None
-        for parameter in self.PARAMETERS:
-            self._declare(parameter)
-        known = {p.name for p in self.PARAMETERS} | {
-            'use_sim_time',
-            'start_type_description_service',
-        }
-        unknown = sorted(
-            n for n in self._parameter_overrides if n not in known and not n.startswith('qos_')
-        )
+        table = options_of(self.OPTIONS)
+        unknown = [
+            given
+            for given in sorted(self._parameter_overrides)
+            if given not in table and given not in _OF_ROS and not given.startswith('qos_')
+        ]
         if unknown:
+            near = nearest(unknown[0], table)
             raise CellError(
                 f'unknown parameter {", ".join(unknown)}; {name} knows: '
-                + ', '.join(sorted(p.name for p in self.PARAMETERS))
+                + ', '.join(sorted(table))
+                + near
             )
-        if any(not p.read_only for p in self.PARAMETERS):
-            self.add_on_set_parameters_callback(self._check_choices)
+        self.options: Any = checked(
+            self.OPTIONS, {known: self._declare(each) for known, each in table.items()}
+        )
 
-    def _declare(self, parameter: Parameter) -> None:
-        text = parameter.description
-        if parameter.choices:
-            text += ' (one of: ' + ', '.join(str(c) for c in parameter.choices) + ')'
-        descriptor = ParameterDescriptor(description=text, read_only=parameter.read_only)
-        if parameter.low is not None and parameter.high is not None:
-            if isinstance(parameter.default, float):
+    def _declare(self, option: Option) -> Any:
+        """Declare the parameter of an option; returns its value."""
+        override = self._parameter_overrides.get(option.name)
+        if override is not None:
+            # `-p rate:=10` is meant as 10.0, and `-p sigma:=0.5` as the text of a number
+            value = plain(option.checked(override.value))
+            self._parameter_overrides[option.name] = rclpy.Parameter(option.name, value=value)
+        descriptor = ParameterDescriptor(description=option.described(), read_only=True)
+        if option.low is not None and option.high is not None and not option.many:
+            if option.kind is float:
                 descriptor.floating_point_range = [
-                    FloatingPointRange(
-                        from_value=float(parameter.low), to_value=float(parameter.high)
-                    )
+                    FloatingPointRange(from_value=float(option.low), to_value=float(option.high))
                 ]
             else:
                 descriptor.integer_range = [
-                    IntegerRange(
-                        from_value=int(parameter.low), to_value=int(parameter.high), step=1
-                    )
+                    IntegerRange(from_value=int(option.low), to_value=int(option.high), step=1)
                 ]
-        override = self._parameter_overrides.get(parameter.name)
-        if (
-            override is not None
-            and isinstance(parameter.default, float)
-            and isinstance(override.value, int)
-            and not isinstance(override.value, bool)
-        ):
-            # `-p rate:=10` is meant as 10.0
-            self._parameter_overrides[parameter.name] = rclpy.Parameter(
-                parameter.name, value=float(override.value)
-            )
-        elif (
-            override is not None
-            and isinstance(parameter.default, str)
-            and isinstance(override.value, (int, float))
-            and not isinstance(override.value, bool)
-        ):
-            # `-p sigma:=0.5` is a number to YAML and the text of one to us
-            self._parameter_overrides[parameter.name] = rclpy.Parameter(
-                parameter.name, value=str(override.value)
-            )
-        try:
-            value = self.declare_parameter(parameter.name, parameter.default, descriptor).value
-        except Exception as error:  # rclpy has one class a way to be wrong; all carry a reason
-            raise CellError(
-                f'parameter {parameter.name}: {override.value if override else None!r} '
-                f'is not allowed: {error}'
-            ) from error
-        if parameter.choices and value not in parameter.choices:
-            raise CellError(
-                f'parameter {parameter.name}: {value!r} is not one of '
-                + ', '.join(repr(c) for c in parameter.choices)
-            )
-
-    def _check_choices(self, changes) -> SetParametersResult:
-        table = {p.name: p for p in self.PARAMETERS}
-        for change in changes:
-            entry = table.get(change.name)
-            if entry and entry.choices and change.value not in entry.choices:
-                return SetParametersResult(
-                    successful=False, reason=f'{change.name} is one of {entry.choices}'
-                )
-        return SetParametersResult(successful=True)
-
-    def param(self, name: str):
-        """Value of a declared parameter."""
-        return self.get_parameter(name).value
+        return self.declare_parameter(option.name, plain(option.default), descriptor).value
 
     @cached_property
     def _diagnostics(self):

@@ -1,26 +1,35 @@
 """A node with one parameter of each kind, for test_ros_node.py; `mishap` says how it ends."""
 
+from dataclasses import dataclass
 import signal
 import threading
 import time
 
 from so101_node.errors import CellError
-from so101_node.ros_node import CellNode, Parameter, run
+from so101_node.options import Options, option
+from so101_node.ros_node import CellNode, run
+
+
+@dataclass(frozen=True)
+class TinyOptions(Options):
+    """Of the tiny node."""
+
+    rate: float = option(1.0, 'how often', unit='Hz', low=0.1, high=10.0)
+    count: int = option(3, 'how many', low=1, high=5)
+    colour: str = option('red', 'which colour', choices=('red', 'blue'))
+    place: tuple[float, float] = option((0.0, 1.0), 'where', unit='m')
+    mishap: str = option('', 'what goes wrong')
 
 
 class Tiny(CellNode):
     """`tiny`."""
 
-    PARAMETERS = (
-        Parameter('rate', 1.0, 'Hz', 0.1, 10.0),
-        Parameter('count', 3, 'a whole number', 1, 5),
-        Parameter('colour', 'red', 'a colour', choices=('red', 'blue')),
-        Parameter('mishap', '', 'what goes wrong'),
-    )
+    OPTIONS = TinyOptions
+    options: TinyOptions
 
     def __init__(self):
         super().__init__('tiny')
-        mishap = self.param('mishap')
+        mishap = self.options.mishap
         if mishap == 'init':
             raise CellError('the bench is on fire; put it out')
         if mishap == 'fatal':
@@ -38,7 +47,7 @@ class Tiny(CellNode):
     def _alive(self):
         if not self._said:
             self._said = True
-            print(f'alive rate={self.param("rate")!r}', flush=True)
+            print(f'alive rate={self.options.rate!r}', flush=True)
 
     def close(self):
         # A second Ctrl-C, as a terminal's whole group gets it, while the node is closing.

@@ -16,7 +16,6 @@ from .expert import Expert, Hand, OperatorConfig, Phase
 from .layouts import find_layout
 from .worlds import find_world
 
-ROLES = ('intervene', 'demonstrate', 'watch')
 EPISODE = (Mode.POLICY, Mode.HUMAN, Mode.EVAL)
 MEMORY = 20  # episodes
 PERIOD = 0.05  # s between two looks

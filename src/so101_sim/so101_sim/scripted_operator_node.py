@@ -16,11 +16,10 @@ from so101_description.joint_messages import SimulatedHand
 from so101_description.joints import pack
 from so101_interfaces.msg import ActorStatus
 from so101_node import names, qos
-from so101_node.ros_node import CellNode, Parameter
+from so101_node.ros_node import CellNode
 
-from .judgement import PERIOD, ROLES, Operator, Seen, operator_for
-from .layouts import LAYOUTS
-from .worlds import WORLDS
+from .judgement import PERIOD, Operator, Seen, operator_for
+from .options import ScriptedOperatorOptions
 
 # key -> service, and the value of a SetBool (None: a Trigger)
 KEYS = {
@@ -37,27 +36,15 @@ KEYS = {
 class ScriptedOperatorNode(CellNode):
     """Messages in, `Operator.act`, keys and hand out."""
 
-    PARAMETERS = (
-        Parameter(
-            'role',
-            'intervene',
-            'intervene: help the policy where it fails; demonstrate: '
-            'drive every episode; watch: only lay the cube out and start',
-            choices=ROLES,
-        ),
-        Parameter('seed', 0, 'of its delays and misjudgements', 0, 2**31 - 1),
-        Parameter('task', 'grasp_lift', 'what is laid out', choices=tuple(LAYOUTS)),
-        Parameter(
-            'world', 'plain', 'in some of them it behaves more like a human', choices=tuple(WORLDS)
-        ),
-    )
+    OPTIONS = ScriptedOperatorOptions
+    options: ScriptedOperatorOptions
 
     def __init__(self):
         super().__init__('scripted_operator')
         self._operator = Operator(
-            self.param('role'),
-            self.param('seed'),
-            operator_for(self.param('task'), self.param('world')),
+            self.options.operator_role,
+            self.options.seed,
+            operator_for(self.options.task, self.options.world),
         )
         self._status: ActorStatus | None = None
         self._cube: PoseStamped | None = None

@@ -18,12 +18,13 @@ from so101_interfaces.msg import ActorStatus, Reward
 from so101_node import names, qos
 from so101_node.cdr import image_to_cdr
 from so101_node.errors import CellError
-from so101_node.ros_node import CellNode, Parameter
+from so101_node.ros_node import CellNode
 
-from .layouts import LAYOUTS, find_layout
+from .layouts import find_layout
+from .options import WorldOptions
 from .plant import PERIOD, Plant
 from .world import Eye, World, camera_matrix
-from .worlds import WORLDS, find_world
+from .worlds import find_world
 
 LATE = 0.1  # s; physics further behind than this skips time
 CLOSE_TIME = 3.5  # s that a driver gets to close its ports
@@ -36,45 +37,24 @@ FRAME = names.WRIST_CAMERA + '_optical_frame'
 class WorldNode(CellNode):
     """Parameters, topics and threads around a `Plant`."""
 
-    PARAMETERS = (
-        Parameter('follower_port', '', "path of the follower's port, made here (a link)"),
-        Parameter('leader_port', '', "path of the leader's port, made here (a link)"),
-        Parameter(
-            'task',
-            'grasp_lift',
-            'what is laid out, and what counts as success',
-            choices=tuple(LAYOUTS),
-        ),
-        Parameter(
-            'world', 'plain', 'in which ways the cell is less than ideal', choices=tuple(WORLDS)
-        ),
-        Parameter('image_width', 160, 'width of the images', 16, 1920),
-        Parameter('image_height', 120, 'height of the images', 16, 1080),
-        Parameter('camera_rate', 30.0, 'images a second', 1.0, 120.0),
-        Parameter('seed', 0, "of the cube's placements", 0, 2**31 - 1),
-        Parameter(
-            'situations',
-            0,
-            "of an evaluation: the cube's pose belongs to the number of the "
-            'episode, and after so many the same ones come again; 0: each pose is new',
-            0,
-            1000000,
-        ),
-    )
+    OPTIONS = WorldOptions
+    options: WorldOptions
 
     def __init__(self):
         super().__init__('world')
         for arm in names.ARMS:
-            if not self.param(f'{arm}_port'):
+            if not getattr(self.options, f'{arm}_port'):
                 raise CellError(f'parameter {arm}_port is not set; give a path to make it at')
         self._world = World(
-            self.param('seed'),
-            find_layout(self.param('task')),
-            find_world(self.param('world')),
-            situations=self.param('situations'),
+            self.options.seed,
+            find_layout(self.options.task),
+            find_world(self.options.world),
+            situations=self.options.situations,
         )
         self._world.place_cube()
-        self._plant = Plant(self._world, {arm: self.param(f'{arm}_port') for arm in names.ARMS})
+        self._plant = Plant(
+            self._world, {arm: getattr(self.options, f'{arm}_port') for arm in names.ARMS}
+        )
         self._buses = []  # those that serve
         self._hand_at = 0.0
         self._closed, self._first_image = threading.Event(), threading.Event()
@@ -88,7 +68,7 @@ class WorldNode(CellNode):
         self._reward = self.create_publisher(Reward, names.REWARD, qos.SENSOR_PUB)
         self.create_subscription(JointState, names.SIM_HAND, self._on_hand, qos.COMMAND)
         self.create_service(Trigger, names.SIM_PLACE_CUBE, self._place_cube)
-        if self.param('situations'):  # an episode that is broken off sees its situation again
+        if self.options.situations:  # an episode that is broken off sees its situation again
             self.create_subscription(
                 ActorStatus,
                 names.ACTOR_STATUS,
@@ -143,12 +123,12 @@ class WorldNode(CellNode):
 
     # --- camera ------------------------------------------------------------------------------
     def _see(self) -> None:
-        width, height = self.param('image_width'), self.param('image_height')
+        width, height = self.options.image_width, self.options.image_height
         eye = Eye(self._world, names.WRIST_CAMERA, width, height)
         info = self._camera_info(width, height)
         cube, reward = PoseStamped(), Reward()
         cube.header.frame_id = names.BASE_FRAME
-        period = 1.0 / self.param('camera_rate')
+        period = 1.0 / self.options.camera_rate
         due = time.monotonic()
         while not self._closed.is_set():
             due = max(due + period, time.monotonic() - period)

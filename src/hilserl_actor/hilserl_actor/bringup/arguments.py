@@ -1,261 +1,167 @@
-"""The arguments of every command, `name:=value`, for `ros2 launch` and for `./cell` alike."""
+"""The arguments of a command, `name:=value`, for `ros2 launch` and for `./cell` alike.
 
+`name:=value` is an option of the cell, or of every node that has it; `node.name:=value` is one of
+that node alone. params_file:=FILE gives any set of them. Nothing here knows an option's name.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from hilserl_core.contract.tasks import FRAME_SIZE, RATE, TASKS
 from so101_node.errors import CellError
+from so101_node.options import Option, checked, nearest, number, options_of
 
-COMMANDS = ('train', 'record', 'eval', 'preflight')
+from .node_table import node_type, node_types
+from .options import CellOptions
+from .params_file import read_params_file
+
+SUMMARIES = {
+    'train': 'train a policy: it drives, a human takes over, a learner improves it from both',
+    'record': 'record demonstrations: the human drives every episode',
+    'eval': 'measure a policy: deterministic, the leader ignored',
+    'preflight': 'check that the cell is ready; no arm moves',
+}
+COMMANDS = tuple(SUMMARIES)
+# What a command never starts.
+_ABSENT = {'eval': {'learner'}, 'preflight': {'learner', 'operator', 'scripted_operator'}}
 
 
 @dataclass(frozen=True)
-class Argument:
-    """One `name:=value` of `ros2 launch` and of `./cell`."""
+class Given:
+    """One value that somebody gave. node: '' if it is for every node that has the option."""
 
+    node: str
     name: str
-    default: str
-    description: str
-    kind: type = str
-    choices: tuple[str, ...] = ()
-    commands: tuple[str, ...] = COMMANDS
+    value: Any
+    where: str  # the words it was given by, or the file
+
+    def reaches(self, node: str) -> bool:
+        """Whether it is for this node."""
+        return self.node in ('', node) and self.name in options_of(node_type(node).options)
 
 
-_BOOL = ('true', 'false')
-EVAL_EPISODES = 50
+@dataclass(frozen=True)
+class Arguments:
+    """What was given to a command: the cell's options, and values for its nodes."""
 
-ARGUMENTS = (
-    Argument(
-        'run',
-        '',
-        'name of the run: its directory under runs_dir; starting it again '
-        "resumes it (default: the task's name; for record: demos)",
-    ),
-    Argument('runs_dir', 'runs', 'where runs live'),
-    Argument('run_for', '0', 'stop in order after so many seconds; 0: until Ctrl-C', float),
-    Argument('sim', 'true', 'simulated cell instead of arms and camera', bool, _BOOL),
-    Argument(
-        'world',
-        'plain',
-        'in which ways the simulated cell is less than ideal: plain, hard, shifted',
-    ),
-    Argument('task', 'grasp_lift', 'what is to be learned', str, tuple(TASKS)),
-    Argument(
-        'rate',
-        f'{RATE:g}',
-        'control steps a second; speeds and the 10 s of an episode stay as they are',
-        float,
-    ),
-    Argument(
-        'frame_size',
-        str(FRAME_SIZE),
-        'height and width of the frames that are stored and learned from, pixels',
-        int,
-    ),
-    Argument('namespace', '', 'ROS namespace; another one makes a second cell'),
-    Argument(
-        'operator',
-        'auto',
-        'who watches and takes over: a scripted stand-in (simulated cell '
-        'only), a person at this terminal, or auto: scripted if sim',
-        str,
-        ('auto', 'scripted', 'person'),
-    ),
-    Argument(
-        'screen',
-        'auto',
-        "auto: one screen on a terminal, the nodes' output in "
-        'RUN/log/; plain: everything as lines; spoken: sentences on what changes, for a '
-        'screen reader',
-        str,
-        ('auto', 'plain', 'spoken'),
-    ),
-    Argument('seed', '0', 'of the networks, the exploration noise and the simulated world', int),
-    Argument(
-        'start',
-        'auto',
-        'what the policy starts from; sets the exploration noise (auto: '
-        'pretrained or demos if given, else scratch)',
-        str,
-        ('auto', 'scratch', 'demos', 'pretrained'),
-        ('train',),
-    ),
-    Argument(
-        'demos', '', 'directories of demonstration bags, separated by commas', str, (), ('train',)
-    ),
-    Argument(
-        'unlabelled',
-        'refuse',
-        'demonstrations of which nobody said how they came out: a '
-        'reason not to start, or left out',
-        str,
-        ('refuse', 'exclude'),
-        ('train',),
-    ),
-    Argument(
-        'learner',
-        'true',
-        "false: this cell's steps go to another one's learner, which "
-        'names this cell in its actors:=',
-        bool,
-        _BOOL,
-        ('train',),
-    ),
-    Argument(
-        'actors',
-        '',
-        "namespaces of the cells that this one's learner serves, separated by "
-        "commas, this one's among them (default: this one)",
-        str,
-        (),
-        ('train',),
-    ),
-    Argument(
-        'pretrained',
-        '',
-        'a checkpoint (directory) or policy bundle (file) to start from (start:=pretrained)',
-        str,
-        (),
-        ('train',),
-    ),
-    Argument(
-        'algorithm',
-        'cell',
-        'cell: what learns best in the simulated cell; drqv2: as published',
-        str,
-        ('cell', 'drqv2'),
-        ('train',),
-    ),
-    Argument(
-        'agent_options',
-        '',
-        'numbers of the algorithm to change, "discount=0.99 '
-        'frame_stack=3"; a wrong name lists them all',
-        str,
-        (),
-        ('train',),
-    ),
-    Argument(
-        'encoder',
-        '',
-        'a policy bundle whose encoder is taken and kept as it is',
-        str,
-        (),
-        ('train',),
-    ),
-    Argument(
-        'sigma',
-        '',
-        "exploration noise instead of start's: linear(from,to,steps) or a number",
-        str,
-        (),
-        ('train',),
-    ),
-    Argument(
-        'allow_high_sigma',
-        'false',
-        'let noise above 0.3 hide what a pretrained policy can do',
-        bool,
-        _BOOL,
-        ('train',),
-    ),
-    Argument(
-        'pretrain_updates',
-        'auto',
-        'updates on demonstrations before the first step (auto: the preset of start)',
-        str,
-        (),
-        ('train',),
-    ),
-    Argument('update_ratio', '1.0', 'learner updates per step to hold', float, (), ('train',)),
-    Argument('device', 'cpu', 'where the learner computes', str, ('cpu', 'cuda'), ('train',)),
-    Argument(
-        'episodes',
-        '0',
-        f'stop after so many finished episodes; 0: no limit (eval: {EVAL_EPISODES})',
-        int,
-        (),
-        ('train', 'record', 'eval'),
-    ),
-    Argument(
-        'ready_time',
-        '0',
-        'seconds at the start pose after which an episode starts by itself; 0: it waits for you',
-        float,
-        (),
-        ('train', 'record', 'eval'),
-    ),
-    Argument(
-        'checkpoint',
-        '',
-        'which checkpoint of the run to evaluate: best, latest, a name '
-        'that ./cell checkpoints lists, or all, one after another (default: the best, or the '
-        'latest as long as none is judged)',
-        str,
-        (),
-        ('eval',),
-    ),
-    Argument(
-        'policy', '', 'policy bundle to evaluate instead of a checkpoint', str, (), ('eval',)
-    ),
-    Argument(
-        'keep',
-        'failures',
-        'which evaluated episodes leave a bag',
-        str,
-        ('failures', 'all'),
-        ('eval',),
-    ),
-    Argument('follower_port', '', 'serial port of the follower arm (/dev/serial/by-id/...)'),
-    Argument('leader_port', '', 'serial port of the leader arm'),
-    Argument('follower_calibration', '', 'LeRobot calibration file of the follower'),
-    Argument('leader_calibration', '', 'LeRobot calibration file of the leader'),
-    Argument('camera_device', '/dev/video0', 'the wrist camera'),
-    Argument('camera_calibration', '', 'its calibration, as camera_calibration writes it (YAML)'),
-)
+    command: str
+    cell: CellOptions
+    given: tuple[Given, ...] = ()
 
+    def node(self, name: str, **decided: Any) -> Any:
+        """The options of a node: its defaults, what bring-up decided, what was given."""
+        values = dict(decided)
+        for each in self.given:
+            if each.reaches(name):
+                values[each.name] = each.value
+        return checked(node_type(name).options, values)
 
-def arguments(command: str) -> tuple[Argument, ...]:
-    """Return the arguments that `command` takes."""
-    return tuple(a for a in ARGUMENTS if command in a.commands)
-
-
-def resolve(command: str, given: dict[str, str]) -> dict:
-    """Check `given` strings against the arguments of `command`; returns typed values.
-
-    Raises CellError naming the first argument that is unknown or not allowed.
-    """
-    table = {a.name: a for a in arguments(command)}
-    for name in given:
-        if name not in table:
+    def require_use(self, nodes: Iterable[str]) -> None:
+        """CellError for a word of the command line that reaches none of these nodes."""
+        nodes = set(nodes)
+        for each in self.given:
+            if each.where.startswith('params_file') or any(map(each.reaches, nodes)):
+                continue
+            owners = sorted(node for node in node_types() if each.reaches(node))
+            other = 'sim:=false' if self.cell.sim else 'sim:=true'
             raise CellError(
-                f'{command} has no argument {name}; it takes: ' + ', '.join(sorted(table))
+                f'{each.where} is an option of {" and ".join(owners)}, which this {self.command} '
+                f'does not start; leave it out'
+                + (f', or add {other}' if set(owners) <= _OF_ONE_CELL else '')
             )
-    return {name: _typed(a, given.get(name, a.default)) for name, a in table.items()}
 
 
-def parse(command: str, words: list[str]) -> dict:
+_OF_ONE_CELL = {'camera', 'world', 'scripted_operator'}  # of the real one, or the simulated one
+
+
+def names(command: str) -> dict[str, Option]:
+    """Every option that a command shows, each once: as `name`, or as `node.name`."""
+    found = {name: each for name, each in options_of(CellOptions).items() if command in each.verbs}
+    for node, kind in node_types().items():
+        if node in _ABSENT.get(command, ()):
+            continue
+        for name, each in options_of(kind.options).items():
+            found[name if command in each.verbs else _spelled(node, name)] = each
+    return found
+
+
+def _spelled(node: str, name: str) -> str:
+    """`name` if several nodes share it, else `node.name`."""
+    return name if len(_owners(name)) > 1 else f'{node}.{name}'
+
+
+def _owners(name: str) -> list[str]:
+    return [node for node, kind in node_types().items() if name in options_of(kind.options)]
+
+
+def resolve(command: str, texts: Mapping[str, str]) -> Arguments:
+    """Check `texts` by name against the options of `command`.
+
+    CellError naming the first one that is unknown or not allowed.
+    """
+    cell, given = {}, []
+    for name, text in texts.items():
+        word = f'{name}:={text}'
+        node, dot, option_name = name.rpartition('.')
+        if not dot and name in options_of(CellOptions):
+            each = options_of(CellOptions)[name]
+            if command not in each.verbs:
+                raise CellError(f'{command} has no option {name}; {" and ".join(each.verbs)} has')
+            cell[name] = each.parse(text)
+        elif owners := [owner for owner in _owners(option_name) if node in ('', owner)]:
+            each = options_of(node_type(owners[0]).options)[option_name]
+            given.append(Given(node, option_name, each.parse(text), word))
+        else:
+            raise CellError(
+                f'{command} has no option {name}{nearest(name, names(command))}; '
+                f'./cell {command} --help lists them all'
+            )
+    options = checked(CellOptions, cell)
+    from_file = ()
+    if options.params_file:
+        from_file = tuple(
+            Given(node, name, value, f'params_file {options.params_file}')
+            for node, name, value in read_params_file(options.params_file, options.namespace)
+        )
+    # A later one goes before: the file, then plain names, then those of one node.
+    return Arguments(
+        command, options, (*from_file, *sorted(given, key=lambda each: each.node != ''))
+    )
+
+
+def parse(command: str, words: Iterable[str]) -> Arguments:
     """`resolve` for words of the form name:=value."""
-    given = {}
+    texts = {}
     for word in words:
-        name, separator, value = word.partition(':=')
+        name, separator, text = word.partition(':=')
         if not separator or not name:
             raise CellError(f'{word!r} is not of the form name:=value')
-        given[name] = value
-    return resolve(command, given)
+        if name in texts:
+            raise CellError(f'{name}:= is given twice')
+        texts[name] = text
+    return resolve(command, texts)
 
 
-def _typed(argument: Argument, text: str):
-    if argument.choices and text not in argument.choices:
-        raise CellError(f'{argument.name}:={text} is not one of {", ".join(argument.choices)}')
-    if argument.kind is bool:
-        return text == 'true'
-    try:
-        value = argument.kind(text)
-    except ValueError:
-        raise CellError(
-            f'{argument.name}:={text} is not '
-            f'{"a whole number" if argument.kind is int else "a number"}'
-        ) from None
-    if argument.kind in (int, float) and not 0 <= value < 1e9:
-        raise CellError(f'{argument.name}:={text} is out of range: 0 or more')
-    return value
+def help_text(command: str) -> str:
+    """The list of options that `--help` prints: each once, the plain ones first."""
+    shown = names(command)
+    plain_names = [name for name in shown if '.' not in name]
+    lines = ['options:', *(_line(name, shown[name]) for name in plain_names)]
+    for node in node_types():
+        own = [name for name in shown if name.startswith(f'{node}.')]
+        if own:
+            lines += ['', f'options of {node}:', *(_line(name, shown[name]) for name in own)]
+    return '\n'.join(lines)
+
+
+def _line(name: str, each: Option) -> str:
+    return f'  {name}:={text_of(each.default)}\n      {each.described()}'
+
+
+def text_of(value: Any) -> str:
+    """A value as it is written behind `:=`."""
+    if isinstance(value, bool):
+        return 'true' if value else 'false'
+    if isinstance(value, tuple):
+        return ','.join(map(text_of, value))
+    return number(value) if isinstance(value, float) else str(value)

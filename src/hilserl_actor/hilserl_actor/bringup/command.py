@@ -11,7 +11,7 @@ from .supervisor import Supervisor
 def add_arguments(parser, command: str) -> None:
     """Declare the words of a command; --help describes each argument."""
     parser.add_argument('arguments', nargs='*', metavar='name:=value')
-    parser.epilog = argument_texts(command)
+    parser.epilog = arguments.help_text(command)
 
 
 def run(command: str, words: list[str]) -> int:
@@ -19,15 +19,4 @@ def run(command: str, words: list[str]) -> int:
     ros2 = os.environ.get('ROS_DISTRO') and shutil.which('ros2')
     if ros2:
         os.execv(ros2, ['ros2', 'launch', 'hilserl_actor', f'{command}.launch.py', *words])
-    return Supervisor(make_plan(command, arguments.parse(command, words))).run()
-
-
-def argument_texts(command: str) -> str:
-    """Return the list of arguments that --help prints."""
-    lines = ['arguments:']
-    for argument in arguments.arguments(command):
-        choices = f' ({"|".join(argument.choices)})' if argument.choices else ''
-        lines.append(
-            f'  {argument.name}:={argument.default}{choices}\n      {argument.description}'
-        )
-    return '\n'.join(lines)
+    return Supervisor(make_plan(arguments.parse(command, words))).run()

@@ -14,8 +14,9 @@ from launch.events import Shutdown
 from launch_ros.actions import Node
 
 from launch import LaunchDescription
+from so101_node.options import Option
 
-from . import arguments
+from .arguments import names, resolve, text_of
 from .plan import NodeSpec, make_plan
 from .restart_policy import Restarts
 
@@ -24,24 +25,34 @@ def describe(command: str) -> LaunchDescription:
     """Return the launch description of a command."""
     declared = [
         DeclareLaunchArgument(
-            a.name,
-            default_value=a.default,
-            description=a.description,
-            **({'choices': list(a.choices)} if a.choices else {}),
+            name,
+            default_value=text_of(each.default),
+            description=each.described(),
+            **({'choices': choices} if (choices := _choices(each)) else {}),
         )
-        for a in arguments.arguments(command)
+        for name, each in names(command).items()
     ]
     return LaunchDescription([*declared, OpaqueFunction(function=_start, args=[command])])
 
 
+def _choices(each: Option) -> list[str]:
+    return ['true', 'false'] if each.kind is bool else list(each.choices)
+
+
 def _start(context, command: str) -> list:
-    table = {a.name for a in arguments.arguments(command)}
-    # `ros2 launch` takes any name:=value; what nobody declared is in argv alone.
+    # What an including launch file gives is in the configurations, not in argv. Launch fills in
+    # every default, which is not a value that somebody gave.
     given = {
-        word.partition(':=')[0]: word.partition(':=')[2] for word in context.argv if ':=' in word
+        name: context.launch_configurations[name]
+        for name, each in names(command).items()
+        if context.launch_configurations[name] != text_of(each.default)
     }
-    given |= {name: context.launch_configurations[name] for name in table}
-    plan = make_plan(command, arguments.resolve(command, given))
+    # `ros2 launch` takes any name:=value; what nobody declared is in argv alone.
+    for word in context.argv:
+        name, separator, text = word.partition(':=')
+        if separator:
+            given[name] = text
+    plan = make_plan(resolve(command, given))
     actions = [SetEnvironmentVariable(name, value) for name, value in plan.environment.items()]
     actions += [
         action

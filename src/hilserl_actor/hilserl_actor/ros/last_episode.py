@@ -58,7 +58,7 @@ class LastEpisode:
             self._node.get_logger().info(sentence)
 
     def _count(self) -> str:
-        count, wanted = len(self._node.loop.tally.results), self._node.param('episodes')
+        count, wanted = len(self._node.loop.tally.results), self._node.options.episodes
         return f'{count} of {wanted}' if wanted else f'{count}'
 
     def _tell(self, sentence: str) -> None:

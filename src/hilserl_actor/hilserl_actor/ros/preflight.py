@@ -54,13 +54,13 @@ class Preflight:
             ('one cell only', self.alone),
             ('start pose', self._start_pose),
         ]
-        if node.param('leader'):
+        if node.options.has_leader:
             checks.append(('leader arm', self._leader))
         if role in ('train', 'eval'):
             checks.append(('policy', self._policy))
         if role in ('train', 'record'):
             checks.append(('recording', self._recording))
-        if node.param('reward') == 'topic':
+        if node.options.reward == 'topic':
             checks.append(('reward', self._reward))
         return [Check(what, self._look(check)) for what, check in checks]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import re
 
 from so101_node.errors import CellError
+from so101_node.options import Options, option
 
 PRESETS = {
     # nothing is known: try everything, and be done with it within the first quarter of an hour
@@ -78,3 +79,42 @@ def refuse_high_sigma(start: str, sigma: linear, allowed: bool) -> None:
             'do: at 1.0 one that succeeds in 98 of 100 attempts succeeds in 10; take a smaller '
             'one, or say allow_high_sigma:=true'
         )
+
+
+@dataclass(frozen=True)
+class ExplorationOptions(Options):
+    """What sets the exploration noise: the same in actor and learner."""
+
+    start: str = option(
+        'auto',
+        'what the policy starts from, which sets the exploration noise; auto: pretrained or demos '
+        'if they are given, else scratch',
+        choices=('auto', *PRESETS),
+        verbs=('train',),
+    )
+    sigma: str = option(
+        '',
+        "exploration noise instead of start's: linear(from,to,steps) or a number",
+        verbs=('train',),
+    )
+    allow_high_sigma: bool = option(
+        False,
+        f'whether noise above {HIGH_SIGMA:g} may hide what a pretrained policy can do',
+        verbs=('train',),
+    )
+
+    @property
+    def start_mode(self) -> str:
+        """`start`; auto means scratch where nothing else is known."""
+        return 'scratch' if self.start == 'auto' else self.start
+
+    def schedule(self) -> linear:
+        """Sigma over the run's steps. CellError if it is too high for the start mode."""
+        found = sigma_schedule(self.start_mode, self.sigma)
+        refuse_high_sigma(self.start_mode, found, self.allow_high_sigma)
+        return found
+
+    def check(self) -> None:
+        """CellError for a noise that is none, or that is too high."""
+        super().check()
+        self.schedule()

@@ -3,10 +3,14 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hilserl_core.policy.exploration import linear, refuse_high_sigma, sigma_schedule
+from hilserl_core.contract.task_options import TaskOptions
+from hilserl_core.policy.exploration import ExplorationOptions
 from so101_node.errors import CellError
+from so101_node.options import option
+from so101_node.shared_options import SeedOption, WorldOption
 
-from ..agent.config import AgentConfig, agent_config
+from ..agent.config import ALGORITHMS, AgentConfig, agent_config
+from .run_directory import refuse_if_in_use
 
 # Updates on demonstrations before the first step of a run, by start mode: enough for a policy that
 # moves as demonstrated, and a matter of seconds.
@@ -18,30 +22,93 @@ CRITIC_WARMUP_UPDATES = 1000
 
 
 @dataclass(frozen=True)
-class LearnerOptions:
-    """Meanings stand with the node's parameters."""
+class LearnerOptions(ExplorationOptions, WorldOption, SeedOption):
+    """How a run learns."""
 
-    algorithm: str = 'cell'
-    agent_options: str = ''
-    start: str = 'scratch'
-    demos: tuple[str, ...] = ()
-    unlabelled: str = 'refuse'
-    pretrained: str = ''
-    encoder: str = ''
-    sigma: str = ''
-    allow_high_sigma: bool = False
-    pretrain_updates: int = -1
-    critic_warmup_updates: int = -1
-    update_ratio: float = 1.0
-    batch_size: int = 64
-    min_steps: int = 200
-    checkpoint_period: float = 60.0
-    publish_period: float = 2.0
-    device: str = 'cpu'
-    threads: int = 1
-    seed: int = 0
-    memory_gb: float = 1.0
-    world: str = ''  # changes nothing, is known afterwards
+    algorithm: str = option(
+        'cell',
+        'which set of numbers: cell learns best in the simulated cell, drqv2 is as published',
+        choices=tuple(ALGORITHMS),
+        verbs=('train',),
+    )
+    agent_options: str = option(
+        '',
+        'numbers of the algorithm to change, "discount=0.99 frame_stack=3"; docs/options.md lists '
+        'them',
+        verbs=('train',),
+    )
+    demos: tuple[str, ...] = option(
+        (), 'directories of demonstration bags, separated by commas', verbs=('train',)
+    )
+    unlabelled: str = option(
+        'refuse',
+        'what to do with demonstrations without an outcome: refuse to start, or exclude them',
+        choices=('refuse', 'exclude'),
+        verbs=('train',),
+    )
+    pretrained: str = option(
+        '',
+        'what to start from: a checkpoint (directory), or a policy bundle (file), whose critics '
+        'are yet to be learned',
+        verbs=('train',),
+    )
+    encoder: str = option('', 'policy bundle whose encoder is taken and frozen', verbs=('train',))
+    pretrain_updates: int = option(
+        -1,
+        'updates on demonstrations before the first step of a run; -1: what start sets (demos: '
+        f'{PRETRAIN_UPDATES["demos"]}, else 0)',
+        low=-1,
+        high=1_000_000,
+        verbs=('train',),
+    )
+    critic_warmup_updates: int = option(
+        -1,
+        'critic-only updates at the start of a run, so that new critics do not degrade the '
+        f'pretrained policy; -1: {CRITIC_WARMUP_UPDATES:,} for a policy bundle, else 0',
+        low=-1,
+        high=1_000_000,
+    )
+    update_ratio: float = option(
+        1.0,
+        'updates for each step of the run; 0 records without learning',
+        low=0.0,
+        high=100.0,
+        verbs=('train',),
+    )
+    batch_size: int = option(64, 'transitions in an update', low=2, high=4096)
+    min_steps: int = option(
+        200,
+        'transitions in the replay, demonstrations included, before updates begin',
+        low=1,
+        high=1_000_000,
+    )
+    checkpoint_period: float = option(
+        60.0, 'time between two checkpoints', unit='s', low=1.0, high=86400.0
+    )
+    publish_period: float = option(
+        2.0, 'time between two published policies', unit='s', low=1.0, high=3600.0
+    )
+    device: str = option(
+        'cpu', 'where networks are trained', choices=('cpu', 'cuda'), verbs=('train',)
+    )
+    # On two cores, batch 64: one thread 50 ms; two threads 34 ms alone, but 0.9 s beside a busy
+    # process, because each waits for the other at every operation.
+    threads: int = option(1, 'threads of one update', low=1, high=256)
+    memory_gb: float = option(1.0, 'memory of the replay', unit='GB', low=0.01, high=1000.0)
+
+    @property
+    def start_mode(self) -> str:
+        """What `start` says; auto: what the given sources make of it."""
+        if self.start != 'auto':
+            return self.start
+        return 'pretrained' if self.pretrained else 'demos' if self.demos else 'scratch'
+
+    def check(self) -> None:
+        """CellError for options that do not exist, or do not fit together."""
+        super().check()
+        self.config()
+        self.require_sources()
+        self.pretrain_count()
 
     def config(self) -> AgentConfig:
         """The algorithm with its changes. CellError if an option does not exist or fit."""
@@ -52,23 +119,17 @@ class LearnerOptions:
             )
         return replace(config, freeze_encoder=True) if self.encoder else config
 
-    def schedule(self) -> linear:
-        """Sigma over the run's steps. CellError if it is too high for the start mode."""
-        found = sigma_schedule(self.start, self.sigma)
-        refuse_high_sigma(self.start, found, self.allow_high_sigma)
-        return found
-
     def pretrain_count(self) -> int:
         """Updates before the run's first step; CellError if there is nothing to make them on."""
-        count = (
-            PRETRAIN_UPDATES[self.start] if self.pretrain_updates < 0 else self.pretrain_updates
-        )
+        count = self.pretrain_updates
+        if count < 0:
+            count = PRETRAIN_UPDATES[self.start_mode]
         if self.update_ratio == 0.0:
             return 0
         if count and not self.demos:
             raise CellError(
                 f'pretrain_updates is {count}, and there are no demonstrations to learn from; '
-                'give demos, or set it to 0'
+                'give demos:=DIRECTORY, or pretrain_updates:=0'
             )
         return count
 
@@ -76,19 +137,40 @@ class LearnerOptions:
         """Updates at the start of a run in which only the critics are trained."""
         if self.critic_warmup_updates >= 0:
             return self.critic_warmup_updates
-        return (
-            CRITIC_WARMUP_UPDATES if self.pretrained and not Path(self.pretrained).is_dir() else 0
-        )
+        from_bundle = self.pretrained and not Path(self.pretrained).is_dir()
+        return CRITIC_WARMUP_UPDATES if from_bundle else 0
 
     def require_sources(self) -> None:
         """CellError unless demonstrations and policy are those that `start` asks for."""
-        if (self.start == 'demos') != bool(self.demos) and self.start != 'pretrained':
+        mode = self.start_mode
+        if (mode == 'demos') != bool(self.demos) and mode != 'pretrained':
             raise CellError(
-                f'start is {self.start} and demos is {",".join(self.demos)!r}; '
-                'demonstrations go with start:=demos, and start:=demos needs some'
+                f'start is {mode} and demos is {",".join(self.demos)!r}; '
+                'demonstrations go with start:=demos, and start:=demos needs demos:=DIRECTORY'
             )
-        if (self.start == 'pretrained') != bool(self.pretrained):
+        if (mode == 'pretrained') != bool(self.pretrained):
             raise CellError(
-                f'start is {self.start} and pretrained is {self.pretrained!r}; a policy '
-                'bundle goes with start:=pretrained, and start:=pretrained needs one'
+                f'start is {mode} and pretrained is {self.pretrained!r}; a policy bundle goes with '
+                'start:=pretrained, and start:=pretrained needs pretrained:=FILE'
             )
+
+
+@dataclass(frozen=True)
+class LearnerNodeOptions(LearnerOptions, TaskOptions):
+    """What the learner node can be told."""
+
+    run_dir: str = option('runs/default', 'directory of the run: bags, checkpoints, curves')
+    actors: tuple[str, ...] = option(
+        (),
+        'namespaces of the cells that this learner serves, separated by commas, its own among '
+        'them; empty: its own alone',
+        verbs=('train',),
+    )
+    cell_options: str = option(
+        '', "every node's options as JSON, which bring-up puts here for run.yaml"
+    )
+
+    def check(self) -> None:
+        """CellError also if another process holds the run's directory."""
+        super().check()
+        refuse_if_in_use(self.run_dir)

@@ -86,7 +86,7 @@ def start_run(
         run.begin(schema, asdict(options) | {'demos': list(options.demos)})
         log(
             f'new run {run.name} in {run.path}: algorithm {options.algorithm}, start '
-            f'{options.start}, sigma {options.schedule()} ({REASONS[options.start]}), replay of '
+            f'{options.start_mode}, sigma {options.schedule()} ({REASONS[options.start_mode]}), replay of '
             f'{replay.capacity:,} steps'
         )
     return StartedRun(run, checkpoints, trainer, checkpoint)

@@ -1,0 +1,40 @@
+"""Which nodes there are, with their options: each package names its own as entry points.
+
+A package that is not installed has no nodes here, so the arm's computer needs no learner.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+
+from so101_node.errors import CellError
+from so101_node.options import Options
+
+GROUP = 'so101_node'
+
+
+@dataclass(frozen=True)
+class NodeType:
+    """An executable of a package, and the class of its options."""
+
+    package: str
+    executable: str
+    options: type[Options]
+
+
+@cache
+def node_types() -> dict[str, NodeType]:
+    """Every node that is installed, by the name of its executable."""
+    found = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        package = point.module.partition('.')[0]
+        found[point.name] = NodeType(package, point.name, point.load())
+    return found
+
+
+def node_type(name: str) -> NodeType:
+    """The node of that name; CellError if its package is not built."""
+    try:
+        return node_types()[name]
+    except KeyError:
+        raise CellError(f'there is no node {name} here; run ./cell setup') from None
