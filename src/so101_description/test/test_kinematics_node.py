@@ -224,9 +224,9 @@ def test_round_trip(call):
     'parameter, says',
     [
         ('box_min:=[0.4,-0.15,0.01]', 'the workspace box'),
-        ('box_max:=[0.35,.nan,0.25]', 'the workspace box'),
-        ('box_max:=[0.35,0.15]', 'box_max has 2 numbers, not 3'),
-        ('action_scale:=2.0', 'action_scale: 2.0 is not allowed'),
+        ('box_max:=[0.35,.nan,0.25]', 'is not a finite number'),
+        ('box_max:=[0.35,0.15]', 'has 2 numbers, not 3'),
+        ('action_scale:=2.0', 'action_scale:=2.0 is out of range: 0.001 to 0.1 m'),
         ('acton_scale:=0.02', 'unknown parameter acton_scale'),
     ],
 )

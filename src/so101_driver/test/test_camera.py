@@ -144,13 +144,13 @@ def test_the_node_publishes_image_camera_info_and_diagnostics(video, tmp_path):
                 START,
                 '--ros-args',
                 '-p',
-                f'device:={video}',
+                f'camera_device:={video}',
                 '-p',
-                'width:=64',
+                'camera_width:=64',
                 '-p',
-                'height:=48',
+                'camera_height:=48',
                 '-p',
-                f'calibration:={tmp_path}/camera.yaml',
+                f'camera_calibration:={tmp_path}/camera.yaml',
             ],
             env=environment,
             stderr=subprocess.PIPE,
@@ -194,7 +194,7 @@ def test_the_node_publishes_image_camera_info_and_diagnostics(video, tmp_path):
 
 def test_the_node_without_a_camera_is_one_sentence_and_exit_1():
     process = subprocess.run(
-        [sys.executable, '-c', START, '--ros-args', '-p', 'device:=/dev/nowhere'],
+        [sys.executable, '-c', START, '--ros-args', '-p', 'camera_device:=/dev/nowhere'],
         capture_output=True,
         text=True,
         timeout=10,

@@ -326,7 +326,7 @@ def implausible(tmp_path):
             'follower_port: /dev/nowhere: no such port',
         ),
         ({'locked_joints': 'wrist'}, 'locked_joints: unknown joint wrist'),
-        ({'rate': 2000}, 'parameter rate'),
+        ({'bus_rate': 2000}, 'bus_rate:=2000 is out of range'),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_1(tmp_path, parameters, words):
