@@ -18,7 +18,7 @@ class Cell:
     def __init__(self, role='train', leader=True, reward='topic'):
         self.bench = BenchTop()
         self.role, self.schema = role, SCHEMA
-        self.values = {'leader': leader, 'reward': reward}
+        self.options = SimpleNamespace(has_leader=leader, reward=reward)
         self.kinematics = SimpleNamespace(ready=lambda: True, solve=self.bench.solve)
         self.grey, self.fault = 120, ''
         self.senses = SimpleNamespace(
@@ -39,9 +39,6 @@ class Cell:
         if self.fault:
             raise CellError(self.fault)
         return SimpleNamespace(images=[np.full(SCHEMA.cameras[0].shape, self.grey, np.uint8)])
-
-    def param(self, name):
-        return self.values[name]
 
     def count_publishers(self, _):
         return self.publishers

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 import hashlib
 from pathlib import Path
 
+from hilserl_core.policy.checkpoint_names import BEST, LATEST, POLICY, checkpoint_names
 from so101_node.errors import CellError
 
 from .report import REPORT, read
-
-POLICY = 'policy.safetensors'
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ def choose(
     directory = run_dir / 'checkpoints'
     if checkpoint == 'all':
         return _all(directory, results, seed, episodes)
-    word = checkpoint or ('best' if (directory / 'best').exists() else 'latest')
+    word = checkpoint or (BEST if (directory / BEST).exists() else LATEST)
     if not (directory / word / POLICY).is_file():
         raise CellError(
             f'there is no checkpoint {directory / word}; name a trained run (run:=), '
@@ -52,9 +51,7 @@ def choose(
 
 
 def _all(directory: Path, results: Path, seed: int, episodes: int) -> tuple[list[Planned], str]:
-    from hilserl_learner.training.checkpoints import Checkpoints
-
-    names = Checkpoints(directory).names() if directory.is_dir() else []
+    names = checkpoint_names(directory) if directory.is_dir() else []
     if not names:
         raise CellError(f'there is no checkpoint in {directory}; name a trained run (run:=)')
     every = [_planned(results, directory / name / POLICY, seed, episodes, False) for name in names]

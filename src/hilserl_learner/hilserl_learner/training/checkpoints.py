@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 from pathlib import Path
-import re
 import shutil
 import time
 
@@ -25,6 +24,7 @@ import torch
 import hilserl_core
 from hilserl_core.contract.task import TaskSchema
 from hilserl_core.policy.bundle import pack
+from hilserl_core.policy.checkpoint_names import BEST, LATEST, POLICY, checkpoint_names
 import hilserl_learner
 from so101_node.durable import replace_link, sync
 from so101_node.errors import CellError
@@ -36,9 +36,7 @@ FORMAT = 'hilserl-checkpoint-3'
 KEEP = 5  # newest ones
 KEEP_EVERY = 3_000  # updates; the first checkpoint of each such stretch is kept
 ENOUGH = 10  # episodes that a success rate needs to be compared with others
-AGENT, POLICY, STATE = 'agent.safetensors', 'policy.safetensors', 'state.json'
-LATEST, BEST = 'latest', 'best'
-_NAME = re.compile(r'(\d+)(?:-(\d+))?')
+AGENT, STATE = 'agent.safetensors', 'state.json'
 
 
 @dataclass(frozen=True)
@@ -180,11 +178,7 @@ class Checkpoints:
 
     def names(self) -> list[str]:
         """Names of all checkpoints, oldest first, whole or not."""
-        found = (_NAME.fullmatch(path.name) for path in self.directory.iterdir())
-        return [
-            match[0]
-            for match in sorted(filter(None, found), key=lambda m: (int(m[1]), int(m[2] or 1)))
-        ]
+        return checkpoint_names(self.directory)
 
     def newest(self) -> tuple[Checkpoint | None, list[str]]:
         """The newest whole checkpoint (None: there are none), and a sentence on each broken one.

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from hilserl_core.policy.bundle import Bundle, Policy
+from hilserl_core.policy.checkpoint_names import POLICY
 from so101_node.errors import CellError
 
 from ..agent.drqv2 import Agent
-from .checkpoints import POLICY, load, restore
+from .checkpoints import load, restore
 
 SHAPING = ('frame_stack', 'channels', 'strides')
 

@@ -30,7 +30,9 @@ def listing(directory: Path):
     """One row a checkpoint, oldest first, as a rich Table."""
     from rich.table import Table
 
-    from ..training.checkpoints import BEST, ENOUGH, LATEST, Checkpoints
+    from hilserl_core.policy.checkpoint_names import BEST, LATEST
+
+    from ..training.checkpoints import ENOUGH, Checkpoints
 
     checkpoints = Checkpoints(directory)
     links = {
