@@ -190,7 +190,7 @@ def test_wrong_demonstrations_are_one_sentence(schema, tmp_path, demos):
 
     with pytest.raises(CellError, match='there is no complete bag'):
         start(demos, start='demos', demos=(str(tmp_path / 'nowhere'),))
-    with pytest.raises(CellError, match='start:=demos needs some'):
+    with pytest.raises(CellError, match='start:=demos needs demos:='):
         start(demos, start='demos')
     other = replace(schema, action_scale=0.03)
     bag = EpisodeBag(demos / 'd3', other, 1)
@@ -280,7 +280,7 @@ def test_pretrained_starts_from_a_bundle_and_refuses_what_does_not_fit(schema, t
     )
     with pytest.raises(CellError, match='rate: 20.0 here, 10.0 there'):
         Cell(replace(schema, rate=20.0), tmp_path / 'c', options)
-    with pytest.raises(CellError, match='start:=pretrained needs one'):
+    with pytest.raises(CellError, match='start:=pretrained needs pretrained:='):
         Cell(schema, tmp_path / 'd', replace(options, pretrained=''))
 
 

@@ -186,7 +186,8 @@ def test_a_users_mistake_is_one_sentence_and_exit_1(environment, tmp_path):
         'no_such:=1': 'unknown parameter no_such',
         'sigma:=loud': "sigma 'loud' is neither",
         'memory_gb:=999.0': 'GB are free',
-        'demos:=/nowhere': 'start:=demos',
+        'demos:=/nowhere': 'demos: there is no complete bag in /nowhere',
+        'start:=demos': 'needs demos:=DIRECTORY',
     }
     processes = [
         start(environment, tmp_path / str(i), argument) for i, argument in enumerate(mistakes)

@@ -1,6 +1,6 @@
 """A run's page and a run's result, made from what is on disk."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 import json
 import re
 
@@ -28,7 +28,7 @@ LENGTH, REST = 6, 6_400_000_000  # steps; ns from an episode's last step to the 
 def run(schema, tmp_path):
     """Ten episodes: helped, then failed, then good; an evaluation after each five."""
     directory = RunDirectory(tmp_path / 'lift', schema)
-    directory.begin(schema, asdict(LearnerOptions(seed=3, world='hard')) | {'demos': []})
+    directory.begin(schema, LearnerOptions(seed=3, world='hard').settings())
     now = START
     for number in range(10):
         kind = ('helped', 'failed', 'good')[min(number // 3, 2)]
@@ -135,7 +135,7 @@ def test_a_figure_that_cannot_be_drawn_leaves_a_sentence_in_a_page_that_is_whole
 
 def test_a_run_that_has_just_begun_has_a_page_too(schema, tmp_path):
     directory = RunDirectory(tmp_path / 'new', schema)
-    directory.begin(schema, asdict(LearnerOptions()))
+    directory.begin(schema, LearnerOptions().settings())
     assert 'there is none' in page.page(read_run(directory.path))
 
 

@@ -1,7 +1,9 @@
 """What a person sets of a run's learning, and whether it fits together."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+import json
 from pathlib import Path
+from typing import Any
 
 from hilserl_core.contract.task_options import TaskOptions
 from hilserl_core.policy.exploration import ExplorationOptions
@@ -103,6 +105,14 @@ class LearnerOptions(ExplorationOptions, WorldOption, SeedOption):
             return self.start
         return 'pretrained' if self.pretrained else 'demos' if self.demos else 'scratch'
 
+    def settings(self) -> dict[str, Any]:
+        """All of them, as run.yaml holds them."""
+        return asdict(self) | {'demos': list(self.demos), 'start': self.start_mode}
+
+    def cell(self) -> dict[str, Any]:
+        """What the whole cell was started with, if bring-up said so: node, option, value."""
+        return {}
+
     def check(self) -> None:
         """CellError for options that do not exist, or do not fit together."""
         super().check()
@@ -170,7 +180,21 @@ class LearnerNodeOptions(LearnerOptions, TaskOptions):
         '', "every node's options as JSON, which bring-up puts here for run.yaml"
     )
 
+    def settings(self) -> dict[str, Any]:
+        """All of them, as run.yaml holds them."""
+        found = super().settings() | {'actors': list(self.actors)}
+        del found['cell_options']
+        return found
+
+    def cell(self) -> dict[str, Any]:
+        """What the whole cell was started with, if bring-up said so: node, option, value."""
+        return json.loads(self.cell_options) if self.cell_options else {}
+
     def check(self) -> None:
         """CellError also if another process holds the run's directory."""
         super().check()
+        try:
+            self.cell()
+        except ValueError as error:
+            raise CellError(f'cell_options is not JSON: {error}') from error
         refuse_if_in_use(self.run_dir)

@@ -1,7 +1,7 @@
 """How a run starts or resumes: agent, replay and counters, from options, checkpoint and bags."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -83,11 +83,11 @@ def start_run(
     if run.exists:
         _log_resumed(run, trainer, checkpoint, loaded, log)
     else:
-        run.begin(schema, asdict(options) | {'demos': list(options.demos)})
+        run.begin(schema, options.settings(), options.cell())
         log(
             f'new run {run.name} in {run.path}: algorithm {options.algorithm}, start '
-            f'{options.start_mode}, sigma {options.schedule()} ({REASONS[options.start_mode]}), replay of '
-            f'{replay.capacity:,} steps'
+            f'{options.start_mode}, sigma {options.schedule()} '
+            f'({REASONS[options.start_mode]}), replay of {replay.capacity:,} steps'
         )
     return StartedRun(run, checkpoints, trainer, checkpoint)
 
@@ -127,8 +127,10 @@ def _log_resumed(
         f'{trainer.episodes:,} episodes, version {trainer.version}, from {source} and '
         f'{loaded.bags:,} bags'
     )
-    if run.settings.get('start') != trainer.options.start:
+    if changed := run.resume(trainer.options.cell()):
+        log(f'run {run.name} goes on with other options: ' + '; '.join(changed))
+    if run.settings.get('start') != trainer.options.start_mode:
         log(
             f'run {run.name} was started with start:={run.settings.get("start")}, now it is '
-            f'{trainer.options.start}: sigma is {trainer.options.schedule()}'
+            f'{trainer.options.start_mode}: sigma is {trainer.options.schedule()}'
         )

@@ -3,6 +3,7 @@
 The lock is the kernel's (flock): it is gone when its process is, however that ended.
 """
 
+from datetime import UTC, datetime
 import fcntl
 import os
 from pathlib import Path
@@ -12,6 +13,9 @@ import yaml
 from hilserl_core.contract.task import TaskSchema
 from so101_node.durable import replace_file
 from so101_node.errors import CellError
+
+RESUMED = 20  # starts with other options that run.yaml remembers
+_OF_ONE_START = ('run_for', 'cell_options')  # what may differ each time without a word
 
 
 def refuse_if_in_use(path: str | Path) -> None:
@@ -74,21 +78,41 @@ class RunDirectory:
                 + '; take another run name'
             )
 
-    def begin(self, schema: TaskSchema, settings: dict) -> None:
-        """Write run.yaml of a new run: the task and how it was started."""
+    def begin(self, schema: TaskSchema, settings: dict, cell: dict | None = None) -> None:
+        """Write run.yaml of a new run: the task, and what learner and whole cell started with."""
         self.settings = dict(settings)
-        text = yaml.safe_dump(
+        self._write(
             {
                 'name': self.name,
                 'task': schema.name,
                 'schema_hash': schema.hash,
                 'settings': self.settings,
+                'cell': cell or {},
+                'resumed': [],
                 'schema': schema.canonical(),
-            },
-            sort_keys=False,
+            }
         )
-        replace_file(self._file, text)
         self.exists = True
+
+    def resume(self, cell: dict) -> list[str]:
+        """Note in run.yaml with which other options the cell goes on; returns a line for each."""
+        data = yaml.safe_load(self._file.read_text(encoding='utf-8'))
+        before = data.get('cell', {})
+        lines = [
+            f'{node}.{name}: {before[node].get(name)} at first, {value} now'
+            for node, values in cell.items()
+            if isinstance(values, dict) and isinstance(before.get(node), dict)
+            for name, value in values.items()
+            if before[node].get(name) != value and name not in _OF_ONE_START
+        ]
+        if lines:
+            now = datetime.now(UTC).isoformat(timespec='seconds')
+            data['resumed'] = [*data.get('resumed', []), {'at': now, 'changed': lines}][-RESUMED:]
+            self._write(data)
+        return lines
+
+    def _write(self, data: dict) -> None:
+        replace_file(self._file, yaml.safe_dump(data, sort_keys=False))
 
     @property
     def version(self) -> int:

@@ -221,7 +221,7 @@ class Trainer:
             'credited': self.pacer.credited,
             'paced_updates': self.pacer.updates,
             'rng': self.batches.rng_state,
-            'options': asdict(self.options),
+            'options': self.options.settings(),
             'outcomes': list(self._outcomes),
             'success': self.success,
             'success_episodes': len(self._outcomes),
