@@ -160,8 +160,8 @@ class LearnerOptions(ExplorationOptions, WorldOption, SeedOption):
             )
         if (mode == 'pretrained') != bool(self.pretrained):
             raise CellError(
-                f'start is {mode} and pretrained is {self.pretrained!r}; a policy bundle goes with '
-                'start:=pretrained, and start:=pretrained needs pretrained:=FILE'
+                f'start is {mode} and pretrained is {self.pretrained!r}; a policy bundle goes '
+                'with start:=pretrained, and start:=pretrained needs pretrained:=FILE'
             )
 
 
