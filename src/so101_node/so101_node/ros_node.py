@@ -1,9 +1,10 @@
 """How every node of the suite starts and ends.
 
 Parameters are the fields of a dataclass (`options.py`); unknown ones are refused by name. The
-executor spins in its own thread; the main thread waits for SIGINT, SIGTERM, a fatal error or the
-death of the launcher (`ros2 launch` does not pass SIGTERM on, so its nodes would live for ever).
-Then `close()` runs once, with the executor still spinning, and the process exits with 0, or 1 after an error.
+executor spins in its own thread. The main thread waits for SIGINT, SIGTERM, a fatal error or the
+death of the launcher: `ros2 launch` does not pass SIGTERM on, so its nodes would live for ever.
+Then `close()` runs once, with the executor still spinning, and the process exits with 0, or 1
+after an error.
 """
 
 import contextlib

@@ -6,7 +6,6 @@ simulation in simulated time. The same calls in the same order give the same wei
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict
 
 import numpy as np
 
