@@ -1,1 +1,12 @@
 """The control loop without ROS: modes, episodes, intervention, reset."""
+
+__all__ = [
+    'control',
+    'demonstration_quality',
+    'episode',
+    'episode_stats',
+    'interfaces',
+    'modes',
+    'periodic_timer',
+    'reset_motion',
+]

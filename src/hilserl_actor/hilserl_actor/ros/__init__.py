@@ -1,1 +1,11 @@
 """What connects the control loop to topics and services."""
+
+__all__ = [
+    'clients',
+    'last_episode',
+    'learner_liveness',
+    'preflight',
+    'sensors',
+    'status_message',
+    'weights_subscriber',
+]

@@ -1,1 +1,11 @@
 """The task contract: what is observed, done and rewarded, and the step that records it."""
+
+__all__ = [
+    'action_check',
+    'observation',
+    'steps',
+    'success_interval',
+    'task',
+    'task_parameters',
+    'tasks',
+]

@@ -1,1 +1,3 @@
 """The policy: its networks, its bundle of bytes, its exploration noise."""
+
+__all__ = ['bundle', 'exploration', 'network_config', 'networks']

@@ -1,1 +1,3 @@
 """Recordings become demonstrations."""
+
+__all__ = ['importer', 'policy_snapshot', 'recording', 'repair']

@@ -1,1 +1,3 @@
 """One page on a run."""
+
+__all__ = ['page', 'run_record']
