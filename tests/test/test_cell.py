@@ -16,6 +16,8 @@ from so101_description.joints import pack
 from so101_description.kinematics import Kinematics
 from so101_node import names
 
+pytestmark = pytest.mark.graph
+
 RUN_FOR = 75
 
 

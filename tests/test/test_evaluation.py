@@ -4,6 +4,7 @@ import threading
 
 from geometry_msgs.msg import PoseStamped
 import numpy as np
+import pytest
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from std_srvs.srv import Trigger
@@ -19,6 +20,8 @@ from hilserl_tests.cell_process import CellProcess, own_domain
 from so101_description.model import model_hash
 from so101_interfaces.msg import Step
 from so101_node import names, qos
+
+pytestmark = pytest.mark.graph
 
 ENOUGH = 10  # steps
 

@@ -1,6 +1,7 @@
 """A raw recording of the simulated cell imports to the actions that were executed."""
 
 import numpy as np
+import pytest
 
 from hilserl_core.bags.episode_bag import Bag, bags_by_time
 from hilserl_core.contract.tasks import make_task
@@ -9,6 +10,8 @@ from hilserl_tests import raw_recorder
 from hilserl_tests.cell_process import CellProcess, own_domain
 from so101_description.model import model_hash
 from so101_node.names import JOINT_COMMANDS, STEP
+
+pytestmark = pytest.mark.graph
 
 SECONDS = 20.0
 

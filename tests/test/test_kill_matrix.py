@@ -34,6 +34,8 @@ from so101_node import names, qos
 from so101_node.ros_node import not_urgent, urgent
 from so101_sim import calibration_path
 
+pytestmark = pytest.mark.graph
+
 KILLS = int(os.environ.get('HILSERL_KILLS', '2'))
 SCHEMA = make_task('grasp_lift', model_hash())
 NODES = {

@@ -5,8 +5,12 @@ from pathlib import Path
 import signal
 import time
 
+import pytest
+
 from hilserl_tests.cell_process import CellProcess, own_domain
 from hilserl_tests.watcher import Watcher
+
+pytestmark = pytest.mark.graph
 
 SOON = 5.0  # s from a publication to driving by it
 

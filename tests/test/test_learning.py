@@ -16,6 +16,8 @@ from hilserl_learner.replay.buffer import Replay
 from hilserl_learner.training.fill_replay import load_run
 from hilserl_tests.guard import ENOUGH, EPISODES, SCHEMA
 
+pytestmark = pytest.mark.slow
+
 N_STEP, DISCOUNT = 3, 0.97
 FLOOR = 0.02  # m; lower, the workspace's box keeps the tool where it is
 

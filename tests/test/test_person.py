@@ -12,12 +12,15 @@ import threading
 import time
 
 import numpy as np
+import pytest
 
 from hilserl_core.bags.episode_bag import open_bags
 from hilserl_core.bags.labels import read_labels
 from hilserl_core.contract.steps import Outcome, Source
 from hilserl_tests.cell_process import own_domain
 from hilserl_tests.watcher import Watcher
+
+pytestmark = pytest.mark.graph
 
 
 class Terminal:

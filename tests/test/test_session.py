@@ -22,6 +22,8 @@ from so101_description.joints import JOINTS, pack
 from so101_description.kinematics import Kinematics
 from so101_node import names, qos
 
+pytestmark = pytest.mark.graph
+
 DRIVE = 2.0  # s of an intervention
 PUSH = np.array([0.3, 0, 0, 0, 0, 0])
 

@@ -3,6 +3,7 @@
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
+import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
@@ -10,6 +11,8 @@ from hilserl_core.bags.episode_bag import open_bags
 from hilserl_tests.cell_process import CellProcess, own_domain
 from so101_interfaces.msg import ActorStatus, Step
 from so101_node import names, qos
+
+pytestmark = pytest.mark.graph
 
 
 def test_two_cells_feed_one_learner_and_do_not_hear_each_other(tmp_path):

@@ -3,10 +3,7 @@
 from contextlib import contextmanager
 import time
 
-import numpy as np
-import pytest
-import rclpy
-from stand_in_cell import (
+from actor_support.stand_in_cell import (
     SlowableKinematics,
     StandInCell,
     bundle,
@@ -15,9 +12,14 @@ from stand_in_cell import (
     spinning,
     wait_for,
 )
+import numpy as np
+import pytest
+import rclpy
 
 from so101_node import names
 from so101_node.ros_node import not_urgent, urgent
+
+pytestmark = pytest.mark.graph
 
 READY_TIME = 0.5
 PERIOD = 0.1

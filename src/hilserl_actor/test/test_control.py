@@ -1,6 +1,6 @@
 """The control loop's behaviour, tick by tick, with real kinematics and a real policy."""
 
-from bench_top import SCHEMA, BenchTop, make_policy
+from actor_support.bench_top import SCHEMA, BenchTop, make_policy
 import numpy as np
 import pytest
 

@@ -4,7 +4,7 @@ import csv
 import json
 import threading
 
-from bench_top import SCHEMA, BenchTop, make_policy
+from actor_support.bench_top import SCHEMA, BenchTop, make_policy
 import numpy as np
 from PIL import Image
 import pytest

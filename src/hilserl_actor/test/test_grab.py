@@ -1,6 +1,6 @@
 """A hand on the leader is felt, motion alone is not."""
 
-from bench_top import BenchTop
+from actor_support.bench_top import BenchTop
 import numpy as np
 import pytest
 

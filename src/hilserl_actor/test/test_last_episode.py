@@ -2,10 +2,13 @@
 
 from types import SimpleNamespace
 
+from actor_support.demonstrations import SCHEMA, records
+import pytest
 import rclpy
-from test_quality import SCHEMA, records
 
 from hilserl_actor.ros.last_episode import LastEpisode
+
+pytestmark = pytest.mark.graph
 
 
 def test_a_good_demonstration_after_a_poor_one_is_said_too(capfd):

@@ -3,7 +3,7 @@
 import time
 from types import SimpleNamespace
 
-from bench_top import SCHEMA, BenchTop, make_policy
+from actor_support.bench_top import SCHEMA, BenchTop, make_policy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 import pytest

@@ -3,20 +3,19 @@
 import copy
 from dataclasses import replace
 
+from core_support import record
+from learner_support.small_agent import SMALL, parameters, random_batch
 import numpy as np
 import pytest
-from test_bags import record
 import torch
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hilserl_core.policy.bundle import Policy, pack
-from hilserl_core.policy.network_config import NetworkConfig
 from hilserl_learner.agent import drqv2 as agent_module
 from hilserl_learner.agent.augmentation import random_shift
 from hilserl_learner.agent.config import ALGORITHMS, AgentConfig, agent_config
 from hilserl_learner.agent.drqv2 import Agent
-from hilserl_learner.replay.batch import Batch
 from hilserl_learner.replay.buffer import Replay
 from hilserl_learner.training.checkpoints import (
     Checkpoints,
@@ -27,42 +26,6 @@ from hilserl_learner.training.checkpoints import (
 )
 from hilserl_learner.training.warm_start import adopt_policy
 from so101_node.errors import CellError
-
-SMALL = AgentConfig(network=NetworkConfig(hidden=32, frame_stack=2), conv_dtype='float32')
-
-
-def random_batch(schema, count=8, stack=2, number=0):
-    generator = torch.Generator().manual_seed(number)
-
-    def images():
-        return (
-            torch.randint(
-                0, 256, (count, 64, 64, 3 * stack), dtype=torch.uint8, generator=generator
-            ),
-        )
-
-    def normal(*shape):
-        return torch.randn(shape, generator=generator)
-
-    return Batch(
-        images=images(),
-        state=normal(count, 19) * 0.3,
-        action=normal(count, 4).clamp(-1, 1),
-        reward=(normal(count) > 0).float(),
-        discount=torch.full((count,), 0.97**3) * (torch.arange(count) > 2),
-        next_images=images(),
-        next_state=normal(count, 19) * 0.3,
-        human=torch.arange(count) < 4,
-    )
-
-
-def parameters(agent):
-    return {
-        f'{part}.{name}': value.detach().clone()
-        for part, module in agent.modules().items()
-        if not part.startswith('ema_')
-        for name, value in module.named_parameters()
-    }
 
 
 def test_every_parameter_moves_in_one_update(schema):

@@ -1,7 +1,7 @@
 """Bags: what goes in comes out, for rosbags, for rclpy's definitions, and after a kill."""
 
 from array import array
-from dataclasses import fields, replace
+from dataclasses import replace
 import os
 from pathlib import Path
 import shutil
@@ -12,6 +12,8 @@ import time
 
 from ament_index_python.packages import get_package_share_directory
 from builtin_interfaces.msg import Time
+import core_support
+from core_support import START, record, same
 import numpy as np
 import pytest
 from rclpy.serialization import deserialize_message, serialize_message
@@ -32,54 +34,11 @@ from hilserl_core.bags.episode_bag import (
 )
 from hilserl_core.bags.recorder import Recorder
 from hilserl_core.contract.action_check import ActionCheck
-from hilserl_core.contract.steps import Outcome, Source, StepRecord
+from hilserl_core.contract.steps import Outcome, Source
 from hilserl_learner.training.run_directory import RunDirectory
 from so101_interfaces.msg import Step
 from so101_node.errors import CellError
 from so101_node.names import BASE_FRAME
-
-START = 1_700_000_000 * 10**9
-
-
-def record(schema, index, episode='e-1', last=False, **options):
-    rng = np.random.default_rng(index)
-    return StepRecord(
-        **{
-            **dict(
-                stamp=START + index * 10**8 + 7,
-                schema_hash=schema.hash,
-                episode_id=episode,
-                index=index,
-                cameras=('wrist_camera',),
-                image_stamps=(START + index * 10**8,),
-                images=(rng.integers(0, 256, (64, 64, 3), np.uint8),),
-                state=(rng.normal(size=19) * 0.01).astype(np.float32),
-                action=np.zeros(0, np.float32)
-                if last
-                else rng.uniform(-1, 1, 4).astype(np.float32),
-                source=Source.NONE if last else Source.HUMAN,
-                reward=None if last else 0.1,
-                last=last,
-                outcome=Outcome.SUCCESS if last else Outcome.NONE,
-                policy_version=3,
-                sigma=0.3,
-            ),
-            **options,
-        }
-    )
-
-
-def same(a, b):
-    for name in (f.name for f in fields(a) if f.name != 'cdr'):
-        ours, theirs = getattr(a, name), getattr(b, name)
-        if name == 'images':
-            ok = len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
-        elif isinstance(ours, np.ndarray):
-            ok = ours.dtype == theirs.dtype and np.array_equal(ours, theirs)
-        else:
-            ok = ours == theirs
-        assert ok, (name, ours, theirs)
-    return True
 
 
 def write(directory, schema, count=12, episode='e-1'):
@@ -234,7 +193,7 @@ from pathlib import Path
 from hilserl_core.bags.recorder import Recorder
 from hilserl_core.contract.tasks import make_task
 import threading
-from test_bags import record
+from core_support import record
 schema = make_task('grasp_lift', 'test-model')
 recorder = Recorder(Path(sys.argv[1]), schema, print)
 threading.Thread(target=recorder.run, daemon=True).start()
@@ -250,7 +209,7 @@ def test_a_killed_writer_loses_at_most_two_seconds(schema, tmp_path):
         [sys.executable, '-c', KILLED, str(tmp_path)],
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parent,
+        cwd=Path(core_support.__file__).parent,
     )
     stamps = []
     for line in writer.stdout:

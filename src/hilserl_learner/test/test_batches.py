@@ -2,9 +2,9 @@
 
 import threading
 
+from learner_support.numbered_steps import episode
 import numpy as np
 import pytest
-from test_replay import episode
 import torch
 
 from hilserl_learner.replay.buffer import Replay

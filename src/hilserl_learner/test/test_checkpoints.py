@@ -3,9 +3,9 @@
 import subprocess
 import sys
 
+from learner_support.numbered_steps import episode
 import numpy as np
 import pytest
-from test_replay import episode
 import torch
 
 from hilserl_core.policy.bundle import Policy

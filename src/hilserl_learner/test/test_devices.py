@@ -7,8 +7,8 @@ from contextlib import nullcontext
 from dataclasses import replace
 import sys
 
+from learner_support.small_agent import SMALL, parameters, random_batch
 import pytest
-from test_agent import SMALL, parameters, random_batch
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves

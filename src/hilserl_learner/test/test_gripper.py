@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
+from learner_support.policies import observation, repacked
+from learner_support.small_agent import SMALL, parameters, random_batch
 import numpy as np
 import pytest
 import safetensors.torch
-from test_agent import SMALL, parameters, random_batch
-from test_policy import observation, repacked
 import torch
 
 from hilserl_core.policy.bundle import FORMAT, Bundle, Policy, pack, tensors_digest

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
+from core_support import record
+from learner_support.small_agent import random_batch
 import numpy as np
 import pytest
-from test_agent import random_batch
-from test_bags import record
 import torch
 
 from hilserl_learner.agent.config import ALGORITHMS, AgentConfig

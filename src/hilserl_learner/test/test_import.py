@@ -5,11 +5,11 @@ import json
 import shutil
 import sqlite3
 
+from core_support import record
+from learner_support import raw_cell
 import numpy as np
 import pytest
-import raw_cell
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
-from test_bags import record
 import yaml
 
 from hilserl_core.bags.episode_bag import Bag, EpisodeBag, bags_by_time

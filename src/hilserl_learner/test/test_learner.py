@@ -2,13 +2,12 @@
 
 from dataclasses import replace
 import shutil
-import threading
 import time
 
+from learner_support.running_learner import OPTIONS, Cell, episode
+from learner_support.small_disk import mounted
 import numpy as np
 import pytest
-from test_bags import record
-from test_losses import mounted
 import torch
 
 from hilserl_core.bags.episode_bag import EpisodeBag, open_bags
@@ -21,72 +20,8 @@ from hilserl_learner.training.checkpoint_writer import CheckpointWriter
 from hilserl_learner.training.checkpoints import Checkpoints, agent_tensors, restore
 from hilserl_learner.training.learner import Learner
 from hilserl_learner.training.metrics import BrokenDown, UpdateMetrics
-from hilserl_learner.training.options import LearnerOptions
 from hilserl_learner.training.update_pacer import Pacer
 from so101_node.errors import CellError
-
-OPTIONS = LearnerOptions(
-    start='scratch', batch_size=8, min_steps=10, publish_period=0.1, memory_gb=0.02
-)
-
-
-def episode(schema, name, length=8, outcome=Outcome.SUCCESS, **options):
-    steps = []
-    for i in range(length + 1):
-        last = i == length
-        steps.append(
-            record(
-                schema,
-                i,
-                name,
-                last=last,
-                outcome=outcome if last else Outcome.NONE,
-                terminated=i == length - 1,
-                reward=None if last else float(i == length - 1),
-                source=Source.NONE if last else Source.HUMAN if i % 2 else Source.POLICY,
-                **options,
-            )
-        )
-    return steps
-
-
-class Cell:
-    """A learner with its threads, and what it says and publishes."""
-
-    def __init__(self, schema, directory, options=OPTIONS):
-        self.said, self.published = [], []
-        self.learner = Learner(
-            schema, directory, options, lambda *a: self.published.append(a), self.said.append
-        )
-        self.errors = []
-        self.threads = [
-            threading.Thread(target=self._run, args=(body,), daemon=True)
-            for body in (self.learner.train, self.learner.recorder.run)
-        ]
-        for thread in self.threads:
-            thread.start()
-
-    def _run(self, body):
-        try:
-            body()
-        except Exception as error:
-            self.errors.append(error)
-
-    def feed(self, *steps):
-        for step in steps:
-            self.learner.ingest(step)
-
-    def wait(self, condition, seconds=20.0):
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, (self.said, self.errors)
-            time.sleep(0.01)
-
-    def close(self):
-        begin = time.monotonic()
-        self.learner.close(*self.threads)
-        assert time.monotonic() - begin < 3.0
-        return self
 
 
 @pytest.fixture

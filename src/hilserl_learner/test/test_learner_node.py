@@ -8,11 +8,11 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from domain_coordinator import domain_id
+from learner_support.running_learner import episode
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from std_srvs.srv import SetBool, Trigger
-from test_learner import episode
 
 from hilserl_core.bags.cdr import step_to_cdr, task_to_cdr
 from hilserl_core.bags.episode_bag import open_bags
@@ -22,6 +22,8 @@ from so101_description.model import model_hash
 from so101_interfaces.msg import LearnerStatus, Step, Task, Weights
 from so101_interfaces.srv import LabelEpisode
 from so101_node import names, qos
+
+pytestmark = pytest.mark.graph
 
 ARGUMENTS = ('batch_size:=8', 'min_steps:=10', 'publish_period:=1.0', 'memory_gb:=0.02')
 

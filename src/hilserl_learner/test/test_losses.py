@@ -1,6 +1,5 @@
 """What is on disk after kills, on a full disk, and in bags that somebody changed."""
 
-from contextlib import contextmanager
 from dataclasses import replace
 import os
 from pathlib import Path
@@ -10,10 +9,12 @@ import subprocess
 import sys
 import time
 
+import core_support
+from core_support import record, same
+from learner_support.small_disk import mounted
 import numpy as np
 import pytest
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from test_bags import record, same
 
 from hilserl_core.bags.cdr import STEP_TYPE, TASK_TYPE, step_from_cdr, step_to_cdr, typestore
 from hilserl_core.bags.episode_bag import Bag, EpisodeBag, bags_by_time, find_bags, recover_all
@@ -32,7 +33,7 @@ import os, sys, threading, time
 from pathlib import Path
 from hilserl_core.bags.recorder import Recorder
 from hilserl_core.contract.tasks import make_task
-from test_bags import record
+from core_support import record
 schema = make_task('grasp_lift', 'test-model')
 Recorder(Path(sys.argv[1]), schema, print)      # as the learner, which has read its bags by then
 for number in range({KILLS}):
@@ -57,7 +58,7 @@ def test_twenty_kills_lose_no_step_older_than_two_seconds(schema, tmp_path):
         [sys.executable, '-c', WRITERS, str(tmp_path)],
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parent,
+        cwd=Path(core_support.__file__).parent,
     )
     rng = np.random.default_rng()
     lives = rng.uniform(0.3, 5.0, KILLS)
@@ -88,29 +89,6 @@ def test_twenty_kills_lose_no_step_older_than_two_seconds(schema, tmp_path):
         before, after = before + len(times), after + len(steps)
     print(f'{before} steps before, {after} after {KILLS} kills')
     assert after > before / 3
-
-
-@contextmanager
-def mounted(disk, size):
-    """A file system of that size there, with what it takes; skips where none can be mounted."""
-    made = (
-        subprocess.run(
-            ['mount', '-t', 'tmpfs', '-o', f'size={size}', 'tmpfs', str(disk)],
-            capture_output=True,
-            text=True,
-        )
-        if shutil.which('mount')
-        else None
-    )
-    if made is None or made.returncode:
-        pytest.skip(
-            'a small tmpfs cannot be mounted here: '
-            + (made.stderr.strip() if made else 'no mount')
-        )
-    try:
-        yield
-    finally:
-        subprocess.run(['umount', '-l', str(disk)], check=True)
 
 
 @pytest.fixture

@@ -3,12 +3,13 @@
 import dataclasses
 import hashlib
 
+from learner_support.policies import observation, repacked
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
-from hilserl_core.policy.bundle import FORMAT, Bundle, Policy, pack, tensors_digest
+from hilserl_core.policy.bundle import Bundle, Policy, pack
 from hilserl_core.policy.network_config import NetworkConfig
 from hilserl_core.policy.networks import Actor, Encoder
 from so101_node.errors import CellError
@@ -20,13 +21,6 @@ def make_bundle(schema, stack=1, version=3):
     encoder = Encoder(schema, network)
     actor = Actor(encoder.size, schema, network)
     return pack(schema, network, encoder, actor, version, 10, 20), encoder, actor
-
-
-def observation(rng, schema):
-    return (
-        [rng.integers(0, 256, c.shape, np.uint8) for c in schema.cameras],
-        rng.uniform(-0.5, 0.5, 19).astype(np.float32),
-    )
 
 
 def test_bundle_gives_the_action_of_the_networks_it_was_made_from(schema):
@@ -108,25 +102,6 @@ def test_any_changed_byte_of_the_weights_is_refused(schema):
     data[-1000] ^= 1
     with pytest.raises(CellError, match='damaged'):
         Policy.from_bytes(data)
-
-
-def repacked(data, change):
-    """The bundle with other tensors and a digest that fits them."""
-    bundle = Bundle.from_bytes(data)
-    tensors = dict(bundle.tensors)
-    change(tensors)
-    return safetensors.torch.save(
-        tensors,
-        metadata={
-            'format': FORMAT,
-            'schema': bundle.schema.canonical(),
-            'network': bundle.network.to_json(),
-            'version': '3',
-            'updates': '1',
-            'env_steps': '1',
-            'digest': tensors_digest(tensors),
-        },
-    )
 
 
 def test_weights_are_loaded_strictly(schema):

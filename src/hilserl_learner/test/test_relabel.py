@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from learner_support.running_learner import OPTIONS, Cell, episode
 import pytest
-from test_learner import OPTIONS, Cell, episode
 
 from hilserl_core.bags.episode_bag import EpisodeBag, open_bags
 from hilserl_core.bags.labels import content_hash, outcome_of

@@ -4,8 +4,8 @@ from dataclasses import replace
 import json
 import re
 
+from learner_support.running_learner import episode
 import pytest
-from test_learner import episode
 from torch.utils.tensorboard import SummaryWriter
 
 from hilserl_core.bags.episode_bag import new_bag

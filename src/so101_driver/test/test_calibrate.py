@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from emulated_arm import EmulatedArm
+from driver_support.emulated_arm import EmulatedArm
 import pytest
 
 from so101_driver.calibration import load_calibration

@@ -9,16 +9,17 @@ import subprocess
 import sys
 import time
 
-from emulated_arm import EmulatedArm
+from driver_support.driver_process import START, start
+from driver_support.emulated_arm import EmulatedArm
+from driver_support.running_arm import wait_for
 import numpy as np
 import pytest
-from running_arm import wait_for
-from test_driver_node import START, bench, domain, start
 
 from so101_description.joints import JOINTS
 from so101_sim import calibration_path
 
-__all__ = ['bench', 'domain']  # fixtures
+pytestmark = pytest.mark.graph
+
 JUMP = 1  # ticks that a goal may change at a take-over: rounding
 KILLS = 3
 

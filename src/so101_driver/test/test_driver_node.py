@@ -1,21 +1,13 @@
 """The driver node in its own process, on emulated arms, seen through a real ROS graph."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 
-from diagnostic_msgs.msg import DiagnosticArray
-import domain_coordinator
-from emulated_arm import EmulatedArm
+from driver_support.driver_process import Bench, start
+from driver_support.emulated_arm import EmulatedArm
 import numpy as np
 import pytest
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
-from sensor_msgs.msg import JointState
-from std_srvs.srv import SetBool, Trigger
 
 from so101_description.joints import JOINTS
 from so101_interfaces.msg import ActorStatus
@@ -23,94 +15,7 @@ from so101_node import names, qos
 from so101_node.modes import LEADER_TORQUE
 from so101_sim import calibration_path
 
-START = 'from so101_driver.entry_points import driver; driver()'
-
-
-@pytest.fixture(scope='module', autouse=True)
-def domain():
-    with domain_coordinator.domain_id() as number:
-        os.environ['ROS_DOMAIN_ID'] = str(number)
-        os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-        rclpy.init()
-        yield
-        rclpy.shutdown()
-
-
-def start(**parameters):
-    arguments = [part for name, value in parameters.items() for part in ('-p', f'{name}:={value}')]
-    return subprocess.Popen(
-        [sys.executable, '-c', START, '--ros-args', *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-class Bench:
-    """A node that watches and commands one arm."""
-
-    def __init__(self, arm):
-        self.node = rclpy.create_node('bench')
-        self.executor = SingleThreadedExecutor()
-        self.executor.add_node(self.node)
-        self.states, self.targets, self.diagnostics = [], [], []
-        self.node.create_subscription(
-            JointState, names.JOINT_STATES.format(arm=arm), self.states.append, qos.SENSOR_SUB
-        )
-        self.node.create_subscription(
-            JointState, names.JOINT_TARGETS.format(arm=arm), self.targets.append, qos.COMMAND
-        )
-        self.node.create_subscription(
-            DiagnosticArray, names.DIAGNOSTICS, self.diagnostics.append, qos.STATUS
-        )
-        self._commands = self.node.create_publisher(
-            JointState, names.JOINT_COMMANDS.format(arm=arm), qos.COMMAND
-        )
-        self._torque = self.node.create_client(SetBool, names.SET_TORQUE.format(arm=arm))
-        self._clear = self.node.create_client(Trigger, names.CLEAR_FAULTS.format(arm=arm))
-
-    def spin_until(self, condition, timeout=20.0):
-        end = time.monotonic() + timeout
-        while not condition():
-            assert time.monotonic() < end, 'did not happen in time'
-            self.executor.spin_once(timeout_sec=0.02)
-
-    def spin_for(self, seconds):
-        end = time.monotonic() + seconds
-        self.spin_until(lambda: time.monotonic() > end)
-
-    def torque(self, on):
-        assert self._torque.wait_for_service(5.0)
-        future = self._torque.call_async(SetBool.Request(data=on))
-        self.spin_until(future.done)
-        return future.result()
-
-    def clear_faults(self):
-        assert self._clear.wait_for_service(5.0)
-        future = self._clear.call_async(Trigger.Request())
-        self.spin_until(future.done)
-        return future.result()
-
-    def command(self, position, joints=JOINTS):
-        message = JointState(name=list(joints), position=[float(p) for p in position])
-        message.header.stamp = self.node.get_clock().now().to_msg()
-        self._commands.publish(message)
-        return message
-
-    @property
-    def position(self):
-        return np.array(self.states[-1].position)
-
-    def destroy(self):
-        self.executor.shutdown()
-        self.node.destroy_node()
-
-
-@pytest.fixture
-def bench():
-    bench = Bench('follower')
-    yield bench
-    bench.destroy()
+pytestmark = pytest.mark.graph
 
 
 @pytest.fixture

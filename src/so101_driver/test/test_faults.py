@@ -4,12 +4,12 @@ import random
 import sys
 import time
 
-from emulated_arm import EmulatedArm
+from driver_support.emulated_arm import EmulatedArm
+from driver_support.running_arm import running, wait_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-from running_arm import running, wait_for
 
 from so101_description.joints import JOINTS
 from so101_driver.faults import FALL, OVERLOAD, RISE, Faults

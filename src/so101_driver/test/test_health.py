@@ -1,9 +1,9 @@
 """Heat and a weak supply are told of before a servo gives up."""
 
-from emulated_arm import EmulatedArm
+from driver_support.emulated_arm import EmulatedArm
+from driver_support.running_arm import running, wait_for
 from hypothesis import given
 from hypothesis import strategies as st
-from running_arm import running, wait_for
 
 from so101_driver.diagnostics import ArmDiagnostics
 from so101_driver.health import COOL, HOT, SAGGING, STEADY, Health

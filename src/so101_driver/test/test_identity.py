@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 
-from emulated_arm import EmulatedArm
+from driver_support.emulated_arm import EmulatedArm
 import pytest
 
 from so101_driver.bus import Bus

@@ -2,10 +2,10 @@
 
 import time
 
-from emulated_arm import EmulatedArm
+from driver_support.emulated_arm import EmulatedArm
+from driver_support.running_arm import greatest_step, running, wait_for
 import numpy as np
 import pytest
-from running_arm import greatest_step, running, wait_for
 
 from so101_description.joints import JOINTS
 from so101_driver.leader_torque import SILENCE, LeaderTorque

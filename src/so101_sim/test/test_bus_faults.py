@@ -5,11 +5,9 @@ import time
 import pytest
 import scservo_sdk as sdk
 import serial
-from test_servo_bus import IDS, bus, packet, packets, port, servo
+from sim_support import IDS, packet, packets, servo
 
 from so101_sim import sts3215
-
-__all__ = ['bus', 'port']  # fixtures
 
 
 class Answers:

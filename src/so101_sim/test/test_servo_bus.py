@@ -1,7 +1,6 @@
 """The emulated bus against the real SDK, over a real pseudo-terminal."""
 
 import os
-import sys
 import time
 
 from hypothesis import HealthCheck, given, settings
@@ -9,54 +8,12 @@ from hypothesis import strategies as st
 import pytest
 import scservo_sdk as sdk
 import serial
+from sim_support import IDS, make_servo, packet, packets, servo
 
 from so101_node.errors import CellError
 from so101_sim import sts3215
 from so101_sim.servo_bus import PacketParser, ServoBus
-from so101_sim.sts3215 import Sensed, Sts3215
-
-IDS = (1, 2, 3, 4, 5, 6)
-
-
-def make_servo(servo_id):
-    # joint in the middle of its range: bus ticks 2047 = encoder ticks - homing offset
-    offset = 100 * servo_id * (-1) ** servo_id
-    return Sts3215(
-        servo_id,
-        Sensed(position=2047.0 + offset),
-        homing_offset=offset,
-        range_min=1000,
-        range_max=3000,
-    )
-
-
-@pytest.fixture
-def bus(tmp_path):
-    bus = ServoBus(tmp_path / 'port', [make_servo(i) for i in IDS])
-    bus.start()
-    yield bus
-    bus.stop()
-
-
-@pytest.fixture
-def port(bus, monkeypatch):
-    # The SDK polls without a pause: on a loaded machine, the bus in the same process gets its
-    # turn late, and later than the SDK waits.
-    monkeypatch.setattr('scservo_sdk.port_handler.LATENCY_TIMER', 200)
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-4)
-    port = sdk.PortHandler(bus.path)
-    assert port.openPort()
-    yield port
-    port.closePort()
-    sys.setswitchinterval(interval)
-
-
-packets = sdk.PacketHandler(0)
-
-
-def servo(bus, servo_id):
-    return bus.servos[servo_id - 1]
+from so101_sim.sts3215 import Sensed
 
 
 def sync_read(port, address, length, ids=IDS):
@@ -215,11 +172,6 @@ def test_a_file_at_the_port_path_is_refused(tmp_path):
     with pytest.raises(CellError, match='not a link'):
         ServoBus(tmp_path / 'port', []).start()
     assert (tmp_path / 'port').read_text() == 'precious'
-
-
-def packet(servo_id, instruction, parameters):
-    body = bytes([servo_id, len(parameters) + 2, instruction, *parameters])
-    return b'\xff\xff' + body + bytes([~sum(body) & 0xFF])
 
 
 # noise that looks like packets more often than uniform bytes do

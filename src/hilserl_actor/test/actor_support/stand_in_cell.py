@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 
-from bench_top import SCHEMA
 from domain_coordinator import domain_id
 import numpy as np
 import rclpy
@@ -22,6 +21,7 @@ from sensor_msgs.msg import Image, JointState
 from std_srvs.srv import SetBool, Trigger
 import torch
 
+from actor_support.bench_top import SCHEMA
 from hilserl_core.policy.bundle import pack as pack_policy
 from hilserl_core.policy.networks import Actor, Encoder, NetworkConfig
 from so101_description.joints import JOINTS, REST, pack
