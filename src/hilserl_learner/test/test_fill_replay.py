@@ -1,7 +1,7 @@
 """Filling the replay at start: each stored step is decoded once."""
 
+from core_support import record
 import pytest
-from test_bags import record
 
 from hilserl_core.bags import episode_bag
 from hilserl_core.bags.episode_bag import EpisodeBag

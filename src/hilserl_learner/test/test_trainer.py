@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
+from learner_support.running_learner import OPTIONS, episode
 import numpy as np
 import pytest
-from test_learner import OPTIONS, episode
 import torch
 
 from hilserl_core.contract.steps import Outcome, Source

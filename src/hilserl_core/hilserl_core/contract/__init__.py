@@ -2,6 +2,7 @@
 
 __all__ = [
     'action_check',
+    'kinematics_check',
     'observation',
     'steps',
     'success_interval',
