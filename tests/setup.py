@@ -19,8 +19,9 @@ setup(
     install_requires=['setuptools'],
     zip_safe=True,
     maintainer='SO-101 HIL-SERL maintainers',
-    maintainer_email='maintainers@example.com',
-    description='Tests of the whole SO-101 HIL-SERL cell.',
+    maintainer_email='so101-hilserl@users.noreply.github.com',
+    description='Tests of the whole SO-101 HIL-SERL cell: the real graph, and what comes out of '
+    'it.',
     license='Apache-2.0',
     extras_require={'test': ['pytest']},
     entry_points={

@@ -24,7 +24,7 @@ setup(
     install_requires=['setuptools'],
     zip_safe=True,
     maintainer='SO-101 HIL-SERL maintainers',
-    maintainer_email='maintainers@example.com',
+    maintainer_email='so101-hilserl@users.noreply.github.com',
     description='The control loop of the SO-101 HIL-SERL cell: modes, episodes, intervention, '
     'bring-up.',
     license='Apache-2.0',

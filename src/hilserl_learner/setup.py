@@ -21,7 +21,7 @@ setup(
     install_requires=['setuptools'],
     zip_safe=True,
     maintainer='SO-101 HIL-SERL maintainers',
-    maintainer_email='maintainers@example.com',
+    maintainer_email='so101-hilserl@users.noreply.github.com',
     description='DrQ-v2 with prior data over a rosbag-backed replay, with checkpoints.',
     license='Apache-2.0',
     extras_require={'test': ['pytest']},

@@ -13,7 +13,7 @@ setup(
     install_requires=['setuptools'],
     zip_safe=True,
     maintainer='SO-101 HIL-SERL maintainers',
-    maintainer_email='maintainers@example.com',
+    maintainer_email='so101-hilserl@users.noreply.github.com',
     description='The whole cell in one process and in simulated time, without ROS messages.',
     license='Apache-2.0',
     extras_require={'test': ['pytest']},

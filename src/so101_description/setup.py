@@ -19,7 +19,7 @@ setup(
     install_requires=['setuptools'],
     zip_safe=True,
     maintainer='SO-101 HIL-SERL maintainers',
-    maintainer_email='maintainers@example.com',
+    maintainer_email='so101-hilserl@users.noreply.github.com',
     description='What the SO-101 arm is: joints, URDF, MJCF, kinematics and the FK service.',
     license='Apache-2.0',
     extras_require={'test': ['pytest']},

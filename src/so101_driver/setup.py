@@ -17,7 +17,7 @@ setup(
     install_requires=['setuptools'],
     zip_safe=True,
     maintainer='SO-101 HIL-SERL maintainers',
-    maintainer_email='maintainers@example.com',
+    maintainer_email='so101-hilserl@users.noreply.github.com',
     description='Driver of the two SO-101 arms on their Feetech buses, and of the wrist camera.',
     license='Apache-2.0',
     extras_require={'test': ['pytest']},

@@ -13,8 +13,8 @@ setup(
     install_requires=['setuptools'],
     zip_safe=True,
     maintainer='SO-101 HIL-SERL maintainers',
-    maintainer_email='maintainers@example.com',
-    description='What every node of the suite builds on: start and end, parameters, names, QoS, '
+    maintainer_email='so101-hilserl@users.noreply.github.com',
+    description='What every node of the suite stands on: start and end, parameters, names, QoS, '
     'errors.',
     license='Apache-2.0',
     extras_require={'test': ['pytest']},

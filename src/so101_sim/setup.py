@@ -18,7 +18,7 @@ setup(
     install_requires=['setuptools'],
     zip_safe=False,
     maintainer='SO-101 HIL-SERL maintainers',
-    maintainer_email='maintainers@example.com',
+    maintainer_email='so101-hilserl@users.noreply.github.com',
     description='A cell without hardware: MuJoCo world, emulated servo buses, rendered camera, '
     'scripted operator.',
     license='Apache-2.0',

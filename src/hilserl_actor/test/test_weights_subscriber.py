@@ -3,7 +3,7 @@
 import threading
 from types import SimpleNamespace
 
-from bench_top import BenchTop, make_policy
+from actor_support.bench_top import BenchTop, make_policy
 
 from hilserl_actor.ros import weights_subscriber
 from so101_interfaces.msg import Weights

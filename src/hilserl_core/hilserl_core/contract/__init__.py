@@ -7,6 +7,6 @@ __all__ = [
     'steps',
     'success_interval',
     'task',
-    'task_parameters',
+    'task_options',
     'tasks',
 ]
