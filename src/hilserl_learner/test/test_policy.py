@@ -72,12 +72,12 @@ def test_looking_ahead_changes_no_action(schema, stack):
     for number in range(8):
         images, state = observation(rng, schema)
         if number in (2, 5):  # the frame that came after all; an episode that began meanwhile
-            ahead.look(observation(rng, schema)[0] if number == 2 else images)
+            ahead.prepare(observation(rng, schema)[0] if number == 2 else images)
         if number == 5:
             plain.reset()
             ahead.reset()
         elif number != 2:
-            ahead.look(images)
+            ahead.prepare(images)
         np.testing.assert_array_equal(
             plain.act(images, state, 0.0, None), ahead.act(images, state, 0.0, None)
         )

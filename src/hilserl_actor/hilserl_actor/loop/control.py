@@ -146,7 +146,7 @@ class ControlLoop:
         self._change_policy(now)
         self._guided = None
         if self.machine.mode in (Mode.POLICY, Mode.EVAL) and self.policy is not None:
-            self.policy.look(images)
+            self.policy.prepare(images)
         elif self.machine.mode is Mode.HUMAN and leader is not None:
             self._guided = self.kinematics.ask_action(leader, self.reference, *self._clutch)
 

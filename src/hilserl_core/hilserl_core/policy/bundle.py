@@ -1,8 +1,9 @@
-"""The policy as one bundle of bytes, and what runs it at the robot.
+"""The policy as a bundle of bytes, and as the object that the actor runs.
 
 A bundle is a safetensors file with everything an actor needs: encoder and actor weights, the
-task's schema, the network's configuration, and a golden observation with the action it must
-give. Loading is strict: what does not match is refused by name, never skipped.
+task's schema, the network's configuration, and the golden action: the policy's action for a fixed
+observation. Loading is strict: it refuses a tensor that is missing, unknown or of another shape,
+and a policy that does not compute its golden action.
 """
 
 from collections import deque
@@ -29,7 +30,7 @@ GOLDEN_TOLERANCE = 1e-3  # of an action in [-1, 1]; processors differ by some 1e
 
 @dataclass(frozen=True)
 class Bundle:
-    """A parsed bundle: sound bytes of a known format, not yet a policy."""
+    """A parsed bundle of a known format; its digest is correct, its tensors are not yet checked."""
 
     schema: TaskSchema
     network: NetworkConfig
@@ -41,7 +42,7 @@ class Bundle:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> 'Bundle':
-        """Parse and check the digest; CellError if the bytes are cut, changed or foreign."""
+        """Parse and check the digest; CellError if the bytes are no bundle or damaged."""
         data = bytes(data)  # a message's field is another kind of array
         metadata = safetensors_metadata(data)
         if metadata.get('format') != FORMAT:
@@ -70,7 +71,7 @@ class Bundle:
 
 
 class Policy:
-    """A loaded policy with its own frame history. Not thread-safe."""
+    """A loaded policy with its own frame stack. Not thread-safe."""
 
     def __init__(self, bundle: Bundle):
         self.schema, self.network = bundle.schema, bundle.network
@@ -90,15 +91,15 @@ class Policy:
         self._load(bundle.tensors)
         for module in self.modules().values():
             module.requires_grad_(False).eval()
-        said = bundle.tensors['golden.action']
-        error = float((_golden(self.modules(), self.schema, self.network) - said).abs().max())
+        golden = bundle.tensors['golden.action']
+        error = float((_golden(self.modules(), self.schema, self.network) - golden).abs().max())
         if not error <= GOLDEN_TOLERANCE:
             raise CellError(
                 f'policy version {self.version}: its golden action is off by {error:.3g} (limit '
                 f'{GOLDEN_TOLERANCE:g}); weights and code do not belong together'
             )
         self._history = deque(maxlen=self.network.frame_stack)
-        self._seen: tuple[list[np.ndarray], torch.Tensor] | None = None  # images, features
+        self._prepared: tuple[list[np.ndarray], torch.Tensor] | None = None  # images, features
 
     @classmethod
     def from_bytes(
@@ -106,13 +107,13 @@ class Policy:
     ) -> 'Policy':
         """Load a bundle strictly; CellError says what is wrong with it.
 
-        One of version `newer_than` or lower is refused: it has been replaced already.
+        It must be newer than version `newer_than`.
         """
         bundle = Bundle.from_bytes(data)
         if bundle.version <= newer_than:
             raise CellError(
                 f'policy version {bundle.version} is older than version {newer_than}, which '
-                'drives now; it was published by a learner that is behind'
+                'is active; a learner that was behind published it'
             )
         if schema_hash is not None and bundle.schema.hash != schema_hash:
             raise CellError(
@@ -122,7 +123,7 @@ class Policy:
         return cls(bundle)
 
     def modules(self) -> dict[str, torch.nn.Module]:
-        """What a bundle holds, by name."""
+        """The networks of a bundle, by name."""
         found = {'encoder': self.encoder, 'actor': self.actor, 'gripper': self.gripper}
         return {part: module for part, module in found.items() if module is not None}
 
@@ -151,17 +152,17 @@ class Policy:
                 tensor.copy_(tensors[name])
 
     def reset(self) -> None:
-        """Forget the frames: a new episode begins."""
+        """Clear the frame stack: a new episode begins."""
         self._history.clear()
-        self._seen = None
+        self._prepared = None
 
     def continue_from(self, previous: 'Policy') -> None:
-        """Take over in mid-episode: the frames that `previous` has seen count."""
+        """Replace `previous` during an episode: its frame stack is copied."""
         self._history.extend(previous._history)
 
-    def look(self, images: list[np.ndarray]) -> None:
-        """Encode images that `act` is about to be given, the same arrays: it is faster then."""
-        self._seen = images, self._encode([*self._history, images][-self.network.frame_stack :])
+    def prepare(self, images: list[np.ndarray]) -> None:
+        """Encode images before `act` gets the same arrays, which makes `act` faster."""
+        self._prepared = images, self._encode([*self._history, images][-self.network.frame_stack :])
 
     def _encode(self, frames: list[list[np.ndarray]]) -> torch.Tensor:
         frames = [frames[0]] * (self.network.frame_stack - len(frames)) + frames
@@ -182,11 +183,11 @@ class Policy:
 
         images: one (H, W, 3) uint8 a camera, in the schema's order; state: (S,). sigma 0 gives
         the mean; otherwise Gaussian noise of that size is added and the sum clipped. A discrete
-        gripper's sum is rounded: little noise, which a trained policy has, never moves it.
+        gripper's sum is rounded, so the small noise of a trained policy does not move it.
         """
-        if self._seen is None or any(a is not b for a, b in zip(images, self._seen[0])):
-            self.look(images)
-        features, self._seen = self._seen[1], None
+        if self._prepared is None or any(a is not b for a, b in zip(images, self._prepared[0])):
+            self.prepare(images)
+        features, self._prepared = self._prepared[1], None
         self._history.append(images)
         state = torch.from_numpy(np.asarray(state, np.float32)[None])
         action = heads(self.modules(), features, state)[0].numpy()
@@ -200,7 +201,7 @@ class Policy:
 
 
 def heads(modules: dict[str, torch.nn.Module], features, state) -> torch.Tensor:
-    """Mean action (B, A); of a discrete gripper, the Q of each choice instead of its number."""
+    """Mean action (B, A); a discrete gripper has the Q of each choice instead of a number."""
     with torch.no_grad():
         return torch.cat(
             [modules[part](features, state) for part in ('actor', 'gripper') if part in modules], 1
@@ -218,30 +219,30 @@ def pack(
     gripper: Gripper | None = None,
     half: bool = False,
 ) -> bytes:
-    """Make a bundle of these networks, wherever they live.
+    """Make a bundle of these networks, which may be on any device.
 
-    half: with weights in half precision if that changes the golden action by less than 1e-3.
+    half: store weights in half precision if that changes the golden action by less than 1e-3.
     """
-    # copies on the CPU give the golden action as the robot will compute it
+    # copies on the CPU: the actor computes the golden action on a CPU too
     modules = {
         part: copy.deepcopy(module).cpu()
         for part, module in (('encoder', encoder), ('actor', actor), ('gripper', gripper))
         if module is not None
     }
-    dtype, said = torch.float32, _golden(modules, schema, network)
+    dtype, golden = torch.float32, _golden(modules, schema, network)
     if half:
         rounded = copy.deepcopy(modules)
         for weight in (p for module in rounded.values() for p in module.parameters()):
             weight.data = weight.data.half().float()
         action = _golden(rounded, schema, network)
-        if float((action - said).abs().max()) < GOLDEN_TOLERANCE:
-            modules, said, dtype = rounded, action, torch.float16
+        if float((action - golden).abs().max()) < GOLDEN_TOLERANCE:
+            modules, golden, dtype = rounded, action, torch.float16
     tensors = {
         f'{part}.{name}': value.to(dtype).contiguous()
         for part, module in modules.items()
         for name, value in module.state_dict().items()
     }
-    tensors['golden.action'] = said
+    tensors['golden.action'] = golden
     return safetensors.torch.save(
         tensors,
         metadata={
@@ -263,7 +264,7 @@ def _golden(modules: dict[str, torch.nn.Module], schema, network) -> torch.Tenso
 
 
 def golden_inputs(schema: TaskSchema, network: NetworkConfig):
-    """The fixed observation by which a bundle is checked: noise that every weight sees."""
+    """The fixed observation of the golden action: noise, on which every weight has an effect."""
     rng = np.random.default_rng(7)
     images = [
         torch.from_numpy(
@@ -276,7 +277,7 @@ def golden_inputs(schema: TaskSchema, network: NetworkConfig):
 
 
 def safetensors_metadata(data: bytes) -> dict[str, str]:
-    """The header's free text; CellError if these are not a safetensors file's bytes."""
+    """The metadata in the header; CellError if these are not the bytes of a safetensors file."""
     try:
         (length,) = struct.unpack_from('<Q', data)
         if length > len(data) - 8:

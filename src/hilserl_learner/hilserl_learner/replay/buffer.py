@@ -1,9 +1,9 @@
-"""The replay's memory: each frame once, as uint8; stacks, successors and n-step sums by index.
+"""The replay: each image once, as uint8; frame stacks, successors and n-step sums by index.
 
-A slot holds one step record. Slots are linked to their neighbours in the same episode, so that
-writers may interleave, steps may be missing, the ring may wrap and episodes may be deleted, and
-still nothing is ever combined across such a border. Sampling is uniform over the valid
-transitions: those with an action, a known reward, their own successor and their whole stack.
+A slot holds one step record. Slots are linked to their neighbours in the same episode. So writers
+may interleave, steps may be missing, the ring may wrap and episodes may be deleted: no transition
+is formed across a gap. Sampling is uniform over the valid transitions: those with an action, a
+known reward, their own successor and their whole frame stack.
 """
 
 from collections import deque
@@ -17,9 +17,9 @@ from hilserl_core.contract.task import TaskSchema
 from so101_node.errors import CellError
 
 from .batch import Batch
-from .slot_set import NONE, Pool
+from .slot_set import NONE, SlotSet
 
-MAX_GAP = 2.5  # control periods between neighbours; more, and the arm was elsewhere
+MAX_GAP = 2.5  # control periods between neighbours; after a longer gap the arm has moved on
 
 
 @dataclass
@@ -58,11 +58,11 @@ class Replay:
         self._demonstration = np.zeros(capacity, bool)
         self._previous = np.full(capacity, NONE, np.int32)
         self._next = np.full(capacity, NONE, np.int32)
-        # how many records of its episode came before, so many frames its stack can look back
+        # how many records of the same episode came before: the images that its stack can have
         self._position = np.zeros(capacity, np.int32)
         self._owner: list[str | None] = [None] * capacity
         self._episodes: dict[str, _Episode] = {}
-        self._valid, self._prior = Pool(capacity), Pool(capacity)
+        self._valid, self._prior = SlotSet(capacity), SlotSet(capacity)
         self._cursor = self._first = 0
         self._max_gap = int(MAX_GAP / schema.rate * 1e9)
 
@@ -75,7 +75,7 @@ class Replay:
 
     @classmethod
     def within(cls, gigabytes: float, schema: TaskSchema, **options) -> 'Replay':
-        """A replay of that size; CellError if the machine has not got the memory free."""
+        """A replay of that size; CellError if the machine has too little free memory."""
         free = available_memory()
         if gigabytes * 1e9 > 0.8 * free:
             raise CellError(
@@ -94,9 +94,9 @@ class Replay:
         return len(self._prior)
 
     def add(self, step: StepRecord, demonstration: bool = False) -> str:
-        """Take one record in; returns '' or why it was refused (and counted).
+        """Add one record; returns '' or why it was refused (and counted).
 
-        Demonstrations come first and stay for good: the ring goes round behind them.
+        Demonstrations are added first and never overwritten: the ring is the memory after them.
         """
         reason = problem(step, self.schema)
         episode = self._episodes.get(step.episode_id)
@@ -167,9 +167,9 @@ class Replay:
         return slot
 
     def _clear(self, slot: int) -> None:
-        """Forget a slot, and every transition that needs its frame.
+        """Clear a slot, and every transition that needs its image.
 
-        Slots go oldest first within an episode, so only later ones can still need this one.
+        An episode's slots are cleared oldest first, so only later ones can still need this one.
         """
         self._invalidate(slot)
         following = self._next[slot]
@@ -188,7 +188,7 @@ class Replay:
         self._prior.discard(slot)
 
     def delete_episode(self, episode_id: str) -> int:
-        """Forget an episode; returns how many records it had here. Later ones are refused."""
+        """Delete an episode; returns how many records it had. Later ones of it are refused."""
         episode = self._episodes.get(episode_id)
         if episode is None:
             return 0
@@ -199,7 +199,7 @@ class Replay:
         return count
 
     def replace_episode(self, steps: list[StepRecord]) -> str:
-        """Take an episode in anew, whatever was here of it; returns '' or why one was refused."""
+        """Replace the records of an episode; returns '' or why one was refused."""
         self.delete_episode(steps[0].episode_id)
         self._episodes.pop(steps[0].episode_id, None)
         return next((why for why in map(self.add, steps) if why), '')
@@ -225,7 +225,7 @@ class Replay:
         return pool.draw(batch, rng)
 
     def room(self, count: int, pinned: bool = False) -> Batch:
-        """Memory for a batch of `count`; `pinned`: from where a GPU fetches it by itself."""
+        """Memory for a batch of `count`; `pinned`: a GPU copies from it without blocking."""
 
         def memory(*shape, dtype=torch.float32):
             return torch.empty((count, *shape), dtype=dtype, pin_memory=pinned)
@@ -274,7 +274,7 @@ class Replay:
         return into
 
     def _stack(self, slots: np.ndarray, into: tuple[torch.Tensor, ...]) -> None:
-        """Frames of these slots, oldest first; the first of a run stands in for older ones."""
+        """Images of these slots and before, oldest first; the first of an episode is repeated."""
         looked_back = [slots]
         for _ in range(self.frame_stack - 1):
             before = self._previous[looked_back[0]]
@@ -291,7 +291,7 @@ class Replay:
 
 
 def available_memory() -> int:
-    """Bytes that programs can still get from this machine."""
+    """Bytes of memory that are available on this machine."""
     with open('/proc/meminfo', encoding='ascii') as file:
         for line in file:
             if line.startswith('MemAvailable:'):

@@ -1,11 +1,11 @@
-"""A set of slots with uniform draws, the index from which the replay samples."""
+"""A set of slots with uniform draws; the replay samples from it."""
 
 import numpy as np
 
 NONE = -1
 
 
-class Pool:
+class SlotSet:
     """A set of slots: add, remove and uniform draws in constant time."""
 
     def __init__(self, capacity: int):
@@ -17,14 +17,14 @@ class Pool:
         return self._size
 
     def add(self, slot: int) -> None:
-        """Put a slot in."""
+        """Add a slot."""
         if self._where[slot] == NONE:
             self._members[self._size] = slot
             self._where[slot] = self._size
             self._size += 1
 
     def discard(self, slot: int) -> None:
-        """Take a slot out; the last member takes its place."""
+        """Remove a slot; the last member moves to its place."""
         where = self._where[slot]
         if where != NONE:
             self._size -= 1
@@ -37,5 +37,5 @@ class Pool:
         return self._members[rng.integers(0, self._size, count)].astype(np.int64)
 
     def members(self) -> np.ndarray:
-        """All members, in no order that means anything."""
+        """All members, in arbitrary order."""
         return self._members[: self._size].copy()

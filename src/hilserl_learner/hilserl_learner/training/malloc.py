@@ -1,6 +1,6 @@
-"""Freed memory stays with the process, so that each update finds its own again.
+"""Keeps freed memory in the process, so that each update reuses the memory of the previous one.
 
-glibc hands large blocks back to the kernel, which zeroes every page anew: at batch 256 that is a
+glibc returns large blocks to the kernel, which zeroes every page again: at batch 256 that takes a
 fifth of an update.
 """
 
@@ -12,7 +12,7 @@ LARGEST_THRESHOLD = 32 << 20
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc so; before the threads that train are started. No effect on another libc."""
+    """Configure glibc; call it before the training threads start. No effect on another libc."""
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt:
         mallopt(MMAP_THRESHOLD, LARGEST_THRESHOLD)

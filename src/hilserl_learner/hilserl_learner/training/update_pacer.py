@@ -1,8 +1,8 @@
-"""Updates held to a target ratio to steps."""
+"""Keeps the number of updates at a target ratio to the number of steps."""
 
 
 class Pacer:
-    """One update is due for each `1 / ratio` steps credited; what lags is caught up."""
+    """One update is due for each `1 / ratio` credited steps; late updates stay due."""
 
     def __init__(self, ratio: float, credited: int = 0, updates: int = 0):
         self.ratio, self.credited, self.updates = ratio, credited, updates
