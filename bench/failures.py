@@ -1,4 +1,4 @@
-"""What went wrong elsewhere, replayed one at a time in the loop without ROS; --list names them."""
+"""Known failures of other projects, one at a time, in the in-process simulation; see --list."""
 
 import argparse
 from collections.abc import Callable
@@ -32,61 +32,63 @@ SIGMAS = (1.0, 0.4, 0.2, 0.1, 0.0)
 
 
 def without_action(step: StepRecord) -> StepRecord:
-    """What a recorder stores that has no kinematics: a dummy."""
+    """A zero action, as a recorder without kinematics stores it."""
     return step if step.last else replace(step, action=0.0 * step.action)
 
 
-def joints_alone(step: StepRecord) -> StepRecord:
-    """... and that did not record what the joints were told either."""
+def without_command(step: StepRecord) -> StepRecord:
+    """As `without_action`, and without the commands to the joints."""
     step = without_action(step)
-    told = [name.endswith('.following_error') for name in SCHEMA.state_names]
-    return replace(step, state=np.where(told, np.float32(0.0), step.state))
+    error = [name.endswith('.following_error') for name in SCHEMA.state_names]
+    return replace(step, state=np.where(error, np.float32(0.0), step.state))
 
 
-def no_joints(step: StepRecord) -> StepRecord:
-    """... nor where the joints were."""
-    step = joints_alone(step)
+def without_joints(step: StepRecord) -> StepRecord:
+    """As `without_command`, and without the joint positions."""
+    step = without_command(step)
     measured = [name.endswith('.position') for name in SCHEMA.state_names]
     return replace(step, state=np.where(measured, np.float32(0.0), step.state))
 
 
 def timeout_as_terminal(step: StepRecord) -> StepRecord:
-    """The end of the time taken for the end of the task."""
+    """A timeout, recorded as a terminal."""
     return replace(step, terminated=step.terminated or step.truncated, truncated=False)
 
 
-def nobody_helped(step: StepRecord) -> StepRecord:
-    """An intervention that is not known as one stays out of the prior half."""
+def without_human_source(step: StepRecord) -> StepRecord:
+    """A human step, recorded as one of the policy: it stays out of the prior half."""
     return replace(step, source=Source.POLICY) if step.source == Source.HUMAN else step
 
 
 @dataclass(frozen=True)
 class Row:
-    """One experiment: what is different from an ordinary run."""
+    """One experiment: its differences from an ordinary run."""
 
     says: str
     agent_options: str = ''
     demonstrations: Callable[[StepRecord], StepRecord] = simulation.unchanged
     steps: Callable[[StepRecord], StepRecord] = simulation.unchanged
-    unchecked: bool = False  # demonstrations are taken as they are
-    not_recorded: tuple[str, ...] = ()  # topics; the demonstrations are then --recording's
+    unchecked: bool = False  # demonstrations are not checked for impossible actions
+    not_recorded: tuple[
+        str, ...
+    ] = ()  # topics left out of --recording, which then has the demonstrations
 
 
 ROWS = {
     'ordinary': Row('nothing wrong'),
     'zero-actions': Row(
-        'demonstrations with zero actions, used all the same',
+        'demonstrations with zero actions, not checked',
         demonstrations=without_action,
         unchecked=True,
     ),
     'zero-actions-no-joints': Row(
-        '... whose joint states do not help either', demonstrations=no_joints
+        '... whose joint states do not help either', demonstrations=without_joints
     ),
     'zero-actions-command': Row(
         '... rebuilt by FK, the gripper from its command', demonstrations=without_action
     ),
     'zero-actions-joint': Row(
-        '... rebuilt by FK, the gripper from its own joint', demonstrations=joints_alone
+        '... rebuilt by FK, the gripper from its own joint', demonstrations=without_command
     ),
     'zero-actions-leader': Row(
         '... rebuilt by FK from a recording without commands, the gripper from the leader',
@@ -94,13 +96,15 @@ ROWS = {
     ),
     'frame-stack': Row('three stacked frames, checkpoints on', 'frame_stack=3'),
     'timeout-terminal': Row('timeouts treated as terminals', steps=timeout_as_terminal),
-    'no-interventions': Row('interventions kept out of the prior half', steps=nobody_helped),
+    'no-interventions': Row(
+        'interventions kept out of the prior half', steps=without_human_source
+    ),
     'no-augmentation': Row('no random shift', 'shift=0'),
 }
 
 
 def learn(name: str, options, directory: Path) -> dict:
-    """Run one row; returns its figures."""
+    """Run one row; returns its result."""
     row, schema = ROWS[name], SCHEMA
     demos = directory / 'demos'
     if row.not_recorded:
@@ -165,10 +169,10 @@ def noise(policy: Path, world: str) -> dict:
 
 
 def main():
-    """Run what is asked for; one JSON line, kept in --out."""
+    """Run a row or the noise; prints one JSON line and appends it to --out."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--row', choices=tuple(ROWS), default='ordinary')
-    parser.add_argument('--list', action='store_true', help='say what the rows are')
+    parser.add_argument('--list', action='store_true', help='list the rows')
     parser.add_argument(
         '--recording',
         type=Path,
@@ -179,8 +183,8 @@ def main():
     parser.add_argument('--minutes', type=float, default=12.0)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--world', default='plain', choices=tuple(WORLDS))
-    parser.add_argument('--policy-out', type=Path, help='keep the policy here')
-    parser.add_argument('--out', type=Path, help='file that the figures are added to (JSON lines)')
+    parser.add_argument('--policy-out', type=Path, help='write the policy to this file')
+    parser.add_argument('--out', type=Path, help='append the result to this file (JSON lines)')
     options = parser.parse_args()
     if options.list:
         for name, row in ROWS.items():

@@ -1,4 +1,4 @@
-"""Learning in simulated time, without ROS: the graph's cores, as fast as they go."""
+"""A training run in the in-process simulation: demonstrations, learning, evaluations."""
 
 import argparse
 import json
@@ -28,14 +28,17 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--task', default='grasp_lift', choices=tuple(TASKS))
     parser.add_argument('--world', default='plain', choices=tuple(WORLDS))
-    parser.add_argument('--minutes', type=float, default=12.0, help='of the robot, to learn for')
-    parser.add_argument('--seed', type=int, default=0, help='of everything that is random')
-    parser.add_argument('--demos', type=int, default=20, help='demonstrations before (0: scratch)')
+    parser.add_argument('--minutes', type=float, default=12.0, help='robot minutes of learning')
+    parser.add_argument('--seed', type=int, default=0, help='of all random numbers')
+    parser.add_argument('--demos', type=int, default=20, help='demonstrations (0: scratch)')
     parser.add_argument(
         '--pretrained', type=Path, help='policy bundle or checkpoint to start from'
     )
     parser.add_argument(
-        '--critic-warmup-updates', type=int, default=-1, help='updates of the critic alone'
+        '--critic-warmup-updates',
+        type=int,
+        default=-1,
+        help='updates in which only the critics are trained',
     )
     parser.add_argument('--algorithm', default='cell', help='cell or drqv2')
     parser.add_argument('--agent-options', default='', help='"discount=0.99 frame_stack=3"')
@@ -43,34 +46,34 @@ def parse():
     parser.add_argument('--update-ratio', type=float, default=1.0, help='updates per step')
     parser.add_argument('--threads', type=int, default=1, help='of the learner')
     parser.add_argument('--every', type=float, default=2.0, help='minutes between evaluations')
-    parser.add_argument('--episodes', type=int, default=20, help='of an evaluation on the way')
-    parser.add_argument('--final', type=int, default=FINAL, help='... and of the last one')
-    parser.add_argument('--run', type=Path, help='keep bags, checkpoint and curves here')
+    parser.add_argument('--episodes', type=int, default=20, help='of each evaluation')
+    parser.add_argument('--final', type=int, default=FINAL, help='of the last evaluation')
+    parser.add_argument('--run', type=Path, help='directory for bags, checkpoint and metrics')
     parser.add_argument('--out', type=Path, help='append the result to this file')
     return parser.parse_args()
 
 
 class Screen:
-    """A bar of robot minutes on a terminal, else a line an evaluation."""
+    """A progress bar on a terminal, and a line for each evaluation."""
 
     def __init__(self, console: Console, minutes: float):
         self._console, self._shown = console, 0
         self.bar = Progress(
             TextColumn('{task.description}'),
             BarColumn(),
-            TextColumn('{task.fields[said]}'),
+            TextColumn('{task.fields[state]}'),
             TimeElapsedColumn(),
             console=console,
         )
-        self._task = self.bar.add_task('demonstrations', total=minutes, said='')
+        self._task = self.bar.add_task('demonstrations', total=minutes, state='')
 
     def show(self, progress: simulation.Progress) -> None:
-        """Draw what is new."""
+        """Update the bar; print the new evaluations."""
         self.bar.update(
             self._task,
             completed=progress.minutes,
             description='learning',
-            said=f'{progress.minutes:.1f} min, {progress.episodes} episodes, '
+            state=f'{progress.minutes:.1f} min, {progress.episodes} episodes, '
             f'{progress.updates:,} updates, human {100 * progress.human_share:.0f} %',
         )
         for found in progress.evaluations[self._shown :]:
@@ -84,7 +87,7 @@ class Screen:
 
 
 def learn(options, directory: Path, console: Console) -> dict:
-    """One run; returns what is to be known of it."""
+    """Make one run; returns its result."""
     schema = make_task(options.task, model_hash())
     began, demos = time.monotonic(), directory / 'demos'
     screen = Screen(console, options.minutes)

@@ -1,4 +1,4 @@
-"""Results of whole runs as data: what evaluations found, kept in one file a task.
+"""Results of whole runs as data, in one file for each task.
 
 Only evaluations write here; tables and pictures in the documentation are made from it.
 """
@@ -28,7 +28,7 @@ FIELDS = {
 }
 GRAPHS = ('ros', 'inprocess')
 GOOD, ENOUGH = 0.9, 20  # success, measured over at least so many episodes
-# what makes two runs of the same seed the same run
+# with the task, the agent, sigma and the demonstrations: two runs with equal ones are the same
 ALGORITHM = (
     'start',
     'pretrain_updates',

@@ -30,7 +30,7 @@ GOLDEN_TOLERANCE = 1e-3  # of an action in [-1, 1]; processors differ by some 1e
 
 @dataclass(frozen=True)
 class Bundle:
-    """A parsed bundle of a known format; its digest is correct, its tensors are not yet checked."""
+    """A parsed bundle of a known format with a correct digest; its tensors are not checked yet."""
 
     schema: TaskSchema
     network: NetworkConfig
@@ -162,7 +162,10 @@ class Policy:
 
     def prepare(self, images: list[np.ndarray]) -> None:
         """Encode images before `act` gets the same arrays, which makes `act` faster."""
-        self._prepared = images, self._encode([*self._history, images][-self.network.frame_stack :])
+        self._prepared = (
+            images,
+            self._encode([*self._history, images][-self.network.frame_stack :]),
+        )
 
     def _encode(self, frames: list[list[np.ndarray]]) -> torch.Tensor:
         frames = [frames[0]] * (self.network.frame_stack - len(frames)) + frames

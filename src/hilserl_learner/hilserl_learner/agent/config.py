@@ -30,7 +30,7 @@ class AgentConfig:
     target_high: float = 1.0  # and a target outside is known to be wrong
     conv_dtype: str = 'bfloat16'  # convolutions and trunks, on processors that have it
     head_dtype: str = 'float32'  # hidden layers; at 256 units bfloat16 gains nothing
-    bc: str = '0'  # weight of cloning humans, over steps; runs fell as it fell
+    bc: str = '0'  # weight of cloning human actions, over steps
     freeze_encoder: bool = False  # of a pretrained encoder: half the cost, if it sees enough
     graph: bool = True  # on a GPU, one CUDA graph an update: launches cost more
 

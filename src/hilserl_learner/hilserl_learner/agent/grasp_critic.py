@@ -30,10 +30,10 @@ def gripper_loss(
     bc,
     dtype,
 ) -> torch.Tensor:
-    """Squared error of Q to the n-step target, plus `bc` times cloning of humans.
+    """Squared error of Q to the n-step target, plus `bc` times the cloning loss.
 
-    Cloning is DQfD's large margin (Hester et al. 2018): no other choice may come closer than
-    `MARGIN` to the human's. Q stays a return by it, as it would not by a cross entropy.
+    The cloning loss is DQfD's large margin (Hester et al. 2018): the Q of the human's choice is to
+    exceed the others by `MARGIN`. Q remains a return, which a cross entropy would not allow.
     """
     values = gripper(features, batch.state, dtype)
     chosen = values.gather(1, choice(batch.action))

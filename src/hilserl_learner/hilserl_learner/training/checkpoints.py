@@ -1,9 +1,9 @@
-"""Checkpoints: whole, atomic, checked by digest on load; a run goes on from the newest whole one.
+"""Checkpoints: complete, atomic, checked by digest on load; a run resumes from the newest one.
 
 A checkpoint is a directory: agent.safetensors (networks, optimisers, torch's generator),
 policy.safetensors (the bundle an actor takes) and state.json (counters, configuration, digests).
-It is written beside, put on disk and renamed; none is ever overwritten. Kept are the last few, one
-for each stretch of training, and the one with the best success.
+It is written to a temporary directory, synced to disk and renamed; none is ever overwritten. The
+newest few are kept, one for each KEEP_EVERY updates, and the one with the best success.
 """
 
 from collections.abc import Mapping
@@ -243,13 +243,13 @@ def restore(agent: Agent, checkpoint: Checkpoint) -> str:
 
     Returns '' or a sentence: a generator of another kind of device starts from its seed.
     """
-    tensors, said = dict(checkpoint.tensors), ''
+    tensors, sentence = dict(checkpoint.tensors), ''
     try:
         generator = tensors.pop('generator')
         if generator.shape == agent.generator.get_state().shape:
             agent.generator.set_state(generator)
         else:
-            said = (
+            sentence = (
                 f'checkpoint {checkpoint.directory.name} was trained on another kind of '
                 f'device: its random numbers start from the seed on {agent.device.type}'
             )
@@ -276,7 +276,7 @@ def restore(agent: Agent, checkpoint: Checkpoint) -> str:
             }
             optimizer.load_state_dict({**optimizer.state_dict(), 'state': state})
         agent.reset_graph()
-        return said
+        return sentence
     except (KeyError, IndexError, RuntimeError, ValueError) as error:
         raise CellError(
             f'checkpoint {checkpoint.directory} does not fit this agent: {error}'

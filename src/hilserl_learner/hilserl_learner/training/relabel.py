@@ -1,6 +1,6 @@
-"""A finished episode of a running run gets another outcome: beside its bag, and in the replay.
+"""Gives a finished episode of a running run another outcome: on disk, and in the replay.
 
-The bag is not touched; its label is read again whenever the run is loaded.
+The bag is not changed. The label is a file beside it, which is read whenever the run is loaded.
 """
 
 from pathlib import Path

@@ -132,8 +132,8 @@ class RunDirectory:
             # An actor that is still there after a power cut: none. So it need not be synced.
             replace_file(self.path / 'version', f'{version}\n', synced=False)
         except OSError:
-            pass  # a full disk is said by the bags and checkpoints
+            pass  # writing bags and checkpoints reports a full disk
 
     def release(self) -> None:
-        """Let another process have the run."""
+        """Unlock the run for other processes."""
         self._lock.close()

@@ -1,4 +1,4 @@
-"""What earlier training gives a new agent: all of it, the policy, or the encoder alone."""
+"""Starts a new agent from earlier training: all of it, the policy, or only the encoder."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ SHAPING = ('frame_stack', 'channels', 'strides')
 
 
 def adopt_policy(agent: Agent, path: Path) -> str:
-    """Start an agent from a policy bundle, or from a checkpoint (a directory), strictly.
+    """Start an agent from a policy bundle, or from a checkpoint (a directory) with its critics.
 
-    A checkpoint has the critics too. Returns a sentence on what it was.
+    Returns a sentence on its source; CellError if it does not fit.
     """
     bundle = _read(path / POLICY if path.is_dir() else path, 'pretrained policy')
     lines = agent.schema.differences(bundle.schema)
@@ -35,7 +35,10 @@ def adopt_policy(agent: Agent, path: Path) -> str:
 
 
 def adopt_encoder(agent: Agent, path: Path) -> str:
-    """Put the encoder of a policy bundle into an agent, strictly; returns a sentence on it."""
+    """Copy the encoder of a policy bundle into an agent; returns a sentence on its source.
+
+    CellError if it does not fit.
+    """
     bundle = _read(path, 'encoder')
     lines = [
         f'{name}: {ours} here, {theirs} there'
