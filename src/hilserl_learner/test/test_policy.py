@@ -128,7 +128,7 @@ def test_a_foreign_file_is_refused():
 def test_an_older_policy_is_refused(schema):
     data = make_bundle(schema, version=3)[0]
     assert Policy.from_bytes(data, schema.hash, newer_than=2).version == 3
-    with pytest.raises(CellError, match='version 3 is older than version 7, which drives now'):
+    with pytest.raises(CellError, match='version 3 is older than version 7, which is active'):
         Policy.from_bytes(data, schema.hash, newer_than=7)
 
 
