@@ -9,7 +9,8 @@ from std_srvs.srv import SetBool, Trigger
 import torch
 
 from hilserl_core.bags.cdr import step_to_cdr, task_to_cdr
-from so101_interfaces.msg import ActorStatus, LearnerStatus, Step, Task
+from so101_interfaces.msg import ActorStatus, LearnerStatus, Step, Task, Weights
+from so101_interfaces.srv import LabelEpisode
 from so101_node import names, qos
 from so101_node.errors import CellError
 from so101_node.ros_node import CellNode
@@ -18,15 +19,15 @@ from .evaluation.runner import Series
 from .loop.control import ControlLoop
 from .loop.episode_stats import Pace
 from .loop.modes import Mode
-from .loop.periodic_timer import Ticker
+from .loop.periodic_timer import PeriodicTimer
+from .loop.preflight import Check, Preflight, Surroundings, table
 from .options import ActorOptions
 from .ros.clients import ServiceKinematics, TopicArms
 from .ros.last_episode import LastEpisode
-from .ros.learner_liveness import LearnerWatch
-from .ros.preflight import Check, Preflight, table
-from .ros.sensors import Senses
+from .ros.learner_liveness import LearnerLiveness
+from .ros.sensors import Sensors
 from .ros.status_message import actor_status
-from .ros.weights_subscriber import PolicyIntake
+from .ros.weights_subscriber import WeightsSubscriber
 
 LOOK_PERIOD = 0.5  # s between two preflights in IDLE ...
 GOOD_LOOKS = 3  # ... so many of which have to be good in a row
@@ -49,7 +50,7 @@ class ActorNode(CellNode):
         sigma = self.options.schedule()
         self.kinematics = ServiceKinematics(self, self.schema, self.options.kinematics_timeout)
         self.arms = TopicArms(self)
-        self.senses = Senses(
+        self.sensors = Sensors(
             self,
             self.schema,
             self.kinematics,
@@ -71,12 +72,31 @@ class ActorNode(CellNode):
             self.options.seed,
             self.options.ready_time,
         )
-        self.preflight = Preflight(self)
+        self.preflight = Preflight(
+            Surroundings(
+                self.schema,
+                self.kinematics,
+                self.sensors,
+                lambda: self.loop.policy,
+                lambda: self.count_publishers(names.JOINT_STATES.format(arm='follower')),
+                lambda: self.count_subscribers(names.STEP),
+            ),
+            self.role,
+            self.options.has_leader,
+            self.options.reward == 'topic',
+        )
         self._problems = [Check('preflight', 'the first look is still under way')]
         self._look_due, self._good_looks, self._intruder = 0.0, 0, ''
         self._preflight_until = time.monotonic() + PREFLIGHT_TIME
         self.pace = Pace(1.0 / self.schema.rate)
-        self._learner, self._last_episode = LearnerWatch(), LastEpisode(self)
+        self._learner = LearnerLiveness()
+        self._last_episode = LastEpisode(
+            self.schema,
+            self.loop,
+            self.create_client(LabelEpisode, names.LEARNER_LABEL),
+            self.get_logger(),
+            self.options.episodes if self.role == 'record' else None,
+        )
         self._done = threading.Event()
         if self.role == 'train':
             self.get_logger().info(f'sigma {sigma} (start:={self.options.start})')
@@ -87,9 +107,10 @@ class ActorNode(CellNode):
     def _make_topics(self) -> None:
         self.create_subscription(LearnerStatus, names.LEARNER_STATUS, self._on_learner, qos.STATUS)
         self.create_subscription(
-            DiagnosticArray, names.DIAGNOSTICS, self.preflight.note, qos.STATUS
+            DiagnosticArray, names.DIAGNOSTICS, self._on_diagnostics, qos.STATUS
         )
-        self._intake = PolicyIntake(self) if self.role != 'eval' else None
+        self.create_service(Trigger, names.DISCARD_LAST, self._last_episode.on_discard)
+        self._weights = self._subscribe_to_weights() if self.role != 'eval' else None
         self._step_publisher = self.create_publisher(Step, names.STEP, qos.STEPS)
         self._status_publisher = self.create_publisher(ActorStatus, names.ACTOR_STATUS, qos.STATUS)
         self._task_publisher = self.create_publisher(Task, names.TASK, qos.LATCHED)
@@ -112,7 +133,23 @@ class ActorNode(CellNode):
             SetBool, names.PAUSE, lambda q, r: self._answer(r, 'pause' if q.data else 'resume')
         )
 
+    def _subscribe_to_weights(self) -> WeightsSubscriber:
+        weights = WeightsSubscriber(
+            self.schema,
+            self.loop,
+            self.get_clock().now().nanoseconds,
+            self.get_logger().error,
+        )
+        self.create_subscription(Weights, names.WEIGHTS, weights.on_message, qos.LATCHED)
+        self.guard(weights.load)
+        return weights
+
     # -- messages in ---------------------------------------------------------------------------
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            name = names.of_cell(self.get_namespace(), status.name)
+            self.preflight.note_diagnostic(name, ord(status.level), status.message)
 
     def _on_learner(self, _) -> None:
         self._learner.heard(time.monotonic(), self.loop.env_steps)
@@ -127,7 +164,7 @@ class ActorNode(CellNode):
                 else self.loop.request('preflight', 'the operator')
             )
         else:
-            refusal = self.loop.request(event, 'the operator', 'leader' in self.senses.joints)
+            refusal = self.loop.request(event, 'the operator', 'leader' in self.sensors.joints)
         response.success, response.message = not refusal, refusal
         return response
 
@@ -160,27 +197,27 @@ class ActorNode(CellNode):
 
     def _spin_loop(self) -> None:
         torch.set_num_threads(1)
-        ticker = Ticker(1.0 / self.schema.rate)
+        ticker = PeriodicTimer(1.0 / self.schema.rate)
         while not self._done.is_set():
-            now = ticker.wait(self._look_ahead, self.arms.sent_at)
+            now = ticker.wait(self._prepare_tick, self.arms.sent_at)
             stamp = self.get_clock().now().to_msg()
             self.pace.tick(now)
             self._tick()
             self._tick_ms = (time.monotonic() - now) * 1e3
             self._publish_steps()
             self._publish_status(stamp)
-            if self._intake:
-                self._intake.acted.set()
+            if self._weights:
+                self._weights.acted.set()
             if self._is_done():
                 self.stop_event.set()
                 return
 
-    def _look_ahead(self) -> None:
+    def _prepare_tick(self) -> None:
         """Just before a tick: what it needs and what takes time is begun."""
         now = self.get_clock().now().nanoseconds
-        self.senses.ask()
+        self.sensors.ask()
         try:
-            self.loop.look(now, self.senses.pictures(), self.senses.leader(now))
+            self.loop.prepare(now, self.sensors.pictures(), self.sensors.leader(now))
         except CellError:
             pass  # the tick will say so
 
@@ -201,11 +238,11 @@ class ActorNode(CellNode):
         try:
             if self._intruder:
                 raise CellError(self._intruder)
-            sensed = self.senses.sense()
+            sensed = self.sensors.poll()
         except CellError as error:
-            self.loop.blind_tick(str(error))
+            self.loop.tick_without_observations(str(error))
             return
-        self.loop.tick(sensed, self.senses.judge())
+        self.loop.tick(sensed, self.sensors.reward_signal())
 
     def _look_around(self) -> None:
         """Run the preflight in IDLE; go on if all is well for a while and nobody has to say so."""
@@ -231,7 +268,7 @@ class ActorNode(CellNode):
         while self._steps:
             record = self._steps.pop(0)
             self._step_publisher.publish(step_to_cdr(record))
-            self._last_episode.take(record)
+            self._last_episode.note_step(record)
             if self._series:
                 self._series.take(record)
 
@@ -240,7 +277,7 @@ class ActorNode(CellNode):
         learner = self._learner.sentence(now, loop.env_steps)
         message = '; '.join(filter(None, (learner, self._last_episode.news, loop.message)))
         status = actor_status(loop, self.pace, now, message)
-        status.observation_age_ms = self.senses.image_age * 1e3
+        status.observation_age_ms = self.sensors.image_age * 1e3
         status.tick_ms = self._tick_ms
         status.limited = ', '.join(self.kinematics.limited)
         status.header.stamp = stamp

@@ -70,8 +70,8 @@ def test_what_was_begun_for_a_tick_that_saw_nothing_is_forgotten():
     bench.loop.request('intervene', 'test')
     bench.tick(2)
     sensed = bench.sensed()
-    bench.loop.look(sensed.stamp, sensed.images, sensed.leader)
-    bench.loop.blind_tick('no image')
+    bench.loop.prepare(sensed.stamp, sensed.images, sensed.leader)
+    bench.loop.tick_without_observations('no image')
     bench.position['leader'] = bench.position['leader'] + 0.02
     bench.tick()
     bench.tick()
@@ -232,7 +232,7 @@ def test_a_blind_tick_drops_the_pending_step_and_leaves_a_gap():
     bench = BenchTop()
     bench.start()
     bench.tick(2)
-    bench.loop.blind_tick('wrist_camera image is 300 ms old')
+    bench.loop.tick_without_observations('wrist_camera image is 300 ms old')
     bench.tick(2)
     assert [s.index for s in bench.steps] == [0, 1, 3]
     assert bench.loop.message.startswith('wrist_camera') or bench.loop.message == ''
@@ -243,7 +243,7 @@ def test_emergency_stop_works_while_blind_and_holds_until_reset():
     bench.start()
     bench.tick(2)
     assert bench.loop.request('estop', 'operator') == ''
-    bench.loop.blind_tick('no image')
+    bench.loop.tick_without_observations('no image')
     assert bench.mode == 'ESTOP'
     commands = len(bench.commands)
     bench.tick(5)
@@ -333,7 +333,7 @@ def test_an_episode_survives_less_than_half_a_second_without_sight_at_any_rate(r
         bench.start()
         bench.tick(3)
         for _ in range(ticks):
-            bench.loop.blind_tick('no image')
+            bench.loop.tick_without_observations('no image')
         assert (bench.mode == 'HUMAN') is survives
 
 
@@ -342,7 +342,7 @@ def test_an_episode_given_up_blind_ends_with_the_last_observation_that_was_acted
     bench.start()
     bench.tick(3)
     for _ in range(5):
-        bench.loop.blind_tick('no image')
+        bench.loop.tick_without_observations('no image')
     assert [s.index for s in bench.steps] == [0, 1, 2, 3]
     *_, step, final = bench.steps
     assert final.last and final.action.size == 0 and final.outcome == Outcome.NONE
@@ -355,7 +355,7 @@ def test_a_driver_that_comes_back_is_asked_for_torque_again():
     bench.tick(3)
     bench.torque['follower'] = False  # another one, which found the servos without torque
     for _ in range(5):
-        bench.loop.blind_tick('follower joint state is 600 ms old')
+        bench.loop.tick_without_observations('follower joint state is 600 ms old')
     bench.tick()
     assert bench.torque['follower']
 
@@ -365,7 +365,7 @@ def test_a_moment_without_sight_does_not_start_a_reset_over():
     bench.loop.request('preflight', 'test')
     bench.tick(8)
     pose = bench.position['follower'].copy()
-    bench.loop.blind_tick('no image')
+    bench.loop.tick_without_observations('no image')
     assert np.array_equal(bench.position['follower'], pose)
     bench.tick()
     assert 0.0 < np.abs(bench.position['follower'] - pose).max() <= 0.1 + 1e-6
@@ -391,9 +391,9 @@ def test_after_a_break_no_episode_starts_before_all_is_surely_back():
     bench = BenchTop(ready_time=0.3)
     bench.ready()
     for _ in range(6):
-        bench.loop.blind_tick('follower joint state is 600 ms old')
+        bench.loop.tick_without_observations('follower joint state is 600 ms old')
     bench.tick(9)  # a new driver speaks before it hears
-    assert 'only just back' in bench.loop.request('start', 'test')
+    assert 'recovered less than 1 s ago' in bench.loop.request('start', 'test')
     assert bench.mode == 'READY'
     bench.tick(3)
     assert bench.mode == 'POLICY'

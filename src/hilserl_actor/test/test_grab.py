@@ -4,7 +4,7 @@ from actor_support.bench_top import BenchTop
 import numpy as np
 import pytest
 
-from hilserl_actor.loop.leader_grab import Grab
+from hilserl_actor.loop.leader_grab import LeaderGrab
 from hilserl_core.contract.steps import Source
 from so101_description.joints import LOWER, UPPER
 from so101_sim.leader import Leader
@@ -21,7 +21,7 @@ def mirror(seconds, pull=None, seed=0, speed=0.5, rate=10):
     told and what it tells are a servo's ticks.
     """
     rng = np.random.default_rng(seed)
-    leader, grab = Leader(), Grab(rate)
+    leader, grab = Leader(), LeaderGrab(rate)
     leader.pull(np.zeros(6))  # carried to the middle of its ranges, then left alone
     for _ in range(400):
         leader.step(0.005, np.zeros(6, bool), np.zeros(6), np.zeros(6))
@@ -65,7 +65,7 @@ def test_a_pull_on_any_joint_is_felt_soon(rate, friction, within, monkeypatch):
 
 
 def test_the_feeling_is_armed_only_once_the_leader_is_aligned():
-    grab = Grab(10.0)
+    grab = LeaderGrab(10.0)
     for _ in range(20):  # after a release the leader comes back from far away
         grab.commanded(np.zeros(6))
         assert not grab.grabbed(np.full(6, 0.5))

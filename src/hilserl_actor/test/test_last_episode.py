@@ -16,11 +16,10 @@ def test_a_good_demonstration_after_a_poor_one_is_said_too(capfd):
     rclpy.init(context=context)
     try:
         node = rclpy.create_node('last_episode', context=context)
-        node.schema, node.role, node.param = SCHEMA, 'record', lambda name: 0
-        node.loop = SimpleNamespace(tally=SimpleNamespace(results=[]))
-        last = LastEpisode(node)
+        loop = SimpleNamespace(tally=SimpleNamespace(results=[]))
+        last = LastEpisode(SCHEMA, loop, None, node.get_logger(), 0)
         for step in (*records(action=-1.0), *records(), *records(action=-1.0)):
-            last.take(step)
+            last.note_step(step)
     finally:
         rclpy.shutdown(context=context)
     said = [line.split(']')[0].lstrip('[') for line in capfd.readouterr().err.splitlines()]

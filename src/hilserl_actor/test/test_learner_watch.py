@@ -4,11 +4,11 @@ import pytest
 
 from hilserl_actor.bringup import restart_policy
 from hilserl_actor.bringup.restart_policy import DELAYS, STEADY, UP, Restarts
-from hilserl_actor.ros.learner_liveness import LearnerWatch
+from hilserl_actor.ros.learner_liveness import LearnerLiveness
 
 
 def test_gone_and_back_are_said_with_the_steps_that_nobody_recorded():
-    watch = LearnerWatch()
+    watch = LearnerLiveness()
     assert watch.sentence(100.0, 50) == ''  # a cell without one
     for second in range(5):
         watch.heard(float(second), 10 * second)

@@ -5,7 +5,7 @@ import gc
 import numpy as np
 import pytest
 
-from hilserl_actor.loop.periodic_timer import AHEAD, LATEST, SOONEST, Ticker
+from hilserl_actor.loop.periodic_timer import AHEAD, LATEST, SOONEST, PeriodicTimer
 
 PERIOD = 0.02
 
@@ -32,7 +32,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def ticker(clock):
-    yield Ticker(PERIOD)
+    yield PeriodicTimer(PERIOD)
     gc.enable()
     gc.unfreeze()
 

@@ -1,28 +1,11 @@
 """Policies on their way from the learner to the control loop."""
 
 import threading
-from types import SimpleNamespace
 
-from actor_support.bench_top import BenchTop, make_policy
+from actor_support.bench_top import SCHEMA, BenchTop, make_policy
 
 from hilserl_actor.ros import weights_subscriber
 from so101_interfaces.msg import Weights
-
-
-class Node:
-    """What the subscriber asks of its node."""
-
-    def __init__(self, loop):
-        self.loop, self.schema = loop, loop.schema
-
-    def get_clock(self):
-        return SimpleNamespace(now=lambda: SimpleNamespace(nanoseconds=1))
-
-    def create_subscription(self, kind, name, callback, profile):
-        self.receive = callback
-
-    def guard(self, body):
-        threading.Thread(target=body, daemon=True).start()
 
 
 def test_only_the_loops_own_thread_changes_the_number_of_steps(monkeypatch):
@@ -32,9 +15,10 @@ def test_only_the_loops_own_thread_changes_the_number_of_steps(monkeypatch):
     monkeypatch.setattr(weights_subscriber.Policy, 'from_bytes', lambda *_: policy)
     offer, offered = bench.loop.offer, threading.Event()
     monkeypatch.setattr(bench.loop, 'offer', lambda *words: (offer(*words), offered.set()))
-    node, before = Node(bench.loop), bench.loop.env_steps
-    subscriber = weights_subscriber.PolicyIntake(node)
-    node.receive(Weights(env_steps=500))
+    before = bench.loop.env_steps
+    subscriber = weights_subscriber.WeightsSubscriber(SCHEMA, bench.loop, 1, print)
+    threading.Thread(target=subscriber.load, daemon=True).start()
+    subscriber.on_message(Weights(env_steps=500))
     for _ in range(1000):
         subscriber.acted.set()
         if offered.wait(0.01):

@@ -10,7 +10,7 @@ import numpy as np
 
 from hilserl_actor.loop.control import ControlLoop
 from hilserl_actor.loop.episode import Sensed
-from hilserl_actor.loop.interfaces import Verdict
+from hilserl_actor.loop.interfaces import RewardSignal
 from hilserl_actor.loop.modes import Mode
 from hilserl_core.contract.observation import crop_resize
 from hilserl_core.contract.task import TaskSchema
@@ -100,7 +100,7 @@ class SimulatedCell:
         """Set the joint target (6,) rad of an arm."""
         self._arms[arm].command(target)
 
-    def taken(self) -> bool:
+    def command_accepted(self) -> bool:
         """Whether the last command moves the follower: here always."""
         return True
 
@@ -133,7 +133,7 @@ class SimulatedCell:
                 self._kinematics.tool_position(position),
                 self._arms['leader'].position,
             ),
-            Verdict(float(self._world.success), self._world.success),
+            RewardSignal(float(self._world.success), self._world.success),
         )
 
     def _run_operator(self) -> None:

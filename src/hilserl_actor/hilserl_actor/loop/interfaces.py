@@ -42,13 +42,13 @@ class Arms(Protocol):
         """Switch the torque of an arm."""
         ...
 
-    def taken(self) -> bool:
+    def command_accepted(self) -> bool:
         """Whether the driver says that the follower's last command moves it."""
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the reward source says of the present moment; None: nobody judged."""
+class RewardSignal:
+    """What the reward source says of the present moment; None: not known."""
 
     reward: float | None = None
     success: bool = False

@@ -1,8 +1,8 @@
-"""Feeling whether somebody takes hold of the leader while it mirrors the follower, or lets go.
+"""Detects when the operator grabs or releases the mirroring leader.
 
-The mirrored leader lags behind its commands but never leaves the way between the last few of
-them; a hand pushes it off that way. Once it is free in the hand, a leader that stands still has
-been let go.
+The mirroring leader lags behind its commands but never leaves the way between the last few of
+them; a hand pushes it off that way. Once it is free in the hand, a leader that does not move was
+released.
 """
 
 from collections import deque
@@ -17,7 +17,7 @@ STILL = 0.02  # rad around one place: nobody moves it
 STILL_TIME = 1.5  # s
 
 
-class Grab:
+class LeaderGrab:
     """One leader's state of being held, told tick by tick."""
 
     def __init__(self, rate: float):

@@ -9,7 +9,7 @@ AHEAD = 0.003  # s before a tick: time for what it needs to be asked for
 SPIN = 0.0003  # s before a deadline that a sleep may overshoot: waited for awake
 
 
-class Ticker:
+class PeriodicTimer:
     """One tick a `period`, s. Make and use it in the loop's thread, once all is set up."""
 
     def __init__(self, period: float):

@@ -8,6 +8,8 @@ import numpy as np
 from hilserl_core.contract.task import TaskSchema
 from so101_node.errors import CellError
 
+from .interfaces import Arms, Kinematics
+
 SPEED = 1.0  # rad/s, the fastest joint
 ABOVE = 0.15  # m, height of the tool on the way
 GRIPPER = 0.6  # rad, open enough for the object
@@ -73,3 +75,65 @@ def plan(schema: TaskSchema, position, tool, solve, rng: np.random.Generator) ->
             f'{TIMEOUT - 1:.0f} s; move the arm nearer to it by hand'
         )
     return ResetPath(np.array(targets), schema.rate)
+
+
+class Reset:
+    """The way to the start of one episode after another, tick by tick."""
+
+    def __init__(self, schema: TaskSchema, kinematics: Kinematics, arms: Arms, seed: int, clock):
+        self._schema, self._kinematics, self._arms = schema, kinematics, arms
+        self._seed, self._clock = seed, clock  # s, steady
+        self._path: ResetPath | None = None
+        self._since = 0.0
+        self._refused = 0  # commands in a row that the driver did not accept
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether there is a way that the arm is on."""
+        return self._path is not None
+
+    def start_over(self) -> None:
+        """Plan again, from where the arm is then."""
+        self._path = None
+
+    def plan(self, position, tool, episode: int) -> None:
+        """Plan the way from `position` (6,) rad, tool at `tool` (3,) m, to an episode's start.
+
+        The start follows from seed and number alone: two evaluations have the same.
+        """
+        self._path = plan(
+            self._schema,
+            position,
+            tool,
+            self._kinematics.solve,
+            np.random.default_rng((self._seed, episode)),
+        )
+        self._since = self._clock()
+
+    def warning(self) -> str:
+        """Why the arm does not move, or ''. Once a tick, before `next`."""
+        self._refused = 0 if self._arms.command_accepted() else self._refused + 1
+        if self._refused <= self._schema.rate:
+            return ''
+        return (
+            'the driver takes no commands; its log and /diagnostics say why, and '
+            'follower/clear_faults clears a fault'
+        )
+
+    def next(self, position) -> np.ndarray:
+        """Joint target (6,) rad of this tick; `position` is measured, (6,) rad."""
+        return self._path.next(position)
+
+    def has_arrived(self, position) -> bool:
+        """Whether the arm is at the start. CellError if it takes too long."""
+        if self._path.arrived:
+            self._path = None
+            return True
+        if self._clock() - self._since > TIMEOUT:
+            off = np.abs(position - self._path.goal)
+            worst = int(off[:5].argmax())
+            raise CellError(
+                f'reset: joint {worst + 1} is {off[worst]:.2f} rad from the start pose after '
+                f'{TIMEOUT:.0f} s (limit {TOLERANCE}); free the arm and start again'
+            )
+        return False

@@ -162,7 +162,7 @@ class TopicArms:
     def _on_target(self, message: JointState) -> None:
         self._taken = to_ns(message.header.stamp)
 
-    def taken(self) -> bool:
+    def command_accepted(self) -> bool:
         """Whether the driver says that the follower's last command moves it."""
         return self._taken == self.sent
 

@@ -4,7 +4,7 @@ SILENCE = 3.0  # s without a word before it is taken for gone; it speaks once a 
 NEWS = 10.0  # s for which its return is told
 
 
-class LearnerWatch:
+class LearnerLiveness:
     """Words heard from the learner, and steps made; all times s of a steady clock."""
 
     def __init__(self):

@@ -18,15 +18,15 @@ from so101_node.errors import CellError
 from so101_node.stamps import to_ns
 
 from ..loop.episode import Sensed
-from ..loop.interfaces import Verdict
+from ..loop.interfaces import RewardSignal
 
 OBEYED = 0.005  # s from a command to the driver's cycle that carries it out
 RATE_TIME = 1.0  # s over which joint states are counted
 REWARD_AGE = 0.5  # s; an older judgement is about another moment
 
 
-class Senses:
-    """Subscriptions, and one `sense()` a tick."""
+class Sensors:
+    """Subscriptions, and one `poll()` a tick."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Senses:
         self.reward: Reward | None = None
         self._heard: deque[float] = deque(maxlen=1000)  # s, when the follower reported
         self._asked = None  # follower's joint state, position, and who waits for its tool
-        self.image_age = 0.0  # s, oldest frame of the last sense()
+        self.image_age = 0.0  # s, oldest frame of the last poll()
         for camera in schema.cameras:
             node.create_subscription(
                 Image,
@@ -80,7 +80,7 @@ class Senses:
         self.reward = message
 
     def ask(self) -> None:
-        """Ask the FK service of the newest joint state, ahead of the `sense` that needs it."""
+        """Ask the FK service of the newest joint state, ahead of the `poll` that needs it."""
         try:
             message = self.joints.get('follower')
             if message is None:
@@ -104,7 +104,7 @@ class Senses:
             self._pictures[camera.name] = frame, stamp, crop_resize(image, camera)
         return self._pictures[camera.name][1:]
 
-    def sense(self) -> Sensed:
+    def poll(self) -> Sensed:
         """Return the newest of everything; CellError names what is missing or too old."""
         if self._asked is None:
             self.ask()
@@ -156,12 +156,16 @@ class Senses:
                 f'{limit * 1e3:.0f} ms; the arm holds'
             )
 
-    def judge(self) -> Verdict:
+    def reward_signal(self) -> RewardSignal:
         """Return what the reward source says now."""
         if not self._reward_topic:
-            return Verdict(0.0)  # the operator judges; no mark yet is "not done"
+            return RewardSignal(0.0)  # the operator judges; no mark yet is "not done"
         message = self.reward
         if message is None:
-            return Verdict()
+            return RewardSignal()
         age = self._node.get_clock().now().nanoseconds - to_ns(message.header.stamp)
-        return Verdict(message.value, message.success) if age < REWARD_AGE * 1e9 else Verdict()
+        return (
+            RewardSignal(message.value, message.success)
+            if age < REWARD_AGE * 1e9
+            else RewardSignal()
+        )

@@ -23,7 +23,7 @@ def actor_status(loop, pace, now: float, message: str) -> ActorStatus:
         success_rate=tally.success_rate,
         interventions=tally.interventions,
         intervention_share=tally.intervention_share,
-        sigma=loop.sigma_now,
+        sigma=loop.sigma,
         streak=tally.streak,
         hint=tally.hint if loop.role == 'train' else '',
         policy_version=loop.policy.version if loop.policy else 0,

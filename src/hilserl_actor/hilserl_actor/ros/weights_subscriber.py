@@ -4,34 +4,43 @@ Loading them takes its time in a thread of its own, which begins when the loop h
 has Python's lock for some ms. The loop takes a policy between two ticks.
 """
 
+from collections.abc import Callable
 import threading
 
 import torch
 
+from hilserl_core.contract.task import TaskSchema
 from hilserl_core.policy.bundle import Policy
 from so101_interfaces.msg import Weights
-from so101_node import names, qos
 from so101_node.errors import CellError
 from so101_node.stamps import to_ns
 
+from ..loop.control import ControlLoop
 
-class PolicyIntake:
-    """Offers each published policy to the loop of `node`, the latest if they come too fast."""
 
-    def __init__(self, node):
-        self._node, self._loop, self._schema = node, node.loop, node.schema
-        self._since = node.get_clock().now().nanoseconds  # what is latched may be older
+class WeightsSubscriber:
+    """Offers each published policy to the loop, the latest if they come too fast.
+
+    `on_message` is for the executor's thread, `load` is a thread of its own, `acted` is set by
+    the loop. since: ns of the ROS clock when the node started; what is latched may be older.
+    """
+
+    def __init__(
+        self, schema: TaskSchema, loop: ControlLoop, since: int, log_error: Callable[[str], None]
+    ):
+        self._schema, self._loop, self._since = schema, loop, since
+        self._log_error = log_error
         self._message: Weights | None = None
         self._arrived = threading.Event()
         self.acted = threading.Event()  # the loop's next tick is as far away as can be
-        node.create_subscription(Weights, names.WEIGHTS, self._on_weights, qos.LATCHED)
-        node.guard(self._load)
 
-    def _on_weights(self, message: Weights) -> None:
+    def on_message(self, message: Weights) -> None:
+        """Take a message; it is loaded by the other thread."""
         self._message = message
         self._arrived.set()
 
-    def _load(self) -> None:
+    def load(self) -> None:
+        """Load what arrives, for ever."""
         # As urgent as the loop: a thread that waits for a core keeps Python's lock meanwhile.
         torch.set_num_threads(1)
         while True:
@@ -45,9 +54,7 @@ class PolicyIntake:
                     bytes(message.data), self._schema.hash, driving.version if driving else -1
                 )
             except CellError as error:
-                self._node.get_logger().error(
-                    f'weights version {message.version} refused: {error}'
-                )
+                self._log_error(f'weights version {message.version} refused: {error}')
                 continue
             published = to_ns(message.header.stamp)
             self._loop.offer(

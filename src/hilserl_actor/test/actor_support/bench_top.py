@@ -5,7 +5,7 @@ import torch
 
 from hilserl_actor.loop.control import ControlLoop
 from hilserl_actor.loop.episode import Sensed
-from hilserl_actor.loop.interfaces import KinematicsLost, Verdict
+from hilserl_actor.loop.interfaces import KinematicsLost, RewardSignal
 from hilserl_core.contract.tasks import make_task
 from hilserl_core.policy.bundle import Policy, pack
 from hilserl_core.policy.networks import Actor, Encoder, NetworkConfig
@@ -81,7 +81,7 @@ class BenchTop:
         if self.torque[arm] and not self.deaf:
             self.position[arm] = np.array(target)
 
-    def taken(self):
+    def command_accepted(self):
         return not self.deaf
 
     def set_torque(self, arm, on):
@@ -105,8 +105,8 @@ class BenchTop:
         for _ in range(count):
             sensed = self.sensed()
             if self.looks:
-                self.loop.look(sensed.stamp, sensed.images, sensed.leader)
-            self.loop.tick(sensed, Verdict(reward, success))
+                self.loop.prepare(sensed.stamp, sensed.images, sensed.leader)
+            self.loop.tick(sensed, RewardSignal(reward, success))
 
     def ready(self):
         """Bring the arm to READY."""

@@ -4,20 +4,24 @@ Each check is '' or one line that says how to mend it. Runs in IDLE at each star
 alone by `./cell preflight`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 import time
+from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 
+from hilserl_core.contract.task import TaskSchema
+from hilserl_core.policy.bundle import Policy
 from so101_node import names
 from so101_node.errors import CellError
 
-from ..loop.reset_motion import ABOVE
+from .reset_motion import ABOVE
 
 TWO = 1.3  # of the rate of one driver's joint states: there are two, on a busy machine
 GHOST = 25.0  # s for which a driver that is no more may still be announced
 _DRIVERS = [f'driver: {arm}' for arm in names.ARMS]  # names of their statuses
+_ERROR = 2  # DiagnosticStatus.ERROR
 DARK, BRIGHT = 8, 247  # mean grey levels beyond which a picture shows nothing
 
 
@@ -29,53 +33,63 @@ class Check:
     problem: str
 
 
-class Preflight:
-    """The checks of one actor node."""
+@dataclass(frozen=True)
+class Surroundings:
+    """What the checks look at; a function each where the answer changes."""
 
-    def __init__(self, node):
-        self._node = node
+    schema: TaskSchema
+    kinematics: Any  # ready() -> bool; solve(position, seed) -> (6,) rad
+    sensors: Any  # poll() -> Sensed; joints, reward: what was received; follower_rate() in 1/s
+    policy: Callable[[], Policy | None]
+    count_drivers: Callable[[], int]  # that publish the follower's joint states
+    count_recorders: Callable[[], int]  # that subscribe to steps
+
+
+class Preflight:
+    """The checks of one cell. leader, reward_topic: whether it has a leader arm and a judge."""
+
+    def __init__(self, cell: Surroundings, role: str, leader: bool, reward_topic: bool):
+        self._cell, self._role = cell, role
+        self._leader_wanted, self._reward_wanted = leader, reward_topic
         self._rate = 0.0  # of joint states, the most of one driver
         self._one_at = time.monotonic()  # when there was last one
-        self._said: dict[str, tuple[bytes, str]] = {}  # by a driver of an arm in /diagnostics
+        self._diagnostics: dict[str, tuple[int, str]] = {}  # by a driver of an arm
 
-    def note(self, message: DiagnosticArray) -> None:
-        """Take in what the drivers say of their arms."""
-        for status in message.status:
-            name = names.of_cell(self._node.get_namespace(), status.name)
-            if name in _DRIVERS:
-                self._said[name] = status.level, status.message
+    def note_diagnostic(self, name: str, level: int, message: str) -> None:
+        """Take in one status of /diagnostics; name: without the cell's namespace."""
+        if name in _DRIVERS:
+            self._diagnostics[name] = level, message
 
     def run(self) -> list[Check]:
-        """Look at everything once, a few ms. In the loop's thread."""
-        node, role = self._node, self._node.role
+        """Check everything once, a few ms. In the loop's thread."""
         checks = [
-            ('arms, camera and FK service', self._senses),
+            ('arms, camera and FK service', self._sensors),
             ('no fault in a servo', self._faults),
             ('one cell only', self.alone),
             ('start pose', self._start_pose),
         ]
-        if node.options.has_leader:
+        if self._leader_wanted:
             checks.append(('leader arm', self._leader))
-        if role in ('train', 'eval'):
+        if self._role in ('train', 'eval'):
             checks.append(('policy', self._policy))
-        if role in ('train', 'record'):
+        if self._role in ('train', 'record'):
             checks.append(('recording', self._recording))
-        if node.options.reward == 'topic':
+        if self._reward_wanted:
             checks.append(('reward', self._reward))
-        return [Check(what, self._look(check)) for what, check in checks]
+        return [Check(what, self._problem_of(check)) for what, check in checks]
 
     @staticmethod
-    def _look(check) -> str:
+    def _problem_of(check) -> str:
         try:
             return check() or ''
         except CellError as error:
             return str(error)
 
-    def _senses(self) -> str:
-        if not self._node.kinematics.ready():
+    def _sensors(self) -> str:
+        if not self._cell.kinematics.ready():
             return 'the FK service is not there; start `kinematics`'
-        sensed = self._node.senses.sense()
-        for camera, image in zip(self._node.schema.cameras, sensed.images):
+        sensed = self._cell.sensors.poll()
+        for camera, image in zip(self._cell.schema.cameras, sensed.images):
             grey = float(image.mean())
             if not DARK < grey < BRIGHT:
                 return (
@@ -86,19 +100,19 @@ class Preflight:
 
     def _faults(self) -> str:
         return '; '.join(
-            f'{name.removeprefix("driver: ")}: {said}'
-            for name, (level, said) in sorted(self._said.items())
-            if level == DiagnosticStatus.ERROR
+            f'{name.removeprefix("driver: ")}: {message}'
+            for name, (level, message) in sorted(self._diagnostics.items())
+            if level == _ERROR
         )
 
     def alone(self) -> str:
-        """Whether another cell talks on our topics; '' if not. Looked at while running, too.
+        """Whether another cell talks on our topics; '' if not. Checked while running, too.
 
         A driver that was killed stays announced for 20 s: two are two when both speak, or when
         they are announced for longer.
         """
         topic, now = names.JOINT_STATES.format(arm='follower'), time.monotonic()
-        count, rate = self._node.count_publishers(topic), self._node.senses.follower_rate()
+        count, rate = self._cell.count_drivers(), self._cell.sensors.follower_rate()
         if count < 2:
             self._rate, self._one_at = max(self._rate, rate), now
         elif rate > TWO * self._rate or now - self._one_at > GHOST:
@@ -109,34 +123,34 @@ class Preflight:
         return ''
 
     def _start_pose(self) -> str:
-        schema, seed = self._node.schema, np.zeros(6)
-        x, y, z = schema.start
+        seed = np.zeros(6)
+        x, y, z = self._cell.schema.start
         for point in ((x, y, ABOVE), (x, y, z)):
-            seed = self._node.kinematics.solve(point, seed)  # raises what is out of reach
+            seed = self._cell.kinematics.solve(point, seed)  # raises what is out of reach
         return ''
 
     def _leader(self) -> str:
-        return '' if 'leader' in self._node.senses.joints else 'no leader joint state yet'
+        return '' if 'leader' in self._cell.sensors.joints else 'no leader joint state yet'
 
     def _policy(self) -> str:
-        loop, schema = self._node.loop, self._node.schema
-        if loop.policy is None:
+        policy, schema = self._cell.policy(), self._cell.schema
+        if policy is None:
             return 'no policy yet (is the learner running?)'
         images = [np.zeros(camera.shape, np.uint8) for camera in schema.cameras]
         state = np.array(schema.state_offset, np.float32)
-        action = loop.policy.act(images, state, 0.0, np.random.default_rng(0))
-        loop.policy.reset()
+        action = policy.act(images, state, 0.0, np.random.default_rng(0))
+        policy.reset()
         if action.shape != (len(schema.action_names),) or not np.isfinite(action).all():
-            return f'policy version {loop.policy.version} answers {action}; take another one'
+            return f'policy version {policy.version} answers {action}; take another one'
         return ''
 
     def _recording(self) -> str:
-        if self._node.count_subscribers(names.STEP) == 0:
-            return 'nobody records hilserl/step (is the learner running?)'
+        if self._cell.count_recorders() == 0:
+            return f'no node records {names.STEP} (is the learner running?)'
         return ''
 
     def _reward(self) -> str:
-        return '' if self._node.senses.reward else 'nobody publishes hilserl/reward'
+        return '' if self._cell.sensors.reward else f'no node publishes {names.REWARD}'
 
 
 def table(checks: list[Check]) -> str:

@@ -1,0 +1,50 @@
+"""Who decides an action, and the action: the policy with its noise, or the human."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from hilserl_core.contract.steps import Source
+
+from .active_policy import ActivePolicy
+from .episode import Sensed
+from .modes import Mode
+from .take_over import TakeOver
+
+
+@dataclass
+class Decision:
+    """An action and who decided it."""
+
+    action: np.ndarray
+    source: Source
+    version: int = 0
+    sigma: float = 0.0
+
+
+class Decider:
+    """Asks whom the mode lets decide. sigma: exploration noise over the steps of the run."""
+
+    def __init__(
+        self,
+        active: ActivePolicy,
+        take_over: TakeOver,
+        sigma: Callable[[int], float],
+        seed: int,
+    ):
+        self._active, self._take_over, self._schedule = active, take_over, sigma
+        self._rng = np.random.default_rng(seed)
+        self.sigma = 0.0  # of the policy's last action
+
+    def decide(
+        self, mode: Mode, sensed: Sensed, state: np.ndarray, reference: np.ndarray, env_steps: int
+    ) -> Decision:
+        """Return the action of this tick. CellError if there is none."""
+        if mode is Mode.HUMAN:
+            action = self._take_over.action(sensed.leader, reference)
+            return Decision(action, Source.HUMAN)
+        policy = self._active.policy
+        self.sigma = 0.0 if mode is Mode.EVAL else self._schedule(env_steps)
+        action = policy.act(list(sensed.images), state, self.sigma, self._rng)
+        return Decision(action, Source.POLICY, policy.version, self.sigma)
