@@ -23,7 +23,6 @@ from .requests import Requests
 from .reset_motion import Reset
 from .take_over import TakeOver
 
-
 _OUTCOMES = {
     'success': Outcome.SUCCESS,
     'failure': Outcome.FAILURE,
@@ -111,8 +110,10 @@ class ControlLoop:
         if event in ('intervene', 'start_human') and not has_leader:
             return f'{event} needs a leader arm, and none is reporting'
         if event.startswith('start') and self._back_ticks:
-            return f'{event} refused: inputs are missing or recovered less than {BACK_TIME:g} s ago; '
+            return (
+                f'{event} refused: inputs are missing or recovered less than {BACK_TIME:g} s ago; '
                 'try again'
+            )
         if event == 'release' and self.role == 'record':
             return 'release is not possible while recording: the human drives every step'
         return self._requests.add(event, cause, self.machine.refusal)
@@ -260,7 +261,9 @@ class ControlLoop:
         )
         self.env_steps += 1
 
-    def _finish(self, sensed: Sensed, state, reward_signal: RewardSignal, event: str, cause: str) -> None:
+    def _finish(
+        self, sensed: Sensed, state, reward_signal: RewardSignal, event: str, cause: str
+    ) -> None:
         episode, outcome = self.episode, _OUTCOMES[event]
         # An outcome that somebody marked is a reward; silence is none.
         reward = {'success': 1.0, 'failure': 0.0}.get(event, reward_signal.reward)
