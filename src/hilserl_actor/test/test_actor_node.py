@@ -222,7 +222,7 @@ def test_nothing_moves_while_the_fk_service_computes_other_actions_than_the_task
     policy, parameters = tmp_path / 'policy.safetensors', {}
     policy.write_bytes(bundle(1))
     if role == 'eval':
-        parameters = {'policy': policy, 'results': tmp_path / 'eval', 'episodes': 1}
+        parameters = {'policies': [str(policy)], 'results': [str(tmp_path)], 'episodes': 1}
     with (
         own_domain(),
         running('kinematics', 'b', **{field: value}),
