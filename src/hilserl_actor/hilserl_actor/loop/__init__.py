@@ -8,5 +8,6 @@ __all__ = [
     'interfaces',
     'modes',
     'periodic_timer',
+    'preflight',
     'reset_motion',
 ]

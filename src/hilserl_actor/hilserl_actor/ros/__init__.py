@@ -4,7 +4,6 @@ __all__ = [
     'clients',
     'last_episode',
     'learner_liveness',
-    'preflight',
     'sensors',
     'status_message',
     'weights_subscriber',
