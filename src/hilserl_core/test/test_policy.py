@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 
-from learner_support.policies import observation, repacked
+from core_support.policies import observation, repacked
 import numpy as np
 import pytest
 import safetensors.torch

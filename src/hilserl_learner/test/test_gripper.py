@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from learner_support.policies import observation, repacked
+from core_support.policies import observation, repacked
 from learner_support.small_agent import SMALL, parameters, random_batch
 import numpy as np
 import pytest

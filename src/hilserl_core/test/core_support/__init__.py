@@ -4,6 +4,7 @@ from dataclasses import fields
 
 import numpy as np
 
+from hilserl_core.bags.episode_bag import EpisodeBag
 from hilserl_core.contract.steps import Outcome, Source, StepRecord
 
 START = 1_700_000_000 * 10**9
@@ -48,3 +49,12 @@ def same(a, b):
             ok = ours == theirs
         assert ok, (name, ours, theirs)
     return True
+
+
+def write_bag(directory, schema, count=12, episode='e-1'):
+    steps = [record(schema, i, episode, last=i == count - 1) for i in range(count)]
+    bag = EpisodeBag(directory, schema, steps[0].stamp)
+    for step in steps:
+        bag.write(step)
+    bag.close()
+    return steps

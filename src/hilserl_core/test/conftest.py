@@ -1,0 +1,10 @@
+"""What the tests share: one schema."""
+
+import pytest
+
+from hilserl_core.contract.tasks import make_task
+
+
+@pytest.fixture(scope='session')
+def schema():
+    return make_task('grasp_lift', 'test-model')
