@@ -107,9 +107,7 @@ def test_unlabelled_demonstrations_need_a_choice(schema, tmp_path):
     options = LearnerOptions(
         start='demos', demos=(str(tmp_path / 'demos'),), pretrain_updates=0, memory_gb=0.02
     )
-    with pytest.raises(
-        CellError, match='silent: nobody said how it came out.*unlabelled:=exclude'
-    ):
+    with pytest.raises(CellError, match='silent: it has no outcome.*unlabelled:=exclude'):
         Cell(schema, tmp_path / 'one', options)
     cell = Cell(schema, tmp_path / 'two', replace(options, unlabelled='exclude'))
     assert len(cell.learner.trainer.replay) == 8

@@ -155,12 +155,13 @@ class Agent:
         noise = self._noise(batch.action[:, self._arm], sigma)
         self.critic_optimizer.zero_grad(set_to_none=True)
         losses, features, values, targets, gripper_losses = [], [], [], [], []
-        for part, part_noise in self._parts(batch, noise):
+        size = MICRO_BATCH if self.device.type == 'cpu' else len(batch)
+        for where, part in batch.parts(size):
             with torch.set_grad_enabled(train_encoder):
                 encoded = self.encoder(part.images, self.conv_dtype)
             with torch.no_grad():
                 next_encoded = self.encoder(part.next_images, self.conv_dtype)
-            loss, q, target = self.critic_loss(part, encoded, next_encoded, part_noise)
+            loss, q, target = self.critic_loss(part, encoded, next_encoded, noise[where])
             share = len(part) / len(batch)
             losses.append(loss.detach() * share)
             if self.gripper:
@@ -261,14 +262,6 @@ class Agent:
 
     def _shift(self, images):
         return random_shift(images, self.config.shift, self.generator)
-
-    def _parts(self, batch: Batch, noise):
-        """Split a batch into parts of MICRO_BATCH transitions on a CPU; one part on a GPU."""
-        count = len(batch)
-        size = MICRO_BATCH if self.device.type == 'cpu' else count
-        for begin in range(0, count, size):
-            part = slice(begin, begin + size)
-            yield batch.part(part), noise[part]
 
     def modules(self) -> dict[str, torch.nn.Module]:
         """All networks of a checkpoint, by name."""

@@ -1,6 +1,6 @@
 """A batch of transitions, as the replay gathers it and an update reads it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
 import torch
@@ -47,6 +47,8 @@ class Batch:
         """The same on another device; a copy from pinned memory does not block."""
         return self.map(lambda value: value.to(device, non_blocking=True))
 
-    def part(self, which: slice) -> 'Batch':
-        """Some of its transitions, without a copy."""
-        return self.map(lambda value: value[which])
+    def parts(self, size: int) -> Iterator[tuple[slice, 'Batch']]:
+        """Its transitions in parts of `size`, without a copy; and where each part is."""
+        for begin in range(0, len(self), size):
+            where = slice(begin, begin + size)
+            yield where, self.map(lambda value, where=where: value[where])

@@ -28,7 +28,7 @@ class Loaded:
     env_steps: int = 0  # records with an action
     policy_version: int = 0  # the highest that decided one
     episodes: set[str] = field(default_factory=set)
-    unlabelled: list[str] = field(default_factory=list)  # episodes nobody judged
+    unlabelled: list[str] = field(default_factory=list)  # episodes without an outcome
 
 
 def load_run(directory: Path, replay: Replay, log: Callable[[str], None]) -> Loaded:
@@ -52,7 +52,7 @@ def load_demonstrations(
 ) -> Loaded:
     """Take in demonstrations, which stay for good. CellError for what is none.
 
-    unlabelled: 'refuse' episodes of which nobody said how they came out, or 'exclude' them.
+    unlabelled: 'refuse' episodes without an outcome, or 'exclude' them.
 
     A directory is one bag or holds several. Raw recordings, and steps whose actions cannot be
     right, are imported first, once, into `.imported` beside them. A bag's steps are decoded once,
@@ -95,8 +95,8 @@ def load_demonstrations(
 def _leave_out(episodes: list[str], replay: Replay, log, unlabelled: str) -> None:
     if episodes and unlabelled == 'refuse':
         raise CellError(
-            f'demonstration {episodes[0]}: nobody said how it came out ({len(episodes)} such '
-            'episodes), and silence is not failure; label it (./cell label), or start with '
+            f'demonstration {episodes[0]}: it has no outcome ({len(episodes)} such '
+            'episodes), and no outcome is not failure; label it (./cell label), or start with '
             'unlabelled:=exclude'
         )
     for episode_id in episodes:
