@@ -13,6 +13,7 @@ import pytest
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image
 
+from hilserl_core.bags import mcap
 from hilserl_core.bags.cdr import (
     STEP_TYPE,
     step_from_cdr,
@@ -21,6 +22,7 @@ from hilserl_core.bags.cdr import (
     task_to_cdr,
     typestore,
 )
+from hilserl_core.bags.recorder import Recorder
 from hilserl_core.contract.steps import Outcome, Source, StepRecord
 from so101_interfaces.msg import Step, Task
 from so101_node.errors import CellError
@@ -88,6 +90,19 @@ def test_a_changed_step_has_bytes_of_its_own(schema):
     changed = replace(step, reward=1.0, terminated=True)
     assert same(step_from_cdr(step_to_cdr(changed)), changed)
     assert same(step_from_cdr(step_to_cdr(step)), step)
+
+
+def test_the_recorder_writes_the_bytes_that_came(schema, tmp_path):
+    received = [serialize_message(message_of(record(schema, i, last=i == 4))) for i in range(5)]
+    recorder = Recorder(tmp_path, schema, print)
+    for data in received:
+        recorder.record(step_from_cdr(data))
+    recorder.finish()
+    recorder.run()
+    messages = [
+        m for _, m in mcap.read([*tmp_path.glob('*/*.mcap')]) if isinstance(m, mcap.Message)
+    ]
+    assert [bytes(m.data) for m in messages] == [task_to_cdr(schema), *received]
 
 
 def test_constants_are_the_messages():
