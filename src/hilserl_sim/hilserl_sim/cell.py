@@ -14,10 +14,10 @@ from hilserl_actor.loop.interfaces import RewardSignal
 from hilserl_actor.loop.modes import Mode
 from hilserl_core.contract.observation import crop_resize
 from hilserl_core.contract.task import TaskSchema
-from so101_sim.judgement import PERIOD as OPERATOR_PERIOD
-from so101_sim.judgement import Operator, Seen, operator_for
 from so101_sim.layouts import find_layout
 from so101_sim.plant import PERIOD, Plant
+from so101_sim.scripted_operator import PERIOD as OPERATOR_PERIOD
+from so101_sim.scripted_operator import Operator, Seen, operator_for
 from so101_sim.world import Eye, World
 from so101_sim.worlds import find_world
 

@@ -18,8 +18,8 @@ from so101_interfaces.msg import ActorStatus
 from so101_node import names, qos
 from so101_node.ros_node import CellNode
 
-from .judgement import PERIOD, Operator, Seen, operator_for
 from .options import ScriptedOperatorOptions
+from .scripted_operator import PERIOD, Operator, Seen, operator_for
 
 # key -> service, and the value of a SetBool (None: a Trigger)
 KEYS = {

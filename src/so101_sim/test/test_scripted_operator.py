@@ -7,7 +7,7 @@ import pytest
 
 from so101_description.kinematics import Kinematics
 from so101_sim.expert import OperatorConfig
-from so101_sim.judgement import PERIOD, Operator, Seen
+from so101_sim.scripted_operator import PERIOD, Operator, Seen
 
 MIDDLE = np.array([0.0, -0.2, 0.6, 1.2, 0.0, 0.5])
 ON_TABLE = np.array([0.25, 0.0, 0.0125])

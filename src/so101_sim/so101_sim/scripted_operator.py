@@ -1,7 +1,7 @@
-"""When a human at the bench presses which key: the scripted operator without ROS.
+"""The scripted operator without ROS: what a human at the bench does, and when.
 
-It watches, helps as often as the policy still needs it, judges what it sees after a human's
-delay, and lays the cube out between episodes. All that it does comes out of `act` as a `Deed`.
+It helps as often as the policy still needs it, marks the outcome after a human's delay, and places
+the cube between episodes. `act` returns each action as a `Deed`.
 """
 
 from collections import deque
@@ -18,7 +18,7 @@ from .worlds import find_world
 
 EPISODE = (Mode.POLICY, Mode.HUMAN, Mode.EVAL)
 MEMORY = 20  # episodes
-PERIOD = 0.05  # s between two looks
+PERIOD = 0.05  # s between two calls of `act`
 PUSH = np.array([0.3, 0.0, 0.0, 0.0, 0.0, 0.0])  # rad, of the leader that mirrors
 PUSH_TIME = 2.0  # s after which the key is pressed instead
 AGAIN = 1.0  # s after which a key that changed nothing is pressed again
@@ -96,12 +96,12 @@ class Operator:
                 return self._press('start', now)
         if seen.mode not in (Mode.POLICY, Mode.HUMAN):
             return Deed()
-        verdict = self._judge(now, seen)
+        outcome = self._outcome(now, seen)
         if seen.mode == Mode.HUMAN:
-            return self._drive(now, seen, tool, verdict)
-        if not verdict and self.role == 'intervene' and self._wants_to_help(now, seen, tool):
+            return self._drive(now, seen, tool, outcome)
+        if not outcome and self.role == 'intervene' and self._wants_to_help(now, seen, tool):
             return self._take_over(now, seen)
-        return self._press(verdict, now) if verdict else Deed()
+        return self._press(outcome, now) if outcome else Deed()
 
     # --- keys --------------------------------------------------------------------------------
     def _press(self, key: str, now: float, hand=None) -> Deed:
@@ -139,8 +139,8 @@ class Operator:
             self._helped, self._let_go = True, False
             self._expert = Expert(self.config, self._rng)
 
-    def _judge(self, now: float, seen: Seen) -> str:
-        """'success', 'failure', or '' as long as neither is clear."""
+    def _outcome(self, now: float, seen: Seen) -> str:
+        """'success', 'failure', or '' while neither is certain."""
         config = self.config
         if self._for('lifted', seen.cube[2] > config.lifted, now) > config.sure:
             return 'success'
@@ -167,7 +167,7 @@ class Operator:
         self._grabs = False
         return self._press('intervene', now)
 
-    def _drive(self, now: float, seen: Seen, tool, verdict: str) -> Deed:
+    def _drive(self, now: float, seen: Seen, tool, outcome: str) -> Deed:
         if seen.leader is None or self._let_go:
             return Deed()
         if self._hand is None:
@@ -177,12 +177,12 @@ class Operator:
         guided = now - self._mode_since
         grasping = self._expert.phase in (Phase.CLOSE, Phase.LIFT)
         if (
-            not verdict
+            not outcome
             and self.role == 'intervene'
             and guided > (self.config.guide_most if grasping else self.config.guide)
         ):
-            verdict = 'release'
+            outcome = 'release'
             if self._grabs:
                 self._let_go = True
                 return Deed()
-        return self._press(verdict, now, hand) if verdict else Deed(hand=hand)
+        return self._press(outcome, now, hand) if outcome else Deed(hand=hand)
