@@ -11,6 +11,7 @@ import sys
 import termios
 import threading
 import time
+from typing import Any
 
 from domain_coordinator import domain_id
 
@@ -27,6 +28,7 @@ class CellProcess:
 
     def __init__(self, words, environment, terminal=False):
         self.started = time.monotonic()
+        self._keys: Any
         self._keys, keys = pty.openpty() if terminal else (None, subprocess.DEVNULL)
         self.process = subprocess.Popen(
             [sys.executable, '-m', 'so101_node.verb', *words],
@@ -46,7 +48,7 @@ class CellProcess:
         self._reader.start()
 
     def _read(self):
-        for line in self.process.stdout:
+        for line in self.process.stdout or ():
             self.lines.append(line.rstrip())
             print(f'{time.monotonic() - self.started:6.1f} {line}', end='', flush=True)
 

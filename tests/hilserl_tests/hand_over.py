@@ -49,10 +49,14 @@ def commands_of(steps, commands) -> list[np.ndarray | None]:
 
 def hand_overs(heard: Watcher) -> tuple[Jumps, Jumps]:
     """Of take-overs and releases, from what a cell said."""
+    assert heard.task is not None
     schema = TaskSchema.from_json(heard.task.schema)
     steps = [s for s in heard.steps if not s.last]
     kinematics, targets = kinematics_of(schema), commands_of(steps, heard.commands)
-    jumps = {True: [], False: []}  # whether the human commands now -> (deg, mm) of each
+    jumps: dict[bool, list] = {
+        True: [],
+        False: [],
+    }  # whether the human commands now -> (deg, mm) of each
     for (a, before), (b, after) in zip(zip(steps, targets), zip(steps[1:], targets[1:])):
         if (
             a.episode_id != b.episode_id
@@ -81,7 +85,8 @@ def hand_overs(heard: Watcher) -> tuple[Jumps, Jumps]:
                 * np.linalg.norm(kinematics.tool_pose(after)[0] - kinematics.tool_pose(due)[0]),
             )
         )
-    return tuple(
+    taken, released = (
         Jumps(len(found), *(np.max(found, axis=0).tolist() if found else (np.nan,) * 2))
         for found in jumps.values()
     )
+    return taken, released

@@ -123,7 +123,11 @@ class ActorNode(CellNode):
             (names.ESTOP, 'estop'),
             (names.ESTOP_RESET, 'estop_reset'),
         ):
-            self.create_service(Trigger, name, lambda _, r, e=event: self._answer(r, e))
+            self.create_service(
+                Trigger,
+                name,
+                lambda _, r, e=event: self._answer(r, e),  # type: ignore[misc]
+            )
         self.create_service(
             SetBool,
             names.INTERVENE,

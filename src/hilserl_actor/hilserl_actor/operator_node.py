@@ -64,7 +64,7 @@ class OperatorNode(CellNode):
             self.create_timer(SCREEN_PERIOD, self._draw)
         elif self._style == 'plain':
             self.create_timer(self.options.status_period, self._print)
-        self._key_clients = {
+        self._key_clients: dict = {
             (name, value is None): self.create_client(Trigger if value is None else SetBool, name)
             for _, name, value in self._keys.values()
         }
@@ -111,6 +111,8 @@ class OperatorNode(CellNode):
             )
 
     def _draw(self) -> None:
+        if self._live is None:
+            return
         self._live.update(
             self.screen.picture(time.monotonic(), self._live.console.height), refresh=True
         )
@@ -173,7 +175,7 @@ class OperatorNode(CellNode):
         self.create_timer(HAND_PERIOD, self._pull)
 
     def _pull(self) -> None:
-        if self._leader is None:
+        if self._leader is None or self._hand is None:
             return
         target = self._hand.pull(
             time.monotonic(), HAND_PERIOD, pack(self._leader.name, self._leader.position)

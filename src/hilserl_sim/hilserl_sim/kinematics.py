@@ -1,5 +1,7 @@
 """The FK service's answers by a direct call."""
 
+from functools import partial
+
 import numpy as np
 
 from hilserl_core.contract.kinematics_check import kinematics_of
@@ -18,6 +20,10 @@ class DirectKinematics:
         return self._core.action_between(
             leader, reference, leader_start, reference_start
         ).action.astype(np.float32)
+
+    def ask_action(self, leader, reference, leader_start, reference_start):
+        """Return a function that computes `action`."""
+        return partial(self.action, leader, reference, leader_start, reference_start)
 
     def joint_target(self, measured, reference, action) -> np.ndarray:
         """Joint target (6,) rad of an action."""

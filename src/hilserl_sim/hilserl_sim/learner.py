@@ -28,7 +28,7 @@ class SimulatedLearner:
         directory: str | Path,
         options: LearnerOptions,
         offer: Callable[[Policy], None],
-        log: Callable[[str], None],
+        log: Callable[[str], object],
     ):
         self._schema, self._options, self._offer = schema, options, offer
         self._run = start_run(schema, directory, options, log)

@@ -138,7 +138,7 @@ def train(
     every: float,
     episodes: int,
     show: Callable[[Progress], None] = lambda progress: None,
-    log: Callable[[str], None] = lambda sentence: None,
+    log: Callable[[str], object] = lambda sentence: None,
     enough: float | None = None,
     change: Callable[[StepRecord], StepRecord] = unchanged,
 ) -> Progress:
@@ -149,6 +149,7 @@ def train(
     and `Progress.interrupted` is true.
     """
     progress = Progress()
+    learner: SimulatedLearner
     cell = SimulatedCell(
         schema,
         'train',

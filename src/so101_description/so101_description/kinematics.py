@@ -6,6 +6,7 @@ tool displacement along x, y, z of base_link (times `action_scale`) and the grip
 """
 
 from dataclasses import dataclass
+import math
 
 import mujoco
 import numpy as np
@@ -207,10 +208,10 @@ class Kinematics:
     ) -> SolveResult:
         """Joints that bring the tool to `position` (3,) m, starting the search at `seed` (6,)."""
         position = np.asarray(position, np.float64)
-        best = None
+        best = SolveResult(np.asarray(seed, np.float64), math.inf)
         for start in (seed, _MIDDLE):
             q, error = self._solve(start, position, pitch, wrist_roll, 40)
-            if best is None or error < best.error - 1e-4:
+            if error < best.error - 1e-4:
                 q[5] = np.clip(gripper, LOWER[5], UPPER[5])
                 best = SolveResult(q, error)
             if best.error < 1e-3:

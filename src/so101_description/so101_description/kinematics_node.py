@@ -110,7 +110,13 @@ class KinematicsNode(CellNode):
             raise CellError(
                 f'position, pitch, wrist_roll and gripper must be numbers in m and rad: {numbers}'
             )
-        result = self.core.solve(numbers[:3], *numbers[3:], _joints('seed', request.seed))
+        result = self.core.solve(
+            numbers[:3],
+            request.pitch,
+            request.wrist_roll,
+            request.gripper,
+            _joints('seed', request.seed),
+        )
         response.target = joint_state(result.q, request.seed.header.stamp)
         if result.error > 0.005:
             raise CellError(

@@ -66,7 +66,7 @@ class Arm:
         self.torque_on = False
         self.lost = ''  # why the link is down
         self.cycles = self.late_cycles = self.refused = self.reconnects = 0
-        self.starts = deque(maxlen=int(5 * rate))  # monotonic s of the last cycles
+        self.starts: deque[float] = deque(maxlen=int(5 * rate))  # monotonic s of the last cycles
         self._restore = False  # torque on at the next fresh command
         self._publish, self._taken, self._log = publish, taken, log
         self._command: deque = deque(maxlen=1)  # the latest wins

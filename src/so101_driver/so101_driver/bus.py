@@ -9,6 +9,7 @@ import os
 import select
 import termios
 import time
+from typing import Any
 
 from scservo_sdk import BROADCAST_ID, INST_PING, INST_SYNC_WRITE, PacketHandler, PortHandler
 from serial import SerialTimeoutException
@@ -42,7 +43,8 @@ def parse_status_packets(buffer: bytes, length: int):
 
     Returns ([(id, error byte, data)], the rest that may be the start of one, bad checksums).
     """
-    packets, bad, at, size = [], 0, 0, length + 6
+    packets: list[tuple[int, int, bytes]] = []
+    bad, at, size = 0, 0, length + 6
     while True:
         at = buffer.find(b'\xff\xff', at)
         if at < 0:
@@ -85,7 +87,7 @@ class Bus:
         self.requested = self.lost = self.bad_checksums = 0
         self._packets = PacketHandler(0)
         self._sync_reads: dict[tuple[int, int], bytes] = {}
-        self._port = None
+        self._port: Any = None  # the SDK's PortHandler
         self.open()
 
     def open(self) -> None:
@@ -169,7 +171,8 @@ class Bus:
         Of two answers with one id, one is another servo's with a broken id: neither counts.
         """
         wanted, length, deadline = self._due
-        answers, twice, buffer = {}, set(), b''
+        answers: dict[int, tuple[int, bytes]] = {}
+        twice, buffer = set(), b''
         try:
             while len(answers) < len(wanted):
                 missing = (len(wanted) - len(answers)) * (length + 6)

@@ -35,15 +35,10 @@ def bar(low: int, at: int, high: int) -> str:
 def ranges(recording: Recording) -> Table:
     """The live picture."""
     table = Table(title='move every joint through its whole range, then press Enter')
-    for heading, side in (
-        ('joint', 'left'),
-        ('0 to 4095', 'left'),
-        ('min', 'right'),
-        ('now', 'right'),
-        ('max', 'right'),
-        ('degrees', 'right'),
-    ):
-        table.add_column(heading, justify=side)
+    for heading in ('joint', '0 to 4095'):
+        table.add_column(heading)
+    for heading in ('min', 'now', 'max', 'degrees'):
+        table.add_column(heading, justify='right')
     for i, joint in enumerate(JOINTS):
         low, at, high = (int(a[i]) for a in (recording.low, recording.position, recording.high))
         if i == FULL_TURN:

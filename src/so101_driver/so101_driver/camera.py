@@ -8,6 +8,7 @@ import math
 import os
 import threading
 import time
+from typing import Any
 
 import cv2
 
@@ -30,7 +31,7 @@ class Camera:
         self._take, self._log = take, log
         self._is_file = os.path.isfile(device)
         self._closing = threading.Event()
-        self._capture = None
+        self._capture: Any = None  # cv2.VideoCapture while it is open
 
     def open(self) -> None:
         """Open the device and take one frame."""
@@ -44,7 +45,7 @@ class Camera:
         self._capture = cv2.VideoCapture(
             self.device, cv2.CAP_ANY if self._is_file else cv2.CAP_V4L2
         )
-        self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter_fourcc(*'MJPG'))
+        self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*'MJPG'))
         for key, value in (
             (cv2.CAP_PROP_FRAME_WIDTH, self.width),
             (cv2.CAP_PROP_FRAME_HEIGHT, self.height),

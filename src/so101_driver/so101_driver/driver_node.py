@@ -68,20 +68,22 @@ class DriverNode(CellNode):
             self.create_subscription(
                 JointState,
                 names.JOINT_COMMANDS.format(arm=arm),
-                lambda message, arm=arm: self._command(arm, message),
+                lambda message, arm=arm: self._command(arm, message),  # type: ignore[misc]
                 qos.COMMAND,
             )
             self.create_service(
                 SetBool,
                 names.SET_TORQUE.format(arm=arm),
-                lambda request, response, arm=arm: self._serve(
+                lambda request, response, arm=arm: self._serve(  # type: ignore[misc]
                     arm, response, lambda a: a.set_torque(request.data)
                 ),
             )
             self.create_service(
                 Trigger,
                 names.CLEAR_FAULTS.format(arm=arm),
-                lambda _, response, arm=arm: self._serve(arm, response, Arm.clear_faults),
+                lambda _, response, arm=arm: self._serve(  # type: ignore[misc]
+                    arm, response, Arm.clear_faults
+                ),
             )
         self._mode = ''  # of the actor, not yet looked at
         self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_actor, qos.SENSOR_SUB)
@@ -103,8 +105,8 @@ class DriverNode(CellNode):
                 buses[arm] = Bus(port, IDS, self.options.answer_timeout)
             check_identity(buses, calibrations)
             arms = {arm: self._make_arm(arm, bus, calibrations[arm]) for arm, bus in buses.items()}
-            for arm in arms.values():
-                arm.start()
+            for each in arms.values():
+                each.start()
         except CellError:
             for bus in buses.values():
                 bus.close()
@@ -116,8 +118,8 @@ class DriverNode(CellNode):
                 LeaderTorque(arms['leader'], self.get_logger().info, time.monotonic()),
             )
         self._arms = arms
-        for arm in arms.values():
-            self.guard(arm.run)
+        for each in arms.values():
+            self.guard(each.run)
         self.get_logger().info(
             'cycling ' + ', '.join(f'{arm} on {port}' for arm, port in self._ports.items())
         )

@@ -105,7 +105,7 @@ class Goal:
 
         The gripper stays as it is.
         """
-        target = self.limits.rest.copy()
+        target = np.array(self.limits.rest)
         target[GRIPPER] = self.position[GRIPPER]
         if abs(target[LIFT] - self.position[LIFT]) > 0.5 * self._lift:
             lift, target = target[LIFT], self.position.copy()

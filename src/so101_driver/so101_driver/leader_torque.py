@@ -29,7 +29,7 @@ class LeaderTorque:
 
     def hear(self, mode: str, now: float) -> None:
         """Take the mode of one status message; a mode that is not known leaves the leader free."""
-        before, self._stiff = self._stiff, LEADER_TORQUE.get(mode, False)
+        before, self._stiff = self._stiff, bool(LEADER_TORQUE.get(mode))
         self._heard_at = now
         if self._stiff and not before and self._arm.servos.faults.sentence():
             for line in self._arm.clear_faults():

@@ -33,7 +33,9 @@ class Servos:
         self._asked = 0.0, 0
         self._lowest = [255] * len(IDS)  # 0.1 V, since they were last taken
         self._data = [b''] * len(IDS)
-        self._telemetry = self._measured = None  # of the last answers, where asked for
+        # of the last answers, where asked for
+        self._telemetry: servo.Telemetry | None = None
+        self._measured: np.ndarray | None = None
         self._log = log
 
     @property
@@ -142,7 +144,7 @@ class Servos:
         try:
             self.bus.write(number, servo.TORQUE_ENABLE, 1, int(on))
             error, data = self.bus.read(number, servo.TORQUE_ENABLE, 1)
-        except CellError as error:
-            return str(error)
+        except CellError as problem:
+            return str(problem)
         faults = ', '.join(servo.error_names(error)) or 'no fault shown'
         return '' if data[0] == on else f'refused ({faults})'

@@ -7,7 +7,7 @@ The bytes are those that rclpy serialises, but for its alignment padding, which 
 
 from collections.abc import Callable
 import struct
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class Writer:
     """Collects a message's fields in the order of its definition; an array is copied once."""
 
     def __init__(self) -> None:
-        self._parts: list[bytes | np.ndarray] = [_HEADER]
+        self._parts: list[Any] = [_HEADER]  # bytes and arrays
         self._size = 0  # without the header, after which alignment counts
 
     def _add(self, part: bytes | np.ndarray, size: int) -> None:

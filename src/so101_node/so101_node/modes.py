@@ -22,7 +22,7 @@ class Mode(StrEnum):
 
 
 # whether the leader follows the follower (else it is free)
-LEADER_TORQUE = {
+LEADER_TORQUE: dict[str, bool] = {
     Mode.IDLE: False,
     Mode.RESET: True,
     Mode.READY: True,

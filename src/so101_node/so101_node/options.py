@@ -137,9 +137,13 @@ class Options:
         """CellError if the values do not fit together. Changes nothing."""
 
 
-@cache
 def options_of(owner: type) -> Mapping[str, Option]:
     """The options of a dataclass, by name, in their order."""
+    return _options_of(owner)
+
+
+@cache
+def _options_of(owner: Any) -> Mapping[str, Option]:
     hints, found = get_type_hints(owner), {}
     for each in fields(owner):
         if _KEY not in each.metadata:

@@ -167,7 +167,7 @@ def run(make_node, args=None) -> None:
         def spin():
             # EventsExecutor.spin() neither runs off the main thread nor stops on shutdown()
             # (rclpy 9.1.2); slices of spin_until_future_complete do both.
-            never = rclpy.task.Future()
+            never: rclpy.task.Future[None] = rclpy.task.Future()
             try:
                 while not ended.is_set():
                     executor.spin_until_future_complete(never, timeout_sec=0.25)

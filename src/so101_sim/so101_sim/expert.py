@@ -92,9 +92,10 @@ class Expert:
         self._gripper = math.inf
         self._still_since = 0.0
         self._rng = rng
-        self._seen = deque()
+        self._seen: deque[tuple] = deque()
         self._tremor = np.zeros(3)
-        self._before, self._pause_until = None, 0.0
+        self._before: float | None = None
+        self._pause_until = 0.0
 
     def wish(self, now: float, tool, gripper: float, cube) -> tuple[np.ndarray, float]:
         """Velocity (3,) m/s and gripper rate rad/s that the follower's tool should have.

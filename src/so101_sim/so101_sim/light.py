@@ -12,7 +12,8 @@ class Light:
 
     def __init__(self, conditions: Conditions, shape: tuple[int, int, int]):
         self._conditions, self._shape = conditions, shape
-        self._situation, self._gain = None, np.ones(3, np.float32)
+        self._situation: tuple[int, int] | None = None
+        self._gain = np.ones(3, np.float32)
         self._rng = np.random.default_rng(2)
         # Drawn once and read from another place each time: a draw takes as long as the rendering.
         self._noise = np.float32(conditions.pixel_noise) * self._rng.standard_normal(
@@ -32,8 +33,9 @@ class Light:
     def _draw(self, situation: tuple[int, int]) -> np.ndarray:
         """Gain of each channel (3,)."""
         conditions, rng = self._conditions, np.random.default_rng((*situation, 1))
-        return np.float32(
+        gain = (
             conditions.brightness
             * (1.0 + conditions.brightness_noise * rng.standard_normal())
             * (1.0 + conditions.colour_noise * rng.standard_normal(3))
         )
+        return gain.astype(np.float32)

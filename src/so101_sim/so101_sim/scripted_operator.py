@@ -65,9 +65,11 @@ class Operator:
         self._rng = np.random.default_rng(seed)
         self._kinematics = Kinematics()
         self._mode, self._mode_since = '', 0.0
-        self._pressed = {}  # key -> when
-        self._seen_since = {}  # condition -> since when it holds
-        self._alone = deque(maxlen=MEMORY)  # whether each episode succeeded without help
+        self._pressed: dict[str, float] = {}  # key -> when
+        self._seen_since: dict[str, float] = {}  # condition -> since when it holds
+        self._alone: deque[bool] = deque(
+            maxlen=MEMORY
+        )  # whether each episode succeeded without help
         self._successes = 0
         self._helped = self._helpful = self._grabs = self._let_go = False
         self._start_delay = 0.0
@@ -168,7 +170,7 @@ class Operator:
         return self._press('intervene', now)
 
     def _drive(self, now: float, seen: Seen, tool, outcome: str) -> Deed:
-        if seen.leader is None or self._let_go:
+        if seen.leader is None or self._let_go or self._expert is None:
             return Deed()
         if self._hand is None:
             self._hand = Hand(self._kinematics, seen.leader)

@@ -52,7 +52,9 @@ class ScriptedOperatorNode(CellNode):
         services = {
             name: SetBool if value is not None else Trigger for name, value in KEYS.values()
         }
-        self._keys = {name: self.create_client(kind, name) for name, kind in services.items()}
+        self._keys: dict = {
+            name: self.create_client(kind, name) for name, kind in services.items()
+        }
         self._hand = SimulatedHand(self.create_publisher)
         self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_status, qos.STATUS)
         self.create_subscription(PoseStamped, names.SIM_CUBE_POSE, self._on_cube, qos.SENSOR_SUB)

@@ -48,7 +48,8 @@ class PacketParser:
         return self._scan()
 
     def _scan(self) -> list[tuple[int, int, bytes, int]]:
-        buffer, packets = self.buffer, []
+        buffer = self.buffer
+        packets: list[tuple[int, int, bytes, int]] = []
         while True:
             start = buffer.find(b'\xff\xff')
             if start < 0:

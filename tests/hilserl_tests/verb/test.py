@@ -90,7 +90,7 @@ def _colcon(root: Path, packages: list[str], coverage) -> int:
     _test_directories(root, packages)  # a wrong name is one sentence
     for old in (*root.glob('build/*/pytest.xml'), *root.glob('build/*/test_results')):
         shutil.rmtree(old) if old.is_dir() else old.unlink()
-    words = [shutil.which('colcon'), 'test']
+    words = [shutil.which('colcon') or 'colcon', 'test']
     # One package at a time: tests of timing share two cores with nothing else.
     words += ['--executor', 'sequential', '--event-handlers', 'console_direct+']
     words += ['--return-code-on-test-failure']

@@ -117,7 +117,7 @@ def resolve(command: str, texts: Mapping[str, str]) -> Arguments:
                 f'./cell {command} --help lists them all'
             )
     options = checked(CellOptions, cell)
-    from_file = ()
+    from_file: tuple[Given, ...] = ()
     if options.params_file:
         from_file = tuple(
             Given(node, name, value, f'params_file {options.params_file}')

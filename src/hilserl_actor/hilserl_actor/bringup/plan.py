@@ -76,7 +76,9 @@ class _Planner:
         self.sim = self.cell.sim
         self.operator = self._operator()
         # A camera's images are what the task crops.
-        self.camera = None if self.sim else self._node('camera')
+        self.camera: Any = None
+        if not self.sim:
+            self.camera = self._node('camera')
         self.shared = (
             {}
             if self.sim

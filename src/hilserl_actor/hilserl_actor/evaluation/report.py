@@ -4,6 +4,7 @@ It lives in a directory of its own, written after each episode, so that an inter
 what it has and goes on with the situation that comes next.
 """
 
+from collections.abc import Set
 import csv
 import io
 import json
@@ -44,7 +45,7 @@ def resumed(directory: Path) -> Tally:
     return tally
 
 
-def report(tally: Tally, policy, about: dict, wanted: int, kept: set[str] = frozenset()) -> dict:
+def report(tally: Tally, policy, about: dict, wanted: int, kept: Set[str] = frozenset()) -> dict:
     """Return a JSON-ready report. Intervals are 95 % (Wilson).
 
     about: what else is to stand in it (world, seed, ...); kept: ids of episodes with a bag.

@@ -32,7 +32,7 @@ class Series:
         episodes: int,
         keep: str,
         about: dict,
-        log: Callable[[str], None],
+        log: Callable[[str], object],
         start_thread: Callable,
     ):
         self._schema, self._episodes, self._about = schema, episodes, about

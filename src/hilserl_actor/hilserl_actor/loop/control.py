@@ -5,6 +5,7 @@ joint target, sent, stored. What cannot be computed is neither executed nor reco
 """
 
 import time
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ class ControlLoop:
         self.dropped = 0
         self._message, self._message_at = '', 0.0
         self.episode: Episode | None = None
-        self.reference: np.ndarray | None = None  # the follower's last joint target
+        self.reference: Any = None  # (6,) rad, the follower's last joint target
         self._emit, self._clock = emit, clock  # s, steady
         self._reset = Reset(schema, kinematics, arms, seed, clock)
         self._take_over = TakeOver(kinematics, schema.rate)
@@ -224,6 +225,7 @@ class ControlLoop:
 
     def _episode_tick(self, sensed: Sensed, reward_signal: RewardSignal) -> None:
         episode = self.episode
+        assert episode is not None  # the caller's condition
         accepted = self.arms.command_accepted()
         if not accepted:
             episode.drop()
@@ -256,6 +258,7 @@ class ControlLoop:
         target = self.kinematics.joint_target(sensed.position, self.reference, decision.action)
         self.arms.command('follower', target)
         self.reference = np.asarray(target, np.float64)
+        assert self.episode is not None
         self.episode.act(
             sensed, state, decision.action, decision.source, decision.version, decision.sigma
         )
@@ -265,6 +268,7 @@ class ControlLoop:
         self, sensed: Sensed, state, reward_signal: RewardSignal, event: str, cause: str
     ) -> None:
         episode, outcome = self.episode, _OUTCOMES[event]
+        assert episode is not None
         # An outcome that somebody marked is a reward; silence is none.
         reward = {'success': 1.0, 'failure': 0.0}.get(event, reward_signal.reward)
         episode.follow(reward, terminated=event in _TERMINAL, truncated=event not in _TERMINAL)

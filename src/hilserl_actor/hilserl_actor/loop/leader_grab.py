@@ -23,7 +23,8 @@ class LeaderGrab:
     def __init__(self, rate: float):
         self._still_limit = round(STILL_TIME * rate)
         self._pushed_limit = 1 + round(PUSHED_TIME * rate)
-        self._way: deque[np.ndarray] = deque(maxlen=max(2, round(WAY_TIME * rate)))
+        self._way_length = max(2, round(WAY_TIME * rate))
+        self._way: deque[np.ndarray] = deque(maxlen=self._way_length)
         self.rest()
 
     def rest(self) -> None:
@@ -39,7 +40,7 @@ class LeaderGrab:
 
     def grabbed(self, leader) -> bool:
         """Whether a hand pushes the mirroring leader, (6,) rad, off its way."""
-        if len(self._way) < self._way.maxlen:
+        if len(self._way) < self._way_length:
             return False
         way = np.array(self._way)
         off = float(np.maximum(way.min(0) - leader, leader - way.max(0)).max())

@@ -6,6 +6,7 @@ fields of the messages. Times are s of a steady clock.
 
 from collections import deque
 from math import isnan
+from typing import Any
 
 from rich.console import Group
 from rich.panel import Panel
@@ -44,7 +45,8 @@ class Screen:
     """The latest of everything, and its picture."""
 
     def __init__(self, keys: str):
-        self.actor = self.learner = None
+        self.actor: Any = None  # ActorStatus
+        self.learner: Any = None  # LearnerStatus
         self.servos: dict[str, dict[str, dict[str, str]]] = {}  # arm -> joint -> values
         self.warnings: dict[str, tuple[int, str]] = {}  # diagnostic -> (level, message)
         self.outcomes: deque[str] = deque(maxlen=40)

@@ -5,6 +5,7 @@ Nothing is ever filled in: what is missing or too old is an error that names it.
 
 from collections import deque
 import time
+from typing import Any
 
 import numpy as np
 from sensor_msgs.msg import Image, JointState
@@ -47,7 +48,8 @@ class Sensors:
         self.joints: dict[str, JointState] = {}
         self.reward: Reward | None = None
         self._heard: deque[float] = deque(maxlen=1000)  # s, when the follower reported
-        self._asked = None  # follower's joint state, position, and who waits for its tool
+        # the follower's joint state, position, and the function that waits for its tool
+        self._asked: Any = None
         self.image_age = 0.0  # s, oldest frame of the last poll()
         for camera in schema.cameras:
             node.create_subscription(

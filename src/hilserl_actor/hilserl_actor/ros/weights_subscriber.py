@@ -6,6 +6,7 @@ has Python's lock for some ms. The loop takes a policy between two ticks.
 
 from collections.abc import Callable
 import threading
+from typing import Any
 
 import torch
 
@@ -30,7 +31,7 @@ class WeightsSubscriber:
     ):
         self._schema, self._loop, self._since = schema, loop, since
         self._log_error = log_error
-        self._message: Weights | None = None
+        self._message: Any = None  # Weights
         self._arrived = threading.Event()
         self.acted = threading.Event()  # the loop's next tick is as far away as can be
 

@@ -52,9 +52,10 @@ def definition_hash(text: str, message_type: str) -> str:
 
 def step_to_cdr(step: StepRecord) -> bytes | memoryview:
     """The Step message's bytes: those it was read from, or (`bytes`) written at the first call."""
+    data = _write_step(step) if step.cdr is None else step.cdr
     if step.cdr is None:
-        object.__setattr__(step, 'cdr', _write_step(step))
-    return step.cdr
+        object.__setattr__(step, 'cdr', data)
+    return data
 
 
 def _write_step(step: StepRecord) -> bytes:

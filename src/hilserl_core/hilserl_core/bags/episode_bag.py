@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 import re
 import shutil
+from typing import Any
 
 from rosbags.interfaces import (
     Qos,
@@ -82,7 +83,7 @@ class EpisodeBag:
 
     def flush(self) -> None:
         """Put everything written so far on disk."""
-        storage = self._writer.storage
+        storage: Any = self._writer.storage  # rosbags' MCAP writer
         if storage.chunk.bio.tell():
             storage.close_chunk()
         storage.bio.flush()
@@ -142,7 +143,9 @@ class Bag:
 def contents(directories: list[Path]) -> Iterator[tuple[Path, int, TaskSchema | StepRecord]]:
     """Bag, stamp (ns), and task or step, as recorded; CellError where a bag is not whole."""
     files = [file for directory in directories for file in _files(directory)]
-    here, directory, decoders, types = Path(), Path(), {}, {}
+    here, directory = Path(), Path()
+    decoders: dict = {}
+    types: dict = {}
     try:
         for file, record in mcap.read(files):
             if file is not here:
@@ -242,7 +245,7 @@ def recover_all(parent: Path) -> list[str]:
         if recovered.exists() or _was_completed(directory):
             continue
         schema, steps = read_cut_off(directory)
-        if not steps:
+        if not steps or schema is None:
             sentences.append(f'bag {directory.name} was cut off before its first step')
             continue
         try:

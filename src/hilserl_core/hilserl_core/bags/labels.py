@@ -107,10 +107,11 @@ def apply(labels: list[Label], steps: list[StepRecord]) -> list[StepRecord]:
             for label in labels
             if label.time is not None and steps[0].stamp <= label.time <= steps[-1].stamp
         ),
-        key=lambda x: x.time,
+        key=lambda x: x.time or 0,
     )
     if within:
-        kept = [step for step in steps if step.stamp <= within[0].time]
+        end = within[0].time or 0
+        kept = [step for step in steps if step.stamp <= end]
         if len(kept) < len(steps):
             after = steps[len(kept)]
             steps = [*kept, as_final(after)]

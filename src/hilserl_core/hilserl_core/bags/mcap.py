@@ -5,11 +5,11 @@ out is a view of the chunk, not a copy. Format: mcap.dev/spec.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 import struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from zstandard import ZstdDecompressor, ZstdError
@@ -65,7 +65,7 @@ def read(files: list[Path]) -> Iterator[tuple[Path, Schema | Channel | Message]]
         while more or waiting:
             while more and len(waiting) < AHEAD:
                 file, item = next(source, (None, None))
-                if file is None:
+                if file is None or item is None:
                     more = False
                 else:
                     more = not isinstance(item, Exception)
@@ -183,4 +183,4 @@ def _message(data, start, end) -> Message:
     return Message(channel, log_time, data[start + 22 : end])
 
 
-_PARSE = {SCHEMA: _schema, CHANNEL: _channel, MESSAGE: _message}
+_PARSE: dict[int, Callable[..., Any]] = {SCHEMA: _schema, CHANNEL: _channel, MESSAGE: _message}

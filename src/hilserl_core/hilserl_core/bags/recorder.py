@@ -22,7 +22,7 @@ IDLE = 60.0  # s without a step after which an episode's bag is completed
 class Recorder:
     """One open bag an episode. `run` is the thread's body; `record` may be called from any."""
 
-    def __init__(self, parent: Path, schema: TaskSchema, log: Callable[[str], None]):
+    def __init__(self, parent: Path, schema: TaskSchema, log: Callable[[str], object]):
         self.bags = 0  # completed by this recorder
         self._parent, self._schema, self._log = parent, schema, log
         typestore()  # reading the definitions takes a while: now, not while steps wait

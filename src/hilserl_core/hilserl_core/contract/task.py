@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 import hashlib
 import json
+from typing import Any
 
 from so101_node.errors import CellError
 
@@ -109,17 +110,16 @@ class TaskSchema:
     def from_json(cls, text: str) -> 'TaskSchema':
         """Read a canonical form back; raise CellError if it is not one."""
         try:
-            data = json.loads(text)
-            known = {f.name for f in fields(cls)}
+            data: dict[str, Any] = json.loads(text)
+            known: set[str] = {f.name for f in fields(cls)}
             if set(data) != known:
                 raise ValueError('fields ' + ', '.join(sorted(set(data) ^ known)) + ' differ')
             data['cameras'] = tuple(CameraSpec(**camera) for camera in data['cameras'])
-            return cls(
-                **{
-                    key: tuple(value) if isinstance(value, list) else value
-                    for key, value in data.items()
-                }
-            )
+            values: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in data.items()
+            }
+            return cls(**values)
         except (ValueError, TypeError, KeyError) as error:
             raise CellError(f'this is not a task schema of this version: {error}') from error
 

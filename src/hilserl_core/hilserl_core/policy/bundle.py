@@ -17,6 +17,7 @@ import numpy as np
 from safetensors import SafetensorError
 import safetensors.torch
 import torch
+from torch import nn
 
 from so101_node.errors import CellError
 
@@ -98,7 +99,7 @@ class Policy:
                 f'policy version {self.version}: its golden action is off by {error:.3g} (limit '
                 f'{GOLDEN_TOLERANCE:g}); weights and code do not belong together'
             )
-        self._history = deque(maxlen=self.network.frame_stack)
+        self._history: deque[list[np.ndarray]] = deque(maxlen=self.network.frame_stack)
         self._prepared: tuple[list[np.ndarray], torch.Tensor] | None = None  # images, features
 
     @classmethod
@@ -190,10 +191,11 @@ class Policy:
         """
         if self._prepared is None or any(a is not b for a, b in zip(images, self._prepared[0])):
             self.prepare(images)
+        assert self._prepared is not None
         features, self._prepared = self._prepared[1], None
         self._history.append(images)
-        state = torch.from_numpy(np.asarray(state, np.float32)[None])
-        action = heads(self.modules(), features, state)[0].numpy()
+        batch = torch.from_numpy(np.asarray(state, np.float32)[None])
+        action = heads(self.modules(), features, batch)[0].numpy()
         if self.gripper:
             action = np.append(action[:-3], action[-3:].argmax() - 1.0)
         if sigma > 0.0:
@@ -227,7 +229,7 @@ def pack(
     half: store weights in half precision if that changes the golden action by less than 1e-3.
     """
     # copies on the CPU: the actor computes the golden action on a CPU too
-    modules = {
+    modules: dict[str, nn.Module] = {
         part: copy.deepcopy(module).cpu()
         for part, module in (('encoder', encoder), ('actor', actor), ('gripper', gripper))
         if module is not None
@@ -296,5 +298,5 @@ def tensors_digest(tensors: dict[str, torch.Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()
         digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
-        digest.update(memoryview(tensor.flatten().numpy()).cast('B'))
+        digest.update(tensor.flatten().numpy().data.cast('B'))
     return digest.hexdigest()

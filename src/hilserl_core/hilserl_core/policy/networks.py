@@ -5,6 +5,8 @@ scaling and that of the state happen here and nowhere else. Features are flatten
 memory, channels last (as published: channels first), which `import_policy` takes into account.
 """
 
+from typing import Any, cast
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -37,15 +39,16 @@ class Encoder(nn.Module):
             self.cameras.append(nn.Sequential(*layers))
             self.size += config.channels * height * width
         self.apply(orthogonal_init)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images, dtype=torch.float32) -> torch.Tensor:
         """Features (B, size) in `dtype` of one (B, H, W, C) uint8 tensor a camera."""
         features = []
-        for image, convs in zip(images, self.cameras):
+        for image, camera in zip(images, self.cameras):
+            convs = cast(nn.Sequential, camera)
             # scaling to -0.5..0.5 is done to the first layer's weights, which are few; the
             # pixels stay whole numbers, exact in bfloat16
-            first = convs[0]
+            first: Any = convs[0]
             weight = (first.weight / 255.0).contiguous(memory_format=torch.channels_last)
             bias = first.bias - 0.5 * first.weight.sum((1, 2, 3))
             with torch.autocast(
@@ -138,7 +141,7 @@ class Mlp(nn.Sequential):
     """
 
     def __init__(self, inputs: int, hidden: int, outputs: int, layer_norm: bool):
-        layers = []
+        layers: list[nn.Module] = []
         for width in (inputs, hidden):
             layers.append(nn.Linear(width, hidden))
             if layer_norm:
@@ -162,4 +165,5 @@ def orthogonal_init(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Conv2d):
         nn.init.orthogonal_(module.weight, nn.init.calculate_gain('relu'))
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

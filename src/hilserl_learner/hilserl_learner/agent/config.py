@@ -6,6 +6,7 @@ al. 2021), which had learned nothing there in the first 8 minutes of a run.
 
 from dataclasses import asdict, dataclass, field, fields, replace
 import json
+from typing import Any
 
 from hilserl_core.policy.exploration import schedule
 from hilserl_core.policy.network_config import NetworkConfig
@@ -110,7 +111,7 @@ def agent_config(algorithm: str, changes: str = '') -> AgentConfig:
                 f'agent_options: {word!r} is not NAME=VALUE with one of ' + ', '.join(known)
             )
         (owner,) = owners
-        changed = replace(owner, **{name: _value(name, text, getattr(owner, name))})
+        changed: Any = replace(owner, **{name: _value(name, text, getattr(owner, name))})
         config = changed if owner is config else replace(config, network=changed)
     return config
 

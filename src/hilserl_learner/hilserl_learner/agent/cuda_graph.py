@@ -25,7 +25,7 @@ class GraphedUpdate:
         update: Callable[..., dict[str, torch.Tensor]],
         capture: Callable[[Callable], Callable],
         device: torch.device,
-        log: Callable[[str], None],
+        log: Callable[[str], object],
     ):
         self._update, self._capture, self._device, self._log = update, capture, device, log
         self._eager_left = EAGER_UPDATES

@@ -12,8 +12,10 @@ Two averages follow the trained networks: the critic's target (`tau`) and the EM
 from collections.abc import Callable
 import copy
 from dataclasses import replace
+from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from hilserl_core.contract.task import TaskSchema
@@ -45,7 +47,7 @@ class Agent:
         config: AgentConfig = AgentConfig(),
         device: str = 'cpu',
         seed: int = 0,
-        log: Callable[[str], None] = lambda _: None,
+        log: Callable[[str], object] = lambda _: None,
     ):
         self.schema, self.config, self.device = schema, config, torch.device(device)
         self._log = log
@@ -73,12 +75,12 @@ class Agent:
             if module
         }
         self._has_ema = config.ema_tau != '1'
-        self.ema_policy = {
+        self.ema_policy: dict[str, Any] = {
             name: copy.deepcopy(module).requires_grad_(False) if self._has_ema else module
             for name, module in self.online_policy.items()
         }
-        critics = [(self.critic, self.critic_target)]
-        if self.gripper:
+        critics: list[tuple[nn.Module, nn.Module]] = [(self.critic, self.critic_target)]
+        if self.gripper and self.gripper_target:
             critics.append((self.gripper, self.gripper_target))
         for critic, target in critics:
             target.load_state_dict(critic.state_dict())
@@ -90,8 +92,12 @@ class Agent:
             torch.bfloat16 if half and name == 'bfloat16' else torch.float32
             for name in (config.conv_dtype, config.head_dtype)
         )
-        self._critic_parameters = [p for critic, _ in critics for p in critic.parameters()]
-        self._target_parameters = [p for _, target in critics for p in target.parameters()]
+        self._critic_parameters: list[Any] = [
+            p for critic, _ in critics for p in critic.parameters()
+        ]
+        self._target_parameters: list[Any] = [
+            p for _, target in critics for p in target.parameters()
+        ]
         self._encoder_and_critic_parameters = [
             *(() if config.freeze_encoder else self.encoder.parameters()),
             *self._critic_parameters,
@@ -164,7 +170,7 @@ class Agent:
             loss, q, target = self.critic_loss(part, encoded, next_encoded, noise[where])
             share = len(part) / len(batch)
             losses.append(loss.detach() * share)
-            if self.gripper:
+            if self.gripper and self.gripper_target:
                 grasp_loss = gripper_loss(
                     self.gripper,
                     self.gripper_target,
@@ -265,13 +271,13 @@ class Agent:
 
     def modules(self) -> dict[str, torch.nn.Module]:
         """All networks of a checkpoint, by name."""
-        found = {
+        found: dict[str, nn.Module] = {
             'encoder': self.encoder,
             'actor': self.actor,
             'critic': self.critic,
             'critic_target': self.critic_target,
         }
-        if self.gripper:
+        if self.gripper and self.gripper_target:
             found |= {'gripper': self.gripper, 'gripper_target': self.gripper_target}
         if self._has_ema:
             found |= {f'ema_{name}': module for name, module in self.ema_policy.items()}

@@ -91,7 +91,10 @@ def steps_of(
                         int(recording.frames[c.name].stamps[n])
                         for c, n in zip(schema.cameras, tick.frames)
                     ),
-                    images=tuple(images[c.name, n] for c, n in zip(schema.cameras, tick.frames)),
+                    images=tuple(
+                        images[c.name, n]  # type: ignore[index]  # sound: no frame is missing
+                        for c, n in zip(schema.cameras, tick.frames)
+                    ),
                     state=state_vector(
                         tick.position,
                         references[i],
@@ -210,7 +213,7 @@ def _command(recording, tick) -> np.ndarray | None:
     return tick.position if old and away else command
 
 
-def _between(poses, positions, kinematics) -> tuple[np.ndarray, np.ndarray]:
+def _between(poses, positions, kinematics) -> tuple[list, np.ndarray]:
     """Actions from each pose to the next; NaN where one of them is not known."""
     unclipped = np.full((len(poses), 4), np.nan)
     for i, (here, there) in enumerate(itertools.pairwise(poses)):

@@ -199,7 +199,7 @@ def _wrong(steps, schema) -> str:
 
 
 def derived(
-    directory: Path, schema: TaskSchema, log: Callable[[str], None], unlabelled: str = 'refuse'
+    directory: Path, schema: TaskSchema, log: Callable[[str], object], unlabelled: str = 'refuse'
 ) -> Path:
     """Directory of a bag's steps, imported once and kept beside it by content and schema."""
     labels = [(label.outcome, label.time) for label in read_labels(directory)]

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 import struct
+from typing import Any
 
 import cv2
 import numpy as np
@@ -111,7 +112,7 @@ def opened(directory: Path) -> Iterator[AnyReader]:
 
 def directory_of(reader: AnyReader) -> Path:
     """The bag that a reader reads."""
-    return reader.paths[0]
+    return Path(str(reader.paths[0]))
 
 
 @contextmanager
@@ -181,7 +182,7 @@ def _read(reader: AnyReader, cameras, progress) -> RawRecording:
             f'bag {directory} lacks {" and ".join(missing)}; it has '
             + ', '.join(sorted({c.topic for c in reader.connections}))
         )
-    decode = {}
+    decode: dict[int, tuple] = {}
     for name, found in arms.items():
         decode |= {c.id: (name, lambda m: pack(m.name, m.position)) for c in found}
     for c in connections_of(reader, names.ACTOR_STATUS, (STATUS_TYPE,)):
@@ -189,8 +190,8 @@ def _read(reader: AnyReader, cameras, progress) -> RawRecording:
     for c in connections_of(reader, names.REWARD, (REWARD_TYPE,)):
         decode[c.id] = ('rewards', lambda m: (m.value, m.success))
     cameras_by_id = {c.id: camera for camera, found in images.items() for c in found}
-    samples = {name: [] for name in (*arms, 'marks', 'rewards')}
-    frames = {camera: [] for camera in cameras}
+    samples: dict[str, list] = {name: [] for name in (*arms, 'marks', 'rewards')}
+    frames: dict[str, list] = {camera: [] for camera in cameras}
     wanted = [c for c in reader.connections if c.id in decode or c.id in cameras_by_id]
     total = sum(c.msgcount for c in wanted)
     for count, (connection, recorded, data) in enumerate(reader.messages(wanted)):
@@ -211,19 +212,21 @@ def _read(reader: AnyReader, cameras, progress) -> RawRecording:
             ) from error
     progress(total, total)
     streams = {name: _stream(found) for name, found in samples.items()}
+    given = {name: stream if len(stream) else None for name, stream in streams.items()}
     recording = RawRecording(
         reader,
         streams['follower'],
-        *(
-            streams[n] if len(streams[n]) else None
-            for n in ('leader', 'commands', 'marks', 'rewards')
-        ),
+        given['leader'],
+        given['commands'],
+        given['marks'],
+        given['rewards'],
         {camera: _stream(found) for camera, found in frames.items()},
     )
     for name in arms:
         if len(streams[name]):
-            streams[name].values = np.array(streams[name].values)
-            recording.notes += _unit_notes(directory, name, streams[name].values)
+            values = np.array(streams[name].values)
+            streams[name].values = values
+            recording.notes += _unit_notes(directory, name, values)
     disorder = sum(s.disorder for s in (*streams.values(), *recording.frames.values()))
     if disorder:
         recording.notes.append(f'{disorder} stamps were out of order and were sorted')
@@ -258,7 +261,7 @@ def _unit_notes(directory: Path, stream: str, values: np.ndarray) -> list[str]:
 
 def pixels_of(reader: AnyReader, connection, data: bytes) -> np.ndarray:
     """(height, width, 3) uint8 RGB of a serialised image of either type."""
-    message = reader.deserialize(data, connection.msgtype)
+    message: Any = reader.deserialize(data, connection.msgtype)
     try:
         return np.ascontiguousarray(message_to_cvimage(message, 'rgb8'))
     except (ImageError, ValueError, TypeError, cv2.error) as error:

@@ -4,9 +4,10 @@ The same batches come with and without the thread. The random state for a checkp
 from before a batch that no update has used yet.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ class Batches:
         self._drawn: Future[tuple[Batch, torch.cuda.Event | None]] | None = None
 
     @property
-    def rng_state(self) -> dict:
+    def rng_state(self) -> Mapping[str, Any]:
         """The random state that goes on with the next update's batch."""
         return self._state if self._drawn else self._rng.bit_generator.state
 

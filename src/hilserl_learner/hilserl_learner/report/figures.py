@@ -116,7 +116,7 @@ def strip(shown: Strip) -> str:
         [np.pad(f, ((0, 0), (0, 2), (0, 0)), constant_values=255) for f in shown.frames], axis=1
     )
     _, data = cv2.imencode('.png', row[:, :, ::-1])
-    return 'data:image/png;base64,' + base64.b64encode(data).decode()
+    return 'data:image/png;base64,' + base64.b64encode(data.tobytes()).decode()
 
 
 def svg(figure: Figure) -> str:

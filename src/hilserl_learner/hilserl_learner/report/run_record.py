@@ -99,7 +99,7 @@ def read_evaluations(path: Path) -> list[dict]:
 
 def _read_bags(record: RunRecord) -> None:
     clock, minutes, quickest = _Clock(), [], np.inf
-    actions = {'policy': [], 'human': []}
+    actions: dict[str, list] = {'policy': [], 'human': []}
     for bag in bags_by_time(record.path / 'bags'):
         steps = [content for _, _, content in contents([bag]) if isinstance(content, StepRecord)]
         for step in steps:

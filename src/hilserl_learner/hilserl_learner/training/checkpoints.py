@@ -16,6 +16,7 @@ import os
 from pathlib import Path
 import shutil
 import time
+from typing import Any
 
 from safetensors import SafetensorError
 import safetensors.torch
@@ -46,7 +47,7 @@ class Snapshot:
     schema: TaskSchema
     config: AgentConfig
     tensors: dict[str, torch.Tensor]
-    policy: dict[str, torch.nn.Module]
+    policy: dict[str, Any]  # the networks, by the names that `pack` takes
 
     @classmethod
     def of(cls, agent: Agent) -> 'Snapshot':
@@ -185,7 +186,7 @@ class Checkpoints:
 
         CellError if there are checkpoints and none is whole.
         """
-        sentences = []
+        sentences: list[str] = []
         for name in reversed(self.names()):
             try:
                 return load(self.directory / name), sentences

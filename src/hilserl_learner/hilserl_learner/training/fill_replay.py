@@ -31,7 +31,7 @@ class Loaded:
     unlabelled: list[str] = field(default_factory=list)  # episodes without an outcome
 
 
-def load_run(directory: Path, replay: Replay, log: Callable[[str], None]) -> Loaded:
+def load_run(directory: Path, replay: Replay, log: Callable[[str], object]) -> Loaded:
     """Rebuild the replay from a run's bags, recovering the ones that were cut off first.
 
     Episodes that were discarded, or whose actions cannot be right, count and are not learned.
@@ -48,7 +48,10 @@ def load_run(directory: Path, replay: Replay, log: Callable[[str], None]) -> Loa
 
 
 def load_demonstrations(
-    directories: list[Path], replay: Replay, log: Callable[[str], None], unlabelled: str = 'refuse'
+    directories: list[Path],
+    replay: Replay,
+    log: Callable[[str], object],
+    unlabelled: str = 'refuse',
 ) -> Loaded:
     """Take in demonstrations, which stay for good. CellError for what is none.
 
@@ -108,7 +111,7 @@ def _leave_out(episodes: list[str], replay: Replay, log, unlabelled: str) -> Non
 class _Progress:
     """Logs how far reading is, once a second at most."""
 
-    def __init__(self, total: int, loaded: Loaded, log: Callable[[str], None]):
+    def __init__(self, total: int, loaded: Loaded, log: Callable[[str], object]):
         self._total, self._loaded, self._log = total, loaded, log
         self._before, self._logged = loaded.bags, time.monotonic()
 

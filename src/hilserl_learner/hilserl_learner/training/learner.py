@@ -39,7 +39,7 @@ class Learner:
         directory: str | Path,
         options: LearnerOptions,
         publish: Callable[[bytes, int, int, int], None],
-        log: Callable[[str], None],
+        log: Callable[[str], object],
     ):
         self._options, self._publish, self._log = options, publish, log
         started = start_run(schema, directory, options, log)

@@ -5,6 +5,7 @@ the device.
 """
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,15 +43,14 @@ class UpdateMetrics:
     def add(self, metrics: dict[str, torch.Tensor], batch: Batch) -> None:
         """Add the metrics of an update on this batch."""
         # copies, because the batch's memory is used again; without images they cost nothing
+        kept: dict[str, Any] = {
+            f.name: () if 'images' in f.name else getattr(batch, f.name).clone()
+            for f in fields(batch)
+        }
         self._pending.append(
             (
                 metrics,
-                Batch(
-                    **{
-                        f.name: () if 'images' in f.name else getattr(batch, f.name).clone()
-                        for f in fields(batch)
-                    }
-                ),
+                Batch(**kept),
             )
         )
 

@@ -34,7 +34,7 @@ def relabel(
         for bag, steps in parts.items()
         if at is None or steps[0].stamp <= at <= steps[-1].stamp
     ]
-    if not meant:
+    if not meant and at is not None:
         first, last = parts[bags[0]][0].stamp, parts[bags[-1]][-1].stamp
         raise CellError(
             f'{at / 1e9:.2f} s is not within episode {episode_id}, which lasted from '

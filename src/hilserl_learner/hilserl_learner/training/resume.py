@@ -34,7 +34,7 @@ def start_run(
     schema: TaskSchema,
     directory: str | Path,
     options: LearnerOptions,
-    log: Callable[[str], None],
+    log: Callable[[str], object],
 ) -> StartedRun:
     """Start a run, or resume it from its newest whole checkpoint and its bags; logs which.
 
@@ -42,7 +42,9 @@ def start_run(
     of torch's threads, on which the results of an update depend.
     """
     torch.set_num_threads(options.threads)
-    options.schedule(), options.require_sources(), options.pretrain_count()
+    options.schedule()
+    options.require_sources()
+    options.pretrain_count()
     config = options.config()
     run = RunDirectory(directory, schema)
     checkpoints = Checkpoints(run.checkpoints)

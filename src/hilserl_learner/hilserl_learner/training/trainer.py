@@ -41,7 +41,7 @@ class Trainer:
         options: LearnerOptions,
         agent: Agent,
         replay: Replay,
-        log: Callable[[str], None],
+        log: Callable[[str], object],
         env_steps: int = 0,
         episodes: set[str] | None = None,
     ):

@@ -28,7 +28,7 @@ def adopt_policy(agent: Agent, path: Path) -> str:
         return f'started from checkpoint {path}: {bundle.updates:,} updates, critics included'
     for part, module in Policy(bundle).modules().items():
         agent.modules()[part].load_state_dict(module.state_dict())
-    if agent.gripper:
+    if agent.gripper and agent.gripper_target:
         agent.gripper_target.load_state_dict(agent.gripper.state_dict())
     agent.reset_ema()
     return f'started from policy {path}: version {bundle.version}, {bundle.updates:,} updates'

@@ -62,7 +62,7 @@ def main(options) -> int:
                     task_for(reader, options.task),
                     out,
                     options.unlabelled,
-                    lambda done, total, bar=bar, work=work: bar.update(
+                    lambda done, total, bar=bar, work=work: bar.update(  # type: ignore[misc]
                         work, completed=done, total=total
                     ),
                 )
