@@ -9,5 +9,4 @@ __all__ = [
     'modes',
     'periodic_timer',
     'preflight',
-    'reset_motion',
 ]

@@ -45,6 +45,7 @@ class Decider:
             action = self._take_over.action(sensed.leader, reference)
             return Decision(action, Source.HUMAN)
         policy = self._active.policy
+        assert policy is not None  # else no episode of the policy begins
         self.sigma = 0.0 if mode is Mode.EVAL else self._schedule(env_steps)
         action = policy.act(list(sensed.images), state, self.sigma, self._rng)
         return Decision(action, Source.POLICY, policy.version, self.sigma)

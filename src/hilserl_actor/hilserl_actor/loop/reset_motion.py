@@ -122,10 +122,12 @@ class Reset:
 
     def next(self, position) -> np.ndarray:
         """Joint target (6,) rad of this tick; `position` is measured, (6,) rad."""
+        assert self._path is not None  # `plan` was called
         return self._path.next(position)
 
     def has_arrived(self, position) -> bool:
         """Whether the arm is at the start. CellError if it takes too long."""
+        assert self._path is not None  # `plan` was called
         if self._path.arrived:
             self._path = None
             return True

@@ -22,7 +22,7 @@ class TakeOver:
         self._kinematics = kinematics
         self._grab = LeaderGrab(rate)
         self._by_grab = False  # the human has the command since the leader was grabbed
-        self._clutch: tuple[np.ndarray, np.ndarray] | None = None  # leader, reference at entry
+        self._clutch: tuple = ()  # leader, reference at entry
         self._prepared = None  # waits for the action that the leader showed
 
     def mode_changed(self, cause: str) -> None:

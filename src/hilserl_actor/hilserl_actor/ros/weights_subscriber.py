@@ -27,7 +27,7 @@ class WeightsSubscriber:
     """
 
     def __init__(
-        self, schema: TaskSchema, loop: ControlLoop, since: int, log_error: Callable[[str], None]
+        self, schema: TaskSchema, loop: ControlLoop, since: int, log_error: Callable[[str], object]
     ):
         self._schema, self._loop, self._since = schema, loop, since
         self._log_error = log_error
