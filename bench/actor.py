@@ -1,4 +1,4 @@
-"""The control loop with the learner at full load: its beat, its delays, its hand-overs."""
+"""The control loop with the learner at full load: loop rate, delays, handovers."""
 
 import argparse
 import itertools
@@ -23,7 +23,7 @@ GUIDED = 1.0  # s
 
 
 def measure(rate: float, length: float) -> tuple[Watcher, float]:
-    """Run a cell; what was said in `length` s of it, and the system's load meanwhile."""
+    """Run a cell; returns its messages in `length` s, and the system's load meanwhile."""
     with tempfile.TemporaryDirectory() as runs, own_domain() as environment:
         cell = CellProcess(
             [
@@ -52,7 +52,7 @@ def measure(rate: float, length: float) -> tuple[Watcher, float]:
 
 
 def let_go(heard: Watcher, length: float) -> None:
-    """For `length` s, end take-overs after GUIDED s: left to itself, the hand often finishes."""
+    """For `length` s, end take-overs after GUIDED s; else the operator often ends the episode."""
     key = heard.node.create_client(SetBool, names.INTERVENE)
     end, since = time.monotonic() + length, None
     while (now := time.monotonic()) < end:

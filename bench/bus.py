@@ -47,7 +47,7 @@ for line in sys.stdin:
 
 @contextlib.contextmanager
 def process(words, **options):
-    """A child that is told to end when the block does."""
+    """A child process that ends with the block."""
     child = subprocess.Popen(words, text=True, **options)
     try:
         yield child

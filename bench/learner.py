@@ -103,7 +103,7 @@ class Reference:
         return q1(x), q2(x)
 
     def update(self, images, next_images, action, reward, discount):
-        """One step of everything."""
+        """One update."""
         encoder_optimizer, critic_optimizer, actor_optimizer = self.optimizers
         features = self.encode(self.shift(images.float()))
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The replay: memory, sampling, adding, how soon a step counts, loading; LeRobot's beside it."""
+"""The replay: memory, sampling, adding, delay until a step is sampled, loading; and LeRobot's."""
 
 import argparse
 from dataclasses import replace
@@ -59,7 +59,7 @@ print(json.dumps(times[2:]))
 
 
 def schema_of(size: int, cameras: int = 1):
-    """The grasp task with other frames."""
+    """The grasp task with another image size."""
     base = make_task('grasp_lift', 'bench')
     camera = replace(base.cameras[0], out_height=size, out_width=size)
     return replace(
@@ -68,7 +68,7 @@ def schema_of(size: int, cameras: int = 1):
 
 
 def frames_of(size: int, count: int, rng) -> list[np.ndarray]:
-    """Frames that compress as a camera's do: smooth shades, a moving object, sensor noise."""
+    """Images that compress as a camera's do: smooth shades, a moving object, sensor noise."""
     y, x = np.mgrid[:size, :size] / size
     result = []
     for i in range(count):
@@ -108,7 +108,7 @@ def episode(schema, name: str, number: int, frames, rng) -> list[StepRecord]:
 
 
 def sampling(schema, frames, rng, repeats: int) -> tuple[list[float], list[float]]:
-    """Times (s) of batches with shift, and of adding a step; the ring is full and goes round."""
+    """Times (s) of batches with shift, and of adding a step; the ring is full."""
     replay = Replay(schema, 10_000, frame_stack=STACK, n_step=N_STEP)
     adds = []
     for number in range(110):
@@ -128,7 +128,7 @@ def sampling(schema, frames, rng, repeats: int) -> tuple[list[float], list[float
 
 
 def visibility(frames, rng, directory: Path, count: int) -> list[float]:
-    """Times (s) from handing a step to the training learner until it can be sampled."""
+    """Times (s) from `ingest` of a step by a training learner until it can be sampled."""
     schema = schema_of(64)
     options = LearnerOptions(min_steps=50, memory_gb=0.1, checkpoint_period=3600.0)
     learner = Learner(schema, directory, options, lambda *_: None, lambda _: None)

@@ -1,4 +1,4 @@
-"""Tables and pictures of all results in docs/results; with --add RUN, one more of them."""
+"""Tables and plots of all results in docs/results; with --add RUN, one more of them."""
 
 import argparse
 from pathlib import Path
@@ -25,16 +25,16 @@ def put(page: str, name: str, table: str) -> str:
 
 
 def draw_after(draw, *arguments) -> None:
-    """Draw a picture of results that are on disk; if that fails, one sentence says so."""
+    """Draw a plot of results that are on disk; if that fails, one sentence says so."""
     try:
         draw(*arguments)
     except Exception as error:
-        sentence = f'no picture {arguments[-1]} ({type(error).__name__}: {error})'
+        sentence = f'no plot {arguments[-1]} ({type(error).__name__}: {error})'
         print(f'cell bench results: {sentence}', file=sys.stderr)
 
 
 def main():
-    """Make the tables, draw the pictures."""
+    """Make the tables, draw the plots."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--add', type=Path, help='directory of an evaluated run of the ROS graph')
     parser.add_argument(
@@ -47,22 +47,22 @@ def main():
     if options.add:
         found = result_of_run(options.add.resolve())
         run_results.add(directory / f'{found["task"]}.json', found)
-    pictures = []  # drawn last: the tables do not depend on them
+    plots = []  # drawn last: the tables do not depend on them
     old = page = PAGE.read_text(encoding='utf-8')
     for file in sorted(directory.glob('*.json')):
         runs = run_results.read(file)
         page = put(page, file.stem, run_results.markdown(runs))
         if not options.check:
-            pictures.append((file, run_results.draw, (runs,)))
+            plots.append((file, run_results.draw, (runs,)))
     says = {name: row.says for name, row in failures.ROWS.items()}
     for file in sorted(directory.glob('*.jsonl')):
         rows = failure_results.read(file)
         page = put(page, file.stem, failure_results.markdown(rows, says))
         if not options.check:
-            pictures.append((file, failure_results.draw, (rows, says)))
+            plots.append((file, failure_results.draw, (rows, says)))
     if not options.check:
         PAGE.write_text(page, encoding='utf-8')
-        for file, draw, data in pictures:
+        for file, draw, data in plots:
             draw_after(draw, *data, file.with_suffix('.png'))
     elif page != old:
         raise CellError(

@@ -1,1 +1,1 @@
-"""Published results: tables and pictures from the results of runs."""
+"""Published results: tables and plots from the results of runs."""

@@ -1,4 +1,4 @@
-"""What the replayed failures cost, as data: one JSON line an experiment, a table and a picture.
+"""What the replayed failures cost, as data: one JSON line an experiment, a table and a plot.
 
 A line has `row`, `seed` and `world`, and either `refused` (a sentence), or `success`, `interval`,
 `episodes` and `curve` ([[minutes, success], ...]), or, for the row 'noise', `noise`:

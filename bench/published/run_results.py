@@ -1,6 +1,6 @@
 """Results of whole runs as data, in one file for each task.
 
-Only evaluations write here; tables and pictures in the documentation are made from it.
+Only evaluations write here; tables and plots in the documentation are made from it.
 """
 
 from collections.abc import Iterable

@@ -68,8 +68,8 @@ def test_a_figure_that_cannot_be_drawn_leaves_a_sentence_in_a_page_that_is_whole
     def broken(_):
         raise ValueError('no font')
 
-    monkeypatch.setattr(page.pictures, 'losses', broken)
-    monkeypatch.setattr(page.pictures, 'strip', broken)
+    monkeypatch.setattr(page.figures, 'losses', broken)
+    monkeypatch.setattr(page.figures, 'strip', broken)
     assert verb.run(['report', str(run)]) == 0
     text = (run / 'report.html').read_text()
     assert text.count('<svg') == 4 and text.count('ValueError: no font') == 3

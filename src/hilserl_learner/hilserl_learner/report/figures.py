@@ -1,4 +1,4 @@
-"""The pictures of a run's report, each as an SVG or PNG that stands in the page itself."""
+"""The figures of a run's report, each an SVG or PNG inside the page."""
 
 import base64
 import io

@@ -7,7 +7,7 @@ import sys
 
 from hilserl_core.contract.steps import Outcome
 
-from . import figures as pictures
+from . import figures
 from .run_record import RunRecord, Strip
 
 PACKAGES = ('torch', 'numpy', 'mujoco', 'rosbags')
@@ -25,17 +25,17 @@ def page(run: RunRecord) -> str:
         f'<h1>{escape(run.path.name)}</h1><p class="note">{escape(said.pop("what"))}</p>',
         _table(said),
         '<h2>Success</h2>',
-        _drawn(pictures.success, run),
+        _drawn(figures.success, run),
         '<p class="note">Bands and bars are 95 % intervals (Wilson). An episode that a human had '
         'a hand in is no success of the policy.</p>',
         '<h2>Help and exploration</h2>',
-        _drawn(pictures.intervention, run),
+        _drawn(figures.intervention, run),
         '<h2>Q and its bound</h2>',
-        _drawn(pictures.values, run),
+        _drawn(figures.values, run),
         '<h2>Losses</h2>',
-        _drawn(pictures.losses, run),
+        _drawn(figures.losses, run),
         '<h2>Actions</h2>',
-        _drawn(pictures.actions, run),
+        _drawn(figures.actions, run),
         '<h2>What the wrist camera saw</h2>',
     ]
     for what, shown in (('Quickest without help', run.best), ('Last failure', run.failed)):
@@ -65,7 +65,7 @@ def _drawn(draw, data) -> str:
 
 
 def _strip(shown: Strip) -> str:
-    return f'<img class="strip" alt="{escape(shown.title)}" src="{pictures.strip(shown)}">'
+    return f'<img class="strip" alt="{escape(shown.title)}" src="{figures.strip(shown)}">'
 
 
 def _figures(run: RunRecord) -> dict:
