@@ -269,10 +269,10 @@ def test_an_option_changes_its_number_alone(text, name, value):
         ('sac', '', "algorithm is 'sac'; it is one of cell, drqv2"),
         ('cell', 'discont=0.9', 'is not NAME=VALUE with one of'),
         ('cell', 'discount', 'is not NAME=VALUE'),
-        ('cell', 'discount=1.5', 'discount is 1.5; it must be from 0.0 to 1.0'),
-        ('cell', 'frame_stack=9', 'frame_stack is 9'),
+        ('cell', 'discount=1.5', 'discount=1.5 is out of range: 0 to 1'),
+        ('cell', 'frame_stack=9', 'frame_stack=9 is out of range: 1 to 4'),
         ('cell', 'critics=two', 'critics=two is not a whole number'),
-        ('cell', 'conv_dtype=int8', 'bfloat16 or float32'),
+        ('cell', 'conv_dtype=int8', 'is not one of bfloat16, float32'),
         ('cell', 'bc=much', "bc 'much' is neither"),
     ],
 )

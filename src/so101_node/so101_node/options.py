@@ -170,6 +170,12 @@ def checked(owner: type[Options], values: Mapping[str, Any]) -> Any:
     return found
 
 
+def check_fields(instance: Any) -> None:
+    """CellError naming the first option of a dataclass whose value is not allowed."""
+    for name, each in options_of(type(instance)).items():
+        each.checked(getattr(instance, name))
+
+
 def plain(value: Any) -> Any:
     """A value as a ROS parameter, and as JSON and YAML, holds it: texts as one, with commas."""
     if isinstance(value, tuple):

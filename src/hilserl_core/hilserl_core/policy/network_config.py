@@ -4,30 +4,34 @@ from dataclasses import asdict, dataclass
 import json
 
 from so101_node.errors import CellError
+from so101_node.options import check_fields, option
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
     """What decides the shape of a policy. Travels in every bundle and checkpoint."""
 
-    frame_stack: int = 1  # previous action and following error stand in for history
-    channels: int = 32  # published
-    strides: tuple[int, ...] = (2, 2, 1, 1)  # half the cost of (2, 1, 1, 1), learns as well
-    bottleneck: int = 50  # published
-    hidden: int = 256  # 1024 learned nothing in the first 8 minutes
-    critic_layer_norm: bool = True  # bounds Q outside the data (RLPD)
-    critics: int = 2  # published; more bound Q further, each at its price (REDQ)
-    gripper: str = 'continuous'  # or discrete: close, hold, open by Q (HIL-SERL); the
-    # continuous one learns here as the arm does, and a leader's half-closed hand stays one
+    # The previous action and the following error stand in for history.
+    frame_stack: int = option(1, 'images of the past that a policy sees at once', low=1, high=4)
+    channels: int = option(32, 'channels of each convolution', low=1, high=512)
+    # Half the cost of the published 2,1,1,1; learns as well.
+    strides: tuple[int, ...] = option((2, 2, 1, 1), 'strides of the convolutions', low=1, high=8)
+    bottleneck: int = option(50, 'image features that a trunk keeps', low=1, high=1024)
+    # 1024 (published) learned nothing in the first 8 minutes.
+    hidden: int = option(256, 'units of each hidden layer', low=1, high=8192)
+    critic_layer_norm: bool = option(
+        True, 'whether critics normalise their layers, which bounds Q outside the data (RLPD)'
+    )
+    critics: int = option(2, 'critics, of which the smallest Q counts (REDQ)', low=2, high=10)
+    # The continuous one learns here as the arm does: a leader's half-closed hand stays one.
+    gripper: str = option(
+        'continuous',
+        'how the gripper is driven: continuous, or discrete: close, hold, open by Q (HIL-SERL)',
+        choices=('continuous', 'discrete'),
+    )
 
     def __post_init__(self):
-        if not (1 <= self.frame_stack <= 4 and 2 <= self.critics <= 10):
-            raise CellError(
-                f'frame_stack is {self.frame_stack} and critics {self.critics}; from 1 to 4 '
-                'frames and from 2 to 10 critics are possible'
-            )
-        if self.gripper not in ('continuous', 'discrete'):
-            raise CellError(f'gripper is {self.gripper!r}; it is continuous or discrete')
+        check_fields(self)
 
     def to_json(self) -> str:
         """Canonical JSON."""

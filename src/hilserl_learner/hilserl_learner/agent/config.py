@@ -4,13 +4,16 @@
 al. 2021), which had learned nothing there in the first 8 minutes of a run.
 """
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 import json
 from typing import Any
 
 from hilserl_core.policy.exploration import schedule
 from hilserl_core.policy.network_config import NetworkConfig
 from so101_node.errors import CellError
+from so101_node.options import check_fields, option, options_of
+
+DTYPES = ('bfloat16', 'float32')
 
 
 @dataclass(frozen=True)
@@ -18,41 +21,46 @@ class AgentConfig:
     """Every number of the algorithm. Defaults: what learned best in the simulated cell."""
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
-    learning_rate: float = 3e-4  # published 1e-4, for runs a hundred times as long
-    tau: float = 0.01  # published
-    # Over steps: at first the EMA policy is the online policy (1); later it averages some 200
-    # updates, which is steadier than any single one.
-    ema_tau: str = 'linear(1,0.005,4000)'
-    discount: float = 0.97  # HIL-SERL's; a success 100 steps away is still worth 0.05
-    n_step: int = 3  # published
-    noise_clip: float = 0.3  # published
-    shift: int = 4  # published, pixels
-    target_low: float = 0.0  # a 0/1 reward at the end: no return is outside 0 and 1,
-    target_high: float = 1.0  # and a target outside is known to be wrong
-    conv_dtype: str = 'bfloat16'  # convolutions and trunks, on processors that have it
-    head_dtype: str = 'float32'  # hidden layers; at 256 units bfloat16 gains nothing
-    bc: str = '0'  # weight of cloning human actions, over steps
-    freeze_encoder: bool = False  # of a pretrained encoder: half the cost, if it sees enough
-    graph: bool = True  # on a GPU, one CUDA graph an update: launches cost more
+    # Published: 1e-4, for runs a hundred times as long.
+    learning_rate: float = option(3e-4, 'learning rate of all optimisers', low=0.0, high=1.0)
+    tau: float = option(
+        0.01, 'share by which the target critic follows the critic each update', low=0.0, high=1.0
+    )
+    # At first the EMA policy is the online policy (1); later it averages some 200 updates, which
+    # is steadier than any single one.
+    ema_tau: str = option(
+        'linear(1,0.005,4000)',
+        'share by which the EMA policy follows the online policy each update, over steps',
+    )
+    # HIL-SERL's: a success 100 steps away is still worth 0.05.
+    discount: float = option(0.97, 'discount of a step', low=0.0, high=1.0)
+    n_step: int = option(3, 'steps in a target before it bootstraps', low=1, high=20)
+    noise_clip: float = option(
+        0.3, "bound of the noise that smooths a target's action", low=0.0, high=2.0
+    )
+    shift: int = option(
+        4, 'how far the random shift moves an image', unit='pixels', low=0, high=16
+    )
+    # A 0/1 reward at the end: no return is outside 0 and 1, and such a target is wrong.
+    target_low: float = option(0.0, 'lower bound of a target')
+    target_high: float = option(1.0, 'upper bound of a target')
+    conv_dtype: str = option(
+        'bfloat16',
+        'number format of convolutions and trunks, on processors that have it',
+        choices=DTYPES,
+    )
+    # At 256 units bfloat16 gains nothing.
+    head_dtype: str = option('float32', 'number format of hidden layers', choices=DTYPES)
+    bc: str = option('0', 'weight of cloning human actions (behaviour cloning), over steps')
+    freeze_encoder: bool = option(
+        False, 'whether the encoder stays as it is; encoder:=FILE sets it, at half the cost'
+    )
+    graph: bool = option(True, 'whether a GPU replays an update as one CUDA graph')
 
     def __post_init__(self):
+        check_fields(self)
         schedule('bc', self.bc, 0.0, 1000.0)
         schedule('ema_tau', self.ema_tau, 0.0, 1.0)
-        for name in ('conv_dtype', 'head_dtype'):
-            if getattr(self, name) not in ('bfloat16', 'float32'):
-                raise CellError(f'{name} is {getattr(self, name)!r}; it is bfloat16 or float32')
-        for name, low, high in (
-            ('discount', 0.0, 1.0),
-            ('tau', 0.0, 1.0),
-            ('n_step', 1, 20),
-            ('shift', 0, 16),
-            ('learning_rate', 0.0, 1.0),
-            ('noise_clip', 0.0, 2.0),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise CellError(
-                    f'{name} is {getattr(self, name)}; it must be from {low} to {high}'
-                )
 
     def to_json(self) -> str:
         """Canonical JSON."""
@@ -104,35 +112,16 @@ def agent_config(algorithm: str, changes: str = '') -> AgentConfig:
     config = ALGORITHMS[algorithm]
     for word in changes.split():
         name, separator, text = word.partition('=')
-        owners = [o for o in (config, config.network) if name in _option_names(o)]
+        owners = [o for o in (config, config.network) if name in options_of(type(o))]
         if not separator or not owners:
-            known = sorted(_option_names(config) + _option_names(config.network))
+            known = sorted([*options_of(AgentConfig), *options_of(NetworkConfig)])
             raise CellError(
                 f'agent_options: {word!r} is not NAME=VALUE with one of ' + ', '.join(known)
             )
         (owner,) = owners
-        changed: Any = replace(owner, **{name: _value(name, text, getattr(owner, name))})
+        try:
+            changed: Any = replace(owner, **{name: options_of(type(owner))[name].parse(text)})
+        except CellError as error:
+            raise CellError('agent_options: ' + str(error).replace(':=', '=')) from None
         config = changed if owner is config else replace(config, network=changed)
     return config
-
-
-def _option_names(owner) -> list[str]:
-    return [f.name for f in fields(owner) if f.name != 'network']
-
-
-def _value(name: str, text: str, default):
-    """`text` as a value of the same kind as `default`."""
-    try:
-        if isinstance(default, bool):
-            return {'true': True, 'false': False}[text]
-        if isinstance(default, tuple):
-            return tuple(int(part) for part in text.split(','))
-        return type(default)(text)
-    except (KeyError, ValueError):
-        kind = {
-            bool: 'true or false',
-            int: 'a whole number',
-            float: 'a number',
-            tuple: 'whole numbers with commas between',
-        }[type(default)]
-        raise CellError(f'agent_options: {name}={text} is not {kind}') from None
