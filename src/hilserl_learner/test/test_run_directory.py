@@ -1,26 +1,52 @@
-"""A run directory belongs to one process and to one task."""
+"""What run.yaml says of a run's starts."""
 
-from dataclasses import replace
-import os
+import json
 
 import pytest
+import yaml
 
+from hilserl_learner.training.options import LearnerNodeOptions
 from hilserl_learner.training.run_directory import RunDirectory
 from so101_node.errors import CellError
+from so101_node.options import checked
 
 
-def test_a_run_directory_is_held_by_one_process_and_keeps_its_task(schema, tmp_path):
+def cell(**driver):
+    return {'command': 'train', 'driver': {'max_speed': 2.0, **driver}, 'cell': {'run_for': 5.0}}
+
+
+def test_run_yaml_holds_the_first_start_whole_and_what_changed_later(schema, tmp_path):
     run = RunDirectory(tmp_path / 'run', schema)
-    assert not run.exists
-    run.begin(schema, {'start': 'demos'})
-    with pytest.raises(CellError, match=f'in use by process {os.getpid()}'):
-        RunDirectory(tmp_path / 'run', schema)
+    run.begin(schema, {'start': 'demos'}, cell())
+    assert run.resume(cell()) == []
+    assert run.resume(cell() | {'cell': {'run_for': 9.0}}) == []  # the length of one start
+    lines = run.resume(cell(max_speed=1.5))
+    assert lines == ['driver.max_speed: 2.0 at first, 1.5 now']
+    data = yaml.safe_load((run.path / 'run.yaml').read_text())
+    assert data['cell'] == cell() and data['settings'] == {'start': 'demos'}
+    assert [each['changed'] for each in data['resumed']] == [lines]
+    for number in range(30):
+        run.resume(cell(max_speed=0.1 + number))
+    assert len(yaml.safe_load((run.path / 'run.yaml').read_text())['resumed']) == 20
     run.release()
-    again = RunDirectory(tmp_path / 'run', schema)
-    assert again.exists and again.settings == {'start': 'demos'}
+    again = RunDirectory(run.path, schema)
+    assert again.settings == {'start': 'demos'}
     again.release()
-    with pytest.raises(CellError, match='max_steps: 50 here, 100 there'):
-        RunDirectory(tmp_path / 'run', replace(schema, max_steps=50))
-    (tmp_path / 'run' / 'run.yaml').write_text('settings: [')
-    with pytest.raises(CellError, match='run.yaml is damaged'):
-        RunDirectory(tmp_path / 'run', schema)
+
+
+def test_what_the_learner_node_is_told_of_the_cell_goes_to_run_yaml(tmp_path):
+    options = checked(
+        LearnerNodeOptions,
+        {
+            'run_dir': str(tmp_path / 'run'),
+            'cell_options': json.dumps(cell()),
+            'actors': 'a, b',
+            'demos': '/x,/y',
+        },
+    )
+    assert options.cell() == cell() and options.actors == ('a', 'b')
+    settings = options.settings()
+    assert settings['demos'] == ['/x', '/y'] and settings['start'] == 'demos'
+    assert 'cell_options' not in settings
+    with pytest.raises(CellError, match='cell_options is not JSON'):
+        checked(LearnerNodeOptions, {'cell_options': '{'})
