@@ -10,8 +10,8 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from std_srvs.srv import Trigger
 import torch
 
-from hilserl_actor.evaluation.report import read
 from hilserl_core.bags.episode_bag import open_bags
+from hilserl_core.contract.evaluation_report import read_report as read
 from hilserl_core.contract.tasks import make_task
 from hilserl_core.policy.bundle import pack
 from hilserl_core.policy.network_config import NetworkConfig

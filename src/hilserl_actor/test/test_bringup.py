@@ -7,13 +7,15 @@ import re
 import subprocess
 import sys
 
+from actor_support.bench_top import make_policy
 import pytest
 
 from hilserl_actor.bringup import arguments
 from hilserl_actor.bringup.node_table import node_types
 from hilserl_actor.bringup.options import CellOptions
 from hilserl_actor.bringup.plan import make_plan
-from hilserl_actor.evaluation.report import FORMAT, write
+from hilserl_actor.evaluation.report import report, write
+from hilserl_actor.loop.episode_stats import EpisodeResult, Tally
 from hilserl_core.contract.kinematics_check import FIELDS
 from hilserl_core.contract.tasks import make_task
 from so101_node.errors import CellError
@@ -197,15 +199,10 @@ def test_the_best_checkpoint_is_evaluated_and_the_latest_as_long_as_none_is_judg
 
 
 def finish(directory, count, episodes):
-    result = {'outcome': 'success', 'seconds': 1.0, 'steps': 1, 'human_steps': 0, 'saturated': 0.0}
-    write(
-        {
-            'format': FORMAT,
-            'complete': count >= episodes,
-            'results': [{'situation': i, 'episode_id': f'e{i}', **result} for i in range(count)],
-        },
-        directory,
-    )
+    """Leave the results of `count` episodes of `episodes`."""
+    tally = Tally()
+    tally.results = [EpisodeResult(f'e{i}', 'success', 1.0, 1, 0, 0.0) for i in range(count)]
+    write(report(tally, make_policy(), {'world': 'plain', 'seed': 0}, episodes), directory)
 
 
 def test_an_interrupted_evaluation_goes_on_and_all_leaves_out_what_is_done(tmp_path):

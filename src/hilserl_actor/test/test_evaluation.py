@@ -11,10 +11,11 @@ import pytest
 from rosbags.highlevel import AnyReader
 
 from hilserl_actor.evaluation.plot import plot
-from hilserl_actor.evaluation.report import read, report, resumed, write
+from hilserl_actor.evaluation.report import report, resumed, write
 from hilserl_actor.evaluation.runner import Series
 from hilserl_actor.loop.episode_stats import EpisodeResult, Tally
 from hilserl_core.bags.episode_bag import open_bags
+from hilserl_core.contract.evaluation_report import read_report as read
 from hilserl_core.policy.bundle import pack
 from so101_node.errors import CellError
 

@@ -5,12 +5,13 @@ so that 'closed' is closed on both arms. A file that is missing or implausible i
 """
 
 from dataclasses import dataclass
-import json
 import math
 
+import msgspec
 import numpy as np
 
 from so101_description.joints import GRIPPER_CLOSED, GRIPPER_OPEN, JOINTS, LOWER, SERVO_IDS, UPPER
+from so101_node.data_files import convert, read_data
 from so101_node.errors import CellError
 
 from .servo import HOMING_SIGN, TICKS_PER_TURN
@@ -62,18 +63,23 @@ class Calibration:
         return np.clip(ticks, self.range_min, self.range_max).astype(np.int64)
 
 
-def _entry(path: str, joint: str, table: dict) -> list[int]:
-    entry = table.get(joint)
-    if not isinstance(entry, dict):
-        raise CellError(f'{path}: joint {joint} is missing; calibrate the arm again')
-    for field in FIELDS:
-        value = entry.get(field)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise CellError(
-                f'{path}: {joint}: {field} is {value!r}, not a whole number; '
-                'calibrate the arm again'
-            )
-    number, drive_mode, homing, low, high = values = [entry[field] for field in FIELDS]
+class _Entry(msgspec.Struct):
+    """One joint, as LeRobot writes it; it may hold more."""
+
+    id: int
+    drive_mode: int
+    homing_offset: int
+    range_min: int
+    range_max: int
+
+
+_File = msgspec.defstruct(
+    '_File', [(joint, _Entry) for joint in JOINTS], forbid_unknown_fields=True
+)
+
+
+def _checked(path: str, joint: str, entry: _Entry) -> list[int]:
+    number, drive_mode, homing, low, high = values = [getattr(entry, field) for field in FIELDS]
     wrong = None
     if number != SERVO_IDS[joint]:
         wrong = f'id is {number}, the servo of this joint has {SERVO_IDS[joint]}'
@@ -102,29 +108,19 @@ def load_calibration(path: str) -> Calibration:
             'an arm with a port needs a calibration file; set follower_calibration '
             'or leader_calibration to the JSON file that LeRobot wrote'
         )
-    try:
-        with open(path, encoding='utf-8') as file:
-            table = json.load(file)
-    except OSError as error:
-        raise CellError(
-            f'{path}: no calibration to read ({error.strerror}); calibrate the arm '
-            'or name the right file'
-        ) from error
-    except ValueError as error:
-        raise CellError(f'{path}: not a JSON file ({error}); calibrate the arm again') from error
+    table = read_data(path, dict, 'calibration', 'calibrate the arm or name the right file')
     return calibration_of(table, path)
 
 
 def calibration_of(table: dict, path: str) -> Calibration:
     """Check the content of a LeRobot calibration file; path: where it is, or is to be, stored."""
-    if not isinstance(table, dict):
-        raise CellError(f'{path}: not a table of joints; calibrate the arm again')
-    unknown = sorted(set(table) - set(JOINTS))
-    if unknown:
-        raise CellError(
-            f'{path}: unknown joint {", ".join(unknown)}; the six joints are {", ".join(JOINTS)}'
-        )
-    rows = [_entry(path, joint, table) for joint in JOINTS]
+    file = convert(
+        table,
+        _File,
+        f'calibration {path} is damaged',
+        f'the six joints are {", ".join(JOINTS)}; calibrate the arm again',
+    )
+    rows = [_checked(path, joint, getattr(file, joint)) for joint in JOINTS]
     return make_calibration(path, *np.array(rows, dtype=np.int64).T[1:])
 
 

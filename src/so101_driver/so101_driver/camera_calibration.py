@@ -1,17 +1,36 @@
 """A camera's intrinsics from the YAML file that ROS's camera_calibration writes."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-import yaml
+import msgspec
 
+from so101_node.data_files import read_data
 from so101_node.errors import CellError
 
-SIZES = {
-    'camera_matrix': 9,
-    'rectification_matrix': 9,
-    'projection_matrix': 12,
-    'distortion_coefficients': None,
-}
+
+class _Matrix3x3(msgspec.Struct):
+    data: Annotated[list[float], msgspec.Meta(min_length=9, max_length=9)]
+
+
+class _Matrix3x4(msgspec.Struct):
+    data: Annotated[list[float], msgspec.Meta(min_length=12, max_length=12)]
+
+
+class _Numbers(msgspec.Struct):
+    data: list[float]
+
+
+class _File(msgspec.Struct):
+    """What is read of the file; it holds more."""
+
+    image_width: int
+    image_height: int
+    camera_matrix: _Matrix3x3
+    distortion_coefficients: _Numbers
+    rectification_matrix: _Matrix3x3
+    projection_matrix: _Matrix3x4
+    distortion_model: str = 'plumb_bob'
 
 
 @dataclass(frozen=True)
@@ -27,38 +46,16 @@ class CameraCalibration:
 
 def load_camera_calibration(path: str, width: int, height: int) -> CameraCalibration:
     """Read the calibration of a `width` x `height` image; CellError says what does not fit."""
-    try:
-        with open(path, encoding='utf-8') as file:
-            table = yaml.safe_load(file)
-    except (OSError, yaml.YAMLError) as error:
-        raise CellError(f'{path}: no camera calibration to read ({error})') from error
-    if not isinstance(table, dict):
-        raise CellError(f'{path}: not a table; calibrate the camera again')
-    size = table.get('image_width'), table.get('image_height')
-    if size != (width, height):
+    found = read_data(path, _File, 'camera calibration', 'calibrate the camera again')
+    if (found.image_width, found.image_height) != (width, height):
         raise CellError(
-            f'{path}: is of {size[0]}x{size[1]} images, the camera gives '
+            f'{path}: is of {found.image_width}x{found.image_height} images, the camera gives '
             f'{width}x{height}; calibrate at that size'
         )
-    rows = {key: _numbers(path, table, key, count) for key, count in SIZES.items()}
     return CameraCalibration(
-        str(table.get('distortion_model', 'plumb_bob')),
-        rows['distortion_coefficients'],
-        rows['camera_matrix'],
-        rows['rectification_matrix'],
-        rows['projection_matrix'],
+        found.distortion_model,
+        found.distortion_coefficients.data,
+        found.camera_matrix.data,
+        found.rectification_matrix.data,
+        found.projection_matrix.data,
     )
-
-
-def _numbers(path: str, table: dict, key: str, count: int | None) -> list[float]:
-    entry = table.get(key)
-    data = entry.get('data') if isinstance(entry, dict) else None
-    if (
-        not isinstance(data, list)
-        or count not in (None, len(data))
-        or not all(isinstance(v, (int, float)) for v in data)
-    ):
-        raise CellError(
-            f'{path}: {key} has no data of {count or "some"} numbers; calibrate the camera again'
-        )
-    return [float(v) for v in data]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .report import REPORT, read
+from hilserl_core.contract.evaluation_report import REPORT, read_report
 
 PICTURE = 'success.png'
 
@@ -18,7 +18,7 @@ def plot(directory: Path) -> Path | None:
     reports = [
         data
         for file in sorted(directory.glob(f'*/{REPORT}'))
-        if (data := read(file.parent))['episodes']
+        if (data := read_report(file.parent))['episodes']
     ]
     if not reports:
         return None

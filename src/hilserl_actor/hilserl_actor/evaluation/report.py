@@ -11,26 +11,14 @@ import json
 from pathlib import Path
 from statistics import median
 
+from hilserl_core.contract.evaluation_report import FORMAT, REPORT, read_report
 from hilserl_core.contract.success_interval import wilson
 from so101_node.durable import replace_file
 from so101_node.errors import CellError
 
 from ..loop.episode_stats import EpisodeResult, Tally
 
-REPORT, TABLE, BAGS = 'report.json', 'episodes.csv', 'bags'
-FORMAT = 'hilserl-evaluation-1'
-
-
-def read(directory: Path) -> dict:
-    """The report in an evaluation's directory; CellError if it is damaged."""
-    file = directory / REPORT
-    try:
-        data = json.loads(file.read_text(encoding='utf-8'))
-        if data['format'] != FORMAT:
-            raise ValueError(f'its format is {data["format"]!r}, not {FORMAT!r}')
-        return data
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CellError(f'evaluation {file} is damaged: {error}; take it away') from error
+TABLE, BAGS = 'episodes.csv', 'bags'
 
 
 def resumed(directory: Path) -> Tally:
@@ -40,7 +28,7 @@ def resumed(directory: Path) -> Tally:
         names = EpisodeResult.__dataclass_fields__
         tally.results = [
             EpisodeResult(**{name: row[name] for name in names})
-            for row in read(directory)['results']
+            for row in read_report(directory)['results']
         ]
     return tally
 

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 import hashlib
 from pathlib import Path
 
+from hilserl_core.contract.evaluation_report import REPORT, read_report
 from hilserl_core.policy.checkpoint_names import BEST, LATEST, POLICY, checkpoint_names
 from so101_node.errors import CellError
-
-from .report import REPORT, read
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def _planned(results: Path, policy: Path, seed: int, episodes: int, again: bool)
     name, number = f'{label}-{digest[:8]}-seed{seed}-{episodes}', 1
     while True:
         here = results / (name if number == 1 else f'{name}-{number}')
-        done = len(read(here)['results']) if (here / REPORT).exists() else 0
+        done = len(read_report(here)['results']) if (here / REPORT).exists() else 0
         if done < episodes or not again:
             return Planned(policy, here, done)
         number += 1

@@ -8,7 +8,11 @@ from dataclasses import dataclass, replace
 import hashlib
 import json
 from pathlib import Path
+from typing import Literal
 
+import msgspec
+
+from so101_node.data_files import read_data
 from so101_node.durable import replace_file
 from so101_node.errors import CellError
 
@@ -24,6 +28,18 @@ class Label:
 
     outcome: Outcome
     time: int | None = None
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+    outcome: Literal['success', 'failure', 'discarded']
+    time_ns: int | None
+
+
+class _LabelFile(msgspec.Struct, forbid_unknown_fields=True):
+    format: Literal[FORMAT]
+    bag: str
+    sha256: str
+    labels: list[_Entry]
 
 
 def content_hash(bag: Path) -> str:
@@ -47,23 +63,9 @@ def read_labels(bag: Path) -> list[Label]:
     file = sidecar(bag)
     if not file.exists():
         return []
-    try:
-        data = json.loads(file.read_text())
-        if data['format'] != FORMAT:
-            raise ValueError(f'its format is {data["format"]!r}, not {FORMAT!r}')
-        labels = [
-            Label(
-                OUTCOMES[item['outcome']],
-                None if item['time_ns'] is None else int(item['time_ns']),
-            )
-            for item in data['labels']
-        ]
-        digest = data['sha256']
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CellError(
-            f'label file {file} is damaged: {error}; mend it or take it away'
-        ) from error
-    if digest != content_hash(bag):
+    data = read_data(file, _LabelFile, 'label file', 'mend it or take it away')
+    labels = [Label(OUTCOMES[entry.outcome], entry.time_ns) for entry in data.labels]
+    if data.sha256 != content_hash(bag):
         raise CellError(
             f'label file {file} was written for other data than {bag} now holds; take it away '
             'and label again'

@@ -2,6 +2,7 @@
 
 __all__ = [
     'action_check',
+    'evaluation_report',
     'kinematics_check',
     'observation',
     'steps',

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 import json
 
+from so101_node.data_files import decode
 from so101_node.errors import CellError
 from so101_node.options import check_fields, option
 
@@ -40,10 +41,4 @@ class NetworkConfig:
     @classmethod
     def from_json(cls, text: str) -> 'NetworkConfig':
         """Read it back; CellError if it is not one of this version."""
-        try:
-            data = json.loads(text)
-            return cls(**{**data, 'strides': tuple(data['strides'])})
-        except (ValueError, TypeError, KeyError) as error:
-            raise CellError(
-                f'this network configuration is not of this version: {error}'
-            ) from error
+        return decode(text, cls, 'this network configuration is not of this version')

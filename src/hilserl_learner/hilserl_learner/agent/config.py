@@ -10,6 +10,7 @@ from typing import Any
 
 from hilserl_core.policy.exploration import schedule
 from hilserl_core.policy.network_config import NetworkConfig
+from so101_node.data_files import decode
 from so101_node.errors import CellError
 from so101_node.options import check_fields, option, options_of
 
@@ -69,12 +70,7 @@ class AgentConfig:
     @classmethod
     def from_json(cls, text: str) -> 'AgentConfig':
         """Read it back; CellError if it is not one of this version."""
-        try:
-            data = json.loads(text)
-            network = NetworkConfig.from_json(json.dumps(data.pop('network')))
-            return cls(network=network, **data)
-        except (ValueError, TypeError, KeyError) as error:
-            raise CellError(f'this agent configuration is not of this version: {error}') from error
+        return decode(text, cls, 'this agent configuration is not of this version')
 
     def differences(self, other: 'AgentConfig') -> list[str]:
         """One line for each number that differs: `discount 0.97 here, 0.99 there`."""

@@ -8,6 +8,7 @@ import numpy as np
 import yaml
 
 from hilserl_core.bags.episode_bag import bags_by_time, contents
+from hilserl_core.contract.evaluation_report import REPORT, read_report
 from hilserl_core.contract.steps import Outcome, Source, StepRecord
 from hilserl_core.contract.task import TaskSchema
 from so101_node.errors import CellError
@@ -16,7 +17,7 @@ from ..training.checkpoints import Checkpoints
 
 PAUSE = 60.0  # s between two steps beyond which the cell stood still
 FRAMES = 10  # of an episode's strip
-EVALUATIONS, EVALUATION = 'eval', 'hilserl-evaluation-1'
+EVALUATIONS = 'eval'
 
 
 @dataclass
@@ -87,12 +88,9 @@ def read_run(path: Path) -> RunRecord:
 def read_evaluations(path: Path) -> list[dict]:
     """The reports in a run's `eval`, by the steps that their policy had learned from."""
     found = []
-    for file in (path / EVALUATIONS).glob('*/report.json'):
-        try:
-            data = json.loads(file.read_text(encoding='utf-8'))
-        except (OSError, ValueError) as error:
-            raise CellError(f'evaluation {file} is damaged: {error}; take it away') from error
-        if data.get('format') == EVALUATION and data['episodes']:
+    for file in (path / EVALUATIONS).glob(f'*/{REPORT}'):
+        data = read_report(file.parent)
+        if data['episodes']:
             found.append(data)
     return sorted(found, key=lambda data: data['policy_env_steps'])
 

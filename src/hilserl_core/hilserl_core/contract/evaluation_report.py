@@ -1,0 +1,54 @@
+"""The report of one policy's evaluation, as a file: the actor writes it, others read it."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from so101_node.data_files import read_data
+
+REPORT = 'report.json'
+FORMAT = 'hilserl-evaluation-1'
+
+
+class EvaluatedEpisode(msgspec.Struct, forbid_unknown_fields=True):
+    """One episode. situation: its number; bag: relative to the report, '' without one."""
+
+    situation: int
+    episode_id: str
+    outcome: str
+    seconds: float
+    steps: int
+    human_steps: int
+    saturated: float  # share of action components at +-1
+    bag: str
+
+
+class EvaluationReport(msgspec.Struct, forbid_unknown_fields=True):
+    """A whole report. Intervals are 95 % (Wilson)."""
+
+    format: Literal[FORMAT]
+    summary: str
+    world: str
+    seed: int
+    task: str
+    schema_hash: str
+    policy_version: int
+    policy_updates: int
+    policy_env_steps: int
+    wanted: int
+    complete: bool
+    episodes: int
+    successes: int
+    success_rate: float | None
+    interval: tuple[float, float]
+    median_seconds_to_success: float | None
+    results: list[EvaluatedEpisode]
+    policy: str = ''
+    policy_sha256: str = ''
+
+
+def read_report(directory: Path) -> dict:
+    """The report in an evaluation's directory, as it was written; CellError if it is damaged."""
+    report = read_data(directory / REPORT, EvaluationReport, 'evaluation', 'take it away')
+    return msgspec.to_builtins(report)

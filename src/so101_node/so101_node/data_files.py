@@ -1,0 +1,80 @@
+"""JSON and YAML as checked values: what is wrong with a file is one sentence.
+
+A type says what is allowed: dataclasses (every field known, by name) and msgspec.Struct (as its
+class says). A file is bounded before it is read: it may come from anywhere.
+"""
+
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import msgspec
+
+from .errors import CellError
+
+T = TypeVar('T')
+MAX_BYTES = 4_000_000  # a thousand evaluated episodes are 0.3 MB
+
+
+def read_data(path: str | Path, kind: type[T], what: str, remedy: str) -> T:
+    """Read a .json or .yaml file as `kind`.
+
+    what: names the file in the sentence of a CellError; remedy: what to do then.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise CellError(
+                f'{what} {path} has {size / 1e6:.1f} MB, over the limit of '
+                f'{MAX_BYTES / 1e6:.0f} MB; {remedy}'
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise CellError(f'{what} {path} cannot be read: {error.strerror}; {remedy}') from error
+    is_yaml = path.suffix in ('.yaml', '.yml')
+    return decode(data, kind, f'{what} {path} is damaged', remedy, is_yaml)
+
+
+def decode(data: bytes | str, kind: type[T], problem: str, remedy: str = '', is_yaml=False) -> T:
+    """Decode JSON (or YAML) as `kind`; the sentence of a CellError begins with `problem`."""
+    try:
+        raw = msgspec.yaml.decode(data) if is_yaml else msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _cell_error(problem, error, remedy) from error
+    return convert(raw, kind, problem, remedy)
+
+
+def convert(raw: Any, kind: type[T], problem: str, remedy: str = '') -> T:
+    """Check what was decoded already (dicts, lists, numbers), as `decode` does."""
+    try:
+        _require_known(raw, kind, '')
+        return msgspec.convert(raw, kind)
+    except msgspec.MsgspecError as error:
+        raise _cell_error(problem, error, remedy) from error
+
+
+def _cell_error(problem: str, error: Exception, remedy: str) -> CellError:
+    sentence = f'{problem}: {_in_words(str(error))}'
+    return CellError(f'{sentence}; {remedy}' if remedy else sentence)
+
+
+def _require_known(raw: Any, kind: Any, where: str) -> None:
+    """Refuse unknown fields of dataclasses; msgspec alone would pass over them."""
+    if not (is_dataclass(kind) and isinstance(raw, dict)):
+        return
+    hints = get_type_hints(kind)
+    for name in raw:
+        if name not in {f.name for f in fields(kind)}:
+            raise msgspec.ValidationError(f'unknown field {name!r}{where}')
+    for name, value in raw.items():
+        _require_known(value, hints[name], f' in {name}')
+
+
+def _in_words(message: str) -> str:
+    """'Expected `int`, got `str` - at `$.seed`' as 'seed: expected int, got str'."""
+    text, _, where = message.replace('`', '').partition(' - at ')
+    where = where.removeprefix('$').lstrip('.')
+    text = ' '.join(text.split())
+    text = text[:1].lower() + text[1:]
+    return f'{where}: {text}' if where else text

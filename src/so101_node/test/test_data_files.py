@@ -1,0 +1,80 @@
+"""What a damaged file is said to be."""
+
+from dataclasses import dataclass, field
+
+import msgspec
+import pytest
+
+from so101_node import data_files
+from so101_node.data_files import decode, read_data
+from so101_node.errors import CellError
+
+
+@dataclass(frozen=True)
+class Inner:
+    sizes: tuple[int, ...] = (1, 2)
+
+
+@dataclass(frozen=True)
+class Outer:
+    seed: int
+    inner: Inner = field(default_factory=Inner)
+
+
+class Open(msgspec.Struct):
+    seed: int
+
+
+def sentence(call, *words):
+    with pytest.raises(CellError) as error:
+        call(*words)
+    text = str(error.value)
+    assert '\n' not in text and '`' not in text and '$' not in text
+    return text
+
+
+@pytest.mark.parametrize(
+    'text, words',
+    [
+        ('{"seed": "x"}', 'seed: expected int, got str'),
+        ('{"seed": 1.5}', 'seed: expected int, got float'),
+        ('{}', 'object missing required field seed'),
+        ('{"seed": 1, "sead": 2}', "unknown field 'sead'"),
+        ('{"seed": 1, "inner": {"size": []}}', "unknown field 'size' in inner"),
+        ('{"seed": 1, "inner": {"sizes": ["a"]}}', 'inner.sizes[0]: expected int, got str'),
+        ('{"seed"', 'input data was truncated'),
+        ('[]', 'expected object, got array'),
+        ('\xff', 'JSON is malformed'),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_with_file_place_and_remedy(tmp_path, text, words):
+    file = tmp_path / 'a.json'
+    file.write_bytes(text.encode('latin-1'))
+    said = sentence(read_data, file, Outer, 'record', 'take it away')
+    assert said.startswith(f'record {file} is damaged: ') and said.endswith('; take it away')
+    assert words.lower() in said.lower()
+
+
+def test_yaml_and_json_give_the_same_value(tmp_path):
+    (tmp_path / 'a.json').write_text('{"seed": 3, "inner": {"sizes": [4]}}')
+    (tmp_path / 'a.yaml').write_text('seed: 3\ninner: {sizes: [4]}\n')
+    for name in ('a.json', 'a.yaml'):
+        assert read_data(tmp_path / name, Outer, 'x', 'y') == Outer(3, Inner((4,)))
+    (tmp_path / 'a.yaml').write_text('seed: [3\n')
+    assert 'is damaged' in sentence(read_data, tmp_path / 'a.yaml', Outer, 'x', 'y')
+
+
+def test_a_format_of_others_may_hold_more(tmp_path):
+    assert decode('{"seed": 1, "more": 2}', Open, 'x').seed == 1
+
+
+def test_a_file_is_not_read_beyond_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(data_files, 'MAX_BYTES', 10)
+    (tmp_path / 'a.json').write_text('{"seed": 1, "inner": {}}')
+    said = sentence(read_data, tmp_path / 'a.json', Outer, 'record', 'take it away')
+    assert 'over the limit' in said and 'take it away' in said
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    said = sentence(read_data, tmp_path / 'a.json', Outer, 'record', 'take it away')
+    assert 'cannot be read: No such file' in said
