@@ -18,7 +18,7 @@ from so101_node.errors import CellError
 
 from ..contract.steps import Outcome, StepRecord
 
-FORMAT = 'hilserl-labels-1'
+FORMAT: Literal['hilserl-labels-1'] = 'hilserl-labels-1'
 OUTCOMES = {'success': Outcome.SUCCESS, 'failure': Outcome.FAILURE, 'discarded': Outcome.DISCARDED}
 
 
@@ -36,7 +36,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _LabelFile(msgspec.Struct, forbid_unknown_fields=True):
-    format: Literal[FORMAT]
+    format: Literal['hilserl-labels-1']
     bag: str
     sha256: str
     labels: list[_Entry]

@@ -8,7 +8,7 @@ import msgspec
 from so101_node.data_files import read_data
 
 REPORT = 'report.json'
-FORMAT = 'hilserl-evaluation-1'
+FORMAT: Literal['hilserl-evaluation-1'] = 'hilserl-evaluation-1'
 
 
 class EvaluatedEpisode(msgspec.Struct, forbid_unknown_fields=True):
@@ -27,7 +27,7 @@ class EvaluatedEpisode(msgspec.Struct, forbid_unknown_fields=True):
 class EvaluationReport(msgspec.Struct, forbid_unknown_fields=True):
     """A whole report. Intervals are 95 % (Wilson)."""
 
-    format: Literal[FORMAT]
+    format: Literal['hilserl-evaluation-1']
     summary: str
     world: str
     seed: int
