@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass
 import json
 
 from so101_node.data_files import decode
-from so101_node.errors import CellError
 from so101_node.options import check_fields, option
 
 
