@@ -144,7 +144,7 @@ class ActorNode(CellNode):
             self.get_clock().now().nanoseconds,
             self.get_logger().error,
         )
-        self.create_subscription(Weights, names.WEIGHTS, weights.on_message, qos.LATCHED)
+        self.create_subscription(Weights, names.WEIGHTS, weights.on_message, qos.LATCHED, raw=True)
         self.guard(weights.load)
         return weights
 

@@ -5,7 +5,7 @@ import threading
 from actor_support.bench_top import SCHEMA, BenchTop, make_policy
 
 from hilserl_actor.ros import weights_subscriber
-from so101_interfaces.msg import Weights
+from hilserl_core.policy.weights import PublishedPolicy, weights_to_cdr
 
 
 def test_only_the_loops_own_thread_changes_the_number_of_steps(monkeypatch):
@@ -18,7 +18,7 @@ def test_only_the_loops_own_thread_changes_the_number_of_steps(monkeypatch):
     before = bench.loop.env_steps
     subscriber = weights_subscriber.WeightsSubscriber(SCHEMA, bench.loop, 1, print)
     threading.Thread(target=subscriber.load, daemon=True).start()
-    subscriber.on_message(Weights(env_steps=500))
+    subscriber.on_message(weights_to_cdr(PublishedPolicy(2, 2, 500, b'')))
     for _ in range(1000):
         subscriber.acted.set()
         if offered.wait(0.01):

@@ -1,6 +1,5 @@
 """The learner node: steps and task in; weights, status and services out. All else: learner.py."""
 
-from array import array
 import time
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
@@ -8,6 +7,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from hilserl_core.bags.cdr import step_from_cdr, task_from_cdr
 from hilserl_core.bags.labels import outcome_of
+from hilserl_core.policy.weights import PublishedPolicy, weights_to_cdr
 from so101_interfaces.msg import LearnerStatus, Step, Task, Weights
 from so101_interfaces.srv import LabelEpisode
 from so101_node import names, qos
@@ -78,12 +78,8 @@ class LearnerNode(CellNode):
             self.fatal("the actor's task is not the learner's: " + '; '.join(lines))
 
     def _publish(self, data: bytes, version: int, updates: int, env_steps: int) -> None:
-        message = Weights(
-            version=version,
-            env_steps=env_steps,
-            data=array('B', data),
-        )
-        message.header.stamp = self.get_clock().now().to_msg()
+        now = self.get_clock().now().nanoseconds
+        message = weights_to_cdr(PublishedPolicy(now, version, env_steps, data))
         for publisher in self._weights:
             publisher.publish(message)
 

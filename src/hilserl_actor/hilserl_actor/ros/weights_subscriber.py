@@ -6,15 +6,13 @@ has Python's lock for some ms. The loop takes a policy between two ticks.
 
 from collections.abc import Callable
 import threading
-from typing import Any
 
 import torch
 
 from hilserl_core.contract.task import TaskSchema
 from hilserl_core.policy.bundle import Policy
-from so101_interfaces.msg import Weights
+from hilserl_core.policy.weights import weights_from_cdr
 from so101_node.errors import CellError
-from so101_node.stamps import to_ns
 
 from ..loop.control import ControlLoop
 
@@ -31,12 +29,12 @@ class WeightsSubscriber:
     ):
         self._schema, self._loop, self._since = schema, loop, since
         self._log_error = log_error
-        self._message: Any = None  # Weights
+        self._message = b''  # the newest, serialised
         self._arrived = threading.Event()
         self.acted = threading.Event()  # the loop's next tick is as far away as can be
 
-    def on_message(self, message: Weights) -> None:
-        """Take a message; it is loaded by the other thread."""
+    def on_message(self, message: bytes) -> None:
+        """Take a serialised message; it is loaded by the other thread."""
         self._message = message
         self._arrived.set()
 
@@ -50,14 +48,18 @@ class WeightsSubscriber:
             self.acted.clear()
             self.acted.wait()
             message, driving = self._message, self._loop.policy
+            version = 'unknown'
             try:
+                published = weights_from_cdr(message)
+                version = str(published.version)
                 policy = Policy.from_bytes(
-                    bytes(message.data), self._schema.hash, driving.version if driving else -1
+                    published.bundle, self._schema.hash, driving.version if driving else -1
                 )
             except CellError as error:
-                self._log_error(f'weights version {message.version} refused: {error}')
+                self._log_error(f'weights version {version} refused: {error}')
                 continue
-            published = to_ns(message.header.stamp)
             self._loop.offer(
-                policy, published if published > self._since else 0, message.env_steps
+                policy,
+                published.stamp if published.stamp > self._since else 0,
+                published.env_steps,
             )
