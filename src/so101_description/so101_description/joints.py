@@ -10,7 +10,6 @@ import numpy as np
 from so101_node.errors import CellError
 
 JOINTS = ('shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex', 'wrist_roll', 'gripper')
-ARM_JOINTS = JOINTS[:5]
 SERVO_IDS = {name: number for number, name in enumerate(JOINTS, start=1)}
 
 LOWER = np.array([-1.91986, -1.74533, -1.69, -1.65806, -2.74385, -0.174533])

@@ -13,7 +13,6 @@ TICKS_PER_TURN = 4096
 
 # Control table. Below 40: EEPROM, which wears out and is written only with LOCK 0.
 MODEL = 3
-SERVO_ID = 5
 RETURN_DELAY = 7
 MIN_POSITION_LIMIT = 9
 MAX_POSITION_LIMIT = 11
