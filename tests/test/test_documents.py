@@ -6,10 +6,13 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / 'bench' / 'results.py'
 
 
+@pytest.mark.slow
 def test_the_tables_are_those_of_the_data():
     done = subprocess.run([sys.executable, RESULTS, '--check'], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

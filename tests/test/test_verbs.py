@@ -60,6 +60,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_1(name, capsys, monkeypatch, tm
     assert captured.out == ''
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('package', sorted(VERBS))
 def test_ros2_run_finds_the_verbs(package):
     scripts = Path(get_package_prefix(package)) / 'lib' / package
@@ -81,6 +82,7 @@ def test_listing_the_verbs_imports_nothing_slow():
     assert not {'torch', 'mujoco', 'rclpy', 'numpy', 'rich', 'rosbags', 'cv2'} & set(modules)
 
 
+@pytest.mark.slow
 def test_with_a_distribution_sourced_ros2_launch_starts_the_cell_and_help_stays_here(tmp_path):
     ros2 = tmp_path / 'ros2'
     ros2.write_text('#!/bin/sh\necho ros2 "$@"\n')

@@ -45,6 +45,7 @@ def mirror(seconds, pull=None, seed=0, speed=0.5, rate=10):
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('rate', [10, 30])
 def test_ten_minutes_of_motion_trigger_nothing(rate, monkeypatch):
     monkeypatch.setattr('so101_sim.leader.FRICTION', LOADED)

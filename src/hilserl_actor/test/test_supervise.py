@@ -10,6 +10,8 @@ from hilserl_actor.bringup import restart_policy
 from hilserl_actor.bringup import supervisor as supervise
 from hilserl_actor.bringup.plan import NodeSpec, Plan
 
+pytestmark = pytest.mark.slow
+
 GOOD = 'import signal, sys, time\nsignal.signal(signal.SIGINT, lambda *_: sys.exit(0))\n'
 SLEEP = GOOD + 'time.sleep(60)'
 DEAF = 'import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.sleep(60)'

@@ -36,6 +36,7 @@ for i in range(1000):
 """
 
 
+@pytest.mark.slow
 def test_a_killed_writer_loses_at_most_two_seconds(schema, tmp_path):
     writer = subprocess.Popen(
         [sys.executable, '-c', KILLED, str(tmp_path)],

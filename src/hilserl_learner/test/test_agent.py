@@ -192,6 +192,7 @@ def test_shift_is_a_window_of_the_edge_padded_image():
     assert {dy for dy, _ in offsets} == set(range(7)) == {dx for _, dx in offsets}
 
 
+@pytest.mark.slow
 def test_an_agent_learns_what_one_batch_says(schema):
     agent = Agent(schema, SMALL)
     batch = replace(random_batch(schema, 16), discount=torch.zeros(16))
@@ -287,6 +288,7 @@ def test_options_that_were_not_yet_known_take_their_defaults():
     assert AgentConfig.from_json(text) == SMALL
 
 
+@pytest.mark.slow
 def test_a_batch_in_pieces_gives_the_same_gradients(schema, monkeypatch):
     whole, pieces = Agent(schema, SMALL, seed=1), Agent(schema, SMALL, seed=1)
     batch = random_batch(schema, 10)
@@ -443,6 +445,7 @@ def test_half_precision_is_close_to_float32(schema):
         assert float(b[name]) == pytest.approx(float(a[name]), rel=0.02, abs=0.01), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('side', [32, 84, 256])
 @pytest.mark.parametrize('algorithm, stack', [('cell', 1), ('cell', 4), ('drqv2', 3)])
 def test_every_image_size_and_stack_learns_and_acts(schema, side, algorithm, stack):

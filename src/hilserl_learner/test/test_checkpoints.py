@@ -207,6 +207,7 @@ print(torn)
 """
 
 
+@pytest.mark.slow
 def test_killed_twenty_times_during_a_save_the_last_one_is_whole(tmp_path):
     ended = subprocess.run(
         [sys.executable, '-c', KILLS, str(tmp_path)], capture_output=True, text=True, timeout=120
@@ -215,6 +216,7 @@ def test_killed_twenty_times_during_a_save_the_last_one_is_whole(tmp_path):
     assert int(ended.stdout) > 3  # that many kills did fall into a save
 
 
+@pytest.mark.slow
 def test_the_list_shows_what_there_is_and_touches_nothing(schema, tmp_path):
     directory = tmp_path / 'lift' / 'checkpoints'
     directory.mkdir(parents=True)

@@ -88,6 +88,7 @@ def test_every_parameter_moves_and_actor_and_critics_do_without_the_gripper(sche
     assert float(metrics['gripper_loss']) > 0.0
 
 
+@pytest.mark.slow
 def test_it_learns_which_choice_pays(schema):
     agent, batch = Agent(schema, CONFIG), random_batch(schema, 48)
     action = batch.action.clone()
@@ -102,6 +103,7 @@ def test_it_learns_which_choice_pays(schema):
     assert (q.argmax(1) == 0).float().mean() > 0.9
 
 
+@pytest.mark.slow
 def test_cloning_leads_humans_choices_by_a_margin(schema):
     agent, batch = Agent(schema, CONFIG), random_batch(schema, 16)
     action = batch.action.clone()

@@ -287,6 +287,7 @@ def test_what_is_missing_is_named(recording, task, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_fuzzed_recordings_are_a_sentence_or_whole(recording, task, tmp_path):
     raw_cell.write(tmp_path / 'bag', recording)
     file = tmp_path / 'bag' / 'bag.mcap'

@@ -75,6 +75,7 @@ def test_a_pickled_object_is_not_loaded(published, tmp_path):
         read_weights(tmp_path / 'x.pt')
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_bundle_once(published, tmp_path):
     torch.save(published.state_dict(), tmp_path / 'weights.pt')
     command = [

@@ -312,6 +312,7 @@ def test_a_pretrained_start_with_loud_noise_needs_to_be_meant(schema, tmp_path):
     assert str(replace(options, sigma='').schedule()) == 'linear(0.2,0.1,10000)'
 
 
+@pytest.mark.slow
 def test_rolling_back_returns_to_the_best_and_publishes_it_as_new(schema, tmp_path):
     cell = Cell(schema, tmp_path / 'run')
     assert cell.learner.roll_back() == ''
@@ -453,6 +454,7 @@ def test_a_break_down_names_the_input_of_the_update_that_broke(schema, tmp_path)
     cell.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('ratio', [0.5, 2.5])
 def test_updates_keep_to_the_ratio_within_5_percent(schema, tmp_path, ratio):
     cell = Cell(
@@ -487,6 +489,7 @@ def test_after_a_change_of_device_the_random_numbers_start_from_the_seed(schema,
     assert restore(agent, checkpoint) == '' and agent._graphed_update is None
 
 
+@pytest.mark.slow
 def test_a_checkpoint_holds_training_up_for_less_than_100_ms(schema, tmp_path):
     """Of the published networks, the largest, over their median: the machine may be busy."""
     camera = replace(schema.cameras[0], out_height=84, out_width=84)

@@ -53,6 +53,7 @@ for _ in range({KILLS}):
 """
 
 
+@pytest.mark.slow
 def test_twenty_kills_lose_no_step_older_than_two_seconds(schema, tmp_path):
     writers = subprocess.Popen(
         [sys.executable, '-c', WRITERS, str(tmp_path)],

@@ -9,6 +9,8 @@ from hilserl_learner.training.options import LearnerOptions
 from hilserl_sim.learner import SimulatedLearner
 from hilserl_sim.training import evaluate, record_demonstrations, train
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = LearnerOptions(
     agent_options='hidden=32 channels=8', batch_size=16, min_steps=20, memory_gb=0.02
 )

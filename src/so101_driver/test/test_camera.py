@@ -129,6 +129,7 @@ def test_a_calibration_that_does_not_fit_is_refused(tmp_path, change, words):
         load_camera_calibration(str(path), 64, 48)
 
 
+@pytest.mark.graph
 def test_the_node_publishes_image_camera_info_and_diagnostics(video, tmp_path):
     (tmp_path / 'camera.yaml').write_text(CALIBRATION)
     with domain_coordinator.domain_id() as number:

@@ -89,6 +89,7 @@ def quick_turns():
     sys.setswitchinterval(interval)
 
 
+@pytest.mark.slow
 def test_no_fault_makes_the_arm_dangerous_or_ends_it(tmp_path, quick_turns):
     chance = random.Random(7)
     matrix = SERVO_FAULTS | {f'wire: {kind}': wire_fault(kind) for kind in KINDS}
