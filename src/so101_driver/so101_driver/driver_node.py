@@ -68,7 +68,7 @@ class DriverNode(CellNode):
             self.create_subscription(
                 JointState,
                 names.JOINT_COMMANDS.format(arm=arm),
-                lambda message, arm=arm: self._command(arm, message),  # type: ignore[misc]
+                lambda message, arm=arm: self._command(arm, message),
                 qos.COMMAND,
             )
             self.create_service(
