@@ -18,7 +18,7 @@ from rich.live import Live
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 
-from so101_description.joint_messages import SimulatedHand
+from so101_description.joint_messages import LeaderPull
 from so101_description.joints import pack
 from so101_interfaces.msg import ActorStatus, LearnerStatus
 from so101_node import names, qos
@@ -165,7 +165,7 @@ class OperatorNode(CellNode):
 
     def _take_the_leader(self) -> None:
         self._leader: JointState | None = None
-        self._simulated_hand = SimulatedHand(self.create_publisher)
+        self._simulated_hand = LeaderPull(self.create_publisher)
         self.create_subscription(
             JointState,
             names.JOINT_STATES.format(arm='leader'),

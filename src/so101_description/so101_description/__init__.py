@@ -1,6 +1,6 @@
-"""What the SO-101 arm is: joints, limits, models, kinematics."""
+"""Description of the SO-101 arm: joints, limits, models, kinematics."""
 
 import os
 
-# MuJoCo's own default needs a window system. It reads this when it is first imported.
+# MuJoCo's default renderer needs a window system. MuJoCo reads this variable at its first import.
 os.environ.setdefault('MUJOCO_GL', 'egl')

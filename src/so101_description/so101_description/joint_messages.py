@@ -11,7 +11,7 @@ from .joints import JOINTS
 
 
 def joint_state(position, stamp=None, frame_id: str = '') -> JointState:
-    """Message of joint positions (6,) rad. stamp: a Time message; None: it stays 0."""
+    """Return a message of joint positions (6,) rad. stamp: a Time message; None: 0."""
     position = np.ascontiguousarray(position, np.float64)
     message = JointState(name=list(JOINTS), position=array('d', position.tobytes()))
     message.header.frame_id = frame_id
@@ -20,8 +20,8 @@ def joint_state(position, stamp=None, frame_id: str = '') -> JointState:
     return message
 
 
-class SimulatedHand:
-    """Publishes to where a hand pulls the simulated leader, and once that it releases it."""
+class LeaderPull:
+    """Publishes the pose that a simulated hand pulls the leader to, and once its release."""
 
     def __init__(self, create_publisher):
         self._publisher = create_publisher(JointState, names.SIM_HAND, qos.COMMAND)

@@ -1,8 +1,8 @@
-"""The joint table: names, servo ids, limits and the rest pose of the SO-101, once.
+"""The joint table: names, servo ids, limits and the rest pose of the SO-101.
 
-Angles are rad with zero in the middle of each joint's range (LeRobot's present calibration).
-Mind the signs: `shoulder_pan` + turns the arm to its right (clockwise seen from above), the
-pitch joints' + is down, the gripper's + opens.
+Angles are in rad, with zero in the middle of each joint's range, as in LeRobot's calibration.
+Signs: a positive `shoulder_pan` turns the arm clockwise, seen from above. A positive angle of a
+pitch joint moves the tool down. A positive gripper angle opens the gripper.
 """
 
 import numpy as np
@@ -20,8 +20,8 @@ GRIPPER_OPEN = 1.74533
 MAX_VELOCITY = 4.7  # rad/s, the STS3215 without load
 MAX_EFFORT = 2.94  # N.m, its stall torque at 12 V
 
-# Folded over the base, just off its own stops: holding it costs no force, and when the torque
-# goes off the arm settles within 0.02 rad, finger on the table.
+# Folded over the base, close to the mechanical stops. The pose needs no force to hold. When the
+# torque is switched off, the arm moves less than 0.02 rad and a finger touches the table.
 REST = np.array([0.0, -1.71, 1.62, 1.02, 0.0, 0.0])
 
 for _table in (LOWER, UPPER, REST):
@@ -29,10 +29,10 @@ for _table in (LOWER, UPPER, REST):
 
 
 def pack(names, positions) -> np.ndarray:
-    """Joint angles by name, in any order, to a (6,) array in the order of `JOINTS` (rad).
+    """Return joint angles, given by name in any order, as (6,) rad in the order of `JOINTS`.
 
-    Raises CellError naming what is missing, unknown, double, not a finite number, or more than a
-    full turn (degrees, most likely).
+    CellError names a joint that is missing, unknown or named twice, and an angle that is not
+    finite or more than a full turn (most likely in degrees).
     """
     names, positions = list(names), list(positions)
     if len(names) != len(positions):

@@ -1,8 +1,8 @@
 """Forward and inverse kinematics of the SO-101, and the arithmetic of actions.
 
-The one place where an action becomes metres and radians. Actions are four numbers in [-1, 1]:
-tool displacement along x, y, z of base_link (times `action_scale`) and the gripper's rate
-(times `gripper_step`; + opens). Pure: every answer depends on the arguments alone.
+Only this module converts actions to metres and radians. An action is four numbers in [-1, 1]:
+the tool's displacement along x, y, z of base_link (times `action_scale`) and the gripper's rate
+(times `gripper_step`; positive opens). Pure: each result depends on the arguments alone.
 """
 
 from dataclasses import dataclass
@@ -17,23 +17,22 @@ from so101_node.options import Options, option
 from .joints import JOINTS, LOWER, UPPER
 from .model import load_model, model_hash
 
-_POSITIONING = slice(0, 4)  # pan, lift, elbow, wrist_flex: three for place, one for pitch
-_PITCH = np.array([0.0, 1.0, 1.0, 1.0])  # of the tool, below the horizontal: their sum
+_POSITIONING = slice(0, 4)  # pan, lift, elbow, wrist_flex: three for position, one for pitch
+_PITCH = np.array([0.0, 1.0, 1.0, 1.0])  # the tool's pitch below the horizontal is this sum
 _DAMPING = 1e-4  # m^2, of the damped least squares (Wampler 1986)
 _SETTLED = 1e-4  # rad
-_EXECUTED = 1e-3  # of an action: a target that misses by more was limited
-# What may come near the table besides the fingers, which the box keeps off it.
+_EXECUTED = 1e-3  # of an action: a target with a larger position error counts as limited
+# Parts besides the fingers that may come near the table. The box keeps the fingers off it.
 _ELBOW = ('upper_arm_hit', 'lower_arm_hit', 'wrist_hit', 'gripper_palm_hit')
-_CLEARANCE = 0.005  # m over the table, z = 0 of base_link: lag, backlash
-# The joints' turn to the pitch, rad in one target, for an action of 1 and its bounds. It keeps the
-# pitch on the way; where the tool stands still, as at a take-over, one that was lost comes back
-# slowly.
+_CLEARANCE = 0.005  # m over the table, z = 0 of base_link; covers lag and backlash
+# How far the joints may turn per target to correct the pitch, rad: times the action, at least, at
+# most. A moving tool keeps its pitch. A tool at rest, as at a take-over, returns to it slowly.
 _TURN, _LEAST_TURN, _MOST_TURN = 0.6, 0.03, 0.2
 
 
 @dataclass(frozen=True)
 class KinematicsConfig(Options):
-    """Scales and bounds: the options of the node `kinematics`. Positions in base_link.
+    """Scales and limits: the options of the node `kinematics`. Positions are in base_link.
 
     Bring-up sets action_scale, gripper_step and the box from the task.
     """
@@ -44,7 +43,7 @@ class KinematicsConfig(Options):
     gripper_step: float = option(
         0.2, 'how far an action of 1 moves the gripper', unit='rad', low=0.01, high=1.0
     )
-    # Gravity holds a loaded SO-101 about 1 cm short; the rest is one control period of motion.
+    # Gravity keeps a loaded SO-101 about 1 cm from its target; the rest is one period of motion.
     max_lead: float = option(
         0.05,
         'how far a target may be ahead of the measured tool',
@@ -52,7 +51,7 @@ class KinematicsConfig(Options):
         low=0.005,
         high=0.2,
     )
-    # A gripper that holds something cannot follow; this much lead is how hard it squeezes.
+    # A gripper that holds an object cannot follow its target; this lead sets the grip force.
     max_gripper_lead: float = option(
         0.3,
         'how far a target may be ahead of the measured gripper',
@@ -67,7 +66,7 @@ class KinematicsConfig(Options):
         low=0.01,
         high=1.0,
     )
-    # Lower than 13.5 mm the finger pads drag on the table and hold the arm.
+    # Below 13.5 mm the finger pads drag on the table and block the arm.
     box_min: tuple[float, float, float] = option(
         (0.10, -0.15, 0.0135), 'lower corner of the workspace box', unit='m'
     )
@@ -76,7 +75,7 @@ class KinematicsConfig(Options):
     )
 
     def check(self) -> None:
-        """CellError for a box without volume."""
+        """Raise CellError for a box without volume."""
         super().check()
         if not all(low < high for low, high in zip(self.box_min, self.box_max)):
             raise CellError(
@@ -87,7 +86,7 @@ class KinematicsConfig(Options):
 
 @dataclass(frozen=True)
 class ActionResult:
-    """An action (4,), and what it was before clipping to [-1, 1]."""
+    """An action (4,), and the same before clipping to [-1, 1]."""
 
     action: np.ndarray
     unclipped: np.ndarray
@@ -95,7 +94,7 @@ class ActionResult:
 
 @dataclass(frozen=True)
 class TargetResult:
-    """A joint target (6,) rad, where its tool is (3,) m, and what limited it."""
+    """A joint target (6,) rad, its tool position (3,) m, and the limits that clipped it."""
 
     q: np.ndarray
     position: np.ndarray
@@ -104,14 +103,14 @@ class TargetResult:
 
 @dataclass(frozen=True)
 class SolveResult:
-    """Joints (6,) rad, and how far their tool is from what was asked, m."""
+    """Joint angles (6,) rad, and the distance of their tool from the wanted position, m."""
 
     q: np.ndarray
     error: float
 
 
 class Kinematics:
-    """The arm's kinematics. Not thread-safe: one instance a thread."""
+    """The arm's kinematics. Not thread-safe: use one instance per thread."""
 
     def __init__(self, config: KinematicsConfig = KinematicsConfig()):
         self.config = config
@@ -127,9 +126,9 @@ class Kinematics:
         self._elbow_sizes = self._model.geom_size[self._elbow]  # half, of boxes
 
     def tool_pose(self, q) -> tuple[np.ndarray, np.ndarray]:
-        """Tool position (3,) m and rotation matrix (3, 3) in base_link of joints (6,) rad.
+        """Return tool position (3,) m and rotation matrix (3, 3) in base_link. q: (6,) rad.
 
-        The rotation's first column is the approach direction.
+        The first column of the rotation is the approach direction.
         """
         self._place(q)
         return (
@@ -140,9 +139,10 @@ class Kinematics:
     def action_between(
         self, leader, reference, leader_start=None, reference_start=None
     ) -> ActionResult:
-        """Action that takes the follower's `reference` to where the `leader` shows.
+        """Return the action that moves the follower's `reference` to the leader's pose.
 
-        All (6,) rad. With both starts given (a clutch), each arm counts from its own start.
+        All arguments are (6,) rad. With both starts given (a clutch), each arm's motion counts
+        relative to its start.
         """
         delta = self._tool_position(leader) - self._tool_position(reference)
         gripper = leader[5] - reference[5]
@@ -157,11 +157,12 @@ class Kinematics:
     def joint_target(
         self, measured, reference, action, pitch: float, wrist_roll: float
     ) -> TargetResult:
-        """Joint target of an action: the reference, moved by it, within every bound.
+        """Return the joint target of an action: the reference moved by it, within all limits.
 
         measured, reference: (6,) rad; action: (4,), clipped here; pitch: of the tool below the
-        horizontal, held where the position allows it; wrist_roll: joint angle to hold. The next
-        call's reference is this call's `q`: it is what was reached, so nothing winds up.
+        horizontal, rad, held if the position allows it; wrist_roll: joint angle to hold, rad.
+        Pass the returned `q` as the next reference: it is within the limits, so no error
+        accumulates.
         """
         config, limited = self.config, []
         action = np.clip(action, -1.0, 1.0)
@@ -170,7 +171,7 @@ class Kinematics:
         boxed = np.clip(wanted, *self._box)
         if (np.abs(boxed - wanted) > 1e-9).any():
             limited.append('workspace box')
-            # From outside, the way back in is no faster than an action.
+            # From outside the box, the way back in is no faster than an action.
             boxed = start + np.clip(boxed - start, -config.action_scale, config.action_scale)
         here = self._tool_position(measured)
         lead = boxed - here
@@ -178,7 +179,7 @@ class Kinematics:
         if distance > config.max_lead:
             limited.append('lead over the measured pose')
             boxed = here + lead * (config.max_lead / distance)
-        # The posture comes in over several targets, so that it never costs the position.
+        # The pitch is corrected over several targets, so that it never costs position accuracy.
         most_turn = float(np.clip(_TURN * np.abs(action[:3]).max(), _LEAST_TURN, _MOST_TURN))
         roll = reference[4] + np.clip(
             wrist_roll - reference[4], -config.max_joint_step, config.max_joint_step
@@ -191,7 +192,7 @@ class Kinematics:
         if largest > config.max_joint_step:
             limited.append('joint step')
             q = reference + step * (config.max_joint_step / largest)
-        floor = min(_CLEARANCE, self.elbow_height(reference))  # from below, the way is up
+        floor = min(_CLEARANCE, self.elbow_height(reference))  # from below, allow only upwards
         if self.elbow_height(q) < floor:
             limited.append('elbow')
             q = self._last_above(floor, reference, q)
@@ -206,7 +207,10 @@ class Kinematics:
     def solve(
         self, position, pitch: float, wrist_roll: float, gripper: float, seed
     ) -> SolveResult:
-        """Joints that bring the tool to `position` (3,) m, starting the search at `seed` (6,)."""
+        """Return joints that move the tool to `position` (3,) m in base_link.
+
+        pitch, wrist_roll, gripper: rad; seed: (6,) rad, where the search starts.
+        """
         position = np.asarray(position, np.float64)
         best = SolveResult(np.asarray(seed, np.float64), math.inf)
         for start in (seed, _MIDDLE):
@@ -219,7 +223,7 @@ class Kinematics:
         return best
 
     def elbow_height(self, q) -> float:
-        """Height of the lowest point of upper arm, lower arm, wrist and palm over the table, m."""
+        """Return how far upper arm, lower arm, wrist and palm are above the table at least, m."""
         self._place(q)
         up = self._data.geom_xmat[self._elbow][:, 6:]  # base_link's z in each box's frame
         return float(
@@ -227,7 +231,7 @@ class Kinematics:
         )
 
     def _last_above(self, floor: float, start, end) -> np.ndarray:
-        """The farthest joints from `start` to `end`, (6,) rad, with the elbow above `floor`."""
+        """Return the last joints on the way from `start` to `end`, (6,) rad, above `floor`, m."""
         reached, past = 0.0, 1.0
         for _ in range(8):
             half = 0.5 * (reached + past)
@@ -248,7 +252,7 @@ class Kinematics:
     def _solve(
         self, start, position, pitch, wrist_roll, iterations, most_turn=np.inf
     ) -> tuple[np.ndarray, float]:
-        """Damped least squares for the position; its null space turns the tool to the pitch."""
+        """Solve the position by damped least squares, and the pitch in its null space."""
         q = np.array(start, np.float64)
         q[4] = wrist_roll
         q = np.clip(q, LOWER, UPPER)
@@ -263,16 +267,16 @@ class Kinematics:
             now = q[_POSITIONING]
             null = np.linalg.svd(full)[2][3]  # the one motion that leaves the tool in place
             along = null @ _PITCH
-            # |tilt| damps it where no turn brings the pitch nearer (along = 0): no limit cycle.
+            # |tilt| prevents a limit cycle where no turn improves the pitch (along = 0).
             bound = min(0.1, most_turn)
             turn = np.clip(along * tilt / (along * along + abs(tilt) + 1e-9), -bound, bound)
             most_turn -= abs(turn)
             place = self._least_squares(full, error)
             step = place + null * turn
-            if ((now + step > high) | (now + step < low)).any():  # the place before the pitch
+            if ((now + step > high) | (now + step < low)).any():  # position before pitch
                 step = place
             past = (now + step > high) | (now + step < low)
-            if past.any():  # a joint that would pass its limit stops there, the others try
+            if past.any():  # a joint stops at its limit; the other joints take over its share
                 stopped = np.where(past, np.clip(now + step, low, high) - now, 0.0)
                 others = full * ~past
                 step = np.where(past, stopped, self._least_squares(others, error - full @ stopped))
@@ -287,5 +291,5 @@ class Kinematics:
         return step * min(1.0, 0.3 / max(1e-9, np.abs(step).max()))
 
 
-# A pose from which the working area in front of the arm is reached without passing a limit.
+# From this pose the arm reaches the area in front of it without passing a joint limit.
 _MIDDLE = np.array([0.0, -0.2, 0.6, 1.2, 0.0, 0.5])

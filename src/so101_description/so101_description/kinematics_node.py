@@ -1,7 +1,7 @@
 """The FK service: tool pose, action between joint states, joint target of an action, inverse.
 
-Pure: joints by name in, stamp in and out. A bad request is answered with ok = false and a
-sentence; nothing a client sends can end the node.
+Stateless: joints are given by name, and a response has the stamp of its request. The response to a
+bad request is ok = false and a sentence; no request can end the node.
 """
 
 from geometry_msgs.msg import Point, PoseStamped
@@ -23,7 +23,7 @@ from .kinematics import Kinematics, KinematicsConfig
 class KinematicsNode(CellNode):
     """`kinematics`."""
 
-    URGENT = True  # the control loop waits for its answers
+    URGENT = True  # the control loop waits for its responses
 
     OPTIONS = KinematicsConfig
     options: KinematicsConfig

@@ -1,7 +1,7 @@
-"""Where the arm's model files are, the compiled MuJoCo model, and the hash that names it.
+"""Paths of the arm's model files, the compiled MuJoCo model, and its hash.
 
-The hash covers what kinematics depend on (frames, axes, limits, the tool), not masses or looks:
-two programs with the same hash compute the same tool pose from the same joints.
+The hash covers the kinematics (frames, axes, limits, the tool), not masses or appearance. Two
+programs with the same hash compute the same tool pose from the same joints.
 """
 
 import functools
@@ -24,7 +24,7 @@ def load_model() -> mujoco.MjModel:
 
 @functools.cache
 def model_hash() -> str:
-    """Sha256 (hex) of the arm's kinematics, the same on every machine."""
+    """Return the SHA-256 (hex) of the arm's kinematics, which is the same on every machine."""
     model = load_model()
 
     def rounded(values) -> list[float]:

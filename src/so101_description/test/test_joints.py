@@ -1,4 +1,4 @@
-"""The joint table, and joints by name becoming an array."""
+"""The joint table, and the conversion of joints by name to an array."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +37,7 @@ def test_pack_orders_by_name(order, values):
 
 
 @pytest.mark.parametrize(
-    'names, positions, says',
+    'names, positions, sentence',
     [
         (JOINTS[:5], [0.0] * 5, 'missing joint gripper'),
         ([*JOINTS[:5], 'claw'], [0.0] * 6, "missing joint gripper; unknown joint 'claw'"),
@@ -50,6 +50,6 @@ def test_pack_orders_by_name(order, values):
         ([], [], 'missing joint shoulder_pan'),
     ],
 )
-def test_pack_names_what_is_wrong(names, positions, says):
-    with pytest.raises(CellError, match=says):
+def test_pack_refuses_wrong_joints_and_angles_by_name(names, positions, sentence):
+    with pytest.raises(CellError, match=sentence):
         pack(names, positions)

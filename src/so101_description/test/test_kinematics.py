@@ -17,10 +17,10 @@ MIDDLE = (0.25, 0.0, 0.07)
 ARM = Kinematics()
 
 unit = st.floats(-1, 1, width=32)
-# Folded with the wrist on its limit: 0.9 mm short of what was asked.
+# Folded with the wrist at its limit: 0.9 mm from the wanted position.
 folded = [0.139, -0.826, 0.837, 1.559, DOWN, 0.5]
 actions = st.lists(st.tuples(unit, unit, unit, unit), min_size=1, max_size=25)
-# Places from which the whole arm has room: the working area in front of it.
+# Positions in the working area in front of the arm, far from every limit.
 places = st.tuples(st.floats(0.17, 0.33), st.floats(-0.14, 0.14), st.floats(0.02, 0.15))
 rolls = st.floats(-1.5, 1.5)
 quick = settings(max_examples=100, deadline=None, derandomize=True)
@@ -33,7 +33,7 @@ def start_at(place, roll=0.0):
 
 
 def follow(q, sequence, roll=0.0, lag=0.0):
-    """Each action's reference, action, measured pose and result; lag 1: the arm stands."""
+    """Yield reference, action, measured pose and result of each action; lag 1: a blocked arm."""
     measured, reference = q.copy(), q
     for action in sequence:
         action = np.array(action, np.float64)
@@ -56,10 +56,10 @@ def test_target_is_the_reference_moved_by_the_action(place, roll, sequence):
 
 @quick
 @given(places, rolls, actions, st.floats(0, 1))
-def test_target_stays_within_every_bound(place, roll, sequence, lag):
+def test_target_stays_within_all_limits(place, roll, sequence, lag):
     for reference, _, measured, result in follow(start_at(place, roll), sequence, roll, lag):
         assert (LOWER <= result.q).all() and (result.q <= UPPER).all()
-        # Where the arm cannot reach into a corner of the box it may end beside it.
+        # If the arm cannot reach a corner of the box, the tool may end outside the box.
         slack = 5e-3 if {'joint limits', 'joint step'} & set(result.limited) else 1e-3
         assert (LOW - slack <= result.position).all() and (result.position <= HIGH + slack).all()
         assert np.abs(result.q - reference)[:5].max() <= CONFIG.max_joint_step + 1e-9
@@ -79,7 +79,7 @@ def test_action_between_reference_and_target_is_the_action(place, roll, sequence
         assert np.array_equal(found.action, np.clip(found.unclipped, -1, 1))
 
 
-def test_a_target_that_falls_short_says_so():
+def test_a_target_that_is_not_reached_reports_its_limit():
     wanted = np.array([0.129, -0.013, 0.066])
     action = np.append((wanted - ARM.tool_pose(folded)[0]) / CONFIG.action_scale, 0.0)
     assert np.abs(action).max() < 1
@@ -91,7 +91,7 @@ def test_a_target_that_falls_short_says_so():
 @pytest.mark.parametrize('axis', [0, 1, 2])
 @pytest.mark.parametrize('sign', [1, -1])
 @pytest.mark.parametrize('lag', [0.0, 1.0], ids=['arm follows', 'arm is held'])
-def test_nothing_winds_up(axis, sign, lag):
+def test_the_reference_does_not_wind_up(axis, sign, lag):
     push = np.zeros(4)
     push[axis] = sign
     q = start_at(MIDDLE)
@@ -103,7 +103,7 @@ def test_nothing_winds_up(axis, sign, lag):
     assert moved > 0.9 * CONFIG.action_scale, back.limited
 
 
-# Fingers ahead and a box that reaches below the table: nothing but the elbow's bound is left.
+# With the fingers forward and a box that reaches below the table, only the elbow limit remains.
 LOW_ARM = Kinematics(KinematicsConfig(box_min=(0.05, -0.4, -0.2), box_max=(0.45, 0.4, 0.4)))
 
 
@@ -118,7 +118,7 @@ def test_the_elbow_stays_above_the_table(place, pitch, sequence):
         q = result.q
 
 
-def test_an_elbow_that_is_stopped_says_so_and_comes_up_again():
+def test_the_elbow_limit_is_reported_and_the_way_up_stays_free():
     q = LOW_ARM.solve((0.30, 0.0, 0.10), 0.0, 0.0, 0.5, REST).q
     for _ in range(20):
         down = LOW_ARM.joint_target(q, q, (0, 0, -1, 0), 0.0, 0.0)
@@ -127,7 +127,7 @@ def test_an_elbow_that_is_stopped_says_so_and_comes_up_again():
     assert LOW_ARM.elbow_height(q) == pytest.approx(0.005, abs=1e-3)
     up = LOW_ARM.joint_target(q, q, (0, 0, 1, 0), 0.0, 0.0)
     assert 'elbow' not in up.limited and LOW_ARM.elbow_height(up.q) > 0.015
-    sunk = q + np.array([0, 0.1, 0, 0, 0, 0])  # pushed down there: up is allowed
+    sunk = q + np.array([0, 0.1, 0, 0, 0, 0])  # pushed down: the way up is allowed
     assert LOW_ARM.elbow_height(sunk) < 0.0
     up = LOW_ARM.joint_target(sunk, sunk, (0, 0, 1, 0), 0.0, 0.0)
     assert LOW_ARM.elbow_height(up.q) > LOW_ARM.elbow_height(sunk)
@@ -135,14 +135,14 @@ def test_an_elbow_that_is_stopped_says_so_and_comes_up_again():
 
 @quick
 @given(places, actions)
-def test_where_the_tool_stands_still_no_joint_turns_fast(place, sequence):
-    """A take-over's first action is none: what the pitch still lacks is no jump."""
+def test_a_tool_at_rest_corrects_its_pitch_slowly(place, sequence):
+    """The first action of a take-over is zero: the pitch error must not make a joint jump."""
     *_, (_, _, _, last) = follow(start_at(place), [*sequence, (0.3, 0.1, 0, 0)] * 3)
     still = ARM.joint_target(last.q, last.q, np.zeros(4), DOWN, 0.0)
     assert np.abs(still.q - last.q)[:5].max() < np.deg2rad(2)
 
 
-def test_an_arm_that_is_held_is_led_by_no_more_than_the_lead():
+def test_a_blocked_arm_gets_no_more_than_the_maximum_lead():
     q = start_at(MIDDLE)
     *_, (_, _, _, last) = follow(q, [(0, 0.6, 0.8, 0)] * 10, lag=1.0)
     assert last.limited == ('lead over the measured pose',)
@@ -158,7 +158,7 @@ def test_gripper_stops_at_its_limit_and_turns_back_at_once(sign, limit):
 
 
 def test_gripper_does_not_wind_up():
-    q = start_at(MIDDLE)  # something in the hand: the measured gripper stands at 0.5
+    q = start_at(MIDDLE)  # the gripper holds an object: its measured angle stays 0.5
     *_, (_, _, _, closed) = follow(q, [(0, 0, 0, -1)] * 20, lag=1.0)
     assert closed.q[5] == pytest.approx(0.5 - CONFIG.max_gripper_lead)
     opened = ARM.joint_target(q, closed.q, [0, 0, 0, 1], DOWN, 0.0)
@@ -168,8 +168,8 @@ def test_gripper_does_not_wind_up():
 @pytest.mark.parametrize(
     'place', [(0.34, 0.10, 0.20), (0.35, 0.15, 0.25), (0.34, 0.0, 0.07), (0.14, 0.0, 0.20), MIDDLE]
 )
-def test_no_action_holds_the_place_even_where_the_pitch_is_out_of_reach(place):
-    posture = ARM.solve(place, 0.6, 0.0, 0.5, REST)  # from here the pitch is brought down
+def test_a_zero_action_holds_the_position_even_if_the_pitch_is_out_of_reach(place):
+    posture = ARM.solve(place, 0.6, 0.0, 0.5, REST)  # from here the pitch is corrected downwards
     assert posture.error < 1e-3
     assert ARM.solve(place, DOWN, 0.0, 0.5, REST).error < 5e-5
     results = [step[3] for step in follow(posture.q, [np.zeros(4)] * 300)]
@@ -178,19 +178,19 @@ def test_no_action_holds_the_place_even_where_the_pitch_is_out_of_reach(place):
     assert rest.max() < 1e-4, 'the posture never comes to rest'
 
 
-def test_pitch_and_roll_are_held_where_they_can_be():
+def test_pitch_and_roll_are_held_within_reach():
     q = start_at(MIDDLE, 0.4)
     assert ARM.tool_pose(q)[1][:, 0] @ [0, 0, -1] > 0.9999
     *_, (_, _, _, last) = follow(q, [(-0.5, 0.3, -0.2, 0)] * 5, 0.4)
     assert not last.limited
     assert ARM.tool_pose(last.q)[1][:, 0] @ [0, 0, -1] > 0.999
-    # From another posture the same comes in over some targets.
+    # From another posture, the same pose is reached over several targets.
     *_, (_, _, _, turned) = follow(start_at(MIDDLE, -1.0), [np.zeros(4)] * 8, 0.4)
     assert turned.q[4] == pytest.approx(0.4)
     assert np.linalg.norm(turned.position - MIDDLE) < 1e-3
 
 
-def test_from_outside_the_box_it_comes_back_no_faster_than_an_action():
+def test_from_outside_the_box_the_tool_returns_no_faster_than_an_action():
     zero = np.zeros(6)
     outside = ARM.tool_pose(zero)[0]
     assert outside[0] > HIGH[0] + 0.04
@@ -203,9 +203,9 @@ def test_from_outside_the_box_it_comes_back_no_faster_than_an_action():
 
 
 @quick
-@example(335542048, 0.0)  # folded against two limits, where the pitch must give way
+@example(335542048, 0.0)  # folded against two limits: position before pitch
 @given(st.integers(0, 2**32 - 1), st.floats(0.0, DOWN))
-def test_solve_reaches_what_can_be_reached(number, pitch):
+def test_solve_reaches_every_reachable_position(number, pitch):
     rng = np.random.default_rng(number)
     while True:
         q = rng.uniform(LOWER, UPPER)
@@ -218,13 +218,13 @@ def test_solve_reaches_what_can_be_reached(number, pitch):
     assert (LOWER <= result.q).all() and (result.q <= UPPER).all() and result.q[5] == 0.3
 
 
-def test_solve_says_how_far_out_of_reach():
+def test_solve_returns_the_distance_to_an_unreachable_position():
     result = ARM.solve((0.60, 0.0, 0.10), DOWN, 0.0, 0.0, REST)
     reach = np.hypot(0.60 - 0.0388, 0.0) - 0.45
     assert reach - 0.02 < result.error < reach + 0.05
 
 
-def test_clutch_counts_from_where_each_arm_was():
+def test_a_clutch_counts_relative_to_the_start_of_each_arm():
     leader_start, reference_start = start_at((0.20, 0.05, 0.10)), start_at(MIDDLE)
     same = ARM.action_between(leader_start, reference_start, leader_start, reference_start)
     assert np.allclose(same.unclipped, 0, atol=1e-9)
@@ -239,7 +239,7 @@ def test_clutch_counts_from_where_each_arm_was():
 
 @quick
 @given(places, actions)
-def test_answers_depend_on_the_arguments_alone(place, sequence):
+def test_results_depend_on_the_arguments_alone(place, sequence):
     q, action = start_at(place), sequence[0]
     before = q.copy()
     first = ARM.joint_target(q, q, action, DOWN, 0.0)
@@ -260,7 +260,7 @@ def test_tool_pose_is_a_right_handed_frame():
 
 def test_a_joint_target_takes_under_a_millisecond():
     steps = list(follow(start_at(MIDDLE), np.random.default_rng(5).uniform(-1, 1, (200, 4))))
-    for _ in range(3):  # others may use these cores too
+    for _ in range(3):  # other processes may use these cores too
         times = []
         for reference, action, measured, _ in steps:
             began = time.perf_counter()

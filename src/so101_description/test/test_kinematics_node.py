@@ -71,7 +71,7 @@ def call(domain):
     assert (process.returncode, output, errors) == (0, '', '')
 
 
-def test_tool_pose_bears_stamp_frame_and_model(call):
+def test_tool_pose_has_stamp_frame_and_model_hash(call):
     answer = call(names.GET_TOOL_POSE, joints=joints(order=JOINTS[::-1]))
     position, rotation = CORE.tool_pose(Q)
     assert answer.ok and answer.config.model_hash == model_hash()
@@ -106,7 +106,7 @@ def test_action_of_two_arms_and_of_a_clutch(call):
     assert clutch.ok and np.allclose(clutch.action, 0, atol=1e-6)
 
 
-def test_joint_target_is_the_cores(call):
+def test_joint_target_equals_that_of_the_core(call):
     action = np.array([0.5, -0.25, 1.0, -1.0], np.float32)
     for reference, expected in ((joints(), Q), (JointState(), Q)):
         answer = call(
@@ -135,7 +135,7 @@ def test_joint_target_is_the_cores(call):
     assert CORE.tool_pose(answer.target.position)[0][2] <= 0.2505
 
 
-def test_solve_pose_finds_joints_or_says_how_far(call):
+def test_solve_pose_finds_joints_or_reports_the_distance(call):
     answer = call(
         names.SOLVE_POSE,
         position=Point(x=0.2, y=0.1, z=0.1),
@@ -153,7 +153,7 @@ def test_solve_pose_finds_joints_or_says_how_far(call):
 
 
 @pytest.mark.parametrize(
-    'name, fields, says',
+    'name, fields, sentence',
     [
         (names.GET_TOOL_POSE, {}, 'joints: missing joint shoulder_pan'),
         (
@@ -186,9 +186,9 @@ def test_solve_pose_finds_joints_or_says_how_far(call):
         (names.SOLVE_POSE, {'position': Point(x=0.2)}, 'seed: missing joint'),
     ],
 )
-def test_bad_input_is_answered_with_a_sentence(call, name, fields, says):
+def test_bad_input_is_answered_with_a_sentence(call, name, fields, sentence):
     answer = call(name, **fields)
-    assert not answer.ok and says in answer.message and '\n' not in answer.message
+    assert not answer.ok and sentence in answer.message and '\n' not in answer.message
 
 
 def test_round_trip(call):
@@ -206,7 +206,7 @@ def test_round_trip(call):
             },
         ),
     )
-    for _ in range(10):  # others may use these cores too
+    for _ in range(10):  # other processes may use these cores too
         times = []
         for number in range(501):
             name, fields = requests[number % 3]
@@ -221,7 +221,7 @@ def test_round_trip(call):
 
 
 @pytest.mark.parametrize(
-    'parameter, says',
+    'parameter, sentence',
     [
         ('box_min:=[0.4,-0.15,0.01]', 'the workspace box'),
         ('box_max:=[0.35,.nan,0.25]', 'is not a finite number'),
@@ -230,11 +230,11 @@ def test_round_trip(call):
         ('acton_scale:=0.02', 'unknown parameter acton_scale'),
     ],
 )
-def test_bad_parameters_end_it_with_a_sentence(domain, parameter, says):
+def test_a_bad_parameter_ends_the_node_with_a_sentence(domain, parameter, sentence):
     process = start(parameter)
     try:
         _, errors = process.communicate(timeout=15)
     finally:
         process.kill()
     assert process.returncode == 1
-    assert says in errors and errors.count('\n') == 1, errors
+    assert sentence in errors and errors.count('\n') == 1, errors

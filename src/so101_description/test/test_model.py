@@ -1,4 +1,4 @@
-"""The MJCF against the measured arm: frames, inertias, servos, pads, tool, camera, looks."""
+"""The MJCF compared with the measured arm: frames, inertias, servos, pads, tool, camera."""
 
 import mujoco
 import numpy as np
@@ -73,7 +73,7 @@ def placed(model, *angles):
 
 
 def rotation(rpy):
-    """Fixed-axis roll, pitch, yaw to a matrix."""
+    """Convert fixed-axis roll, pitch, yaw to a matrix."""
     (cr, cp, cy), (sr, sp, sy) = np.cos(rpy), np.sin(rpy)
     return (
         np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
@@ -88,7 +88,7 @@ def matrix(quaternion):
     return flat.reshape(3, 3)
 
 
-def test_joint_frames_are_the_arms(model):
+def test_joint_frames_equal_the_measured_ones(model):
     assert [model.joint(i).name for i in range(model.njnt)] == list(JOINTS)
     for name, (link, xyz, rpy) in FRAMES.items():
         joint, body = model.joint(name), model.body(link)
@@ -98,13 +98,13 @@ def test_joint_frames_are_the_arms(model):
         assert joint.axis.tolist() == [0, 0, 1] and joint.pos.tolist() == [0, 0, 0]
 
 
-def test_limits_are_the_joint_tables(model):
+def test_limits_equal_the_joint_table(model):
     for name, low, high in zip(JOINTS, LOWER, UPPER):
         assert model.joint(name).range.tolist() == [low, high]
         assert np.allclose(model.actuator(name).ctrlrange, (low, high), atol=1e-12)
 
 
-def test_inertias_are_the_arms(model):
+def test_inertias_equal_the_measured_ones(model):
     assert {model.body(i).name for i in range(1, model.nbody)} == set(INERTIAS)
     for link, (mass, com, (xx, xy, xz, yy, yz, zz)) in INERTIAS.items():
         body = model.body(link)
@@ -145,7 +145,7 @@ def test_pads_grip(model):
 
 
 def test_gripper_opens_with_its_angle(model):
-    """The jaw's tip in the gripper link, against what was measured on the real jaw."""
+    """Compare the jaw's tip in the gripper link with measurements of the real jaw."""
     for angle, gap in ((-0.1745, 0.003), (0.0, 0.017), (0.5, 0.057), (1.0, 0.091)):
         data = placed(model, 0, 0, 0, 0, 0, angle)
         tip = data.body('gripper_link').xmat.reshape(3, 3).T @ (
@@ -211,7 +211,7 @@ def test_wrist_camera_sees_both_finger_tips_and_no_site(model):
         assert (seen == model.geom(pad).id).sum() > 20, f'{pad} is out of view'
 
 
-def test_rest_costs_no_force_and_holds_without_torque():
+def test_the_rest_pose_needs_no_force_and_holds_without_torque():
     spec = mujoco.MjSpec.from_file(str(MJCF_PATH))
     spec.worldbody.add_geom(
         type=mujoco.mjtGeom.mjGEOM_PLANE, size=[1, 1, 0.1], friction=[0.35, 0.005, 0.0001]
@@ -231,5 +231,5 @@ def test_rest_costs_no_force_and_holds_without_torque():
     assert np.abs(data.qpos - REST).max() < 0.03
 
 
-def test_hash_names_the_kinematics():
+def test_the_hash_is_a_stable_sha256():
     assert model_hash() == model_hash() and len(bytes.fromhex(model_hash())) == 32

@@ -1,4 +1,4 @@
-"""URDF, MJCF and joint table say the same: frames, limits, masses, shapes."""
+"""URDF, MJCF and joint table agree: frames, limits, masses, shapes."""
 
 from xml.etree import ElementTree
 
@@ -17,7 +17,7 @@ def numbers(element, attribute, default='0 0 0'):
 
 
 def transform(origin):
-    """4x4 of a URDF <origin> (None: identity)."""
+    """Return the 4x4 transform of a URDF <origin> (None: identity)."""
     (cr, cp, cy) = np.cos(numbers(origin, 'rpy'))
     (sr, sp, sy) = np.sin(numbers(origin, 'rpy'))
     result = np.eye(4)
@@ -41,7 +41,7 @@ def model():
 
 
 def link_poses(urdf, angles):
-    """4x4 of each link in base_footprint; all joints turn about their z."""
+    """Return the 4x4 transform of each link in base_footprint; joints turn about their z axis."""
     poses = {'base_footprint': np.eye(4)}
     for joint in urdf.iter('joint'):  # parents are written before children
         pose = poses[joint.find('parent').get('link')] @ transform(joint.find('origin'))
@@ -54,7 +54,7 @@ def link_poses(urdf, angles):
     return poses
 
 
-def test_every_frame_is_where_mujoco_has_it(urdf, model):
+def test_frames_agree(urdf, model):
     data = mujoco.MjData(model)
     worst = 0.0
     for angles in np.random.default_rng(7).uniform(LOWER, UPPER, (50, 6)):
@@ -83,7 +83,7 @@ def test_every_frame_is_where_mujoco_has_it(urdf, model):
     assert worst < 1e-6
 
 
-def test_limits_are_the_joint_tables(urdf):
+def test_limits_equal_the_joint_table(urdf):
     revolute = [j for j in urdf.iter('joint') if j.get('type') == 'revolute']
     assert [j.get('name') for j in revolute] == list(JOINTS)
     for joint, low, high in zip(revolute, LOWER, UPPER):
@@ -136,7 +136,7 @@ def test_root_has_no_mass_and_every_link_one_parent(urdf):
 
 
 def test_shapes_agree(urdf, model):
-    """Each MJCF primitive is in the URDF, on the same link, same size and place."""
+    """Each MJCF primitive is in the URDF, on the same link, with the same size and pose."""
     shapes = {}
     for link in urdf.iter('link'):
         for kind in ('visual', 'collision'):

@@ -1,4 +1,4 @@
-"""The generated Python classes exist and survive a trip through CDR, the wire's encoding."""
+"""The generated Python classes exist, and serialising them (CDR) loses nothing."""
 
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image
@@ -7,7 +7,7 @@ from so101_interfaces.msg import Step
 from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
 
 
-def test_step_survives_cdr():
+def test_a_step_is_unchanged_after_serialisation():
     step = Step(
         schema_hash='ab',
         episode_id='e1',

@@ -1,1 +1,1 @@
-"""What every node of the suite stands on: start and end, parameters, names, QoS, errors."""
+"""The node base of the suite: start and end of a node, options, names, QoS, errors, verbs."""

@@ -1,8 +1,8 @@
-"""Messages as their serialised bytes (plain CDR, little-endian), field by field.
+"""Writes and reads serialised messages (plain CDR, little-endian), field by field.
 
-For messages that carry images or weights. rclpy publishes such bytes as they are, and delivers
-them to a subscription with `raw=True`; no message object is filled, and none is copied out of.
-The bytes are those that rclpy serialises, but for its alignment padding, which is undefined.
+For messages that carry images or weights. rclpy can publish serialised bytes and delivers them to
+a subscription with `raw=True`, so no message object has to be filled or copied. The bytes equal
+those of rclpy, except for the alignment padding: rclpy leaves its content undefined.
 """
 
 from collections.abc import Callable
@@ -22,56 +22,56 @@ T = TypeVar('T')
 
 
 class Writer:
-    """Collects a message's fields in the order of its definition; an array is copied once."""
+    """Collects a message's fields in the order of its definition. Copies an array once."""
 
     def __init__(self) -> None:
         self._parts: list[Any] = [_HEADER]  # bytes and arrays
-        self._size = 0  # without the header, after which alignment counts
+        self._size = 0  # without the header: alignment is relative to the header's end
 
     def _add(self, part: bytes | np.ndarray, size: int) -> None:
         self._parts.append(part)
         self._size += size
 
     def fields(self, layout: struct.Struct, *values, align: int = 4) -> None:
-        """Fixed fields; `align` is what the first of them needs."""
+        """Write fields of fixed size. align: alignment of the first one, in bytes."""
         if gap := -self._size % align:
             self._add(bytes(gap), gap)
         self._add(layout.pack(*values), layout.size)
 
     def stamp(self, ns: int) -> None:
-        """A time."""
+        """Write a time."""
         self.fields(_STAMP, *divmod(ns, 10**9))
 
     def text(self, text: str) -> None:
-        """A string."""
+        """Write a string."""
         data = text.encode() + b'\0'
         self.fields(_UINT, len(data))
         self._add(data, len(data))
 
     def numbers(self, values, kind) -> None:
-        """An array of any length, of uint8 or float32."""
+        """Write an array of any length, of uint8 or float32."""
         values = np.ascontiguousarray(values, kind)
         self.fields(_UINT, values.size)
         self._add(values, values.nbytes)
 
-    def image(self, stamp: int, frame_id: str, pixels: np.ndarray) -> None:
-        """An Image of (height, width, 3) uint8 RGB."""
-        height, width, channels = pixels.shape
+    def image(self, stamp: int, frame_id: str, image: np.ndarray) -> None:
+        """Write an Image of (height, width, 3) uint8 RGB."""
+        height, width, channels = image.shape
         self.stamp(stamp)
         self.text(frame_id)
         self.fields(_SIZE, height, width)
         self.text('rgb8')
         self.fields(_ORDER, 0, align=1)
         self.fields(_UINT, channels * width)
-        self.numbers(pixels, np.uint8)
+        self.numbers(image, np.uint8)
 
     def data(self) -> bytes:
-        """The message."""
+        """Return the serialised message."""
         return b''.join(self._parts)
 
 
 class ImageFields(NamedTuple):
-    """An Image as it was sent; `data` is a view of the message's bytes."""
+    """An Image as it was sent. `data` is a view of the message's bytes."""
 
     stamp: int  # ns
     frame_id: str
@@ -83,7 +83,7 @@ class ImageFields(NamedTuple):
 
 
 class Reader:
-    """Takes a message's fields in the order of its definition. For use within `decode`."""
+    """Reads a message's fields in the order of its definition. Use it within `decode`."""
 
     def __init__(self, data) -> None:
         self._data, self._at = memoryview(data), len(_HEADER)
@@ -91,18 +91,18 @@ class Reader:
             raise ValueError(f'their encoding is {self._data[1]}, not little-endian CDR')
 
     def fields(self, layout: struct.Struct, align: int = 4) -> tuple:
-        """Fixed fields; `align` is what the first of them needs."""
+        """Read fields of fixed size. align: alignment of the first one, in bytes."""
         at = self._at + (len(_HEADER) - self._at) % align
         self._at = at + layout.size
         return layout.unpack_from(self._data, at)
 
     def stamp(self) -> int:
-        """A time, ns."""
+        """Read a time, ns."""
         seconds, ns = self.fields(_STAMP)
         return seconds * 10**9 + ns
 
     def text(self) -> str:
-        """A string."""
+        """Read a string."""
         (length,) = self.fields(_UINT)
         start, self._at = self._at, self._at + length
         if self._at > len(self._data):
@@ -110,30 +110,28 @@ class Reader:
         return str(self._data[start : self._at - 1], 'utf-8')
 
     def numbers(self, kind) -> np.ndarray:
-        """An array of any length: a view of the message's bytes."""
+        """Read an array of any length, as a view of the message's bytes."""
         (count,) = self.fields(_UINT)
         start, self._at = self._at, self._at + count * np.dtype(kind).itemsize
         return np.frombuffer(self._data, kind, count, start)
 
     def image(self) -> ImageFields:
-        """An Image."""
+        """Read an Image."""
         stamp, frame_id = self.stamp(), self.text()
         height, width = self.fields(_SIZE)
         encoding = self.text()
-        self.fields(
-            _ORDER, align=1
-        )  # of bytes within a pixel's value: the encodings here have one
+        self.fields(_ORDER, align=1)  # is_bigendian: no effect on channels of one byte
         (step,) = self.fields(_UINT)
         return ImageFields(stamp, frame_id, height, width, encoding, step, self.numbers(np.uint8))
 
     def end(self) -> None:
-        """ValueError if more follows than padding."""
+        """Raise ValueError if more than padding follows."""
         if len(self._data) - self._at >= len(_HEADER):
             raise ValueError(f'{len(self._data) - self._at} bytes follow its end')
 
 
 def decode(data, message_type: str, read: Callable[[Reader], T]) -> T:
-    """What `read` makes of a message's bytes; CellError if they are no such message."""
+    """Return the result of `read` on a message's bytes; CellError if they are no such message."""
     try:
         reader = Reader(data)
         result = read(reader)
@@ -143,25 +141,25 @@ def decode(data, message_type: str, read: Callable[[Reader], T]) -> T:
         raise CellError(f'these bytes are no {message_type}: {error}') from error
 
 
-def image_to_cdr(stamp: int, frame_id: str, pixels: np.ndarray) -> bytes:
-    """An Image's bytes. stamp: ns; pixels: (height, width, 3) uint8 RGB."""
+def image_to_cdr(stamp: int, frame_id: str, image: np.ndarray) -> bytes:
+    """Serialise an Image. stamp: ns; image: (height, width, 3) uint8 RGB."""
     writer = Writer()
-    writer.image(stamp, frame_id, pixels)
+    writer.image(stamp, frame_id, image)
     return writer.data()
 
 
 def image_from_cdr(data) -> tuple[int, np.ndarray]:
-    """Stamp (ns) and (height, width, 3) uint8 RGB of an Image's bytes, of which it is a view.
+    """Return the stamp (ns) and the image (height, width, 3) uint8 RGB of a serialised Image.
 
-    CellError for bytes that are no rgb8 or bgr8 image.
+    The image is a view of the bytes. CellError if they are no rgb8 or bgr8 image.
     """
     return decode(data, IMAGE_TYPE, _rgb)
 
 
 def _rgb(reader: Reader) -> tuple[int, np.ndarray]:
-    image = reader.image()
-    if image.encoding not in ('rgb8', 'bgr8'):
-        raise CellError(f'camera image has encoding {image.encoding}; rgb8 or bgr8 is needed')
-    rows = image.data.reshape(image.height, image.step)
-    pixels = rows[:, : image.width * 3].reshape(image.height, image.width, 3)
-    return image.stamp, pixels if image.encoding == 'rgb8' else pixels[:, :, ::-1]
+    fields = reader.image()
+    if fields.encoding not in ('rgb8', 'bgr8'):
+        raise CellError(f'camera image has encoding {fields.encoding}; rgb8 or bgr8 is needed')
+    rows = fields.data.reshape(fields.height, fields.step)
+    image = rows[:, : fields.width * 3].reshape(fields.height, fields.width, 3)
+    return fields.stamp, image if fields.encoding == 'rgb8' else image[:, :, ::-1]

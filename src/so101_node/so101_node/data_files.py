@@ -1,7 +1,7 @@
-"""JSON and YAML as checked values: what is wrong with a file is one sentence.
+"""Reads JSON and YAML into typed values. Every error is one sentence.
 
-A type says what is allowed: dataclasses (every field known, by name) and msgspec.Struct (as its
-class says). A file is bounded before it is read: it may come from anywhere.
+The type says what is allowed: a dataclass refuses unknown fields; a msgspec.Struct decides that
+itself. The size of a file is checked before it is read, because it may come from anywhere.
 """
 
 from dataclasses import fields, is_dataclass
@@ -19,7 +19,7 @@ MAX_BYTES = 4_000_000  # a thousand evaluated episodes are 0.3 MB
 def read_data(path: str | Path, kind: type[T], what: str, remedy: str) -> T:
     """Read a .json or .yaml file as `kind`.
 
-    what: names the file in the sentence of a CellError; remedy: what to do then.
+    CellError if that fails. what: the kind of file, for the error sentence; remedy: its ending.
     """
     path = Path(path)
     try:
@@ -37,7 +37,7 @@ def read_data(path: str | Path, kind: type[T], what: str, remedy: str) -> T:
 
 
 def decode(data: bytes | str, kind: type[T], problem: str, remedy: str = '', is_yaml=False) -> T:
-    """Decode JSON (or YAML) as `kind`; the sentence of a CellError begins with `problem`."""
+    """Decode JSON or YAML as `kind`; CellError, which begins with `problem`, if that fails."""
     try:
         raw = msgspec.yaml.decode(data) if is_yaml else msgspec.json.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -46,7 +46,7 @@ def decode(data: bytes | str, kind: type[T], problem: str, remedy: str = '', is_
 
 
 def convert(raw: Any, kind: type[T], problem: str, remedy: str = '') -> T:
-    """Check what was decoded already (dicts, lists, numbers), as `decode` does."""
+    """Convert decoded data (dicts, lists, numbers) to `kind`, with the checks of `decode`."""
     try:
         _require_known(raw, kind, '')
         return msgspec.convert(raw, kind)
@@ -60,7 +60,7 @@ def _cell_error(problem: str, error: Exception, remedy: str) -> CellError:
 
 
 def _require_known(raw: Any, kind: Any, where: str) -> None:
-    """Refuse unknown fields of dataclasses; msgspec alone would pass over them."""
+    """Refuse unknown fields of dataclasses; msgspec alone would ignore them."""
     if not (is_dataclass(kind) and isinstance(raw, dict)):
         return
     hints = get_type_hints(kind)
@@ -72,7 +72,7 @@ def _require_known(raw: Any, kind: Any, where: str) -> None:
 
 
 def _in_words(message: str) -> str:
-    """'Expected `int`, got `str` - at `$.seed`' as 'seed: expected int, got str'."""
+    """Turn 'Expected `int`, got `str` - at `$.seed`' into 'seed: expected int, got str'."""
     text, _, where = message.replace('`', '').partition(' - at ')
     where = where.removeprefix('$').lstrip('.')
     text = ' '.join(text.split())

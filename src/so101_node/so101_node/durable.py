@@ -1,8 +1,8 @@
-"""Replacing a file or a link so that at any moment the old one or the new one is there, whole.
+"""Replaces a file or a link atomically: at any moment, either the old or the new one is complete.
 
-When a file is synced: always, except where the control loop would wait for the disk, or where the
-file is written again soon and its loss costs nothing. A synced file outlives a power cut, an
-unsynced one only the death of its process.
+A synced file survives a power cut; a file without sync survives only the death of its process. So
+files are synced, with two exceptions: the control loop must not wait for the disk, and a file that
+is soon written again needs no sync.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def sync(path: Path) -> None:
-    """Put a file, or a directory's entries, on disk."""
+    """Flush a file, or the entries of a directory, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -19,7 +19,7 @@ def sync(path: Path) -> None:
 
 
 def replace_file(path: Path, text: str, synced: bool = True) -> None:
-    """Write `text` beside `path` and rename it; OSError leaves the old file as it was."""
+    """Write `text` beside `path`, then rename it. After an OSError the old file is unchanged."""
     beside = path.with_name(f'{path.name}.new')
     beside.write_text(text, encoding='utf-8', newline='')
     if synced:
@@ -30,7 +30,7 @@ def replace_file(path: Path, text: str, synced: bool = True) -> None:
 
 
 def replace_link(path: Path, target: str) -> None:
-    """Let the symbolic link `path` point to `target`; not synced."""
+    """Make the symbolic link `path` point to `target`, without sync."""
     beside = path.with_name(f'.new-{path.name}')
     beside.unlink(missing_ok=True)
     beside.symlink_to(target)

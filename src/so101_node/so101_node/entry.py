@@ -1,4 +1,4 @@
-"""Entry points of the nodes: a Ctrl-C while a node is still importing ends it without a trace."""
+"""Entry points of the nodes. A Ctrl-C during a node's imports ends it without a stack trace."""
 
 import importlib
 import os

@@ -2,7 +2,7 @@
 
 
 class CellError(Exception):
-    """A mistake or fault that one sentence explains: what, where, the limit, the remedy.
+    """A mistake or fault that one sentence explains: what, where, value, limit, remedy.
 
-    Commands and nodes print the sentence alone (no stack trace) and exit with 1.
+    Commands and nodes print this sentence without a stack trace and exit with 1.
     """

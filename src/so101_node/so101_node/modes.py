@@ -1,15 +1,14 @@
-"""The modes of the control loop, and in which of them the leader has torque. No ROS in here.
+"""The modes of the control loop, and the modes in which the leader has torque. Free of ROS.
 
-The message ActorStatus names the same modes. The driver reads the torque from here as the actor
-does: it frees the leader by itself when a lost call or a dead actor would leave it stiff in
-somebody's hand.
+The message ActorStatus names the same modes. Actor and driver both use this table: if a service
+call is lost or the actor dies, the driver still switches the leader's torque off.
 """
 
 from enum import StrEnum
 
 
 class Mode(StrEnum):
-    """What the cell is doing; the value is the word in ActorStatus.mode."""
+    """Mode of the control loop. The value is the string in ActorStatus.mode."""
 
     IDLE = 'IDLE'
     RESET = 'RESET'
@@ -21,7 +20,7 @@ class Mode(StrEnum):
     ESTOP = 'ESTOP'
 
 
-# whether the leader follows the follower (else it is free)
+# True: the leader mirrors the follower. False: the leader's torque is off.
 LEADER_TORQUE: dict[str, bool] = {
     Mode.IDLE: False,
     Mode.RESET: True,

@@ -1,11 +1,15 @@
-"""Topic and service names, once. All are relative: a namespace makes a second cell."""
+"""The suite's topic, service and frame names.
+
+Names are relative, so a namespace makes a second cell.
+"""
 
 ARMS = ('follower', 'leader')
 
 # driver (ARM is 'follower' or 'leader')
 JOINT_STATES = '{arm}/joint_states'  # sensor_msgs/JointState
 JOINT_COMMANDS = '{arm}/joint_commands'  # sensor_msgs/JointState, position, rad
-JOINT_TARGETS = '{arm}/joint_targets'  # the command that was taken, as limited; its stamp
+# sensor_msgs/JointState: the accepted command within the driver's limits, with its stamp
+JOINT_TARGETS = '{arm}/joint_targets'
 SET_TORQUE = '{arm}/set_torque'  # std_srvs/SetBool
 CLEAR_FAULTS = '{arm}/clear_faults'  # std_srvs/Trigger
 DIAGNOSTICS = '/diagnostics'  # diagnostic_msgs/DiagnosticArray
@@ -29,13 +33,13 @@ REWARD = 'hilserl/reward'
 ACTOR_STATUS = 'hilserl/actor_status'
 LEARNER_STATUS = 'hilserl/learner_status'
 
-# the operator's keys, each a std_srvs/Trigger (INTERVENE: SetBool, true while held)
-START = 'hilserl/start'  # READY -> the policy drives
+# the operator's keys: std_srvs/Trigger if no other type is noted
+START = 'hilserl/start'  # from READY: start an episode
 SUCCESS = 'hilserl/success'
 FAILURE = 'hilserl/failure'
-DISCARD = 'hilserl/discard'  # end the episode and forget it
-DISCARD_LAST = 'hilserl/discard_last'  # forget the last finished one
-INTERVENE = 'hilserl/intervene'
+DISCARD = 'hilserl/discard'  # end the episode and discard it
+DISCARD_LAST = 'hilserl/discard_last'  # discard the last finished episode
+INTERVENE = 'hilserl/intervene'  # SetBool: true takes over, false gives back
 PAUSE = 'hilserl/pause'  # SetBool
 ESTOP = 'hilserl/estop'
 ESTOP_RESET = 'hilserl/estop_reset'
@@ -44,9 +48,9 @@ LEARNER_SAVE = 'hilserl/learner/save'
 LEARNER_ROLL_BACK = 'hilserl/learner/roll_back'  # to the best checkpoint
 LEARNER_LABEL = 'hilserl/learner/label'  # so101_interfaces/LabelEpisode
 
-# simulated cell: what a human at the bench could see and do
+# simulated cell: what a human at the bench can see and do
 SIM_CUBE_POSE = 'sim/cube_pose'  # geometry_msgs/PoseStamped
-SIM_HAND = 'sim/hand'  # sensor_msgs/JointState; no names: the hand lets go
+SIM_HAND = 'sim/hand'  # sensor_msgs/JointState: pull the leader there; no names: release it
 SIM_PLACE_CUBE = 'sim/place_cube'  # Trigger
 
 # frames
@@ -55,12 +59,12 @@ TOOL_FRAME = 'tool'
 
 
 def in_cell(namespace: str, name: str) -> str:
-    """A diagnostic's name in the cell of that namespace: 'left/driver: follower' in '/left'."""
+    """Return a diagnostic's name with the cell's namespace: 'left/driver: follower' in '/left'."""
     return '/'.join(filter(None, (namespace.strip('/'), name)))
 
 
 def of_cell(namespace: str, name: str) -> str:
-    """A diagnostic's name without its cell's namespace; '' if it is of another cell."""
+    """Return a diagnostic's name without the cell's namespace; '' if another cell sent it."""
     node, colon, rest = name.partition(':')
     cell, _, own = node.rpartition('/')
     return own + colon + rest if cell == namespace.strip('/') else ''

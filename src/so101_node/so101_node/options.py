@@ -1,7 +1,7 @@
-"""An option stands once: as a field of the dataclass that uses it, its meaning as metadata.
+"""Options: typed fields of dataclasses, with meaning, unit and range as metadata.
 
-From it come the node's parameter with its descriptor, the launch argument, `--help` and the tables
-in docs/options.md. Free of ROS.
+Each option is defined once, in the dataclass that uses it. The node parameter with its descriptor,
+the launch argument, `--help` and the tables in docs/options.md come from it. Free of ROS.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,10 +24,10 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Option:
-    """One option: what it is called, what it means and what is allowed.
+    """One option: name, meaning, allowed values.
 
-    `kind` is bool, int, float or str, of each item if `many`. `verbs`: the commands that show it
-    as a plain `name:=value`.
+    kind: bool, int, float or str; with `many` the kind of each item. verbs: the commands that
+    show the option as a plain `name:=value`.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Option:
 
     @property
     def allowed(self) -> str:
-        """What is allowed, in a few words; '' if everything of its kind is."""
+        """The allowed values in a few words; '' if every value of its kind is allowed."""
         if self.choices:
             return ', '.join(self.choices)
         if self.low is None or self.high is None:
@@ -51,8 +51,8 @@ class Option:
         return f'{number(self.low)} to {number(self.high)}'
 
     def described(self) -> str:
-        """The sentence with unit and bounds, for a descriptor or `--help`."""
-        # A text that begins with a value (`plain: ...`) begins as the value is written.
+        """Return the text with unit and range, for a descriptor or `--help`."""
+        # Keep the first letter of a text that begins with a value (`plain: ...`).
         first = self.text.split(maxsplit=1)[0]
         text = self.text if first.endswith(':') else self.text[0].upper() + self.text[1:]
         text += '.'
@@ -61,43 +61,43 @@ class Option:
         return f'{text} [{noted}]' if noted else text
 
     def parse(self, text: str) -> Any:
-        """The value that `text` means; CellError if it means none that is allowed."""
+        """Convert `text` to a value; CellError if that fails or the value is not allowed."""
         if self.many:
             words = text.strip().removeprefix('[').removesuffix(']').split(',')
             return self.checked(tuple(word.strip() for word in words if word.strip()), text)
         return self.checked(text, text)
 
-    def checked(self, value: Any, said: object = None) -> Any:
-        """`value` as this option's kind; CellError if it is not, or not allowed.
+    def checked(self, value: Any, given: object = None) -> Any:
+        """Convert `value` to this option's kind; CellError if that fails or it is not allowed.
 
-        said: what the person wrote, for the message.
+        given: the text that the user wrote, for the error sentence.
         """
-        said = value if said is None else said
+        given = value if given is None else given
         if self.many:
             if isinstance(value, str):
                 return self.parse(value)
             if not isinstance(value, Iterable):
-                raise CellError(f'{self.name}:={said} is not a list')
-            found = tuple(self._one(item, said) for item in value)
+                raise CellError(f'{self.name}:={given} is not a list')
+            found = tuple(self._checked_item(item, given) for item in value)
             if self.kind is float and len(found) != len(self.default):
                 raise CellError(
-                    f'{self.name}:={said} has {len(found)} numbers, not {len(self.default)}'
+                    f'{self.name}:={given} has {len(found)} numbers, not {len(self.default)}'
                 )
             return found
-        return self._one(value, said)
+        return self._checked_item(value, given)
 
-    def _one(self, value: Any, said: object) -> Any:
+    def _checked_item(self, value: Any, given: object) -> Any:
         try:
             found = self._converted(value)
         except (ValueError, TypeError, KeyError):
-            raise CellError(f'{self.name}:={said} is not {_KINDS[self.kind]}') from None
+            raise CellError(f'{self.name}:={given} is not {_KINDS[self.kind]}') from None
         if self.choices and found not in self.choices:
-            raise CellError(f'{self.name}:={said} is not one of {", ".join(self.choices)}')
+            raise CellError(f'{self.name}:={given} is not one of {", ".join(self.choices)}')
         if isinstance(found, float) and not math.isfinite(found):
-            raise CellError(f'{self.name}:={said} is not a finite number')
+            raise CellError(f'{self.name}:={given} is not a finite number')
         if self.low is not None and self.high is not None and not self.low <= found <= self.high:
             unit = f' {self.unit}' if self.unit else ''
-            raise CellError(f'{self.name}:={said} is out of range: {self.allowed}{unit}')
+            raise CellError(f'{self.name}:={given} is out of range: {self.allowed}{unit}')
         return found
 
     def _converted(self, value: Any) -> Any:
@@ -124,21 +124,21 @@ def option(
     choices: tuple[str, ...] = (),
     verbs: tuple[str, ...] = (),
 ) -> Any:
-    """A dataclass field that is an option. text: one sentence, without a full stop."""
+    """Return a dataclass field that is an option. text: one sentence without a full stop."""
     meaning = {'text': text, 'unit': unit, 'low': low, 'high': high, 'choices': choices}
     return field(default=default, metadata={_KEY: meaning | {'verbs': verbs}})
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a node, or a command, can be told. Subclasses add fields made by `option`."""
+    """Options of a node or a command. Subclasses add fields made by `option`."""
 
     def check(self) -> None:
-        """CellError if the values do not fit together. Changes nothing."""
+        """Raise CellError if the values contradict each other. Changes nothing."""
 
 
 def options_of(owner: type) -> Mapping[str, Option]:
-    """The options of a dataclass, by name, in their order."""
+    """Return the options of a dataclass by name, in the order of its fields."""
     return _options_of(owner)
 
 
@@ -160,7 +160,10 @@ def _options_of(owner: Any) -> Mapping[str, Option]:
 
 
 def checked(owner: type[Options], values: Mapping[str, Any]) -> Any:
-    """An `owner` with these values; CellError if one is unknown or not allowed, or they clash."""
+    """Return an `owner` with these values.
+
+    CellError if a name is unknown, a value is not allowed or values contradict each other.
+    """
     known = options_of(owner)
     for name in values:
         if name not in known:
@@ -171,29 +174,29 @@ def checked(owner: type[Options], values: Mapping[str, Any]) -> Any:
 
 
 def check_fields(instance: Any) -> None:
-    """CellError naming the first option of a dataclass whose value is not allowed."""
+    """Raise CellError for the first option of a dataclass whose value is not allowed."""
     for name, each in options_of(type(instance)).items():
         each.checked(getattr(instance, name))
 
 
 def plain(value: Any) -> Any:
-    """A value as a ROS parameter, and as JSON and YAML, holds it: texts as one, with commas."""
+    """Convert a value for a ROS parameter, JSON or YAML: several texts become one, with commas."""
     if isinstance(value, tuple):
         return list(value) if value and isinstance(value[0], float) else ','.join(value)
     return value
 
 
 def plain_values(options: Options) -> dict[str, Any]:
-    """All options of an instance, by name, as ROS parameters hold them."""
+    """Return all values of an instance by option name, converted by `plain`."""
     return {name: plain(getattr(options, name)) for name in options_of(type(options))}
 
 
 def number(value: float) -> str:
-    """A number as a person writes it: 1000000, 0.25, 1e-09."""
+    """Format a number as a person writes it: 1000000, 0.25, 1e-09."""
     return str(int(value)) if float(value).is_integer() else f'{value:g}'
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean X?` if one of the known names is like this one, else ''."""
+    """Return `; did you mean X?` if a known name is similar to this one, else ''."""
     near = difflib.get_close_matches(name, list(known), 1, 0.6)
     return f'; did you mean {near[0]}?' if near else ''

@@ -1,12 +1,12 @@
-"""The suite's QoS presets, once."""
+"""The suite's QoS presets."""
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-# State and images: a reliable publisher ...
+# Joint states and images: a reliable publisher, so that a recorder loses nothing.
 SENSOR_PUB = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE
 )
-# ... and a subscriber that wants the latest and never asks for a repeat.
+# Joint states and images: a subscriber that needs only the latest message, without repeats.
 SENSOR_SUB = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT
 )
@@ -19,7 +19,7 @@ LATCHED = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
-# Steps: every one counts; deep enough for a learner that is busy for a minute.
+# Steps: none may be lost; the depth lasts while the learner is busy for a minute.
 STEPS = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=2000, reliability=ReliabilityPolicy.RELIABLE
 )

@@ -1,10 +1,10 @@
-"""How every node of the suite starts and ends.
+"""Starts and ends every node of the suite.
 
-Parameters are the fields of a dataclass (`options.py`); unknown ones are refused by name. The
-executor spins in its own thread. The main thread waits for SIGINT, SIGTERM, a fatal error or the
-death of the launcher: `ros2 launch` does not pass SIGTERM on, so its nodes would live for ever.
-Then `close()` runs once, with the executor still spinning, and the process exits with 0, or 1
-after an error.
+A node's parameters are the fields of a dataclass (`options.py`); an unknown parameter is an error.
+The executor spins in its own thread. The main thread waits for SIGINT, SIGTERM, a fatal error or
+the death of the launcher (`ros2 launch` does not pass SIGTERM on, so its nodes would never end).
+Then `close()` runs once, while the executor still spins. The process exits with 0, or with 1 after
+an error.
 """
 
 import contextlib
@@ -33,18 +33,18 @@ except ImportError:
     Executor = SingleThreadedExecutor
 
 PRIORITY = 10  # of SCHED_FIFO
-_OF_ROS = ('use_sim_time', 'start_type_description_service')  # every node of rclpy has them
-SWITCH_INTERVAL = 0.0005  # s that a thread waits for Python's lock; 5 ms by default
+_OF_ROS = ('use_sim_time', 'start_type_description_service')  # parameters of every rclpy node
+SWITCH_INTERVAL = 0.0005  # s that a thread waits for Python's lock; Python's default is 5 ms
 
 
 class CellNode(Node):
-    """A node whose parameters are its `OPTIONS` and whose mistakes are sentences.
+    """A node whose parameters are its `OPTIONS`; errors are reported as sentences.
 
-    `options` is an instance of OPTIONS with the values in force.
+    `options` is an instance of OPTIONS with the values in use.
     """
 
     OPTIONS: type[Options] = Options
-    URGENT = False  # its threads go before those of other processes, where that is allowed
+    URGENT = False  # run its threads with real-time priority, where the system allows it
 
     def __init__(self, name: str):
         super().__init__(name)
@@ -68,10 +68,10 @@ class CellNode(Node):
         )
 
     def _declare(self, option: Option) -> Any:
-        """Declare the parameter of an option; returns its value."""
+        """Declare the parameter of an option and return its value."""
         override = self._parameter_overrides.get(option.name)
         if override is not None:
-            # `-p rate:=10` is meant as 10.0, and `-p sigma:=0.5` as the text of a number
+            # ROS reads `-p rate:=10` as an integer and `-p sigma:=0.5` as a number: convert them.
             value = plain(option.checked(override.value))
             self._parameter_overrides[option.name] = rclpy.Parameter(option.name, value=value)
         descriptor = ParameterDescriptor(description=option.described(), read_only=True)
@@ -91,7 +91,7 @@ class CellNode(Node):
         return self.create_publisher(DiagnosticArray, names.DIAGNOSTICS, qos.STATUS)
 
     def diagnose(self, *statuses: DiagnosticStatus) -> None:
-        """Publish statuses; those of a cell in a namespace are named so."""
+        """Publish statuses; a cell's namespace becomes part of their names."""
         for status in statuses:
             status.name = names.in_cell(self.get_namespace(), status.name)
         message = DiagnosticArray(status=list(statuses))
@@ -99,13 +99,13 @@ class CellNode(Node):
         self._diagnostics.publish(message)
 
     def fatal(self, sentence: str) -> None:
-        """End the process with 1 and this sentence; callable from any thread."""
+        """End the process with exit code 1 and this sentence. Safe to call from any thread."""
         if self.error is None:
             self.error = sentence
         self.stop_event.set()
 
     def guard(self, function, *args):
-        """Start a daemon thread whose death by exception ends the process with its reason."""
+        """Start a daemon thread. An exception in it ends the process with its message."""
 
         def body():
             try:
@@ -120,13 +120,13 @@ class CellNode(Node):
         return thread
 
     def close(self) -> None:
-        """Leave the world in order (called once, executor still spinning)."""
+        """Clean up. Called once, while the executor still spins."""
 
 
 def urgent() -> None:
-    """Let this thread, and those that it starts, run before ordinary ones, if the system allows.
+    """Give this thread, and threads that it starts, real-time priority where the system allows it.
 
-    As root, or with `rtprio` in /etc/security/limits.conf; else the threads stay ordinary.
+    Root may, and users with `rtprio` in /etc/security/limits.conf. Otherwise nothing changes.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     with contextlib.suppress(PermissionError):
@@ -134,16 +134,16 @@ def urgent() -> None:
 
 
 def not_urgent() -> None:
-    """Make this thread an ordinary one again."""
+    """Give this thread ordinary priority again."""
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 class _Interrupted(BaseException):
-    """A signal came while the node was still being built."""
+    """A signal arrived while the node was being constructed."""
 
 
 def run(make_node, args=None) -> None:
-    """Run a node until a signal, `fatal()` or the launcher's death; exits the process."""
+    """Run a node until a signal, `fatal()` or the launcher's death. Exits the process."""
     launcher = os.getppid()
     if getattr(make_node, 'URGENT', False):  # before the middleware starts its threads
         urgent()
@@ -154,7 +154,7 @@ def run(make_node, args=None) -> None:
     def on_signal(*_):
         if node is None and not stop.is_set():
             stop.set()
-            raise _Interrupted  # it may be waiting for a port or reading bags
+            raise _Interrupted  # the constructor may be waiting for a port or reading bags
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -185,7 +185,7 @@ def run(make_node, args=None) -> None:
         while not (stop.is_set() or node.stop_event.is_set()):
             node.stop_event.wait(0.1)
             if os.getppid() != launcher:
-                node.get_logger().warning('the launcher is gone: ending')
+                node.get_logger().warning('the launcher is gone; the node ends')
                 break
         node.close()
         ended.set()
@@ -204,8 +204,8 @@ def run(make_node, args=None) -> None:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        # Destroying rclpy entities while other threads may still hold them can hang or crash;
-        # DDS participants of a process that ends are removed by the middleware.
+        # Destroying rclpy entities while other threads use them can hang or crash. The middleware
+        # removes the DDS participants of a process that has ended.
         try:
             rclpy.try_shutdown()
         finally:

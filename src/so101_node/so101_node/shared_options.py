@@ -1,4 +1,4 @@
-"""Options that several nodes share, each once. A node's own stand with the node."""
+"""Options that several nodes share. Options of one node are defined in its package."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ COMMANDS = ('train', 'record', 'eval', 'preflight')
 
 @dataclass(frozen=True)
 class SeedOption(Options):
-    """One seed for all that is random."""
+    """The seed of every random number in a run."""
 
     seed: int = option(
         0,
@@ -22,19 +22,19 @@ class SeedOption(Options):
 
 @dataclass(frozen=True)
 class WorldOption(Options):
-    """Which simulated world."""
+    """The choice of the simulated world."""
 
     world: str = option(
         'plain',
-        'in which ways the simulated cell is less than ideal: plain, hard or shifted '
-        '(a real cell says real)',
+        'name of the simulated world, which sets how it differs from an ideal cell: plain, hard '
+        'or shifted (real for a real cell)',
         verbs=COMMANDS,
     )
 
 
 @dataclass(frozen=True)
 class TaskOption(Options):
-    """Which task, and the size of the camera images that it expects."""
+    """The task, and the size of the camera images that it expects."""
 
     task: str = option(
         'grasp_lift',
@@ -43,14 +43,14 @@ class TaskOption(Options):
     )
     image_width: int = option(
         160,
-        'width of the camera images that the task crops (a real cell: camera_width)',
+        'width of the camera images that the task crops (for a real cell: camera_width)',
         unit='pixels',
         low=16,
         high=4096,
     )
     image_height: int = option(
         120,
-        'height of the camera images that the task crops (a real cell: camera_height)',
+        'height of the camera images that the task crops (for a real cell: camera_height)',
         unit='pixels',
         low=16,
         high=4096,
@@ -59,22 +59,22 @@ class TaskOption(Options):
 
 @dataclass(frozen=True)
 class PortOptions(Options):
-    """Where the arms' buses are."""
+    """The serial ports of the arms."""
 
     follower_port: str = option(
         '',
-        'serial port of the follower arm, /dev/serial/by-id/... (the simulated world makes it)',
+        'serial port of the follower arm, /dev/serial/by-id/... (the simulated world creates it)',
         verbs=COMMANDS,
     )
     leader_port: str = option(
         '',
-        'serial port of the leader arm (the simulated world makes it); empty: there is none',
+        'serial port of the leader arm (the simulated world creates it); empty: no leader',
         verbs=COMMANDS,
     )
 
 
 @dataclass(frozen=True)
 class CameraRateOption(Options):
-    """How often a camera delivers."""
+    """The rate of the camera."""
 
-    camera_rate: float = option(30.0, 'images a second', unit='Hz', low=1.0, high=240.0)
+    camera_rate: float = option(30.0, 'images per second', unit='Hz', low=1.0, high=240.0)

@@ -1,6 +1,6 @@
-"""ROS times as ns."""
+"""Converts ROS times to ns."""
 
 
 def to_ns(time) -> int:
-    """A stamp (builtin_interfaces/Time) in ns."""
+    """Return a stamp (builtin_interfaces/Time) in ns."""
     return time.sec * 10**9 + time.nanosec

@@ -1,9 +1,9 @@
-"""Runs `./cell VERB`: finds the verb's module, parses, prints errors, sets the exit code.
+"""Runs `./cell VERB`: finds the verb's module, parses arguments, prints errors, sets exit codes.
 
 A package adds a verb with an entry point in the group `so101_verb` of its setup.py. The verb's
-module has `add_arguments(parser)` and `main(options)`, which returns an exit code or None; its
-docstring is the help text, and the first line of it the verb's line in `./cell --help`. A verb
-imports what is slow to load inside these two functions, so that the list of all verbs is quick.
+module has `add_arguments(parser)` and `main(options)`, which returns an exit code or None. Its
+docstring is the help text; the first line of the docstring appears in `./cell --help`. A verb
+imports slow modules inside these two functions, so that the list of all verbs appears quickly.
 """
 
 import argparse
@@ -22,20 +22,20 @@ OK, FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141  # the last two:
 
 
 class Parser(argparse.ArgumentParser):
-    """Says in one sentence what is wrong with the arguments."""
+    """Reports wrong arguments in one sentence."""
 
     def error(self, message: str) -> NoReturn:
-        """End with the usage exit code."""
+        """Print the sentence and exit with the usage exit code."""
         self.exit(USAGE, f'{self.prog}: {message}; {self.prog} --help shows the arguments\n')
 
 
 def verbs() -> dict[str, str]:
-    """Return the module of every verb that an installed package has, sorted by name."""
+    """Return the module of every installed verb, sorted by name."""
     return {point.name: point.value for point in sorted(entry_points(group=GROUP))}
 
 
 def load(name: str):
-    """Import the module of one verb."""
+    """Import and return the module of one verb."""
     return next(iter(entry_points(group=GROUP, name=name))).load()
 
 
@@ -84,13 +84,13 @@ def run(words: Sequence[str]) -> int:
         print(f'cell {name}: {str(error) or "stopped"}', file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of a pipe has gone. Python writes once more when it ends: to nowhere.
+        # The reader closed the pipe. Python flushes stdout at exit: let that go to /dev/null.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
 
 
 def script() -> NoReturn:
-    """Run the verb that the console script is named after: `ros2 run PACKAGE VERB`."""
+    """Run the verb that has the name of the console script: `ros2 run PACKAGE VERB`."""
     sys.exit(run([Path(sys.argv[0]).name, *sys.argv[1:]]))
 
 

@@ -1,4 +1,4 @@
-"""What a damaged file is said to be."""
+"""Errors of damaged JSON and YAML files."""
 
 from dataclasses import dataclass, field
 
@@ -47,12 +47,12 @@ def sentence(call, *words):
         ('\xff', 'JSON is malformed'),
     ],
 )
-def test_what_is_wrong_is_one_sentence_with_file_place_and_remedy(tmp_path, text, words):
+def test_a_damaged_file_gives_one_sentence_with_file_place_and_remedy(tmp_path, text, words):
     file = tmp_path / 'a.json'
     file.write_bytes(text.encode('latin-1'))
-    said = sentence(read_data, file, Outer, 'record', 'take it away')
-    assert said.startswith(f'record {file} is damaged: ') and said.endswith('; take it away')
-    assert words.lower() in said.lower()
+    message = sentence(read_data, file, Outer, 'record', 'delete it')
+    assert message.startswith(f'record {file} is damaged: ') and message.endswith('; delete it')
+    assert words.lower() in message.lower()
 
 
 def test_yaml_and_json_give_the_same_value(tmp_path):
@@ -64,17 +64,17 @@ def test_yaml_and_json_give_the_same_value(tmp_path):
     assert 'is damaged' in sentence(read_data, tmp_path / 'a.yaml', Outer, 'x', 'y')
 
 
-def test_a_format_of_others_may_hold_more(tmp_path):
+def test_a_struct_may_ignore_unknown_fields(tmp_path):
     assert decode('{"seed": 1, "more": 2}', Open, 'x').seed == 1
 
 
-def test_a_file_is_not_read_beyond_the_limit(tmp_path, monkeypatch):
+def test_a_file_over_the_size_limit_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(data_files, 'MAX_BYTES', 10)
     (tmp_path / 'a.json').write_text('{"seed": 1, "inner": {}}')
-    said = sentence(read_data, tmp_path / 'a.json', Outer, 'record', 'take it away')
-    assert 'over the limit' in said and 'take it away' in said
+    message = sentence(read_data, tmp_path / 'a.json', Outer, 'record', 'delete it')
+    assert 'over the limit' in message and 'delete it' in message
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
-    said = sentence(read_data, tmp_path / 'a.json', Outer, 'record', 'take it away')
-    assert 'cannot be read: No such file' in said
+def test_a_missing_file_cannot_be_read(tmp_path):
+    message = sentence(read_data, tmp_path / 'a.json', Outer, 'record', 'delete it')
+    assert 'cannot be read: No such file' in message

@@ -1,4 +1,4 @@
-"""What is on disk when a write is cut off, and what was synced by then."""
+"""Content on disk after an interrupted write, and the order of syncs."""
 
 import os
 
@@ -9,7 +9,7 @@ from so101_node.durable import replace_file, replace_link
 
 @pytest.fixture
 def synced(monkeypatch):
-    """Names of what was synced, in order."""
+    """Names of the synced files and directories, in order."""
     found, fsync = [], os.fsync
 
     def remember(descriptor):
@@ -28,12 +28,12 @@ def test_a_replaced_file_is_synced_before_its_name_and_then_its_directory(tmp_pa
     assert [p.name for p in tmp_path.iterdir()] == ['a']
 
 
-def test_a_file_that_a_loop_writes_is_not_synced(tmp_path, synced):
+def test_a_file_replaced_without_sync_is_not_synced(tmp_path, synced):
     replace_file(tmp_path / 'a', 'x', synced=False)
     assert (tmp_path / 'a').read_text() == 'x' and synced == []
 
 
-def test_a_write_that_is_cut_off_leaves_the_old_file(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     replace_file(tmp_path / 'a', 'old')
 
     def full(*_):
@@ -45,7 +45,7 @@ def test_a_write_that_is_cut_off_leaves_the_old_file(tmp_path, monkeypatch):
     assert (tmp_path / 'a').read_text() == 'old'
 
 
-def test_a_link_is_replaced_also_over_a_left_over_of_a_killed_process(tmp_path):
+def test_a_link_is_replaced_although_a_killed_process_left_its_new_link(tmp_path):
     (tmp_path / '.new-latest').symlink_to('half')
     for target in ('1', '2'):
         replace_link(tmp_path / 'latest', target)

@@ -1,4 +1,4 @@
-"""An image and its bytes: exact both ways, the ones rclpy writes, or one sentence."""
+"""Image serialisation: exact in both directions, equal to rclpy's, errors as one sentence."""
 
 from array import array
 
@@ -19,27 +19,27 @@ IMAGE = arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just
 
 @settings(deadline=None)  # the first message of a type loads its library
 @given(IMAGE, st.integers(-(2**31) * 10**9, 2**31 * 10**9 - 1), st.text('abc', max_size=9))
-def test_an_image_survives_its_bytes_and_rclpy_reads_the_same(pixels, stamp, frame):
-    data = image_to_cdr(stamp, frame, pixels)
-    at, read = image_from_cdr(data)
-    assert at == stamp and np.array_equal(read, pixels)
+def test_a_serialised_image_is_read_back_exactly_and_by_rclpy_too(image, stamp, frame):
+    data = image_to_cdr(stamp, frame, image)
+    read_stamp, read = image_from_cdr(data)
+    assert read_stamp == stamp and np.array_equal(read, image)
     assert np.shares_memory(read, np.frombuffer(data, np.uint8))
     message = deserialize_message(data, Image)
     assert message.header.frame_id == frame and message.encoding == 'rgb8'
     assert message.header.stamp.sec * 10**9 + message.header.stamp.nanosec == stamp
     assert (message.height, message.width, message.step) == (
-        *pixels.shape[:2],
-        3 * pixels.shape[1],
+        *image.shape[:2],
+        3 * image.shape[1],
     )
-    assert bytes(message.data) == pixels.tobytes()
+    assert bytes(message.data) == image.tobytes()
     assert len(serialize_message(message)) == len(data)
 
 
-def message_of(pixels, encoding, padding):
-    """What another camera node may publish."""
-    height, width, _ = pixels.shape
+def message_of(image, encoding, padding):
+    """Return a message as another camera node may publish it."""
+    height, width, _ = image.shape
     rows = np.zeros((height, width * 3 + padding), np.uint8)
-    rows[:, : width * 3] = pixels.reshape(height, -1)
+    rows[:, : width * 3] = image.reshape(height, -1)
     message = Image(height=height, width=width, encoding=encoding, step=rows.shape[1])
     message.header.stamp.sec, message.header.stamp.nanosec = divmod(STAMP, 10**9)
     message.data = array('B', rows.tobytes())
@@ -49,13 +49,13 @@ def message_of(pixels, encoding, padding):
 @pytest.mark.parametrize('padding', [0, 5])
 @pytest.mark.parametrize('encoding', ['rgb8', 'bgr8'])
 def test_images_of_other_nodes_are_rgb(encoding, padding):
-    pixels = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
-    stored = pixels if encoding == 'rgb8' else pixels[:, :, ::-1]
+    image = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
+    stored = image if encoding == 'rgb8' else image[:, :, ::-1]
     stamp, read = image_from_cdr(serialize_message(message_of(stored, encoding, padding)))
-    assert stamp == STAMP and np.array_equal(read, pixels)
+    assert stamp == STAMP and np.array_equal(read, image)
 
 
-def test_what_is_no_colour_image_is_a_sentence():
+def test_a_message_that_is_no_colour_image_is_refused_with_one_sentence():
     message = message_of(np.zeros((6, 4, 3), np.uint8), 'mono8', 0)
     with pytest.raises(CellError, match='encoding mono8; rgb8 or bgr8 is needed'):
         image_from_cdr(serialize_message(message))
@@ -67,6 +67,6 @@ def test_what_is_no_colour_image_is_a_sentence():
 
 @settings(deadline=None)  # the first message of a type loads its library
 @given(st.binary(max_size=200))
-def test_foreign_bytes_are_a_sentence(data):
+def test_bytes_that_are_no_image_are_refused(data):
     with pytest.raises(CellError):
         image_from_cdr(data)

@@ -1,4 +1,4 @@
-"""The modes are the same in Python and on the wire."""
+"""The modes in Python and in the message are the same."""
 
 from so101_interfaces.msg import ActorStatus
 from so101_node.modes import LEADER_TORQUE, Mode

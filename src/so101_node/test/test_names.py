@@ -1,4 +1,4 @@
-"""Names that tell cells apart."""
+"""Diagnostic names of cells in different namespaces."""
 
 import pytest
 
@@ -8,15 +8,15 @@ NAME = 'driver: /dev/ttyACM0: load'
 
 
 @pytest.mark.parametrize('namespace', ['/', '/left', '/lab/left'])
-def test_a_diagnostic_is_known_in_its_own_cell_only(namespace):
-    said = in_cell(namespace, NAME)
-    assert of_cell(namespace, said) == NAME
+def test_a_diagnostic_belongs_to_its_own_cell_only(namespace):
+    name = in_cell(namespace, NAME)
+    assert of_cell(namespace, name) == NAME
     assert not any(
-        of_cell(other, said)
+        of_cell(other, name)
         for other in ('/', '/left', '/lab/left', '/right')
         if other != namespace
     )
 
 
-def test_a_cell_without_a_namespace_says_the_bare_name():
+def test_without_a_namespace_the_name_is_unchanged():
     assert in_cell('/', NAME) == NAME

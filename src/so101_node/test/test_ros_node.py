@@ -1,4 +1,4 @@
-"""How a node starts and ends: seen from outside, as its launcher and its user see it."""
+"""Start and end of a node, as its launcher and its user see them."""
 
 from pathlib import Path
 import signal
@@ -24,7 +24,7 @@ def start(*parameters):
 
 
 def ended(process, timeout=15):
-    """Exit code, output, and the lines on stderr."""
+    """Return exit code, output and the lines on stderr."""
     try:
         output, errors = process.communicate(timeout=timeout)
     finally:
@@ -35,7 +35,7 @@ def ended(process, timeout=15):
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_signal_closes_once_and_exits_0(number):
     process = start('rate:=5')
-    assert process.stdout.readline() == 'alive rate=5.0\n'  # an integer is meant as 5.0
+    assert process.stdout.readline() == 'alive rate=5.0\n'  # the integer became 5.0
     process.send_signal(number)
     began = time.monotonic()
     assert ended(process) == (0, 'closed\n', [])
@@ -43,7 +43,7 @@ def test_signal_closes_once_and_exits_0(number):
 
 
 @pytest.mark.parametrize(
-    'parameter, says',
+    'parameter, sentence',
     [
         ('ratee:=5.0', 'colour, count, mishap, place, rate; did you mean rate?'),
         ('rate:=11.0', 'rate:=11.0 is out of range: 0.1 to 10 Hz'),
@@ -56,10 +56,10 @@ def test_signal_closes_once_and_exits_0(number):
         ('mishap:=init', 'the bench is on fire; put it out'),
     ],
 )
-def test_a_users_mistake_is_one_sentence_and_exit_1(parameter, says):
+def test_a_users_mistake_is_one_sentence_and_exit_1(parameter, sentence):
     code, output, errors = ended(start(parameter))
     assert code == 1 and 'alive' not in output
-    assert len(errors) == 1 and says in errors[0], errors
+    assert len(errors) == 1 and sentence in errors[0], errors
 
 
 def test_fatal_closes_and_exits_1_with_its_sentence():
@@ -84,6 +84,6 @@ def test_node_ends_when_its_launcher_is_killed():
     )
     assert launcher.stdout.readline().startswith('alive')
     launcher.kill()
-    # The node holds the pipe's other end: its end is the end of the output.
+    # The node has the other end of the pipe open: the output ends when the node ends.
     output, errors = launcher.communicate(timeout=15)
     assert output == 'closed\n' and 'the launcher is gone' in errors

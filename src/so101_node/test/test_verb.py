@@ -1,4 +1,4 @@
-"""The runner of the verbs: exit codes, one sentence for each error, no trace."""
+"""The runner of the verbs: exit codes, and one sentence without a stack trace for each error."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from so101_node.errors import CellError
 
 @pytest.fixture
 def made(monkeypatch):
-    """Make verbs of functions: made(shout=function)."""
+    """Define verbs from functions: made(shout=function)."""
 
     def make(**functions):
         def load(name):
@@ -36,7 +36,7 @@ def fails(error):
     return main
 
 
-def test_the_verbs_exit_code_is_the_commands(made):
+def test_the_command_exits_with_the_code_of_its_verb(made):
     made(good=lambda _: None, bad=lambda _: 1)
     assert verb.run(['good']) == 0
     assert verb.run(['bad']) == 1
@@ -54,7 +54,7 @@ def test_ctrl_c_is_one_sentence_and_exit_code_130(made, capsys):
     assert capsys.readouterr().err == 'cell a: stopped\ncell b: stopped; no file was written\n'
 
 
-def test_another_exception_is_a_fault_of_the_program_and_keeps_its_trace(made):
+def test_any_other_exception_keeps_its_stack_trace(made):
     made(shout=fails(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         verb.run(['shout'])
@@ -78,7 +78,7 @@ def test_an_unknown_verb_names_the_nearest_known_one(made, capsys):
     assert error == 'cell: there is no verb tarin (nearest: train); ./cell --help lists them\n'
 
 
-def test_an_option_can_choose_a_verb_of_its_own(made):
+def test_the_first_option_can_choose_a_verb(made):
     made(bake=lambda options: 3, bake_bread=lambda options: options.loud)
     assert verb.run(['bake', '--bread', '--loud', '5']) == 5
     assert verb.run(['bake', '--loud', '5']) == 3
@@ -99,7 +99,7 @@ from so101_node import verb
 
 def main(options):
     for _ in range(100_000):
-        print('a line that nobody reads')
+        print('a line without a reader')
 
 verb.verbs = lambda: {'talk': ''}
 verb.load = lambda _: SimpleNamespace(__doc__='Talk.', add_arguments=lambda _: None, main=main)
@@ -107,7 +107,7 @@ sys.exit(verb.run(['talk']))
 """
 
 
-def test_a_reader_that_ends_early_leaves_no_trace():
+def test_a_closed_pipe_ends_the_verb_without_a_stack_trace():
     talker = subprocess.Popen(
         [sys.executable, '-c', PIPE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -117,7 +117,7 @@ def test_a_reader_that_ends_early_leaves_no_trace():
     assert talker.wait(20) == 141
 
 
-def test_a_console_script_runs_the_verb_that_it_is_named_after(made, monkeypatch):
+def test_a_console_script_runs_the_verb_of_its_name(made, monkeypatch):
     made(bake=lambda options: options.loud)
     monkeypatch.setattr(sys, 'argv', ['/install/lib/package/bake', '--loud', '7'])
     with pytest.raises(SystemExit) as ended:

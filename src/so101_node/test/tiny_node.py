@@ -1,4 +1,4 @@
-"""A node with one parameter of each kind, for test_ros_node.py; `mishap` says how it ends."""
+"""A node with one parameter of each kind, for test_ros_node.py. `mishap` chooses how it ends."""
 
 from dataclasses import dataclass
 import signal
@@ -12,7 +12,7 @@ from so101_node.ros_node import CellNode, run
 
 @dataclass(frozen=True)
 class TinyOptions(Options):
-    """Of the tiny node."""
+    """Options of the tiny node."""
 
     rate: float = option(1.0, 'how often', unit='Hz', low=0.1, high=10.0)
     count: int = option(3, 'how many', low=1, high=5)
@@ -39,18 +39,18 @@ class Tiny(CellNode):
         if mishap == 'callback':
             self.create_timer(0.1, self._fail)
         self.create_timer(0.05, self._alive)
-        self._said = False
+        self._has_printed = False
 
     def _fail(self):
         raise ValueError('a bug')
 
     def _alive(self):
-        if not self._said:
-            self._said = True
+        if not self._has_printed:
+            self._has_printed = True
             print(f'alive rate={self.options.rate!r}', flush=True)
 
     def close(self):
-        # A second Ctrl-C, as a terminal's whole group gets it, while the node is closing.
+        # A second Ctrl-C while the node closes, as a terminal sends it to the whole group.
         signal.raise_signal(signal.SIGINT)
         time.sleep(0.1)
         print('closed', flush=True)

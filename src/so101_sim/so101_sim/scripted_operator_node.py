@@ -12,7 +12,7 @@ import numpy as np
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 
-from so101_description.joint_messages import SimulatedHand
+from so101_description.joint_messages import LeaderPull
 from so101_description.joints import pack
 from so101_interfaces.msg import ActorStatus
 from so101_node import names, qos
@@ -55,7 +55,7 @@ class ScriptedOperatorNode(CellNode):
         self._keys: dict = {
             name: self.create_client(kind, name) for name, kind in services.items()
         }
-        self._hand = SimulatedHand(self.create_publisher)
+        self._hand = LeaderPull(self.create_publisher)
         self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_status, qos.STATUS)
         self.create_subscription(PoseStamped, names.SIM_CUBE_POSE, self._on_cube, qos.SENSOR_SUB)
         self.create_subscription(
