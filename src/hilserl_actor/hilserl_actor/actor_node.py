@@ -15,7 +15,7 @@ from so101_node import names, qos
 from so101_node.errors import CellError
 from so101_node.ros_node import CellNode
 
-from .evaluation.runner import Series
+from .evaluation.runner import EvaluationRunner
 from .loop.control import ControlLoop
 from .loop.episode_stats import Pace
 from .loop.modes import Mode
@@ -100,7 +100,7 @@ class ActorNode(CellNode):
         self._done = threading.Event()
         if self.role == 'train':
             self.get_logger().info(f'sigma {sigma} (start:={self.options.start})')
-        self._series = self._evaluations() if self.role == 'eval' else None
+        self._evaluation = self._make_evaluation() if self.role == 'eval' else None
         self._make_topics()
         self.guard(self._spin_loop)
 
@@ -174,12 +174,12 @@ class ActorNode(CellNode):
 
     # -- evaluation ----------------------------------------------------------------------------
 
-    def _evaluations(self) -> Series:
+    def _make_evaluation(self) -> EvaluationRunner:
         files, directories = (
             [Path(name) for name in names_]
             for names_ in (self.options.policies, self.options.results)
         )
-        series = Series(
+        evaluation = EvaluationRunner(
             files,
             directories,
             self.schema,
@@ -189,13 +189,13 @@ class ActorNode(CellNode):
             self.get_logger().info,
             self.guard,
         )
-        self._turn_to(series)
-        return series
+        self._offer_policy(evaluation)
+        return evaluation
 
-    def _turn_to(self, series: Series) -> None:
-        if self.loop.tally is not series.tally:
-            self.loop.tally = series.tally
-            self.loop.offer(series.policy)
+    def _offer_policy(self, evaluation: EvaluationRunner) -> None:
+        if self.loop.stats is not evaluation.stats:
+            self.loop.stats = evaluation.stats
+            self.loop.offer(evaluation.policy)
 
     # -- the loop ------------------------------------------------------------------------------
 
@@ -226,12 +226,12 @@ class ActorNode(CellNode):
             pass  # the tick will say so
 
     def _is_done(self) -> bool:
-        if self._series:
-            going_on = self._series.attend()
-            self._turn_to(self._series)
+        if self._evaluation:
+            going_on = self._evaluation.advance()
+            self._offer_policy(self._evaluation)
             return not going_on
         limit = self.options.episodes
-        return bool(limit) and len(self.loop.tally.results) >= limit
+        return bool(limit) and len(self.loop.stats.results) >= limit
 
     def _tick(self) -> None:
         if time.monotonic() > self._look_due:
@@ -273,8 +273,8 @@ class ActorNode(CellNode):
             record = self._steps.pop(0)
             self._step_publisher.publish(step_to_cdr(record))
             self._last_episode.note_step(record)
-            if self._series:
-                self._series.take(record)
+            if self._evaluation:
+                self._evaluation.record_step(record)
 
     def _publish_status(self, stamp) -> None:
         loop, now = self.loop, time.monotonic()
@@ -293,5 +293,5 @@ class ActorNode(CellNode):
         time.sleep(1.5 / self.schema.rate)
         self.loop.close()
         self._publish_steps()
-        if self._series and not self._series.finished:
-            self._series.close()
+        if self._evaluation and not self._evaluation.finished:
+            self._evaluation.close()

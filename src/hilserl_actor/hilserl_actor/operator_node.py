@@ -1,7 +1,7 @@
-"""The operator node: a person's keys at this terminal become service calls; one screen, or lines.
+"""The operator node: turns keys at this terminal into service calls and shows the cell's status.
 
-No global hooks: keys count only while this terminal has the focus. Without a terminal, or with
-screen:=plain (a log), it prints a status line now and then; screen:=spoken says only what changes.
+Keys count only while this terminal has the focus. Without a terminal, or with screen:=plain, the
+node prints a status line every status_period; with screen:=spoken it prints only changes.
 """
 
 import os
@@ -25,15 +25,15 @@ from so101_node import names, qos
 from so101_node.modes import Mode
 from so101_node.ros_node import CellNode
 
-from .operator.announcements import spoken
+from .operator.announcements import announcements
 from .operator.keyboard import KEYS, SIMULATED_KEYS, Keyboard, key_table
-from .operator.keyboard_teleop import KeyHand
+from .operator.keyboard_teleop import KeyboardTeleop
 from .operator.screen import Screen
 from .operator.status_line import status_line
 from .options import OperatorOptions
 
 SCREEN_PERIOD = 0.5  # s
-HAND_PERIOD = 0.05  # s
+TELEOP_PERIOD = 0.05  # s
 
 
 class OperatorNode(CellNode):
@@ -44,9 +44,9 @@ class OperatorNode(CellNode):
 
     def __init__(self):
         super().__init__('operator')
-        simulated = self.options.keyboard_teleop
-        self._keys = KEYS | (SIMULATED_KEYS if simulated else {})
-        self._table = key_table(simulated)
+        teleop = self.options.keyboard_teleop
+        self._keys = KEYS | (SIMULATED_KEYS if teleop else {})
+        self._table = key_table(teleop)
         self.screen = Screen(self._table)
         self._live = None
         self._style = self.options.screen
@@ -68,11 +68,11 @@ class OperatorNode(CellNode):
             (name, value is None): self.create_client(Trigger if value is None else SetBool, name)
             for _, name, value in self._keys.values()
         }
-        self._hand = KeyHand() if simulated else None
-        if simulated:
-            self._take_the_leader()
+        self._teleop = KeyboardTeleop() if teleop else None
+        if teleop:
+            self._start_teleop()
         self._terminal = None
-        # A job in the background must not read the terminal: it would be stopped.
+        # The system stops a background job that reads the terminal.
         if sys.stdin.isatty() and os.tcgetpgrp(0) == os.getpgrp():
             self._terminal = termios.tcgetattr(0)
             tty.setcbreak(0)
@@ -80,13 +80,13 @@ class OperatorNode(CellNode):
                 print('keys:\n' + self._table, flush=True)
             self.guard(self._read_keys)
 
-    # -- what there is to see ------------------------------------------------------------------
+    # -- status --------------------------------------------------------------------------------
 
     def _on_actor(self, message: ActorStatus) -> None:
         before = self.screen.actor
         self.screen.note_actor(message, time.monotonic())
         if self._style == 'spoken':
-            for sentence in spoken(before, message):
+            for sentence in announcements(before, message):
                 print(sentence, flush=True)
 
     def _on_learner(self, message: LearnerStatus) -> None:
@@ -114,7 +114,7 @@ class OperatorNode(CellNode):
         if self._live is None:
             return
         self._live.update(
-            self.screen.picture(time.monotonic(), self._live.console.height), refresh=True
+            self.screen.render(time.monotonic(), self._live.console.height), refresh=True
         )
 
     def _print(self) -> None:
@@ -122,10 +122,10 @@ class OperatorNode(CellNode):
         gone = self.screen.learner_gone(now)
         line = status_line(self.screen.actor, self.screen.learner, gone)
         if self.screen.actor_gone(now):
-            line = 'NO WORD FROM THE ACTOR | ' + line
+            line = 'NO STATUS FROM THE ACTOR | ' + line
         print(line, flush=True)
 
-    def _say(self, sentence: str) -> None:
+    def _show_message(self, sentence: str) -> None:
         if self._live is None:
             print(sentence, flush=True)
         else:
@@ -141,9 +141,9 @@ class OperatorNode(CellNode):
                     if key in self._keys:
                         self._press(key)
                     elif key in ('?', 'h'):
-                        self._say(self._table)
-                    elif self._hand:
-                        self._hand.press(key, time.monotonic())
+                        self._show_message(self._table)
+                    elif self._teleop:
+                        self._teleop.press(key, time.monotonic())
 
     def _press(self, key: str) -> None:
         text, name, value = self._keys[key]
@@ -152,38 +152,38 @@ class OperatorNode(CellNode):
             value = actor is None or actor.mode != Mode.PAUSED
         client = self._key_clients[(name, value is None)]
         if not client.service_is_ready():
-            self._say(f'{text}: nobody offers {name} now')
+            self._show_message(f'{text}: no node offers {name} now')
             return
         request = Trigger.Request() if value is None else SetBool.Request(data=value)
         client.call_async(request).add_done_callback(
-            lambda future: self._say(
+            lambda future: self._show_message(
                 f'{text}: {"ok" if future.result().success else future.result().message}'
             )
         )
 
     # -- the simulated leader ------------------------------------------------------------------
 
-    def _take_the_leader(self) -> None:
+    def _start_teleop(self) -> None:
         self._leader: JointState | None = None
-        self._simulated_hand = LeaderPull(self.create_publisher)
+        self._leader_pull = LeaderPull(self.create_publisher)
         self.create_subscription(
             JointState,
             names.JOINT_STATES.format(arm='leader'),
             lambda message: setattr(self, '_leader', message),
             qos.SENSOR_SUB,
         )
-        self.create_timer(HAND_PERIOD, self._pull)
+        self.create_timer(TELEOP_PERIOD, self._pull_leader)
 
-    def _pull(self) -> None:
-        if self._leader is None or self._hand is None:
+    def _pull_leader(self) -> None:
+        if self._leader is None or self._teleop is None:
             return
-        target = self._hand.pull(
-            time.monotonic(), HAND_PERIOD, pack(self._leader.name, self._leader.position)
+        target = self._teleop.target(
+            time.monotonic(), TELEOP_PERIOD, pack(self._leader.name, self._leader.position)
         )
-        self._simulated_hand.pull(target)
+        self._leader_pull.pull(target)
 
     def close(self) -> None:
-        """Give the terminal back as it was."""
+        """Restore the terminal."""
         if self._live is not None:
             self._live.stop()
         if self._terminal is not None:

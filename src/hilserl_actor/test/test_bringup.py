@@ -1,4 +1,4 @@
-"""Arguments are checked by name, kind and choice; plans hold together."""
+"""Arguments are checked by name, type and choice; the nodes of a plan agree."""
 
 import fcntl
 import json
@@ -15,7 +15,7 @@ from hilserl_actor.bringup.node_table import node_types
 from hilserl_actor.bringup.options import CellOptions
 from hilserl_actor.bringup.plan import make_plan
 from hilserl_actor.evaluation.report import report, write
-from hilserl_actor.loop.episode_stats import EpisodeResult, Tally
+from hilserl_actor.loop.episode_stats import EpisodeResult, EpisodeStats
 from hilserl_core.contract.kinematics_check import FIELDS
 from hilserl_core.contract.tasks import make_task
 from so101_node.errors import CellError
@@ -110,14 +110,14 @@ def test_every_option_reaches_its_node_by_each_of_its_names(tmp_path):
             assert plain.reaches(node) and plain.value == each.parse(text)
 
 
-def test_what_is_given_to_one_node_goes_before_what_is_given_to_all(tmp_path):
+def test_a_value_for_one_node_overrides_the_value_for_all(tmp_path):
     made = plan('train', 'learner.seed:=7', 'seed:=3')
     assert parameters(made, 'learner')['seed'] == 7
     assert parameters(made, 'actor')['seed'] == parameters(made, 'world')['seed'] == 3
     assert parameters(plan('train', 'memory_gb:=0.5'), 'learner')['memory_gb'] == 0.5
 
 
-def test_the_simulated_cell_differs_from_the_real_one_only_below_the_driver():
+def test_the_simulated_cell_differs_from_the_real_one_only_in_world_camera_and_ports():
     sim = {n.executable for n in plan('train').nodes}
     real = {n.executable for n in plan('train', *REAL).nodes}
     assert sim - real == {'world', 'scripted_operator'}
@@ -152,7 +152,7 @@ def test_the_real_camera_gets_its_calibration():
     )
 
 
-def test_a_person_at_the_simulated_cell_has_a_hand_of_keys():
+def test_a_person_at_the_simulated_cell_moves_the_leader_by_keys():
     assert parameters(plan('record', 'operator:=person'), 'operator')['keyboard_teleop']
     assert not parameters(plan('record'), 'operator')['keyboard_teleop']
     assert not parameters(plan('record', *REAL), 'operator')['keyboard_teleop']
@@ -167,7 +167,7 @@ def test_recording_does_not_train_and_evaluation_has_no_learner(tmp_path):
     assert parameters(evaluation, 'actor')['episodes'] == 50
 
 
-def test_evaluating_nothing_is_a_sentence_and_makes_nothing(tmp_path):
+def test_evaluating_without_a_checkpoint_is_refused_and_writes_nothing(tmp_path):
     with pytest.raises(CellError, match='there is no checkpoint .*name a trained run'):
         plan('eval', f'runs_dir:={tmp_path}', 'run:=nosuch')
     assert list(tmp_path.iterdir()) == []
@@ -180,7 +180,7 @@ def checkpoint(run_dir, name, content=b'x'):
     return directory
 
 
-def test_the_best_checkpoint_is_evaluated_and_the_latest_as_long_as_none_is_judged(tmp_path):
+def test_the_best_checkpoint_is_evaluated_or_the_latest_if_there_is_no_best(tmp_path):
     run = tmp_path / 'lift'
     words = ('eval', f'runs_dir:={tmp_path}', 'run:=lift')
     for name in ('100', '200'):
@@ -200,12 +200,12 @@ def test_the_best_checkpoint_is_evaluated_and_the_latest_as_long_as_none_is_judg
 
 def finish(directory, count, episodes):
     """Leave the results of `count` episodes of `episodes`."""
-    tally = Tally()
-    tally.results = [EpisodeResult(f'e{i}', 'success', 1.0, 1, 0, 0.0) for i in range(count)]
-    write(report(tally, make_policy(), {'world': 'plain', 'seed': 0}, episodes), directory)
+    stats = EpisodeStats()
+    stats.results = [EpisodeResult(f'e{i}', 'success', 1.0, 1, 0, 0.0) for i in range(count)]
+    write(report(stats, make_policy(), {'world': 'plain', 'seed': 0}, episodes), directory)
 
 
-def test_an_interrupted_evaluation_goes_on_and_all_leaves_out_what_is_done(tmp_path):
+def test_an_interrupted_evaluation_continues_and_all_skips_complete_ones(tmp_path):
     words = ('eval', f'runs_dir:={tmp_path}', 'run:=lift', 'checkpoint:=all', 'episodes:=3')
     for name in ('100', '200', '1000'):
         checkpoint(tmp_path / 'lift', name)
@@ -231,7 +231,7 @@ def test_an_interrupted_evaluation_goes_on_and_all_leaves_out_what_is_done(tmp_p
     assert other.name.endswith('-seed1-3')
 
 
-def test_a_scripted_operator_cannot_hold_a_real_leader():
+def test_a_scripted_operator_is_refused_in_a_real_cell():
     with pytest.raises(CellError, match='simulated leader only'):
         plan('train', *REAL, 'operator:=scripted')
 
@@ -249,7 +249,7 @@ def test_every_node_of_a_plan_is_an_entry_point_of_its_package():
             assert f"'{node.executable} = {node.package}" in setup
 
 
-def test_discovery_stays_on_this_host_unless_the_person_says_otherwise(monkeypatch):
+def test_discovery_stays_on_this_host_unless_the_environment_changes_it(monkeypatch):
     monkeypatch.delenv('ROS_AUTOMATIC_DISCOVERY_RANGE', raising=False)
     assert plan('train').environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'SUBNET')
@@ -267,7 +267,7 @@ def test_a_run_in_use_is_refused_before_anything_starts(tmp_path):
     plan('train', f'runs_dir:={tmp_path}', 'run:=busy')
 
 
-def test_a_pretrained_policy_is_not_hidden_by_noise_unless_that_is_meant():
+def test_a_pretrained_policy_has_little_noise_unless_sigma_is_given():
     words = ('start:=pretrained', 'pretrained:=/p.safetensors')
     assert parameters(plan('train', *words), 'learner')['sigma'] == ''
     for loud in ('sigma:=0.31', 'sigma:=linear(0.1,0.5,100)'):
@@ -279,13 +279,13 @@ def test_a_pretrained_policy_is_not_hidden_by_noise_unless_that_is_meant():
     assert parameters(plan('train', 'sigma:=0.5'), 'learner')['start'] == 'scratch'
 
 
-def test_the_updates_before_the_first_step_are_the_presets_unless_given():
+def test_pretrain_updates_are_those_of_the_start_mode_unless_given():
     assert parameters(plan('train'), 'learner')['pretrain_updates'] == -1
     given = plan('train', 'demos:=/d', 'pretrain_updates:=50')
     assert parameters(given, 'learner')['pretrain_updates'] == 50
 
 
-def test_the_fk_service_is_started_with_what_the_task_defines_of_it():
+def test_the_fk_service_is_started_with_the_tasks_numbers():
     task = make_task('grasp_lift', '', rate=20.0)
     given = parameters(plan('train', 'rate:=20'), 'kinematics')
     assert {name: given[name] for name in FIELDS} == {
@@ -296,7 +296,7 @@ def test_the_fk_service_is_started_with_what_the_task_defines_of_it():
     }
 
 
-def test_the_learner_is_told_every_option_of_every_node(tmp_path):
+def test_the_learner_receives_every_option_of_every_node(tmp_path):
     made = plan('train', f'runs_dir:={tmp_path}', 'driver.max_speed:=1.5')
     told = json.loads(parameters(made, 'learner')['cell_options'])
     assert told['command'] == 'train' and told['cell']['runs_dir'] == str(tmp_path)
@@ -311,7 +311,7 @@ def params_file(tmp_path, text):
     return f'params_file:={path}'
 
 
-def test_a_parameter_file_sets_options_and_the_command_line_goes_before_it(tmp_path):
+def test_a_parameter_file_sets_options_and_the_command_line_overrides_it(tmp_path):
     word = params_file(
         tmp_path,
         '/**:\n  ros__parameters: {seed: 4, world: hard}\n'
@@ -334,10 +334,10 @@ def test_a_parameter_file_sets_options_and_the_command_line_goes_before_it(tmp_p
         ('drivr:\n  ros__parameters: {max_speed: 1}', 'no node drivr; did you mean driver?'),
         ('driver:\n  ros__parameters: {max_sped: 1}', 'driver has no option max_sped; did you'),
         ('/**:\n  ros__parameters: {sed: 1}', 'no node has an option sed; did you mean seed?'),
-        ('driver:\n  max_speed: 1', 'driver has no ros__parameters alone'),
+        ('driver:\n  max_speed: 1', 'driver must have one key, ros__parameters'),
         ('driver:\n  ros__parameters: {max_speed: 99}', 'driver: max_speed:=99 is out of range'),
         ('driver:\n  ros__parameters: {max_speed: [1]}', 'max_speed:=[1] is not a number'),
-        ('driver:\n  ros__parameters: 3', 'is not name: value'),
+        ('driver:\n  ros__parameters: 3', 'is no mapping of names to values'),
         ('/other/driver:\n  ros__parameters: {max_speed: 1}', 'is of another cell'),
         ('- 1', 'is not a mapping'),
         ('driver: [', 'cannot be read'),
@@ -352,8 +352,8 @@ def test_a_mistake_in_a_parameter_file_is_one_sentence(tmp_path, text, sentence)
         plan('train', f'params_file:={tmp_path}/nothing.yaml')
 
 
-def test_bring_up_knows_the_nodes_without_the_learners_networks():
-    """What `--help` and a plan import must not wait for torch."""
+def test_help_imports_neither_torch_nor_rclpy():
+    """`--help` must not wait for these slow imports."""
     code = (
         'import sys; from hilserl_actor.bringup import arguments; '
         "arguments.help_text('train'); sys.exit('torch' in sys.modules or 'rclpy' in sys.modules)"

@@ -96,7 +96,7 @@ def test_success_terminates_with_reward_and_a_final_observation():
     assert final.last and final.outcome == Outcome.SUCCESS and final.action.size == 0
     assert final.index == step.index + 1
     assert bench.mode == 'RESET'
-    assert bench.loop.tally.successes == 1
+    assert bench.loop.stats.successes == 1
 
 
 def test_time_out_is_truncation_not_termination():
@@ -123,7 +123,7 @@ def test_marks_are_edge_triggered():
     assert bench.loop.request('success', 'operator') == ''
     assert bench.loop.request('success', 'operator') == ''  # pressed twice, counted once
     bench.tick(30)
-    assert bench.loop.tally.successes == 1
+    assert bench.loop.stats.successes == 1
     assert sum(s.terminated for s in bench.steps) == 1
     assert 'not possible' in bench.loop.request('success', 'operator')
 
@@ -151,7 +151,7 @@ def test_a_human_takes_over_without_a_jump_and_their_action_is_what_is_executed(
     assert step.action[3] == pytest.approx(-0.5, abs=0.01)
     tool, _ = bench.kinematics_core.tool_pose(bench.position['follower'])
     assert tool[1] < tool_before[1]
-    assert bench.loop.tally.interventions == 1
+    assert bench.loop.stats.interventions == 1
 
 
 def test_release_gives_back_to_the_policy_and_locks_the_leader():
@@ -259,7 +259,7 @@ def test_discarded_episodes_are_marked_and_not_counted():
     bench.loop.request('discard', 'operator')
     bench.tick()
     assert bench.steps[-1].outcome == Outcome.DISCARDED
-    assert bench.loop.tally.results == []
+    assert bench.loop.stats.results == []
 
 
 def test_recording_is_all_human_and_cannot_be_released():

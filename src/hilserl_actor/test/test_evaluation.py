@@ -1,4 +1,4 @@
-"""What an evaluation leaves on disk, with the real loop, real policies, real bags."""
+"""The files of an evaluation, with the real loop, real policies and real bags."""
 
 import csv
 import json
@@ -11,9 +11,9 @@ import pytest
 from rosbags.highlevel import AnyReader
 
 from hilserl_actor.evaluation.plot import plot
-from hilserl_actor.evaluation.report import report, resumed, write
-from hilserl_actor.evaluation.runner import Series
-from hilserl_actor.loop.episode_stats import EpisodeResult, Tally
+from hilserl_actor.evaluation.report import read_results, report, write
+from hilserl_actor.evaluation.runner import EvaluationRunner
+from hilserl_actor.loop.episode_stats import EpisodeResult, EpisodeStats
 from hilserl_core.bags.episode_bag import open_bags
 from hilserl_core.contract.evaluation_report import read_report as read
 from hilserl_core.policy.bundle import pack
@@ -22,8 +22,8 @@ from so101_node.errors import CellError
 ABOUT = {'world': 'simulated', 'seed': 0}
 
 
-def tally(*outcomes):
-    result = Tally()
+def stats(*outcomes):
+    result = EpisodeStats()
     result.results = [
         EpisodeResult(f'e{i}', outcome, 2.0 + i, 10 + i, 0, 0.1)
         for i, outcome in enumerate(outcomes)
@@ -32,33 +32,33 @@ def tally(*outcomes):
 
 
 def test_success_comes_with_its_interval_and_time():
-    data = report(tally('success', 'timeout', 'success'), make_policy(3), ABOUT, 3)
+    data = report(stats('success', 'timeout', 'success'), make_policy(3), ABOUT, 3)
     assert (data['successes'], data['episodes'], data['policy_version']) == (2, 3, 3)
     assert data['median_seconds_to_success'] == 3.0  # of episodes 0 and 2
     assert 0 < data['interval'][0] < 2 / 3 < data['interval'][1] < 1
     assert data['summary'].startswith('2 of 3 episodes succeeded (67 %')
     assert data['complete'] and data['world'] == 'simulated'
-    assert not report(tally('success'), make_policy(), ABOUT, 3)['complete']
-    assert report(Tally(), make_policy(), ABOUT, 3)['success_rate'] is None
+    assert not report(stats('success'), make_policy(), ABOUT, 3)['complete']
+    assert report(EpisodeStats(), make_policy(), ABOUT, 3)['success_rate'] is None
 
 
-def test_the_files_hold_every_episode_and_give_the_tally_back(tmp_path):
-    write(report(tally('success', 'failure'), make_policy(), ABOUT, 5, {'e1'}), tmp_path / 'x')
+def test_the_files_hold_every_episode_and_can_be_read_back(tmp_path):
+    write(report(stats('success', 'failure'), make_policy(), ABOUT, 5, {'e1'}), tmp_path / 'x')
     data = json.loads((tmp_path / 'x' / 'report.json').read_text())
     with open(tmp_path / 'x' / 'episodes.csv', newline='') as file:
         rows = list(csv.DictReader(file))
     assert [r['outcome'] for r in rows] == ['success', 'failure']
     assert [r['bag'] for r in data['results']] == ['', 'bags/e1']
     assert sorted(p.name for p in (tmp_path / 'x').iterdir()) == ['episodes.csv', 'report.json']
-    assert resumed(tmp_path / 'x').results == tally('success', 'failure').results
-    assert resumed(tmp_path / 'nothing').results == []
+    assert read_results(tmp_path / 'x').results == stats('success', 'failure').results
+    assert read_results(tmp_path / 'nothing').results == []
     (tmp_path / 'x' / 'report.json').write_text('{"format"')
     with pytest.raises(CellError, match='is damaged'):
         read(tmp_path / 'x')
 
 
-class Bench:
-    """A cell's loop with a series of evaluations, as the actor node has it."""
+class EvaluationBench:
+    """A control loop with an evaluation runner, as in the actor node."""
 
     def __init__(self, tmp_path, policies=1, episodes=3, keep='failures'):
         files = []
@@ -80,7 +80,7 @@ class Bench:
             files.append(path)
         self.log = []
         self.directories = [tmp_path / 'run' / 'eval' / str(i) for i in range(policies)]
-        self.series = Series(
+        self.runner = EvaluationRunner(
             files,
             self.directories,
             SCHEMA,
@@ -91,21 +91,21 @@ class Bench:
             self.start_thread,
         )
         self.top = BenchTop('eval', policy=False)
-        self.top.loop._emit = self.series.take
+        self.top.loop._emit = self.runner.record_step
         self.starts = []
-        self.turn()
+        self.offer_policy()
 
     def start_thread(self, function):
         thread = threading.Thread(target=function)
         thread.start()
         return thread
 
-    def turn(self):
-        self.top.loop.tally = self.series.tally
-        self.top.loop.offer(self.series.policy)
+    def offer_policy(self):
+        self.top.loop.stats = self.runner.stats
+        self.top.loop.offer(self.runner.policy)
 
     def episode(self, success):
-        """One episode; returns whether the series goes on."""
+        """One episode; returns whether the runner goes on."""
         if self.top.mode == 'IDLE':
             self.top.ready()
         while self.top.mode != 'READY':
@@ -115,13 +115,13 @@ class Bench:
         self.top.tick(5)
         self.top.loop.request('success' if success else 'failure', 'test')
         self.top.tick()
-        going_on = self.series.attend()
-        self.turn()
+        going_on = self.runner.advance()
+        self.offer_policy()
         return going_on
 
 
 def test_failed_episodes_leave_a_bag_that_stock_tools_read(tmp_path):
-    bench = Bench(tmp_path)
+    bench = EvaluationBench(tmp_path)
     assert [bench.episode(success) for success in (True, False, True)] == [True, True, False]
     rows = read(bench.directories[0])['results']
     assert [row['bag'] != '' for row in rows] == [False, True, False]
@@ -133,8 +133,8 @@ def test_failed_episodes_leave_a_bag_that_stock_tools_read(tmp_path):
     assert '2 of 3 episodes succeeded' in bench.log[-2]
 
 
-def test_one_policy_after_another_sees_the_same_starts(tmp_path):
-    bench = Bench(tmp_path, policies=2, keep='all')
+def test_each_policy_has_the_same_start_poses(tmp_path):
+    bench = EvaluationBench(tmp_path, policies=2, keep='all')
     going = [bench.episode(success) for success in (False, False, True, True, True, True)]
     assert going == [True] * 5 + [False]
     assert np.allclose(bench.starts[:3], bench.starts[3:], atol=1e-3)
@@ -149,16 +149,18 @@ def test_one_policy_after_another_sees_the_same_starts(tmp_path):
         assert len(picture.convert('L').getcolors()) > 20  # something is drawn
 
 
-def test_an_interrupted_evaluation_keeps_what_it_has_and_goes_on_with_the_next(tmp_path):
-    whole = Bench(tmp_path / 'whole')
+def test_an_interrupted_evaluation_keeps_its_results_and_continues_with_the_next_situation(
+    tmp_path,
+):
+    whole = EvaluationBench(tmp_path / 'whole')
     for _ in range(3):
         whole.episode(True)
-    bench = Bench(tmp_path / 'cut')
+    bench = EvaluationBench(tmp_path / 'cut')
     bench.episode(True)
-    bench.series.close()
+    bench.runner.close()
     assert 'interrupted after 1 of 3 episodes' in bench.log[-1]
     assert not read(bench.directories[0])['complete']
-    bench = Bench(tmp_path / 'cut')
+    bench = EvaluationBench(tmp_path / 'cut')
     assert '1 of 3 episodes done' in bench.log[0]
     assert [bench.episode(False), bench.episode(False)] == [True, False]
     assert np.allclose(bench.starts, whole.starts[1:], atol=1e-3)
@@ -169,36 +171,38 @@ def test_an_interrupted_evaluation_keeps_what_it_has_and_goes_on_with_the_next(t
 def test_a_damaged_policy_is_found_before_the_first_episode(tmp_path):
     (tmp_path / 'bad').write_bytes(b'no policy')
     with pytest.raises(CellError, match='damaged'):
-        Series([tmp_path / 'bad'], [tmp_path / 'x'], SCHEMA, 3, 'all', ABOUT, print, None)
+        EvaluationRunner(
+            [tmp_path / 'bad'], [tmp_path / 'x'], SCHEMA, 3, 'all', ABOUT, print, None
+        )
     assert not (tmp_path / 'x').exists()
 
 
-def test_a_picture_of_nothing_is_none(tmp_path):
+def test_without_evaluations_there_is_no_plot(tmp_path):
     assert plot(tmp_path) is None
 
 
-def test_an_evaluation_of_a_hundred_successes_has_its_picture(tmp_path):
+def test_an_evaluation_of_a_hundred_successes_is_plotted(tmp_path):
     # the interval's upper bound used to be rounded to just below 1, which no plot takes
-    data = report(tally(*['success'] * 100), make_policy(), ABOUT, 100)
+    data = report(stats(*['success'] * 100), make_policy(), ABOUT, 100)
     write(data, tmp_path / 'eval' / 'a')
     assert plot(tmp_path / 'eval') == tmp_path / 'eval' / 'success.png'
 
 
-def test_a_report_whose_interval_misses_its_rate_by_rounding_is_drawn(tmp_path):
+def test_a_report_whose_interval_misses_its_rate_by_rounding_is_plotted(tmp_path):
     # as 0.1.0 has written it
-    data = report(tally(*['success'] * 100), make_policy(), ABOUT, 100)
+    data = report(stats(*['success'] * 100), make_policy(), ABOUT, 100)
     data['interval'][1] = 1 - 2**-53
     write(data, tmp_path / 'eval' / 'a')
     assert plot(tmp_path / 'eval').exists()
 
 
-def test_a_picture_that_cannot_be_drawn_does_not_fail_the_evaluation(tmp_path, monkeypatch):
+def test_an_error_of_the_plot_does_not_fail_the_evaluation(tmp_path, monkeypatch):
     def broken(_):
         raise ValueError('no font')
 
     monkeypatch.setattr('hilserl_actor.evaluation.runner.plot', broken)
-    bench = Bench(tmp_path, episodes=1)
+    bench = EvaluationBench(tmp_path, episodes=1)
     assert bench.episode(True) is False
     assert read(bench.directories[0])['complete']
-    assert bench.log[-1].startswith('no picture of the evaluations (ValueError: no font)')
+    assert bench.log[-1].startswith('the evaluations cannot be plotted (ValueError: no font)')
     assert '\n' not in bench.log[-1]

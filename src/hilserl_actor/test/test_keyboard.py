@@ -1,4 +1,4 @@
-"""Keys out of bytes, and the hand that they move."""
+"""Decoding of keys, and keyboard teleoperation."""
 
 import itertools
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hilserl_actor.operator.keyboard import Keyboard
-from hilserl_actor.operator.keyboard_teleop import HELD, SPEED, KeyHand
+from hilserl_actor.operator.keyboard_teleop import KEY_TIME, SPEED, KeyboardTeleop
 from so101_description.joints import REST
 from so101_description.kinematics import Kinematics
 
@@ -18,13 +18,13 @@ START = Kinematics().solve((0.25, 0.0, 0.1), np.pi / 2, 0.0, 0.5, REST).q
 
 
 @given(st.lists(st.integers(0, len(TYPED)), max_size=6))
-def test_keys_come_whole_however_their_bytes_are_cut(cuts):
+def test_keys_are_complete_however_their_bytes_are_split(cuts):
     cuts = [0, *sorted(cuts), len(TYPED)]
     keyboard = Keyboard()
     assert [key for a, b in itertools.pairwise(cuts) for key in keyboard.feed(TYPED[a:b])] == KEYS
 
 
-def test_an_escape_swallows_no_emergency_stop():
+def test_a_key_after_an_escape_is_not_lost():
     keyboard = Keyboard()
     assert keyboard.feed(b'\x1b') == []
     assert keyboard.feed(b'x') == ['x']
@@ -43,23 +43,23 @@ def test_an_escape_swallows_no_emergency_stop():
         ('j', (0, 0, -1)),
     ],
 )
-def test_a_held_key_moves_the_leader_its_way_until_it_is_let_go(key, direction):
-    hand, leader, now = KeyHand(), START.copy(), 0.0
-    assert hand.pull(now, 0.05, leader) is None
+def test_a_key_held_down_moves_the_leader_in_its_direction_until_released(key, direction):
+    teleop, leader, now = KeyboardTeleop(), START.copy(), 0.0
+    assert teleop.target(now, 0.05, leader) is None
     while now < 0.5:  # a terminal repeats the key
-        assert hand.press(key, now)
-        leader = hand.pull(now, 0.05, leader)
+        assert teleop.press(key, now)
+        leader = teleop.target(now, 0.05, leader)
         now += 0.05
     tool = Kinematics().tool_pose
     moved = tool(leader)[0] - tool(START)[0]
     assert moved == pytest.approx(np.multiply(direction, 0.5 * SPEED), abs=0.006)
-    assert hand.pull(now + HELD, 0.05, leader) is None
+    assert teleop.target(now + KEY_TIME, 0.05, leader) is None
 
 
 def test_the_gripper_opens_and_closes_and_no_other_joint_goes_far():
-    hand = KeyHand()
-    hand.press('.', 0.0)
-    opened = hand.pull(0.0, 0.05, START)
+    teleop = KeyboardTeleop()
+    teleop.press('.', 0.0)
+    opened = teleop.target(0.0, 0.05, START)
     assert opened[5] > START[5]
     assert opened[:5] == pytest.approx(START[:5], abs=0.02)
-    assert not hand.press('q', 0.0)
+    assert not teleop.press('q', 0.0)

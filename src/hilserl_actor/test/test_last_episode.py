@@ -16,7 +16,7 @@ def test_a_good_demonstration_after_a_poor_one_is_said_too(capfd):
     rclpy.init(context=context)
     try:
         node = rclpy.create_node('last_episode', context=context)
-        loop = SimpleNamespace(tally=SimpleNamespace(results=[]))
+        loop = SimpleNamespace(stats=SimpleNamespace(results=[]))
         last = LastEpisode(SCHEMA, loop, None, node.get_logger(), 0)
         for step in (*records(action=-1.0), *records(), *records(action=-1.0)):
             last.note_step(step)

@@ -92,7 +92,7 @@ def test_keys_become_service_calls_and_refusals_are_shown(asked):
             ('i', 'leader: ok'),
             ('x', 'holds: ok'),
             ('s', 'success is not possible in IDLE'),
-            ('d', f'nobody offers {names.DISCARD}'),
+            ('d', f'no node offers {names.DISCARD}'),
         ):
             deadline = time.monotonic() + 15
             while True:  # until discovery has found the service

@@ -1,13 +1,13 @@
-"""The operator's screen and status line say what the messages say."""
+"""The operator's screen and status line show the fields of the messages."""
 
 import io
 
 from rich.console import Console
 
 from hilserl_actor.loop.modes import Mode
-from hilserl_actor.operator.announcements import spoken
+from hilserl_actor.operator.announcements import announcements
 from hilserl_actor.operator.keyboard import KEYS, key_table
-from hilserl_actor.operator.screen import COLOURS, COMMANDERS, Screen
+from hilserl_actor.operator.screen import COLOURS, MODE_TEXTS, Screen
 from hilserl_actor.operator.status_line import status_line
 from so101_interfaces.msg import ActorStatus, LearnerStatus
 
@@ -34,7 +34,7 @@ def status(**values):
 
 def drawn(screen, now=0.0, height=40):
     out = io.StringIO()
-    Console(file=out, width=110).print(screen.picture(now, height))
+    Console(file=out, width=110).print(screen.render(now, height))
     return out.getvalue()
 
 
@@ -66,9 +66,12 @@ def test_the_screen_shows_mode_commander_history_and_arms():
         ),
         0.0,
     )
-    for arm, heat, load in (('follower', 55, -0.8), ('leader', 31, 0.1)):
+    for arm, temperature, load in (('follower', 55, -0.8), ('leader', 31, 0.1)):
         screen.note_diagnostic(
-            f'driver: {arm}: gripper', 0, 'ok', {'temperature_c': str(heat), 'load': str(load)}
+            f'driver: {arm}: gripper',
+            0,
+            'ok',
+            {'temperature_c': str(temperature), 'load': str(load)},
         )
     screen.note_diagnostic('driver: follower', 2, 'overload; clear with ...', {})
     screen.note_diagnostic('camera: wrist_camera', 1, '12 Hz of 30', {})
@@ -96,40 +99,42 @@ def test_the_screen_shows_mode_commander_history_and_arms():
         'take over',
         'version 9, 3a91bc4f, 2 s old',
         '1 successes in a row',
-        'lay the cube out',
+        'place the cube',
         'arrows',
     ):
         assert words in text, words
     assert '12 Hz of 30' not in text
     screen.note_actor(status(hint='let it try'), 2.0)
     assert 'let it try' in drawn(screen, 2.0)
-    assert 'GONE' not in text and 'NO WORD' not in text
+    assert 'GONE' not in text and 'NO STATUS' not in text
     assert len(drawn(screen, 2.0, 24).splitlines()) <= 24
     assert 'x       EMERGENCY STOP' in drawn(screen, 2.0, 24)
     text = drawn(screen, 12.0)
-    assert 'GONE for 12 s' in text and 'NO WORD FROM THE ACTOR for 10 s' in text
+    assert 'GONE for 12 s' in text and 'NO STATUS FROM THE ACTOR for 10 s' in text
 
 
-def test_an_episode_that_is_taken_back_leaves_no_mark():
+def test_an_episode_discarded_afterwards_is_removed_from_the_history():
     screen = Screen('')
     for episodes in (1, 2, 3, 2):
         screen.note_actor(status(episodes=episodes, successes=episodes), 0.0)
     assert ''.join(screen.outcomes) == '+'
 
 
-def test_for_a_screen_reader_only_what_changes_is_said():
+def test_only_changes_are_announced_to_a_screen_reader():
     first = status(mode='READY', message='')
-    assert spoken(None, first) == ['READY: waiting for you: space starts.']
-    assert spoken(first, status(mode='READY', step=3)) == []
-    assert spoken(first, status(mode='POLICY', episodes=7, successes=4, message='grabbed')) == [
+    assert announcements(None, first) == ['READY: waiting for you: space starts.']
+    assert announcements(first, status(mode='READY', step=3)) == []
+    assert announcements(
+        first, status(mode='POLICY', episodes=7, successes=4, message='grabbed')
+    ) == [
         'POLICY: the policy drives.',
         '4 of 7 episodes succeeded.',
         'grabbed.',
     ]
 
 
-def test_every_mode_has_a_colour_and_a_sentence():
-    assert set(COLOURS) == set(COMMANDERS) == {mode.value for mode in Mode}
+def test_every_mode_has_a_colour_and_a_text():
+    assert set(COLOURS) == set(MODE_TEXTS) == {mode.value for mode in Mode}
 
 
 def test_every_key_is_in_the_table():
@@ -137,7 +142,7 @@ def test_every_key_is_in_the_table():
     assert 'arrows' not in key_table(False)
 
 
-def test_the_status_line_names_what_the_live_line_must_have():
+def test_the_status_line_shows_mode_counts_and_rates():
     line = status_line(
         status(mode='HUMAN'), LearnerStatus(state='TRAINING', updates=123, update_ratio=0.98)
     )

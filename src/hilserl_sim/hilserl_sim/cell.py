@@ -141,7 +141,7 @@ class SimulatedCell:
             self.now,
             Seen(
                 self.loop.machine.mode.value,
-                self.loop.tally.successes,
+                self.loop.stats.successes,
                 self._arms['follower'].position,
                 self._arms['leader'].position,
                 self._world.cube_pose[0],
@@ -156,8 +156,8 @@ class SimulatedCell:
 
     def run_episodes(self, count: int, after_tick=lambda: None) -> None:
         """Run until `count` more episodes are finished."""
-        end = len(self.loop.tally.results) + count
-        while len(self.loop.tally.results) < end:
+        end = len(self.loop.stats.results) + count
+        while len(self.loop.stats.results) < end:
             self.tick()
             after_tick()
 

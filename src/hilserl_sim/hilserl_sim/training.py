@@ -110,21 +110,21 @@ def evaluate(
         lambda steps: sigma,
         watch=True,
     )
-    tally = cell.loop.tally
+    stats = cell.loop.stats
     try:
         cell.loop.offer(policy)
-        while len(tally.results) < episodes and (
-            len(tally.results) - tally.successes <= (1.0 - enough) * episodes
+        while len(stats.results) < episodes and (
+            len(stats.results) - stats.successes <= (1.0 - enough) * episodes
         ):
             cell.run_episodes(1)
     finally:
         cell.close()
-    times = sorted(r.seconds for r in tally.results if r.outcome == 'success')
+    times = sorted(r.seconds for r in stats.results if r.outcome == 'success')
     return Evaluation(
         minutes,
         policy.updates,
         len(times),
-        len(tally.results),
+        len(stats.results),
         times[len(times) // 2] if times else 0.0,
     )
 
@@ -166,9 +166,9 @@ def train(
 
     def report():
         progress.updates, progress.minutes = learner.trainer.updates, cell.now / 60.0
-        progress.episodes = len(cell.loop.tally.results)
+        progress.episodes = len(cell.loop.stats.results)
         if progress.episodes:
-            progress.human_share = cell.loop.tally.intervention_share
+            progress.human_share = cell.loop.stats.intervention_share
         show(progress)
 
     due = every

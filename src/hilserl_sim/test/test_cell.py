@@ -34,7 +34,7 @@ def test_a_demonstration_is_driven_by_the_operator_and_succeeds(schema):
     steps, cell = recorded(schema, 0)
     assert [step.outcome for step in steps if step.last] == [Outcome.SUCCESS] * 2
     assert {step.source for step in steps if not step.last} == {Source.HUMAN}
-    assert cell.loop.tally.successes == 2
+    assert cell.loop.stats.successes == 2
 
 
 def test_simulated_time_counts_control_periods(schema):
@@ -53,6 +53,6 @@ def test_in_eval_nothing_moves_without_a_policy(schema):
     try:
         for _ in range(30):
             cell.tick()
-        assert cell.loop.episode is None and cell.loop.tally.results == []
+        assert cell.loop.episode is None and cell.loop.stats.results == []
     finally:
         cell.close()

@@ -1,7 +1,7 @@
 """The arguments of a command, `name:=value`, for `ros2 launch` and for `./cell` alike.
 
-`name:=value` is an option of the cell, or of every node that has it; `node.name:=value` is one of
-that node alone. params_file:=FILE gives any set of them. Nothing here knows an option's name.
+`name:=value` sets an option of the cell, or of every node that has it. `node.name:=value` sets it
+for that node only. params_file:=FILE sets any of them. This module depends on no option's name.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,34 +22,34 @@ SUMMARIES = {
     'preflight': 'check that the cell is ready; no arm moves',
 }
 COMMANDS = tuple(SUMMARIES)
-# What a command never starts.
-_ABSENT = {'eval': {'learner'}, 'preflight': {'learner', 'operator', 'scripted_operator'}}
+# The nodes that a command never starts.
+_NOT_STARTED = {'eval': {'learner'}, 'preflight': {'learner', 'operator', 'scripted_operator'}}
 
 
 @dataclass(frozen=True)
-class Given:
-    """One value that somebody gave. node: '' if it is for every node that has the option."""
+class GivenValue:
+    """One value from the command line or a file. node: '' for every node with the option."""
 
     node: str
     name: str
     value: Any
-    where: str  # the words it was given by, or the file
+    where: str  # the argument or the file that gave it
 
     def reaches(self, node: str) -> bool:
-        """Whether it is for this node."""
+        """Return whether this value is for the node."""
         return self.node in ('', node) and self.name in options_of(node_type(node).options)
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """What was given to a command: the cell's options, and values for its nodes."""
+    """The values given to a command: the cell's options, and values for its nodes."""
 
     command: str
     cell: CellOptions
-    given: tuple[Given, ...] = ()
+    given: tuple[GivenValue, ...] = ()
 
     def node(self, name: str, **decided: Any) -> Any:
-        """The options of a node: its defaults, what bring-up decided, what was given."""
+        """Return the options of a node: defaults, then `decided`, then given values override."""
         values = dict(decided)
         for each in self.given:
             if each.reaches(name):
@@ -57,7 +57,7 @@ class Arguments:
         return checked(node_type(name).options, values)
 
     def require_use(self, nodes: Iterable[str]) -> None:
-        """CellError for a word of the command line that reaches none of these nodes."""
+        """Raise CellError for an argument of the command line that none of these nodes has."""
         nodes = set(nodes)
         for each in self.given:
             if each.where.startswith('params_file') or any(map(each.reaches, nodes)):
@@ -75,17 +75,17 @@ _OF_ONE_CELL = {'camera', 'world', 'scripted_operator'}  # of the real one, or t
 
 
 def names(command: str) -> dict[str, Option]:
-    """Every option that a command shows, each once: as `name`, or as `node.name`."""
+    """Return every option that a command shows, each once: as `name`, or as `node.name`."""
     found = {name: each for name, each in options_of(CellOptions).items() if command in each.verbs}
     for node, kind in node_types().items():
-        if node in _ABSENT.get(command, ()):
+        if node in _NOT_STARTED.get(command, ()):
             continue
         for name, each in options_of(kind.options).items():
-            found[name if command in each.verbs else _spelled(node, name)] = each
+            found[name if command in each.verbs else _shown_name(node, name)] = each
     return found
 
 
-def _spelled(node: str, name: str) -> str:
+def _shown_name(node: str, name: str) -> str:
     """`name` if several nodes share it, else `node.name`."""
     return name if len(_owners(name)) > 1 else f'{node}.{name}'
 
@@ -95,9 +95,9 @@ def _owners(name: str) -> list[str]:
 
 
 def resolve(command: str, texts: Mapping[str, str]) -> Arguments:
-    """Check `texts` by name against the options of `command`.
+    """Check `texts` (name to value) against the options of `command`.
 
-    CellError naming the first one that is unknown or not allowed.
+    Raises CellError that names the first unknown or forbidden one.
     """
     cell, given = {}, []
     for name, text in texts.items():
@@ -110,20 +110,20 @@ def resolve(command: str, texts: Mapping[str, str]) -> Arguments:
             cell[name] = each.parse(text)
         elif owners := [owner for owner in _owners(option_name) if node in ('', owner)]:
             each = options_of(node_type(owners[0]).options)[option_name]
-            given.append(Given(node, option_name, each.parse(text), word))
+            given.append(GivenValue(node, option_name, each.parse(text), word))
         else:
             raise CellError(
                 f'{command} has no option {name}{nearest(name, names(command))}; '
                 f'./cell {command} --help lists them all'
             )
     options = checked(CellOptions, cell)
-    from_file: tuple[Given, ...] = ()
+    from_file: tuple[GivenValue, ...] = ()
     if options.params_file:
         from_file = tuple(
-            Given(node, name, value, f'params_file {options.params_file}')
+            GivenValue(node, name, value, f'params_file {options.params_file}')
             for node, name, value in read_params_file(options.params_file, options.namespace)
         )
-    # A later one goes before: the file, then plain names, then those of one node.
+    # A later value overrides an earlier one: file, then `name:=`, then `node.name:=`.
     return Arguments(
         command, options, (*from_file, *sorted(given, key=lambda each: each.node != ''))
     )
@@ -143,7 +143,7 @@ def parse(command: str, words: Iterable[str]) -> Arguments:
 
 
 def help_text(command: str) -> str:
-    """The list of options that `--help` prints: each once, the plain ones first."""
+    """Return the list of options that `--help` prints: `name` first, then `node.name`."""
     shown = names(command)
     plain_names = [name for name in shown if '.' not in name]
     lines = ['options:', *(_line(name, shown[name]) for name in plain_names)]
@@ -159,7 +159,7 @@ def _line(name: str, each: Option) -> str:
 
 
 def text_of(value: Any) -> str:
-    """A value as it is written behind `:=`."""
+    """Return a value as it is written after `:=`."""
     if isinstance(value, bool):
         return 'true' if value else 'false'
     if isinstance(value, tuple):

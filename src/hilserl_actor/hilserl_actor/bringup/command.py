@@ -1,4 +1,4 @@
-"""What `./cell train`, `record`, `eval` and `preflight` do with their `name:=value` words."""
+"""Runs `./cell train`, `record`, `eval` and `preflight` with their `name:=value` arguments."""
 
 import os
 import shutil
@@ -9,13 +9,13 @@ from .supervisor import Supervisor
 
 
 def add_arguments(parser, command: str) -> None:
-    """Declare the words of a command; --help describes each argument."""
+    """Declare the arguments of a command; --help describes each option."""
     parser.add_argument('arguments', nargs='*', metavar='name:=value')
     parser.epilog = arguments.help_text(command)
 
 
 def run(command: str, words: list[str]) -> int:
-    """Run the cell to its end; with a ROS distribution sourced, `ros2 launch` does it instead."""
+    """Run the cell to its end; if a ROS distribution is sourced, `ros2 launch` runs it."""
     ros2 = os.environ.get('ROS_DISTRO') and shutil.which('ros2')
     if ros2:
         os.execv(ros2, ['ros2', 'launch', 'hilserl_actor', f'{command}.launch.py', *words])

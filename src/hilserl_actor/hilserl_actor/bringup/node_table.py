@@ -1,6 +1,6 @@
-"""Which nodes there are, with their options: each package names its own as entry points.
+"""The installed nodes with their options, found through entry points.
 
-A package that is not installed has no nodes here, so the arm's computer needs no learner.
+A package that is not installed adds no node, so an arm's computer needs no learner.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class NodeType:
 
 @cache
 def node_types() -> dict[str, NodeType]:
-    """Every node that is installed, by the name of its executable."""
+    """Return every installed node by the name of its executable."""
     found = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         package = point.module.partition('.')[0]
@@ -33,7 +33,7 @@ def node_types() -> dict[str, NodeType]:
 
 
 def node_type(name: str) -> NodeType:
-    """The node of that name; CellError if its package is not built."""
+    """Return the node of that name; raises CellError if its package is not built."""
     try:
         return node_types()[name]
     except KeyError:

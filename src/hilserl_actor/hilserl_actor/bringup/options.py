@@ -1,4 +1,4 @@
-"""What a person can tell a whole cell: the options of no single node."""
+"""The options of a whole cell, which belong to no single node."""
 
 from dataclasses import dataclass
 
@@ -19,40 +19,40 @@ class CellOptions(Options):
     runs_dir: str = option('runs', 'directory of the runs', verbs=COMMANDS)
     run_for: float = option(
         0.0,
-        'stop in order after so long; 0: until Ctrl-C',
+        'stop the cell after this time; 0: run until Ctrl-C',
         unit='s',
         low=0.0,
         high=1e9,
         verbs=COMMANDS,
     )
     sim: bool = option(
-        True, 'whether a simulated cell stands in for arms and camera', verbs=COMMANDS
+        True, 'true: simulate arms and camera; false: use real ones', verbs=COMMANDS
     )
-    namespace: str = option('', 'ROS namespace; another one makes a second cell', verbs=COMMANDS)
+    namespace: str = option('', 'ROS namespace; a second cell needs another one', verbs=COMMANDS)
     operator: str = option(
         'auto',
-        'who watches and takes over: a scripted stand-in (simulated cell only), a person at this '
-        'terminal, or auto: scripted if sim',
+        'who watches and takes over: scripted (simulated cell only), a person at this terminal, '
+        'or auto (scripted in the simulated cell, else a person)',
         choices=('auto', 'scripted', 'person'),
         verbs=COMMANDS,
     )
     params_file: str = option(
         '',
-        'ROS parameter file with options of the nodes (`/**:` and `NODE:` keys); what is said on '
-        'the command line goes before it',
+        'ROS parameter file with options of the nodes (`/**:` and `NODE:` keys); the '
+        'command line overrides it',
         verbs=COMMANDS,
     )
     learner: bool = option(
         True,
-        "false: this cell's steps go to another cell's learner, which names this cell in its "
-        'actors:=',
+        "false: start no learner; another cell's learner, whose actors:= names this cell, "
+        'receives the steps',
         verbs=('train',),
     )
     checkpoint: str = option(
         '',
         'which checkpoint of the run to evaluate: best, latest, a name that ./cell checkpoints '
-        'lists, or all, one after another (empty: the best, or the latest as long as none is '
-        'judged)',
+        'lists, or all, one after another (empty: the best, or the latest if none has '
+        'a success rate yet)',
         verbs=('eval',),
     )
     policy: str = option('', 'policy bundle to evaluate instead of a checkpoint', verbs=('eval',))

@@ -1,7 +1,7 @@
-"""An ordinary ROS parameter file as the values of a cell's nodes.
+"""Reads an ordinary ROS parameter file for the nodes of a cell.
 
-`/**:` (every node that has the option) and `NODE:` keys, each with `ros__parameters:`. Unlike
-rcl, which ignores what fits no node, an unknown node or name is refused.
+The keys are `/**:` (every node that has the option) and `NODE:`, each with `ros__parameters:`. An
+unknown node or name is refused; rcl ignores it.
 """
 
 from collections.abc import Iterator
@@ -20,17 +20,19 @@ EVERY = ('/**', '**')
 
 
 def read_params_file(path: str, namespace: str) -> Iterator[tuple[str, str, Any]]:
-    """Node ('' for all that have the option), option and checked value, as the file has them.
+    """Yield node ('' for all that have the option), option and checked value, in file order.
 
-    CellError in one sentence for a file that cannot be read, and for an unknown node or name.
+    Raises CellError for a file that cannot be read and for an unknown node or name.
     """
     for key, section in _load(path).items():
         node = _node(path, str(key), namespace)
         if not isinstance(section, dict) or set(section) != {'ros__parameters'}:
-            raise CellError(f'params_file {path}: {key} has no ros__parameters alone')
+            raise CellError(f'params_file {path}: {key} must have one key, ros__parameters')
         values = section['ros__parameters']
         if not isinstance(values, dict):
-            raise CellError(f'params_file {path}: ros__parameters of {key} is not name: value')
+            raise CellError(
+                f'params_file {path}: ros__parameters of {key} is no mapping of names to values'
+            )
         for name, value in values.items():
             owners = [
                 owner
@@ -61,7 +63,7 @@ def _load(path: str) -> dict:
         file = Path(path).expanduser()
         if file.stat().st_size > LARGEST:
             raise CellError(
-                f'params_file {path} has more than {LARGEST:,} bytes; it is no parameter file'
+                f'params_file {path} has more than {LARGEST:,} bytes; it is not a parameter file'
             )
         data = yaml.safe_load(file.read_text(encoding='utf-8'))
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -74,7 +76,7 @@ def _load(path: str) -> dict:
 
 
 def _node(path: str, key: str, namespace: str) -> str:
-    """The node that a key means; '' for every one."""
+    """Return the node that a key names; '' for every node."""
     if key in EVERY:
         return ''
     space, _, node = key.rpartition('/')

@@ -1,7 +1,7 @@
-"""What a run of the cell consists of, as data: nodes, parameters, environment.
+"""The plan of a command, as data: nodes, parameters, environment.
 
-Free of ROS imports. The launch files turn it into launch_ros actions, `./cell` into supervised
-processes; neither holds a fact of its own.
+It imports no ROS. The launch files turn a plan into launch_ros actions, `./cell` turns it into
+supervised processes.
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from hilserl_core.contract.kinematics_check import FIELDS
 from so101_node.errors import CellError
 from so101_node.options import Options, plain_values
 
-from ..evaluation.selection import Planned, choose
+from ..evaluation.selection import PlannedEvaluation, choose
 from .arguments import Arguments
 from .node_table import node_type
 
@@ -28,25 +28,25 @@ class NodeSpec:
 
     package: str
     executable: str
-    parameters: dict[str, Any] = field(default_factory=dict)  # every one that it has
+    parameters: dict[str, Any] = field(default_factory=dict)  # every parameter of the node
     interactive: bool = False  # reads keys from the terminal
-    restart: bool = False  # started again if it dies; the others go on meanwhile
+    restart: bool = False  # started again if it dies, while the other nodes go on
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that is to be started."""
+    """Everything that a command starts."""
 
     nodes: tuple[NodeSpec, ...]
     namespace: str
     run_dir: Path
     run_for: float
     environment: dict
-    screen: bool = False  # the operator node wants the terminal for itself
-    note: str = ''  # what the person should know at the start
+    screen: bool = False  # the operator node fills the terminal
+    note: str = ''  # a sentence for the person at the start
 
 
-# Discovery stays on this host, numerical libraries of the small nodes stay on one thread.
+# Discovery stays on this host. Numerical libraries of the small nodes use one thread.
 ENVIRONMENT = {
     'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
     'OMP_NUM_THREADS': '1',
@@ -60,12 +60,12 @@ _ROLES = {'train': 'intervene', 'record': 'demonstrate', 'eval': 'watch'}
 
 
 def make_plan(arguments: Arguments) -> Plan:
-    """Turn arguments into nodes. CellError where they do not fit together."""
+    """Turn arguments into a plan. Raises CellError if they contradict each other."""
     return _Planner(arguments).plan()
 
 
 class _Planner:
-    """One command's plan in the making."""
+    """Builds the plan of one command."""
 
     def __init__(self, arguments: Arguments):
         self.arguments, self.command, self.cell = (
@@ -75,7 +75,7 @@ class _Planner:
         )
         self.sim = self.cell.sim
         self.operator = self._operator()
-        # A camera's images are what the task crops.
+        # The task crops the camera's images, so it needs their size.
         self.camera: Any = None
         if not self.sim:
             self.camera = self._node('camera')
@@ -88,19 +88,23 @@ class _Planner:
                 'world': 'real',
             }
         )
-        self.evaluations: list[Planned] = []
+        self.evaluations: list[PlannedEvaluation] = []
         self.note = ''
 
     def plan(self) -> Plan:
-        """All of it."""
+        """Return the complete plan."""
         actor = self._actor()
         self.run_dir = self._run_dir(actor.task)
         learner = self._learner()
-        if learner:  # it knows which demonstrations or policy there are
+        if learner:  # its start mode depends on demonstrations and policies on disk
             actor = replace(actor, start=learner.start_mode)
         if self.command == 'eval':
             actor = self._evaluation(actor)
-        nodes = {**self._below(actor), 'kinematics': self._kinematics(actor), 'actor': actor}
+        nodes = {
+            **self._arms_and_camera(actor),
+            'kinematics': self._kinematics(actor),
+            'actor': actor,
+        }
         if learner:
             nodes['learner'] = learner
         if self.command != 'preflight':
@@ -156,8 +160,8 @@ class _Planner:
             raise CellError(f'run:={name} is not a name: letters, digits, . _ - only')
         return Path(self.cell.runs_dir).expanduser().absolute() / name
 
-    def _below(self, actor) -> dict[str, Options]:
-        """The real cell's driver and camera, or the simulated world and its driver."""
+    def _arms_and_camera(self, actor) -> dict[str, Options]:
+        """Return driver and camera of the real cell, or world and driver of the simulated one."""
         if not self.sim:
             driver = self._node('driver')
             for name in ('follower_port', 'follower_calibration'):
@@ -170,11 +174,11 @@ class _Planner:
         decided: dict[str, Any] = {
             f'{arm}_port': str(directory / arm) for arm in ('follower', 'leader')
         }
-        # Each evaluation sees the same situations.
+        # Each evaluation starts from the same situations.
         world = self._node(
             'world', **decided, situations=actor.episodes if self.evaluations else 0
         )
-        # An emulated servo shares two cores with all the rest; a real one answers in 1 ms.
+        # An emulated servo shares two cores with all nodes; a real one answers in 1 ms.
         driver = self._node(
             'driver',
             **decided,
@@ -199,7 +203,7 @@ class _Planner:
             role=self.command,
             reward='topic' if self.sim else 'operator',
             has_leader=self.sim or bool(self._node('driver').leader_port),
-            # A scripted operator cannot press a key before it is asked to.
+            # A scripted operator does not press the start key in IDLE.
             auto_start=self.operator == 'scripted' and self.command != 'preflight',
             **decided,
         )

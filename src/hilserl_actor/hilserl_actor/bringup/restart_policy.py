@@ -1,29 +1,32 @@
-"""Whether a part of the cell that died is started again.
+"""Decides whether a node that died is started again.
 
-One rule, for `./cell` and the launch files. A part that ends in order, or cannot even start, is
-not: its reason is for the person.
+`./cell` and the launch files share this rule. A node that ends with exit code 0, or that fails
+during its start, is not started again: the person must read its error first.
 """
 
 import time
 
-UP = 10.0  # s; what a part says about its arguments and files, it has said by then
-STEADY = 300.0  # s after which earlier deaths no longer count
+STARTUP_TIME = 10.0  # s; wrong arguments and files make a node fail within this time
+STEADY_TIME = 300.0  # s of running after which earlier deaths are not counted
 DELAYS = (0.5, 2.0, 8.0)  # s before each further start
 
 
-class Restarts:
-    """The deaths of one part. Make it when the part is started first."""
+class RestartPolicy:
+    """Counts the deaths of one node. Create it when the node is first started."""
 
     def __init__(self):
         self._started = time.monotonic()
         self._deaths = 0
 
-    def after(self, code: int) -> float | None:
-        """Seconds to wait before the next start; None: let it be. code: negative for a signal."""
+    def delay_after(self, code: int) -> float | None:
+        """Return the seconds to wait before the next start; None: do not start it again.
+
+        code: exit code; negative for a signal.
+        """
         lived = time.monotonic() - self._started
-        if code == 0 or (code > 0 and lived < UP):
+        if code == 0 or (code > 0 and lived < STARTUP_TIME):
             return None
-        if lived > STEADY:
+        if lived > STEADY_TIME:
             self._deaths = 0
         if self._deaths == len(DELAYS):
             return None

@@ -1,4 +1,4 @@
-"""`bringup`'s plan as launch_ros actions, for the files in launch/. Holds no fact of its own."""
+"""Turns a plan into launch_ros actions, for the files in launch/."""
 
 from launch.actions import (
     DeclareLaunchArgument,
@@ -18,7 +18,7 @@ from so101_node.options import Option
 
 from .arguments import names, resolve, text_of
 from .plan import NodeSpec, make_plan
-from .restart_policy import Restarts
+from .restart_policy import RestartPolicy
 
 
 def describe(command: str) -> LaunchDescription:
@@ -40,14 +40,14 @@ def _choices(each: Option) -> list[str]:
 
 
 def _start(context, command: str) -> list:
-    # What an including launch file gives is in the configurations, not in argv. Launch fills in
-    # every default, which is not a value that somebody gave.
+    # Values from an including launch file are in launch_configurations, not in argv. Launch also
+    # stores every default there; a default does not count as given.
     given = {
         name: context.launch_configurations[name]
         for name, each in names(command).items()
         if context.launch_configurations[name] != text_of(each.default)
     }
-    # `ros2 launch` takes any name:=value; what nobody declared is in argv alone.
+    # `ros2 launch` accepts any name:=value; an undeclared one is only in argv.
     for word in context.argv:
         name, separator, text = word.partition(':=')
         if separator:
@@ -57,7 +57,9 @@ def _start(context, command: str) -> list:
     actions += [
         action
         for spec in plan.nodes
-        for action in _part(spec, plan.namespace, Restarts() if spec.restart else None)
+        for action in _node_actions(
+            spec, plan.namespace, RestartPolicy() if spec.restart else None
+        )
     ]
     if plan.note:
         actions.insert(0, LogInfo(msg=plan.note))
@@ -71,8 +73,8 @@ def _start(context, command: str) -> list:
     return actions
 
 
-def _part(spec: NodeSpec, namespace: str, restarts: Restarts | None) -> list:
-    """One node, and what its end leads to."""
+def _node_actions(spec: NodeSpec, namespace: str, restarts: RestartPolicy | None) -> list:
+    """Return the actions that start one node and react to its end."""
     node = Node(
         package=spec.package,
         executable=spec.executable,
@@ -85,11 +87,11 @@ def _part(spec: NodeSpec, namespace: str, restarts: Restarts | None) -> list:
     )
 
     def ended(event, context):
-        """One part's end ends the cell; a failure is the launch's failure, too."""
+        """End the cell, or start the node again; if the node failed, the launch fails."""
         code, name = event.returncode, event.process_name
         if context.is_shutdown or not code:
             return [EmitEvent(event=Shutdown(reason=f'{name} ended'))]
-        delay = restarts.after(code) if restarts else None
+        delay = restarts.delay_after(code) if restarts else None
         if delay is None:
             return [
                 EmitEvent(event=Shutdown(reason=f'{name} failed')),
@@ -97,7 +99,7 @@ def _part(spec: NodeSpec, namespace: str, restarts: Restarts | None) -> list:
             ]
         return [
             LogInfo(msg=f'{name} died ({code}); starting it again in {delay:g} s'),
-            TimerAction(period=delay, actions=_part(spec, namespace, restarts)),
+            TimerAction(period=delay, actions=_node_actions(spec, namespace, restarts)),
         ]
 
     return [RegisterEventHandler(OnProcessExit(target_action=node, on_exit=ended)), node]

@@ -1,7 +1,7 @@
-"""The cell as processes, where there is no `ros2 launch`.
+"""Runs a plan as processes, where there is no `ros2 launch`.
 
-Starts what `bringup` says, passes Ctrl-C on, and ends everything when one part ends, unless that
-part may be started again. Nodes write straight to this terminal; nothing goes through a shell.
+It starts the nodes and passes Ctrl-C on. When one node ends, it stops all others, unless that
+node may be started again. Nodes write directly to this terminal. No shell runs.
 """
 
 import json
@@ -17,13 +17,13 @@ from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from so101_node.errors import CellError
 
 from .plan import NodeSpec, Plan
-from .restart_policy import Restarts
+from .restart_policy import RestartPolicy
 
 GRACE = 4.5  # s from the first signal to SIGKILL
 
 
 def command_line(spec: NodeSpec, namespace: str) -> list[str]:
-    """Return the words that start one node."""
+    """Return the command line that starts one node."""
     try:
         prefix = Path(get_package_prefix(spec.package))
     except PackageNotFoundError:
@@ -44,13 +44,17 @@ class Supervisor:
         self.children: dict[str, subprocess.Popen] = {}
         self.signalled = ''
         self.logs: dict[str, Path] = {}
-        self._lines: dict[str, tuple[NodeSpec, list[str]]] = {}
-        self._restarts: dict[str, Restarts] = {}
-        self._due: dict[str, float] = {}  # parts to be started again, and when
+        self._commands: dict[str, tuple[NodeSpec, list[str]]] = {}
+        self._restarts: dict[str, RestartPolicy] = {}
+        self._due: dict[str, float] = {}  # when a dead node is started again, s
 
     def run(self) -> int:
-        """Start, watch, stop. 0 if asked to stop (or done) and every process ended with 0."""
-        self._lines = {
+        """Start, watch and stop the nodes.
+
+        Returns 0 if a person or run_for stopped the cell, or a node was done, and every process
+        ended with 0.
+        """
+        self._commands = {
             spec.executable: (spec, command_line(spec, self.plan.namespace))
             for spec in self.plan.nodes
         }
@@ -59,21 +63,21 @@ class Supervisor:
         if self.plan.note:
             print(f'cell: {self.plan.note}', flush=True)
         started = time.monotonic()
-        for name, (spec, _) in self._lines.items():
+        for name, (spec, _) in self._commands.items():
             self._start(name)
             if spec.restart:
-                self._restarts[name] = Restarts()
+                self._restarts[name] = RestartPolicy()
         failed = self._watch(started)
         failed = self._stop() or failed
         if failed:
             print(f'cell: {failed}', file=sys.stderr)
             for name in self.logs:
                 if name in failed:
-                    print(_last_words(self.logs[name]), file=sys.stderr)
+                    print(_last_lines(self.logs[name]), file=sys.stderr)
         return 1 if failed else 0
 
     def _start(self, name: str) -> None:
-        spec, words = self._lines[name]
+        spec, words = self._commands[name]
         self.children[name] = subprocess.Popen(
             words,
             env={**os.environ, **self.plan.environment},
@@ -82,12 +86,12 @@ class Supervisor:
         )
 
     def _output(self, spec: NodeSpec) -> dict:
-        """A screen on this terminal leaves no room for what the other nodes print."""
+        """Send the output of other nodes to a file while the operator's screen is shown."""
         if spec.interactive or not (self.plan.screen and sys.stdout.isatty()):
             return {}
         path = self.plan.run_dir / 'log' / f'{spec.executable}.txt'
         path.parent.mkdir(parents=True, exist_ok=True)
-        again = spec.executable in self.logs  # what it died of stays
+        again = spec.executable in self.logs  # keep the reason of its death
         self.logs[spec.executable] = path
         return {
             'stdout': open(path, 'a' if again else 'w', encoding='utf-8'),
@@ -98,16 +102,16 @@ class Supervisor:
         self.signalled = signal.Signals(number).name
 
     def _watch(self, started: float) -> str:
-        """Wait for the end; returns what failed, or ''."""
+        """Wait until the cell ends; return a sentence on what failed, or ''."""
         while not self.signalled:
             for name, child in self.children.items():
                 if name in self._due:
                     if time.monotonic() > self._due[name]:
                         del self._due[name]
                         self._start(name)
-                elif child.poll() is not None and not self._again(name, child):
+                elif child.poll() is not None and not self._schedule_restart(name, child):
                     print(f'cell: {name} ended; stopping the others', flush=True)
-                    return f'{name} failed ({_ending(child)})' if child.returncode else ''
+                    return f'{name} failed ({_exit_text(child)})' if child.returncode else ''
             if self.plan.run_for and time.monotonic() - started > self.plan.run_for:
                 print(f'cell: run_for:={self.plan.run_for:g} is over; stopping', flush=True)
                 return ''
@@ -115,13 +119,16 @@ class Supervisor:
         print(f'cell: {self.signalled}; stopping', flush=True)
         return ''
 
-    def _again(self, name: str, child: subprocess.Popen) -> bool:
-        """Have a part that died started again, if it may be."""
-        delay = self._restarts[name].after(child.returncode) if name in self._restarts else None
+    def _schedule_restart(self, name: str, child: subprocess.Popen) -> bool:
+        """Schedule the next start of a dead node; return whether its restart policy allows it."""
+        delay = (
+            self._restarts[name].delay_after(child.returncode) if name in self._restarts else None
+        )
         if delay is None:
             return False
         print(
-            f'cell: {name} died ({_ending(child)}); starting it again in {delay:g} s', flush=True
+            f'cell: {name} died ({_exit_text(child)}); starting it again in {delay:g} s',
+            flush=True,
         )
         self._due[name] = time.monotonic() + delay
         return True
@@ -136,7 +143,7 @@ class Supervisor:
             try:
                 child.wait(max(0.0, deadline - time.monotonic()))
                 if child.returncode:
-                    problems.append(f'{name} failed ({_ending(child)})')
+                    problems.append(f'{name} failed ({_exit_text(child)})')
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
@@ -144,11 +151,11 @@ class Supervisor:
         return '; '.join(problems)
 
 
-def _ending(child: subprocess.Popen) -> str:
+def _exit_text(child: subprocess.Popen) -> str:
     code = child.returncode
     return signal.Signals(-code).name if code < 0 else f'exit code {code}'
 
 
-def _last_words(path: Path) -> str:
+def _last_lines(path: Path) -> str:
     lines = path.read_text(encoding='utf-8', errors='replace').splitlines()
     return '\n'.join(lines[-5:])

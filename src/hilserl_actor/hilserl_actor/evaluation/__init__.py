@@ -1,3 +1,3 @@
-"""Evaluating a policy: which one, the episodes, the report."""
+"""Evaluates policies: selects them, runs their episodes, writes the report."""
 
 __all__ = ['runner', 'selection']

@@ -1,18 +1,18 @@
-"""All evaluations of a run in one picture: success with its interval against steps of the run."""
+"""Plots all evaluations of a run: success rate with its interval against steps of the run."""
 
 from pathlib import Path
 
 from hilserl_core.contract.evaluation_report import REPORT, read_report
 
-PICTURE = 'success.png'
+PLOT = 'success.png'
 
 
 def plot(directory: Path) -> Path | None:
-    """Draw what lies in a run's `eval` directory; returns the picture, None if there is nothing.
+    """Plot the evaluations in a run's `eval` directory; return the file, or None without any.
 
-    CellError for a report that is damaged.
+    Raises CellError for a damaged report.
     """
-    from matplotlib.figure import Figure  # half a second, once at the end
+    from matplotlib.figure import Figure  # this import takes half a second
     from matplotlib.ticker import PercentFormatter
 
     reports = [
@@ -36,7 +36,7 @@ def plot(directory: Path) -> Path | None:
             steps,
             rate,
             [
-                # Matplotlib refuses a negative length, also one that came from rounding.
+                # Matplotlib refuses a negative length; rounding can cause one.
                 [max(0.0, r - d['interval'][0]) for r, d in zip(rate, series)],
                 [max(0.0, d['interval'][1] - r) for r, d in zip(rate, series)],
             ],
@@ -60,5 +60,5 @@ def plot(directory: Path) -> Path | None:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.grid(alpha=0.3)
     axes.legend(loc='lower right')
-    figure.savefig(directory / PICTURE)
-    return directory / PICTURE
+    figure.savefig(directory / PLOT)
+    return directory / PLOT

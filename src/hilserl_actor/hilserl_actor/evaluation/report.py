@@ -1,7 +1,7 @@
-"""One policy's evaluation: success with its interval, time to success, every episode.
+"""The report of one policy's evaluation: success with its interval, time to success, episodes.
 
-It lives in a directory of its own, written after each episode, so that an interrupted one keeps
-what it has and goes on with the situation that comes next.
+Each evaluation has its own directory. The report is written after each episode, so an interrupted
+evaluation keeps its results and continues with the next situation.
 """
 
 from collections.abc import Set
@@ -16,31 +16,33 @@ from hilserl_core.contract.success_interval import wilson
 from so101_node.durable import replace_file
 from so101_node.errors import CellError
 
-from ..loop.episode_stats import EpisodeResult, Tally
+from ..loop.episode_stats import EpisodeResult, EpisodeStats
 
 TABLE, BAGS = 'episodes.csv', 'bags'
 
 
-def resumed(directory: Path) -> Tally:
-    """The episodes that an evaluation has already."""
-    tally = Tally()
+def read_results(directory: Path) -> EpisodeStats:
+    """Return the episodes that an evaluation already has on disk."""
+    stats = EpisodeStats()
     if (directory / REPORT).exists():
         names = EpisodeResult.__dataclass_fields__
-        tally.results = [
+        stats.results = [
             EpisodeResult(**{name: row[name] for name in names})
             for row in read_report(directory)['results']
         ]
-    return tally
+    return stats
 
 
-def report(tally: Tally, policy, about: dict, wanted: int, kept: Set[str] = frozenset()) -> dict:
+def report(
+    stats: EpisodeStats, policy, about: dict, wanted: int, kept: Set[str] = frozenset()
+) -> dict:
     """Return a JSON-ready report. Intervals are 95 % (Wilson).
 
-    about: what else is to stand in it (world, seed, ...); kept: ids of episodes with a bag.
+    about: more fields of the report (world, seed, ...); kept: ids of episodes with a bag.
     """
-    successes, episodes = tally.successes, len(tally.results)
+    successes, episodes = stats.successes, len(stats.results)
     low, high = wilson(successes, episodes)
-    times = [r.seconds for r in tally.results if r.outcome == 'success']
+    times = [r.seconds for r in stats.results if r.outcome == 'success']
     summary = (
         f'{successes} of {episodes} episodes succeeded '
         f'({100 * successes / max(1, episodes):.0f} %, 95 % interval '
@@ -70,15 +72,16 @@ def report(tally: Tally, policy, about: dict, wanted: int, kept: Set[str] = froz
                 **result.as_dict(),
                 'bag': f'{BAGS}/{result.episode_id}' if result.episode_id in kept else '',
             }
-            for number, result in enumerate(tally.results)
+            for number, result in enumerate(stats.results)
         ],
     }
 
 
 def write(data: dict, directory: Path, synced: bool = True) -> None:
-    """Write a report as JSON and its episodes as CSV into `directory`; never half a file.
+    """Write a report as JSON and its episodes as CSV into `directory`, each file atomically.
 
-    synced: it outlives a power cut; the control loop does not wait for that between two ticks.
+    synced: wait until the data would survive a power cut. The control loop does not wait for it
+    between two ticks. Raises CellError if the files cannot be written.
     """
     table = io.StringIO(newline='')
     if data['results']:
@@ -91,5 +94,5 @@ def write(data: dict, directory: Path, synced: bool = True) -> None:
             replace_file(directory / name, text, synced)
     except OSError as error:
         raise CellError(
-            f'results cannot be written to {directory}: {error}; what was there before is whole'
+            f'results cannot be written to {directory}: {error}; the earlier files are unchanged'
         ) from error

@@ -1,4 +1,4 @@
-"""The evaluations of one start, one policy after another; what each episode leaves behind."""
+"""Runs the evaluations of one start, one policy after another; writes reports and bags."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,19 +9,20 @@ from hilserl_core.contract.task import TaskSchema
 from hilserl_core.policy.bundle import Policy
 from so101_node.errors import CellError
 
-from ..loop.episode_stats import Tally
+from ..loop.episode_stats import EpisodeStats
 from .plot import plot
-from .report import BAGS, report, resumed, write
+from .report import BAGS, read_results, report, write
 
 FAILED = (Outcome.FAILURE, Outcome.TIMEOUT)
-JUDGED = (*FAILED, Outcome.SUCCESS)
+COUNTED = (*FAILED, Outcome.SUCCESS)
 
 
-class Series:
-    """Takes steps and tallies in, leaves reports and bags; used by the loop's thread alone.
+class EvaluationRunner:
+    """Receives steps and episode statistics; writes reports and bags. For the loop's thread only.
 
-    policies and directories: one each. keep: 'failures' or 'all' episodes get a bag. about: what
-    else is to stand in the reports. CellError for a policy that does not fit the task.
+    policies and directories: one directory for each policy. keep: whether 'failures' or 'all'
+    episodes get a bag. about: more fields of the reports. Raises CellError for a policy of another
+    task.
     """
 
     def __init__(
@@ -36,9 +37,9 @@ class Series:
         start_thread: Callable,
     ):
         self._schema, self._episodes, self._about = schema, episodes, about
-        self._kept_outcomes = JUDGED if keep == 'all' else FAILED
+        self._kept_outcomes = COUNTED if keep == 'all' else FAILED
         self._log, self._start_thread = log, start_thread
-        # all of them now: a damaged one is found before the first episode, not after an hour
+        # Load all policies now, to find a damaged one before the first episode.
         self._waiting = [
             (_load(path, schema), path, directory)
             for path, directory in zip(policies, directories, strict=True)
@@ -49,11 +50,11 @@ class Series:
         self._begin()
 
     def _begin(self) -> None:
-        # of the policy that is evaluated now: `policy`, `tally`
+        # `policy` and `stats` are those of the policy that is evaluated now.
         self.policy, path, self._directory = self._waiting.pop(0)
         self._evaluated = {'policy': str(path), 'policy_sha256': self.policy.sha256, **self._about}
-        self.tally: Tally = resumed(self._directory)
-        self._written = len(self.tally.results)
+        self.stats: EpisodeStats = read_results(self._directory)
+        self._written = len(self.stats.results)
         self._kept = {bag.name for bag in (self._directory / BAGS).glob('*/')}
         self._log(
             f'evaluating {path}: version {self.policy.version}, {self.policy.updates:,} '
@@ -61,10 +62,10 @@ class Series:
             f'{self._directory}'
         )
 
-    def take(self, step: StepRecord) -> None:
-        """Note a step; an episode that is to be kept goes into a bag when it is over."""
+    def record_step(self, step: StepRecord) -> None:
+        """Collect a step; when its episode ends, write a bag if `keep` asks for one."""
         if self._episode and self._episode[0].episode_id != step.episode_id:
-            self._episode.clear()  # broken off
+            self._episode.clear()  # the loop aborted it without a final observation
         self._episode.append(step)
         if not step.last:
             return
@@ -79,12 +80,13 @@ class Series:
                 self._recorder.record(record)
             self._kept.add(step.episode_id)
 
-    def attend(self) -> bool:
-        """Write what is new, and go on to the next policy; False when all are evaluated.
+    def advance(self) -> bool:
+        """Write new results; after the last episode, go on to the next policy.
 
-        Call it between two ticks; `policy` and `tally` may be others afterwards.
+        Returns False when all policies are evaluated. Call it between two ticks; it may change
+        `policy` and `stats`.
         """
-        count = len(self.tally.results)
+        count = len(self.stats.results)
         if count > self._written:
             self._written = count
             self._write(synced=False)  # after each episode, by the control loop
@@ -99,23 +101,23 @@ class Series:
         return False
 
     def _plot(self) -> None:
-        # The results are on disk; whatever goes wrong with the picture must not fail them.
+        # The results are on disk already, so no error of the plot may fail the evaluation.
         try:
-            picture = plot(self._directory.parent)
-            self._log(f'all evaluations of the run in one picture: {picture}')
+            file = plot(self._directory.parent)
+            self._log(f'plot of all evaluations of the run: {file}')
         except Exception as error:
             self._log(
-                f'no picture of the evaluations ({type(error).__name__}: {error}); '
+                f'the evaluations cannot be plotted ({type(error).__name__}: {error}); '
                 f'the results are in {self._directory}'
             )
 
     def _write(self, synced: bool) -> dict:
-        data = report(self.tally, self.policy, self._evaluated, self._episodes, self._kept)
+        data = report(self.stats, self.policy, self._evaluated, self._episodes, self._kept)
         write(data, self._directory, synced)
         return data
 
     def close(self) -> None:
-        """Complete the bags, say the result."""
+        """Complete the bags; write and log the result."""
         if self._recorder:
             self._recorder.finish()
             self._thread.join(2.0)

@@ -1,4 +1,4 @@
-"""Which policies an evaluation is of, and where their results belong. Changes nothing on disk."""
+"""Selects the policies to evaluate and the directories of their results. Writes nothing."""
 
 from dataclasses import dataclass
 import hashlib
@@ -10,8 +10,8 @@ from so101_node.errors import CellError
 
 
 @dataclass(frozen=True)
-class Planned:
-    """An evaluation that is about to start, or to go on: policy, directory, episodes done."""
+class PlannedEvaluation:
+    """An evaluation to start or to continue: policy, directory, episodes done."""
 
     policy: Path
     directory: Path
@@ -20,18 +20,18 @@ class Planned:
 
 def choose(
     run_dir: Path, checkpoint: str, policy: str, seed: int, episodes: int
-) -> tuple[list[Planned], str]:
-    """The evaluations that are asked for, and a sentence on them.
+) -> tuple[list[PlannedEvaluation], str]:
+    """Return the selected evaluations, and a sentence on them.
 
-    checkpoint: 'best', 'latest', a checkpoint's name, 'all' (what is complete is not repeated),
-    or '' for the best, or the latest as long as none is judged. policy: a bundle's file instead.
-    CellError if there is nothing to evaluate.
+    checkpoint: 'best', 'latest', a checkpoint's name, 'all' (complete evaluations are not
+    repeated), or '' for the best, or the latest if there is no best. policy: the file of a policy
+    bundle, instead of a checkpoint. Raises CellError if there is nothing to evaluate.
     """
     results = run_dir / 'eval'
     if policy:
         if checkpoint:
-            raise CellError('policy:= and checkpoint:= do not go together')
-        one = _planned(results, Path(policy).expanduser().absolute(), seed, episodes, True)
+            raise CellError('policy:= and checkpoint:= exclude each other; give one of them')
+        one = _plan_evaluation(results, Path(policy).expanduser().absolute(), seed, episodes, True)
         return [one], f'evaluating {policy}{_from(one)}'
     directory = run_dir / 'checkpoints'
     if checkpoint == 'all':
@@ -44,37 +44,44 @@ def choose(
             '(policy:=)'
         )
     resolved = (directory / word).resolve()
-    one = _planned(results, resolved / POLICY, seed, episodes, True)
+    one = _plan_evaluation(results, resolved / POLICY, seed, episodes, True)
     which = f' ({word})' if word != resolved.name else ''
     return [one], f'evaluating checkpoint {resolved.name}{which} of {run_dir.name}{_from(one)}'
 
 
-def _all(directory: Path, results: Path, seed: int, episodes: int) -> tuple[list[Planned], str]:
+def _all(
+    directory: Path, results: Path, seed: int, episodes: int
+) -> tuple[list[PlannedEvaluation], str]:
     names = checkpoint_names(directory) if directory.is_dir() else []
     if not names:
         raise CellError(f'there is no checkpoint in {directory}; name a trained run (run:=)')
-    every = [_planned(results, directory / name / POLICY, seed, episodes, False) for name in names]
-    open_ones = [one for one in every if one.done < episodes]
-    if not open_ones:
+    evaluations = [
+        _plan_evaluation(results, directory / name / POLICY, seed, episodes, False)
+        for name in names
+    ]
+    incomplete = [one for one in evaluations if one.done < episodes]
+    if not incomplete:
         raise CellError(
             f'all {len(names)} checkpoints are evaluated with seed:={seed} and '
             f'episodes:={episodes} already: {results}'
         )
-    return open_ones, (
-        f'evaluating {len(open_ones)} of {len(names)} checkpoints of '
-        f'{directory.parent.name}{_from(open_ones[0])}'
+    return incomplete, (
+        f'evaluating {len(incomplete)} of {len(names)} checkpoints of '
+        f'{directory.parent.name}{_from(incomplete[0])}'
     )
 
 
-def _from(one: Planned) -> str:
+def _from(one: PlannedEvaluation) -> str:
     return f', from episode {one.done + 1} on' if one.done else ''
 
 
-def _planned(results: Path, policy: Path, seed: int, episodes: int, again: bool) -> Planned:
+def _plan_evaluation(
+    results: Path, policy: Path, seed: int, episodes: int, again: bool
+) -> PlannedEvaluation:
     """Return the evaluation to run or to continue.
 
-    The same policy, seed and number of episodes go on where they stopped; a complete
-    evaluation is returned as such, or with `again` repeated under a new number.
+    An interrupted evaluation with the same policy, seed and number of episodes is continued. A
+    complete one is returned, or, if `again`, repeated under a new number.
     """
     label = policy.parent.name if policy.name == POLICY else policy.stem
     try:
@@ -83,8 +90,8 @@ def _planned(results: Path, policy: Path, seed: int, episodes: int, again: bool)
         raise CellError(f'policy {policy} cannot be read: {error.strerror}') from error
     name, number = f'{label}-{digest[:8]}-seed{seed}-{episodes}', 1
     while True:
-        here = results / (name if number == 1 else f'{name}-{number}')
-        done = len(read_report(here)['results']) if (here / REPORT).exists() else 0
+        directory = results / (name if number == 1 else f'{name}-{number}')
+        done = len(read_report(directory)['results']) if (directory / REPORT).exists() else 0
         if done < episodes or not again:
-            return Planned(policy, here, done)
+            return PlannedEvaluation(policy, directory, done)
         number += 1

@@ -17,7 +17,7 @@ from so101_node.errors import CellError
 from .active_policy import ActivePolicy
 from .decision import Decider
 from .episode import Episode, Sensed
-from .episode_stats import Tally
+from .episode_stats import EpisodeStats
 from .interfaces import Arms, Kinematics, KinematicsLost, RewardSignal
 from .modes import Mode, ModeMachine
 from .requests import Requests
@@ -59,7 +59,7 @@ class ControlLoop:
         self.schema, self.role = schema, role
         self.kinematics, self.arms = kinematics, arms
         self.machine = ModeMachine(log)
-        self.tally = Tally()
+        self.stats = EpisodeStats()
         self.active_policy = ActivePolicy()
         self.env_steps = 0  # of the run, known to the learner or made here
         self.dropped = 0
@@ -212,7 +212,7 @@ class ControlLoop:
         self._take_over.mode_changed(cause)
         if self.machine.mode is Mode.HUMAN:
             self._take_over.engage(sensed.leader, self.reference)
-            self.tally.interventions += self.role != 'record'
+            self.stats.interventions += self.role != 'record'
 
     # -- episodes ------------------------------------------------------------------------------
 
@@ -273,7 +273,7 @@ class ControlLoop:
         reward = {'success': 1.0, 'failure': 0.0}.get(event, reward_signal.reward)
         episode.follow(reward, terminated=event in _TERMINAL, truncated=event not in _TERMINAL)
         episode.end(sensed, state, outcome)
-        self.tally.add(episode, outcome, self._clock() - episode.started)
+        self.stats.add(episode, outcome, self._clock() - episode.started)
         self.dropped += episode.dropped
         self.episode = None
         self.machine.fire(event, cause)
@@ -291,7 +291,7 @@ class ControlLoop:
         if not self._reset.is_planned:
             # The path starts where the arm is, not where it was last sent to.
             self.reference = sensed.position.copy()
-            self._reset.plan(sensed.position, sensed.tool, len(self.tally.results))
+            self._reset.plan(sensed.position, sensed.tool, len(self.stats.results))
         if not self._torque.get('follower'):
             return  # switched on at the end of this tick; its goal is then where it is
         if warning := self._reset.warning():

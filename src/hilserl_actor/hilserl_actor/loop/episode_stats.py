@@ -27,7 +27,7 @@ class EpisodeResult:
     as_dict = asdict
 
 
-class Tally:
+class EpisodeStats:
     """The finished episodes of this process, discarded ones not counted."""
 
     def __init__(self):

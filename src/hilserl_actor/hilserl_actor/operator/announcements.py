@@ -1,13 +1,13 @@
-"""What changed in the cell, as sentences: for a screen reader, which reads every line out."""
+"""Announces changes of the cell as sentences, for a screen reader."""
 
-from .screen import COMMANDERS
+from .screen import MODE_TEXTS
 
 
-def spoken(before, now) -> list[str]:
-    """Sentences on what is new from one ActorStatus (or None) to the next."""
+def announcements(before, now) -> list[str]:
+    """Return sentences on the changes from one ActorStatus (or None) to the next."""
     sentences = []
     if before is None or now.mode != before.mode:
-        sentences.append(f'{now.mode}: {COMMANDERS.get(now.mode, "")}.')
+        sentences.append(f'{now.mode}: {MODE_TEXTS.get(now.mode, "")}.')
     if before is not None and now.episodes != before.episodes:
         sentences.append(f'{now.successes} of {now.episodes} episodes succeeded.')
     if now.message and (before is None or now.message != before.message):

@@ -1,6 +1,6 @@
-"""What a person's keys mean, and how they come out of a terminal's bytes.
+"""The operator's keys, and how they are read from a terminal's bytes.
 
-Every key is a service that any other node can call as well; the arrows drive a simulated leader.
+Each key calls a service, which any other node can call, too. The arrows move a simulated leader.
 """
 
 import re
@@ -24,29 +24,29 @@ KEYS = {
     'k': ('let the learner go on', names.LEARNER_PAUSE, False),
 }
 SIMULATED_KEYS = {
-    'n': ('lay the cube out anew', names.SIM_PLACE_CUBE, None),
+    'n': ('place the cube at a new position', names.SIM_PLACE_CUBE, None),
 }
-DRIVING = {
+TELEOP_KEYS = {
     'arrows': 'move the leader: away, back, left, right',
     'u j': 'up, down (page keys, too)',
     '. ,': 'open, close the gripper',
 }
 
 _SEQUENCE = re.compile(rb'\x1b(?:\[[0-9;]*[@-~]|O[@-~])')
-_BEGUN = re.compile(rb'\x1b(?:\[[0-9;]*|O)?\Z')
+_INCOMPLETE = re.compile(rb'\x1b(?:\[[0-9;]*|O)?\Z')
 _NAMES = {b'A': 'up', b'B': 'down', b'C': 'right', b'D': 'left', b'5~': 'u', b'6~': 'j'}
 
 
 def key_table(simulated: bool) -> str:
-    """Return the keys and what they do; simulated: with those that drive the leader."""
+    """Return the keys and what they do; simulated: include the keys that move the leader."""
     table = KEYS | (SIMULATED_KEYS if simulated else {})
     rows = [('space' if key == ' ' else key, text) for key, (text, _, _) in table.items()]
-    rows += list(DRIVING.items()) if simulated else []
+    rows += list(TELEOP_KEYS.items()) if simulated else []
     return '\n'.join(f'  {key:<8}{text}' for key, text in rows)
 
 
 class Keyboard:
-    """A terminal's bytes, in whatever pieces they come, as names of keys."""
+    """Decodes a terminal's bytes to names of keys; a key's bytes may arrive in pieces."""
 
     def __init__(self):
         self._rest = b''
@@ -54,8 +54,8 @@ class Keyboard:
     def feed(self, data: bytes) -> list[str]:
         """Return the keys that are complete: characters in lower case, and 'up', 'left', ..."""
         data, keys = self._rest + data, []
-        begun = _BEGUN.search(data)
-        self._rest = data[begun.start() :] if begun else b''
+        incomplete = _INCOMPLETE.search(data)
+        self._rest = data[incomplete.start() :] if incomplete else b''
         data = data[: len(data) - len(self._rest)]
         while data:
             sequence = _SEQUENCE.match(data)
@@ -63,7 +63,7 @@ class Keyboard:
                 name = _NAMES.get(sequence[0][2:])
                 keys += [name] if name else []
                 data = data[sequence.end() :]
-            else:  # an escape of its own means nothing, what follows it does
+            else:  # ignore a single escape, but not the byte after it
                 keys += [data[:1].decode(errors='ignore').lower()] * (data[:1] != b'\x1b')
                 data = data[1:]
         return [key for key in keys if key]

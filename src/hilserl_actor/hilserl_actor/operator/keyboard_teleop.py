@@ -1,6 +1,6 @@
-"""A hand that moves the simulated leader by keys: what a person without a leader arm drives with.
+"""Keyboard teleoperation: keys move the simulated leader, for a person without a leader arm.
 
-A terminal tells of presses and repeats, never of a release: a key acts for a moment.
+A terminal reports presses and repeats of a key, but no release. So each press acts for KEY_TIME.
 """
 
 from math import pi
@@ -10,10 +10,10 @@ import numpy as np
 from so101_description.joints import LOWER, UPPER
 from so101_description.kinematics import Kinematics
 
-HELD = 0.3  # s that a press lasts; a held key repeats sooner, once it repeats
+KEY_TIME = 0.3  # s that a press acts; a key that is held down repeats sooner
 SPEED = 0.1  # m/s
 GRIPPER_SPEED = 1.5  # rad/s
-LEAD = 0.03  # m that the hand may be ahead of what the leader does
+LEAD = 0.03  # m that the target may be ahead of the measured leader
 
 # key -> direction in base_link (x away from the base, y to the left, z up), and the gripper's
 DIRECTIONS = {
@@ -28,24 +28,24 @@ DIRECTIONS = {
 }
 
 
-class KeyHand:
-    """Where the hand pulls the leader to; times s of a steady clock."""
+class KeyboardTeleop:
+    """Computes the target that the leader is pulled to. Times: s of a steady clock."""
 
     def __init__(self):
         self._kinematics = Kinematics()
         self._until: dict[str, float] = {}
-        self._q: np.ndarray | None = None  # (6,) rad; None: hands off
+        self._q: np.ndarray | None = None  # target, (6,) rad; None: the leader is released
         self._tool = np.zeros(3)
 
     def press(self, key: str, now: float) -> bool:
-        """Note a key; False if it is none that drives."""
+        """Note a key; returns False if the key does not move the leader."""
         if key not in DIRECTIONS:
             return False
-        self._until[key] = now + HELD
+        self._until[key] = now + KEY_TIME
         return True
 
-    def pull(self, now: float, period: float, leader: np.ndarray) -> np.ndarray | None:
-        """Joint angles (6,) rad to pull the leader to, `period` s on; None: it is let go.
+    def target(self, now: float, period: float, leader: np.ndarray) -> np.ndarray | None:
+        """Return the target (6,) rad of the leader after `period` s; None: it is released.
 
         leader: (6,) rad, as measured.
         """
@@ -60,6 +60,6 @@ class KeyHand:
         lead = self._tool + motion[:3] * SPEED - here
         self._tool = here + lead * min(1.0, LEAD / max(1e-9, float(np.linalg.norm(lead))))
         gripper = np.clip(self._q[5] + motion[3] * GRIPPER_SPEED, LOWER[5], UPPER[5])
-        # as every task holds its tool: straight down
+        # Every task holds its tool straight down.
         self._q = self._kinematics.solve(self._tool, pi / 2, 0.0, float(gripper), self._q).q
         return self._q

@@ -1,7 +1,7 @@
-"""The operator's one screen: who commands, how it goes, what the arms feel, which key does what.
+"""The operator's screen: mode, figures, the arms' temperature and load, messages, keys.
 
-Builds a rich renderable from the latest messages; the node shows it. No ROS in here beyond the
-fields of the messages. Times are s of a steady clock.
+It builds a rich renderable from the latest messages; the node shows it. Times are s of a steady
+clock.
 """
 
 from collections import deque
@@ -25,7 +25,7 @@ COLOURS = {
     Mode.PAUSED: 'yellow',
     Mode.ESTOP: 'red',
 }
-COMMANDERS = {
+MODE_TEXTS = {
     Mode.POLICY: 'the policy drives',
     Mode.HUMAN: 'you drive, through the leader',
     Mode.EVAL: 'the policy drives, the leader is ignored',
@@ -35,14 +35,14 @@ COMMANDERS = {
     Mode.PAUSED: 'paused: p goes on',
     Mode.ESTOP: 'EMERGENCY STOP: c clears it',
 }
-WARM = 50  # degrees C of a servo
-TALL = 36  # lines of a terminal that has room for frames and details
-SILENCE = 3.0  # s without a word after which actor or learner is taken for gone
+HOT = 50  # degrees C of a servo
+DETAILS_HEIGHT = 36  # lines of a terminal that can show borders and details
+SILENCE = 3.0  # s without a status after which actor or learner counts as gone
 LEVELS = {1: 'yellow', 2: 'red', 3: 'red'}  # of a diagnostic: warning, error, stale
 
 
 class Screen:
-    """The latest of everything, and its picture."""
+    """Keeps the latest messages and renders them."""
 
     def __init__(self, keys: str):
         self.actor: Any = None  # ActorStatus
@@ -55,21 +55,21 @@ class Screen:
         self._actor_at = self._learner_at = self._policy_at = 0.0
 
     def note_actor(self, status, now: float) -> None:
-        """Take an ActorStatus in; an episode that ended leaves its mark."""
+        """Store an ActorStatus; an episode that ended adds its outcome to the history."""
         before, self.actor, self._actor_at = self.actor, status, now
         if before is None or status.policy_version != before.policy_version:
             self._policy_at = now
         if before is not None and status.episodes > before.episodes:
             self.outcomes.append('+' if status.successes > before.successes else '-')
         elif before is not None and status.episodes < before.episodes and self.outcomes:
-            self.outcomes.pop()  # taken back
+            self.outcomes.pop()  # it was discarded afterwards
 
     def note_learner(self, status, now: float) -> None:
-        """Take a LearnerStatus in."""
+        """Store a LearnerStatus."""
         self.learner, self._learner_at = status, now
 
     def note_diagnostic(self, name: str, level: int, message: str, values: dict) -> None:
-        """Take in one status of /diagnostics."""
+        """Store one status of /diagnostics."""
         if level:
             self.warnings[name] = (level, message)
         else:
@@ -79,15 +79,15 @@ class Screen:
             self.servos.setdefault(parts[1], {})[parts[2]] = values
 
     def actor_gone(self, now: float) -> bool:
-        """Whether it has been silent for too long."""
+        """Return whether no status of the actor came for SILENCE s, after there was one."""
         return self.actor is not None and now - self._actor_at > SILENCE
 
     def learner_gone(self, now: float) -> bool:
-        """Whether it has been silent for too long, after it was heard."""
+        """Return whether no status of the learner came for SILENCE s, after there was one."""
         return self.learner is not None and now - self._learner_at > SILENCE
 
-    def picture(self, now: float, height: int):
-        """Return the renderable, for a terminal of so many lines."""
+    def render(self, now: float, height: int):
+        """Return the renderable for a terminal of `height` lines."""
         if self.actor is None:
             return Panel('waiting for the actor', title='SO-101')
         parts = [
@@ -95,7 +95,7 @@ class Screen:
             ('last messages', self._messages(height)),
             ('keys', self._keys_in_columns()),
         ]
-        if height >= TALL:
+        if height >= DETAILS_HEIGHT:
             parts = [
                 (title, Panel(part, title=title or None, border_style='dim'))
                 for title, part in parts
@@ -107,10 +107,10 @@ class Screen:
         colour = COLOURS.get(actor.mode, 'white')
         text = Text()
         text.append(f' {actor.mode} ', style=f'bold reverse {colour}')
-        text.append(f'  {COMMANDERS.get(actor.mode, "")}', style=colour)
+        text.append(f'  {MODE_TEXTS.get(actor.mode, "")}', style=colour)
         if self.actor_gone(now):
             text.append(
-                f'\nNO WORD FROM THE ACTOR for {now - self._actor_at:.0f} s', style='bold red'
+                f'\nNO STATUS FROM THE ACTOR for {now - self._actor_at:.0f} s', style='bold red'
             )
         text.append(
             f'\n{actor.message or actor.hint}', style='yellow' if actor.message else 'italic'
@@ -169,12 +169,15 @@ class Screen:
             learner, *more = self._learner_rows(now)
             rows.append(learner)
             details += more
-        rows += details if height >= TALL else []
+        rows += details if height >= DETAILS_HEIGHT else []
         for a, b, c, d in rows:
             grid.add_row(Text(a, style='dim'), b, Text(c, style='dim'), d)
         for arm in sorted(self.servos):
             grid.add_row(
-                Text(arm, style='dim'), self._heat(arm), Text('load', style='dim'), self._load(arm)
+                Text(arm, style='dim'),
+                self._temperature(arm),
+                Text('load', style='dim'),
+                self._load(arm),
             )
         return grid
 
@@ -209,14 +212,14 @@ class Screen:
             ),
         ]
 
-    def _heat(self, arm: str):
-        heat, joint = max(
+    def _temperature(self, arm: str):
+        temperature, joint = max(
             (float(values.get('temperature_c', 0)), joint)
             for joint, values in self.servos[arm].items()
         )
         return Text(
-            f'{"HOT " if heat > WARM else ""}{heat:.0f} C at {joint}',
-            style='bold red' if heat > WARM else '',
+            f'{"HOT " if temperature > HOT else ""}{temperature:.0f} C at {joint}',
+            style='bold red' if temperature > HOT else '',
         )
 
     def _load(self, arm: str) -> str:
@@ -230,7 +233,7 @@ class Screen:
         text = Text(no_wrap=True, overflow='ellipsis')
         for name, (level, message) in sorted(self.warnings.items()):
             text.append(f'{name}: {message}\n', style=LEVELS.get(level, 'red'))
-        for style, line in list(self.lines)[0 if height >= TALL else -2 :]:
+        for style, line in list(self.lines)[0 if height >= DETAILS_HEIGHT else -2 :]:
             text.append(line + '\n', style=style)
         text.right_crop(1)
         return text

@@ -63,7 +63,7 @@ class LastEpisode:
             self._logger.info(sentence)
 
     def _count(self) -> str:
-        count = len(self._loop.tally.results)
+        count = len(self._loop.stats.results)
         return f'{count} of {self._wanted}' if self._wanted else f'{count}'
 
     def _tell(self, sentence: str) -> None:
@@ -93,7 +93,7 @@ class LastEpisode:
 
     def _discarded(self, episode_id: str, answer) -> None:
         if answer.success:
-            self._loop.tally.forget(episode_id)
+            self._loop.stats.forget(episode_id)
             self._tell(f'the last episode is discarded; {self._count()} demonstrations so far')
         else:
             self._kept = episode_id

@@ -9,23 +9,23 @@ from so101_interfaces.msg import ActorStatus
 
 def actor_status(loop, pace, now: float, message: str) -> ActorStatus:
     """Status of a ControlLoop and its Pace at `now` (s, monotonic); what the node adds is left."""
-    tally, episode = loop.tally, loop.episode
+    stats, episode = loop.stats, loop.episode
     latencies = loop.active_policy.latencies
     return ActorStatus(
         mode=loop.machine.mode.value,
         episode_id=episode.id if episode else '',
-        episode=len(tally.results) + 1,
+        episode=len(stats.results) + 1,
         step=episode.index if episode else 0,
         episode_s=now - episode.started if episode else 0.0,
         env_steps=loop.env_steps,
-        episodes=len(tally.results),
-        successes=tally.successes,
-        success_rate=tally.success_rate,
-        interventions=tally.interventions,
-        intervention_share=tally.intervention_share,
+        episodes=len(stats.results),
+        successes=stats.successes,
+        success_rate=stats.success_rate,
+        interventions=stats.interventions,
+        intervention_share=stats.intervention_share,
         sigma=loop.sigma,
-        streak=tally.streak,
-        hint=tally.hint if loop.role == 'train' else '',
+        streak=stats.streak,
+        hint=stats.hint if loop.role == 'train' else '',
         policy_version=loop.policy.version if loop.policy else 0,
         policy_sha256=loop.active_policy.sha256,
         weights_latency_ms=float(np.percentile(latencies, 99)) * 1e3 if latencies else nan,
@@ -33,6 +33,6 @@ def actor_status(loop, pace, now: float, message: str) -> ActorStatus:
         period_ms_p99=pace.percentile_ms(99),
         missed_ticks=pace.missed,
         dropped_steps=loop.dropped + (episode.dropped if episode else 0),
-        saturation=tally.recent(lambda r: r.saturated),
+        saturation=stats.recent(lambda r: r.saturated),
         message=message,
     )

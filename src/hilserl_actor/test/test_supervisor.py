@@ -1,4 +1,4 @@
-"""The supervisor with real processes: who ends takes the others along, in time, and says so."""
+"""The supervisor with real processes: when one ends, it stops the others in time."""
 
 import signal
 import sys
@@ -44,20 +44,20 @@ def test_run_for_ends_everything_with_0(supervisor):
     assert all_gone(cell)
 
 
-def test_a_part_that_is_done_ends_the_cell_with_0(supervisor, capsys):
+def test_a_node_that_is_done_ends_the_cell_with_0(supervisor, capsys):
     cell = supervisor({'a': SLEEP, 'b': GOOD + 'time.sleep(0.5)'})
     assert cell.run() == 0
     assert 'b ended; stopping the others' in capsys.readouterr().out
     assert all_gone(cell)
 
 
-def test_a_part_that_fails_ends_the_cell_with_1_and_is_named(supervisor, capsys):
+def test_a_node_that_fails_ends_the_cell_with_1_and_is_named(supervisor, capsys):
     cell = supervisor({'a': SLEEP, 'b': GOOD + 'time.sleep(0.5); sys.exit(3)'})
     assert cell.run() == 1
     assert 'b failed (exit code 3)' in capsys.readouterr().err
 
 
-def test_a_part_that_does_not_stop_is_killed_in_time_and_named(supervisor, capsys, monkeypatch):
+def test_a_node_that_does_not_stop_is_killed_in_time_and_named(supervisor, capsys, monkeypatch):
     monkeypatch.setattr(supervise, 'GRACE', 1.0)
     cell = supervisor({'a': SLEEP, 'deaf': DEAF}, run_for=1.0)
     since = time.monotonic()
@@ -67,7 +67,7 @@ def test_a_part_that_does_not_stop_is_killed_in_time_and_named(supervisor, capsy
     assert all_gone(cell)
 
 
-def test_a_part_that_is_killed_is_started_again_and_the_others_go_on(supervisor, capsys, tmp_path):
+def test_a_killed_node_is_started_again_while_the_others_go_on(supervisor, capsys, tmp_path):
     suicide = (
         GOOD + f'open({str(tmp_path / "starts")!r}, "a").write("x")\n'
         f'if open({str(tmp_path / "starts")!r}).read() == "x":\n'
@@ -83,7 +83,7 @@ def test_a_part_that_is_killed_is_started_again_and_the_others_go_on(supervisor,
     assert all_gone(cell)
 
 
-def test_a_part_that_refuses_to_start_is_not_tried_again(supervisor, capsys):
+def test_a_node_that_fails_at_its_start_is_not_started_again(supervisor, capsys):
     cell = supervisor({'a': SLEEP, 'b': GOOD + 'sys.exit(1)'}, restart=('b',))
     assert cell.run() == 1
     captured = capsys.readouterr()
@@ -91,7 +91,7 @@ def test_a_part_that_refuses_to_start_is_not_tried_again(supervisor, capsys):
     assert 'b failed (exit code 1)' in captured.err
 
 
-def test_a_part_that_dies_again_and_again_ends_the_cell(supervisor, capsys, monkeypatch):
+def test_a_node_that_keeps_dying_ends_the_cell(supervisor, capsys, monkeypatch):
     monkeypatch.setattr(restart_policy, 'DELAYS', (0.0, 0.1))
     suicide = 'import os, signal; os.kill(os.getpid(), signal.SIGKILL)'
     cell = supervisor({'a': SLEEP, 'b': suicide}, restart=('b',))
@@ -101,12 +101,12 @@ def test_a_part_that_dies_again_and_again_ends_the_cell(supervisor, capsys, monk
     assert 'b failed (SIGKILL)' in captured.err
 
 
-def test_a_package_that_is_not_built_is_a_sentence():
+def test_a_package_that_is_not_built_is_named_with_the_remedy():
     with pytest.raises(supervise.CellError, match='package nonsense is not built; run ./cell'):
         supervise.command_line(NodeSpec('nonsense', 'x'), '')
 
 
-def test_parameters_reach_the_command_line_as_yaml_whatever_is_in_them():
+def test_parameters_of_any_text_reach_the_command_line_as_yaml():
     spec = NodeSpec('hilserl_actor', 'actor', {'a': 'x: [y', 'b': True, 'c': 1.0})
     words = supervise.command_line(spec, 'cell2')
     assert words[1:] == [

@@ -5,7 +5,7 @@ from math import isnan
 import numpy as np
 import pytest
 
-from hilserl_actor.loop.episode_stats import EpisodeResult, Pace, Tally
+from hilserl_actor.loop.episode_stats import EpisodeResult, EpisodeStats, Pace
 from hilserl_core.contract.success_interval import wilson
 
 
@@ -38,13 +38,13 @@ def test_a_late_tick_counts_as_missed_ones():
 
 
 def test_before_the_first_episode_the_success_rate_is_unknown_not_zero():
-    assert isnan(Tally().success_rate)
+    assert isnan(EpisodeStats().success_rate)
     assert isnan(Pace(0.1).percentile_ms(99))
 
 
-def tally(*episodes):
+def stats(*episodes):
     """Of (outcome, human steps of 10)."""
-    result = Tally()
+    result = EpisodeStats()
     result.results = [
         EpisodeResult(str(i), outcome, 1.0, 10, human, 0.0)
         for i, (outcome, human) in enumerate(episodes)
@@ -66,7 +66,7 @@ ALONE, HELPED, FAILED = ('success', 0), ('success', 8), ('failure', 0)
     ],
 )
 def test_a_streak_is_of_successes_without_help(episodes, streak):
-    assert tally(*episodes).streak == streak
+    assert stats(*episodes).streak == streak
 
 
 @pytest.mark.parametrize(
@@ -81,5 +81,5 @@ def test_a_streak_is_of_successes_without_help(episodes, streak):
     ],
 )
 def test_the_hint_follows_streak_share_and_success(episodes, words):
-    hint = tally(*episodes).hint
+    hint = stats(*episodes).hint
     assert words in hint and bool(words) == bool(hint)
