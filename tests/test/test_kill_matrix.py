@@ -65,14 +65,14 @@ class Bench:
         writer.release()
         self.parameters = {
             'actor': {
-                'leader': 'false',
+                'has_leader': 'false',
                 'auto_start': 'true',
                 'ready_time': 0.3,
                 'reward': 'operator',
                 'sigma': '0.3',
             },
             'kinematics': {},
-            'camera': {'device': video, 'width': 160, 'height': 120},
+            'camera': {'camera_device': video, 'camera_width': 160, 'camera_height': 120},
             'driver': {
                 'follower_port': directory / 'follower',
                 'answer_timeout': 0.01,
