@@ -11,9 +11,9 @@ from so101_description.joints import JOINTS, REST
 from so101_driver.calibration import Calibration, load_calibration
 from so101_driver.configure import torque_limit
 from so101_driver.faults import GRIPPER
-from so101_driver.goal import Goal, Limits
 from so101_driver.grip import Grip
 from so101_driver.options import DriverOptions
+from so101_driver.setpoint import Limits, Setpoint
 from so101_sim import calibration_path, sts3215
 from so101_sim.protection import OVERLOAD_TORQUE
 from so101_sim.servo_arm import ServoArm
@@ -64,7 +64,7 @@ class SimulatedArm:
     def __init__(self, arm: str, servos: ServoArm):
         self._servos = servos.servos
         self._calibration = load_calibration(calibration_path(arm))
-        self._goal = Goal(
+        self._setpoint = Setpoint(
             self._calibration,
             Limits(
                 max_speed=_DEFAULT.max_speed,
@@ -85,20 +85,20 @@ class SimulatedArm:
         self._grip = Grip(
             arm,
             SimulatedGripperServo(self._servos[GRIPPER], self._calibration),
-            self._goal,
+            self._setpoint,
             lambda sentence: None,
         )
 
     def command(self, target) -> None:
         """Set the joint target (6,) rad; without torque it is ignored."""
         if self._torque_on:
-            self._goal.command(np.asarray(target, np.float64), self._now)
+            self._setpoint.command(np.asarray(target, np.float64), self._now)
 
     def set_torque(self, on: bool) -> None:
         """Switch all servos; switched on, they hold where the arm is."""
         if on and not self._torque_on:
             self._measure()
-            self._goal.reset(self.position, self._now)
+            self._setpoint.reset(self.position, self._now)
         self._torque_on = on
         for servo in self._servos:
             servo.write(sts3215.TORQUE_ENABLE, bytes((on,)))
@@ -109,8 +109,8 @@ class SimulatedArm:
         self._measure()
         if not self._torque_on:
             return
-        goal = self._goal.advance(now, self.position)
-        for servo, ticks in zip(self._servos, self._calibration.to_ticks(goal).tolist()):
+        setpoint = self._setpoint.advance(now, self.position)
+        for servo, ticks in zip(self._servos, self._calibration.to_ticks(setpoint).tolist()):
             write_word(servo, sts3215.GOAL_POSITION, ticks)
         self._grip.update(now)
 

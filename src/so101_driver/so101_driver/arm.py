@@ -19,10 +19,10 @@ from so101_node.errors import CellError
 from .bus import TRIES, Bus, PortLost
 from .calibration import Calibration
 from .configure import configure
-from .goal import Goal, Limits
 from .grip import Grip
 from .gripper_servo import BusGripperServo
 from .servos import IDS, Servos
+from .setpoint import Limits, Setpoint
 
 SILENCE = 0.5  # s without an answer after which a servo is lost, not late
 PAUSES = (0.1, 0.2, 0.4, 0.8)  # s between attempts to get a lost arm back
@@ -61,8 +61,8 @@ class Arm:
         self.name, self.bus, self.calibration = name, bus, calibration
         self.rate, self.limits = rate, limits
         self.servos = Servos(name, bus, calibration, log)
-        self.goal = Goal(calibration, limits, rate)
-        self.grip = Grip(name, BusGripperServo(self.servos), self.goal, log)
+        self.setpoint = Setpoint(calibration, limits, rate)
+        self.grip = Grip(name, BusGripperServo(self.servos), self.setpoint, log)
         self.torque_on = False
         self.lost = ''  # why the link is down
         self.cycles = self.late_cycles = self.refused = self.reconnects = 0
@@ -163,10 +163,10 @@ class Arm:
 
     def _cycle_until_closing(self) -> None:
         due, behind, goals = time.monotonic(), False, None
-        unsent_from = self.goal.position  # before `goals` were prepared
+        unsent_from = self.setpoint.position  # before `goals` were prepared
         while True:
             if goals is not None and (self._closing.is_set() or not self._requests.empty()):
-                self.goal.position, goals = unsent_from, None
+                self.setpoint.position, goals = unsent_from, None
             if self._closing.is_set():
                 return
             while not self._requests.empty():
@@ -180,7 +180,7 @@ class Arm:
                 self._new = None
             if behind:  # the wire is busy now: time to tell of the last cycle
                 self._tell()
-                unsent_from = self.goal.position
+                unsent_from = self.setpoint.position
                 goals = self._prepare(now + 1.0 / self.rate)
             self._finish_cycle(now)
             due += 1.0 / self.rate
@@ -211,11 +211,11 @@ class Arm:
                 ]:
                     self._log(line)
             if self.torque_on and not self.servos.faults.sentence():
-                self.goal.command(target, at)
-                self._new = (stamp, self.goal.target)
+                self.setpoint.command(target, at)
+                self._new = (stamp, self.setpoint.target)
         if not self.torque_on:
             return b''
-        return self.servos.goal_packet(self.goal.advance(now, self.servos.measured()))
+        return self.servos.setpoint_packet(self.setpoint.advance(now, self.servos.measured()))
 
     def _finish_cycle(self, now: float) -> None:
         self.starts.append(now)
@@ -232,8 +232,8 @@ class Arm:
                 f'{self.bus.path}: {", ".join(silent)} of the {self.name} silent for '
                 f'{SILENCE} s; check plugs and power'
             )
-        if self.torque_on and self.servos.faults.sentence() and not self.goal.holding:
-            self.goal.hold(self.servos.measured())
+        if self.torque_on and self.servos.faults.sentence() and not self.setpoint.holding:
+            self.setpoint.hold(self.servos.measured())
         if self.torque_on:
             self.grip.update(now)
 
@@ -260,9 +260,9 @@ class Arm:
                     return [f'{self.name}: torque stays off: no servo answers']
                 measured = self.servos.measured()
                 near = np.abs(held - measured) <= NEAR  # False where it is not a number
-                self.goal.reset(np.where(near, held, measured), time.monotonic())
+                self.setpoint.reset(np.where(near, held, measured), time.monotonic())
                 self._command.clear()
-                self.servos.write_goal(self.goal.position)
+                self.servos.write_setpoint(self.setpoint.position)
             except CellError as error:
                 return [f'{self.name}: torque stays off: {error}']
         self.torque_on = on
@@ -281,8 +281,8 @@ class Arm:
                 break
         problems += self.servos.faults.clear(time.monotonic())
         if self.torque_on and not self.servos.faults.sentence():
-            self.goal.reset(self.servos.measured(), time.monotonic())
-            self.servos.write_goal(self.goal.position)
+            self.setpoint.reset(self.servos.measured(), time.monotonic())
+            self.servos.write_setpoint(self.setpoint.position)
             problems += self.servos.torque(True, faulty)
         return problems
 
@@ -335,8 +335,8 @@ class Arm:
     def _go_to_rest(self) -> str:
         """Returns what to report."""
         began = due = time.monotonic()
-        self.goal.hold(self.servos.measured())
-        self.goal.rest()
+        self.setpoint.hold(self.servos.measured())
+        self.setpoint.rest()
         while True:
             now = time.monotonic()
             self.servos.begin_read()
@@ -350,5 +350,7 @@ class Arm:
                     f'{self.name}: {away:.2f} rad from rest after {now - began:.1f} s; '
                     'letting go all the same'
                 )
-            self.servos.write_goal(self.goal.advance(now, self.servos.measured(), REST_SPEED))
+            self.servos.write_setpoint(
+                self.setpoint.advance(now, self.servos.measured(), REST_SPEED)
+            )
             due = self._sleep(due + 1.0 / self.rate)

@@ -17,9 +17,9 @@ STALE_AGE = 0.1  # s; a servo's last answer is older: its values are not of now
 COUNTERS = {
     'answers_lost': lambda arm: arm.bus.lost,
     'checksum_errors': lambda arm: arm.bus.bad_checksums,
-    'commands_stale': lambda arm: arm.goal.stale,
+    'commands_stale': lambda arm: arm.setpoint.stale,
     'commands_refused': lambda arm: arm.refused,
-    'clamps': lambda arm: int(arm.goal.clamps.sum()),
+    'clamps': lambda arm: int(arm.setpoint.clamps.sum()),
 }
 
 
@@ -98,9 +98,9 @@ class ArmDiagnostics:
             return DiagnosticStatus.WARN, unwell
         if not arm.torque_on:
             return DiagnosticStatus.OK, 'torque off'
-        if arm.goal.resting:
+        if arm.setpoint.resting:
             return DiagnosticStatus.WARN, 'no commands: gone to rest'
-        return DiagnosticStatus.OK, 'holding' if arm.goal.holding else 'following'
+        return DiagnosticStatus.OK, 'holding' if arm.setpoint.holding else 'following'
 
     def _servo(self, i: int, now: float, telemetry, lowest, warning: str) -> DiagnosticStatus:
         servos, joint = self._arm.servos, JOINTS[i]
@@ -120,7 +120,7 @@ class ArmDiagnostics:
             ('error_byte', f'{servos.errors[i]:#04x}'),
             ('faults', servos.faults.count[i]),
             ('answers_lost', int(servos.missed[i])),
-            ('clamps', int(self._arm.goal.clamps[i])),
+            ('clamps', int(self._arm.setpoint.clamps[i])),
         ]
         if telemetry:
             values += [

@@ -23,12 +23,12 @@ from .arm import Arm
 from .bus import Bus, absent_port
 from .calibration import check_spans, load_calibration
 from .diagnostics import ArmDiagnostics
-from .goal import Limits
 from .identity import check_identity, who_is_there
 from .joint_states import JointStates
 from .leader_torque import LeaderTorque
 from .options import DriverOptions
 from .servos import IDS
+from .setpoint import Limits
 
 LEADER_LOOK = 0.05  # s between two looks at what the actor says
 CLOSE_TIME = 3.4  # s; an arm needs at most 2.6 to rest and some tenths to let go

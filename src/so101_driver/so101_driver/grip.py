@@ -9,8 +9,8 @@ overloaded all the same is loosened, and let go for a moment where that is not e
 from so101_node.errors import CellError
 
 from .configure import torque_limit
-from .goal import Goal
 from .gripper_servo import GripperServo
+from .setpoint import Setpoint
 
 HARD = 0.22  # share of the full drive; the servo's own limit is 0.25
 PATIENCE = 1.0  # s of that; the servo's own is 2
@@ -24,9 +24,9 @@ FULL_TORQUE = torque_limit('gripper')
 class Grip:
     """Protects the gripper of the arm `name`; `eased` and `loosened` count."""
 
-    def __init__(self, name: str, gripper: GripperServo, goal: Goal, log):
+    def __init__(self, name: str, gripper: GripperServo, setpoint: Setpoint, log):
         self.eased = self.loosened = 0
-        self._name, self._gripper, self._goal, self._log = name, gripper, goal, log
+        self._name, self._gripper, self._setpoint, self._log = name, gripper, setpoint, log
         self._is_eased = False
         self._hard_since: float | None = None
         self._overloaded_since: float | None = None
@@ -42,13 +42,13 @@ class Grip:
         if not self._gripper.overloaded:
             self._overloaded_since = None
             return
-        self._goal.loosen(self._gripper.position, SQUEEZE)
+        self._setpoint.loosen(self._gripper.position, SQUEEZE)
         if self._overloaded_since is None:
             self._log(f'{self._name}: gripper overloaded: its grip is loosened')
             self._overloaded_since = now
             self.loosened += 1
         elif now - self._overloaded_since > REGRIP:
-            self._gripper.restart(self._goal.position)
+            self._gripper.restart(self._setpoint.position)
             self._overloaded_since = now
 
     def _ease(self, load: float, now: float) -> None:

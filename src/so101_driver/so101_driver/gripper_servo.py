@@ -68,5 +68,5 @@ class BusGripperServo:
     def restart(self, goals: np.ndarray) -> None:
         """Switch torque off and on again, with the arm's goals (6,) rad."""
         self._servos.torque(False, [GRIPPER])
-        self._servos.write_goal(goals)
+        self._servos.write_setpoint(goals)
         self._servos.torque(True, [GRIPPER])

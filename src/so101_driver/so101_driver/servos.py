@@ -106,13 +106,13 @@ class Servos:
         self.begin_read()
         return self.finish_read()
 
-    def goal_packet(self, angles: np.ndarray) -> bytes:
+    def setpoint_packet(self, angles: np.ndarray) -> bytes:
         """Goals (6,), clamped to the calibrated range, as a packet."""
         return self.bus.sync_write_packet(
             servo.GOAL_POSITION, self.calibration.to_ticks(angles).tolist()
         )
 
-    def write_goal(self, angles: np.ndarray) -> None:
+    def write_setpoint(self, angles: np.ndarray) -> None:
         """Send goals (6,), clamped to the calibrated range; no servo answers."""
         self.bus.sync_write(servo.GOAL_POSITION, self.calibration.to_ticks(angles).tolist())
 

@@ -57,7 +57,7 @@ def test_a_stale_command_holds_short_of_the_target(emulated):
     with running(emulated, max_speed=1.0) as run:
         run.arm.set_torque(True)
         run.command([1.5, 0, 0, 0, 0, 0.8])
-        wait_for(lambda: run.arm.goal.stale == 1)
+        wait_for(lambda: run.arm.setpoint.stale == 1)
         time.sleep(0.05)
         held = run.position.copy()
         assert 0.15 < held[0] < 0.4

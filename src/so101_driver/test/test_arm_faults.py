@@ -24,7 +24,7 @@ def hold_hard(emulated, run):
     emulated.hold = {6}
     jaw = run.position[5]
     run.command_until(
-        np.array([0, 0, 0, 0, 0, jaw - 0.5]), lambda: run.arm.goal.position[5] < jaw - 0.4
+        np.array([0, 0, 0, 0, 0, jaw - 0.5]), lambda: run.arm.setpoint.position[5] < jaw - 0.4
     )
 
 
@@ -106,7 +106,7 @@ def test_a_fault_is_latched_stops_the_arm_and_is_cleared_by_the_servos_recovery(
         wait_for(lambda: run.arm.servos.faults.latched[2])
         with pytest.raises(CellError, match='overload of elbow_flex; .*follower/clear_faults'):
             run.command(np.zeros(6))
-        wait_for(lambda: run.arm.goal.holding)
+        wait_for(lambda: run.arm.setpoint.holding)
         status = status_of(ArmDiagnostics(run.arm), 'driver: follower: elbow_flex')
         assert (status.level, status.message) == (b'\x02', 'overload')
         assert run.arm.clear_faults() == []
@@ -141,7 +141,7 @@ def test_an_overloaded_gripper_loosens_and_goes_on(emulated, monkeypatch):
         jaw = run.position[5]
         hold_hard(emulated, run)
         emulated.servos[5].overload()
-        wait_for(lambda: abs(run.arm.goal.position[5] - jaw) <= 0.051)
+        wait_for(lambda: abs(run.arm.setpoint.position[5] - jaw) <= 0.051)
         assert run.arm.servos.faults.sentence() == ''
         wait_for(lambda: not emulated.servos[5].error)  # let go once, and on again
         wait_for(lambda: not run.arm.servos.faults.grip_overloaded)

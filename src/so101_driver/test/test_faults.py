@@ -112,7 +112,7 @@ def test_no_fault_makes_the_arm_dangerous_or_ends_it(tmp_path, quick_turns):
                     run.command(target)
                 except CellError:
                     return False
-                return arm.torque_on and not arm.goal.holding
+                return arm.torque_on and not arm.setpoint.holding
 
             try:
                 wait_for(recovered, RECOVERY)

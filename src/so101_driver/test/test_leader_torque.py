@@ -127,7 +127,7 @@ def test_the_leader_is_aligned_to_the_follower_at_its_own_speed(emulated):
         run.command_until(target, lambda: run.position[0] > 0.5)  # on its way
         assert time.monotonic() - began > 0.5 / 0.8
         assert greatest_step(emulated) <= 0.8 * 0.01
-        run.command_until(target, lambda: run.arm.goal.aligned)
+        run.command_until(target, lambda: run.arm.setpoint.aligned)
         run.command_until(-target, lambda: run.position[0] < 0.0)
         assert 0.8 * 0.01 < greatest_step(emulated) <= 2.0 * 0.01
 

@@ -10,8 +10,8 @@ from so101_description.joints import JOINTS, REST
 from so101_driver.arm import Arm
 from so101_driver.bus import Bus
 from so101_driver.calibration import load_calibration
-from so101_driver.goal import Limits
 from so101_driver.servos import IDS
+from so101_driver.setpoint import Limits
 from so101_node.errors import CellError
 from so101_sim import calibration_path
 
@@ -57,14 +57,14 @@ class Running:
             log=self.lines.append,
         )
         self.steps = []  # rad, of each goal over the one before
-        advance = self.arm.goal.advance
+        advance = self.arm.setpoint.advance
 
         def watched(*args):
-            before = self.arm.goal.position
+            before = self.arm.setpoint.position
             self.steps.append(np.abs(advance(*args) - before).max())
-            return self.arm.goal.position
+            return self.arm.setpoint.position
 
-        self.arm.goal.advance = watched
+        self.arm.setpoint.advance = watched
 
     def tell(self, *state):
         self.told_at.append(time.time_ns())

@@ -32,7 +32,7 @@ class Limits:
     rest: np.ndarray | None  # (6,) rad
 
 
-class Goal:
+class Setpoint:
     """Target and goal (6,) rad of one arm; times in s of one monotonic clock."""
 
     def __init__(self, calibration: Calibration, limits: Limits, rate: float):
