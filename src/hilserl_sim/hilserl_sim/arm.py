@@ -1,8 +1,8 @@
 """One arm of the simulated cell with its driver's limits, in simulated time and without a port.
 
-The driver's own goal, grip and tick map work on the emulated servos directly. Two things are left
-out: the wire (packets, timing, faults), and the servos' latched protections, which count seconds
-of the wall clock.
+The driver's own setpoint, grip and tick map work on the emulated servos directly. Two things are
+left out: the wire (packets, timing, faults), and the servos' latched protections, which count
+seconds of the wall clock.
 """
 
 import numpy as np
@@ -50,10 +50,10 @@ class SimulatedGripperServo:
         """0.1 %."""
         write_word(self._servo, sts3215.TORQUE_LIMIT, limit)
 
-    def restart(self, goals: np.ndarray) -> None:
-        """Switch torque off and on again, with the arm's goals (6,) rad."""
+    def restart(self, setpoint: np.ndarray) -> None:
+        """Switch torque off and on again, with the arm's setpoint (6,) rad."""
         self._servo.write(sts3215.TORQUE_ENABLE, b'\0')
-        ticks = self._calibration.to_ticks(goals)
+        ticks = self._calibration.to_ticks(setpoint)
         write_word(self._servo, sts3215.GOAL_POSITION, int(ticks[GRIPPER]))
         self._servo.write(sts3215.TORQUE_ENABLE, b'\1')
 

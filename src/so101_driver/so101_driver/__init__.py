@@ -1,1 +1,1 @@
-"""The arms on their servo buses, and the wrist camera."""
+"""Drivers of the two arms on their servo buses, and of the wrist camera."""

@@ -1,8 +1,8 @@
-"""One arm: the thread that reads its servos, limits what they are told, and writes, steadily.
+"""The control thread of one arm: in each cycle it reads the servos and writes limited setpoints.
 
-The thread owns the bus from `start()` to the end; everybody else leaves a command or a request
-and is served between two cycles. A port that goes away is opened again, and the arm then waits
-for a fresh command. An arm that is told to end goes to rest, lets go and closes.
+The thread owns the bus from `start()` to the end. Other threads leave commands and requests, which
+it serves between two cycles. It reopens a lost port, and the arm then waits for a fresh command.
+At the end the arm goes to rest, its torque goes off and the port is closed.
 """
 
 from collections import deque
@@ -24,26 +24,27 @@ from .gripper_servo import BusGripperServo
 from .servos import IDS, Servos
 from .setpoint import Limits, Setpoint
 
-SILENCE = 0.5  # s without an answer after which a servo is lost, not late
-PAUSES = (0.1, 0.2, 0.4, 0.8)  # s between attempts to get a lost arm back
+SILENCE = 0.5  # s without an answer after which a servo counts as lost
+PAUSES = (0.1, 0.2, 0.4, 0.8)  # s between attempts to reconnect
 FUTURE = 0.05  # s that a command's stamp may be ahead of this clock
-CLEAR_WAIT = 1.0  # s that a servo gets to lose its fault once it has let go
-REST_SPEED = 1.6  # rad/s, each joint on the way to rest at the end
+CLEAR_WAIT = 1.0  # s that a servo gets, without torque, to recover from its fault
+REST_SPEED = 1.6  # rad/s of each joint on the way to rest at the end
 REST_DEADLINE = 2.6  # s
 UNKNOWN = np.full(len(IDS), np.nan)
-# rad that a goal found in a servo may lie off its joint: what load and lag explain. The gripper's
-# lies inside what it holds, as far as it may.
+# rad between a setpoint found in a servo and its joint that load and lag can explain. The gripper
+# has no limit: its setpoint lies inside the object that it holds.
 NEAR = np.array([0.2] * 5 + [np.inf])
-ARM = slice(0, 5)  # without the gripper, which may hold something
+ARM = slice(0, 5)  # without the gripper, which may hold an object
 REST_TOLERANCE = 0.1  # rad
 
 
 class Arm:
     """The arm `name`.
 
-    `publish(stamp_ns, position, velocity, load)` gets arrays (6,): rad, rad/s,
-    share of full drive, and the time of the oldest of them; `taken(stamp_ns, target)` the command
-    that moves the arm from now on, within its limits; `log(text)` gets what to tell.
+    publish(stamp_ns, position, velocity, load): called with each measurement, arrays (6,) in rad,
+    rad/s and share of full drive, with the time of the oldest value.
+    on_accepted(stamp_ns, target): called with each accepted command, (6,) rad within the limits.
+    log(text): called with a line for each event.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Arm:
         *,
         rate: float,
         publish,
-        taken,
+        on_accepted,
         log,
     ):
         self.name, self.bus, self.calibration = name, bus, calibration
@@ -64,22 +65,21 @@ class Arm:
         self.setpoint = Setpoint(calibration, limits, rate)
         self.grip = Grip(name, BusGripperServo(self.servos), self.setpoint, log)
         self.torque_on = False
-        self.lost = ''  # why the link is down
+        self.lost = ''  # why the link is down; '' if it is up
         self.cycles = self.late_cycles = self.refused = self.reconnects = 0
-        self.starts: deque[float] = deque(maxlen=int(5 * rate))  # monotonic s of the last cycles
+        self.starts: deque[float] = deque(maxlen=int(5 * rate))  # of the last cycles, monotonic s
         self._restore = False  # torque on at the next fresh command
-        self._publish, self._taken, self._log = publish, taken, log
+        self._publish, self._on_accepted, self._log = publish, on_accepted, log
         self._command: deque = deque(maxlen=1)  # the latest wins
-        self._new: tuple[int, np.ndarray] | None = None  # taken, not yet told
+        self._accepted: tuple[int, np.ndarray] | None = None  # not yet on the wire
         self._requests: queue.SimpleQueue = queue.SimpleQueue()
         self._closing, self._closed = threading.Event(), threading.Event()
 
     # --- for other threads -------------------------------------------------------------------
     def command(self, names, positions, stamp_ns: int) -> None:
-        """Take a joint target by name (rad), made at `stamp_ns`.
+        """Accept a joint target by name (rad) with its stamp.
 
-        CellError, and no motion, if it is not one, is not of now, or the arm is in no state to
-        follow it.
+        CellError, and no motion, if it is malformed or too old, or the arm cannot follow it.
         """
         try:
             target, age = pack(names, positions), (time.time_ns() - stamp_ns) * 1e-9
@@ -101,37 +101,37 @@ class Arm:
         self._command.append((target, time.monotonic() - max(age, 0.0), stamp_ns))
 
     def set_torque(self, on: bool) -> list[str]:
-        """Switch all servos; what went wrong, a line a servo (none: all obeyed)."""
-        return self._ask(lambda: self._set_torque(on), 1.0)
+        """Switch the torque of all servos; return a line for each servo that did not obey."""
+        return self._request(lambda: self._set_torque(on), 1.0)
 
     def clear_faults(self) -> list[str]:
-        """Take faulty servos through their recovery; a line for each that stays faulty."""
-        return self._ask(self._clear_faults, CLEAR_WAIT + 1.0)
+        """Recover faulty servos; return a line for each that stays faulty."""
+        return self._request(self._clear_faults, CLEAR_WAIT + 1.0)
 
-    def _ask(self, request, timeout: float) -> list[str]:
+    def _request(self, request, timeout: float) -> list[str]:
         if self._closed.is_set():
             return [f'{self.name}: the driver is ending']
         if self.lost:
-            self._restore = False  # what was on before the break is no longer wanted
+            self._restore = False  # the request replaces the torque state before the break
             return [f'{self.name}: {self.lost}']
         answer: Future = Future()
         self._requests.put((request, answer))
         try:
             return answer.result(timeout)
         except TimeoutError:
-            return [f'{self.name}: the bus did not get to it within {timeout:.0f} s']
+            return [f'{self.name}: the bus did not serve the request within {timeout:.0f} s']
 
     def close(self) -> None:
-        """Ask the thread to leave the arm at rest; `wait_closed` tells when it has."""
+        """Ask the thread to bring the arm to rest and end; `wait_closed` waits for that."""
         self._closing.set()
 
     def wait_closed(self, timeout: float) -> bool:
-        """Whether rest, torque off and port are done within the time."""
+        """Return whether the arm is shut down (torque off, port closed) within `timeout` s."""
         return self._closed.wait(timeout)
 
     # --- the arm's own thread ----------------------------------------------------------------
     def start(self) -> None:
-        """Check and set up the servos; an arm that already holds goes on holding."""
+        """Check and configure the servos. An arm that holds already keeps its setpoint."""
         for line in configure(self.bus, self.calibration):
             self._log(f'{self.name}: {line}')
         self.servos.forget()
@@ -143,15 +143,15 @@ class Arm:
                 f'{self.bus.path}: {self.servos.silent()} of the {self.name} do not '
                 'answer a sync read; check their plugs'
             )
-        self.grip.find()
+        self.grip.read_state()
         held = self.servos.held()
         if not np.isnan(held).all():
-            self._log(f'{self.name}: found holding; it goes on holding where it is')
+            self._log(f'{self.name}: found holding; it keeps its pose')
             for line in self._set_torque(True, held):
                 self._log(line)
 
     def run(self) -> None:
-        """Cycle until `close()`, over every break of the link."""
+        """Cycle until `close()`; reconnect after each loss of the link."""
         try:
             while not self._closing.is_set():
                 try:
@@ -159,38 +159,38 @@ class Arm:
                 except PortLost as lost:
                     self._reconnect(lost)
         finally:
-            self._leave()
+            self._shut_down()
 
     def _cycle_until_closing(self) -> None:
-        due, behind, goals = time.monotonic(), False, None
-        unsent_from = self.setpoint.position  # before `goals` were prepared
+        due, behind, packet = time.monotonic(), False, None
+        unsent_from = self.setpoint.position  # before `packet` was prepared
         while True:
-            if goals is not None and (self._closing.is_set() or not self._requests.empty()):
-                self.setpoint.position, goals = unsent_from, None
+            if packet is not None and (self._closing.is_set() or not self._requests.empty()):
+                self.setpoint.position, packet = unsent_from, None
             if self._closing.is_set():
                 return
             while not self._requests.empty():
                 request, answer = self._requests.get()
                 answer.set_result(request())
             now = time.monotonic()
-            self.servos.begin_read(self._prepare(now) if goals is None else goals)
-            goals = None
-            if self._new:  # on the wire
-                self._taken(*self._new)
-                self._new = None
-            if behind:  # the wire is busy now: time to tell of the last cycle
-                self._tell()
+            self.servos.begin_read(self._prepare(now) if packet is None else packet)
+            packet = None
+            if self._accepted:  # now on the wire
+                self._on_accepted(*self._accepted)
+                self._accepted = None
+            if behind:  # the bus is busy now: use the time to publish the last cycle
+                self._publish_state()
                 unsent_from = self.setpoint.position
-                goals = self._prepare(now + 1.0 / self.rate)
+                packet = self._prepare(now + 1.0 / self.rate)
             self._finish_cycle(now)
             due += 1.0 / self.rate
             behind = due <= time.monotonic()
             if not behind:
-                self._tell()
+                self._publish_state()
             due = self._sleep(due)
 
     def _sleep(self, due: float) -> float:
-        """Wait for a deadline; what is past is dropped, not made up."""
+        """Wait for a deadline and return it. Missed cycles are dropped, not repeated."""
         pause = due - time.monotonic()
         if pause > 0:
             time.sleep(pause)
@@ -201,18 +201,18 @@ class Arm:
         return due
 
     def _prepare(self, now: float) -> bytes:
-        """Take the latest command, if any; the packet of a cycle's goals, empty without torque."""
+        """Apply the latest command; return the packet of this cycle, empty without torque."""
         if self._command:
             target, at, stamp = self._command.popleft()
             if self._restore:
                 self._restore = False
                 for line in self._set_torque(True) or [
-                    f'{self.name}: a fresh command: torque on again'
+                    f'{self.name}: fresh command received; torque on again'
                 ]:
                     self._log(line)
             if self.torque_on and not self.servos.faults.sentence():
                 self.setpoint.command(target, at)
-                self._new = (stamp, self.setpoint.target)
+                self._accepted = (stamp, self.setpoint.target)
         if not self.torque_on:
             return b''
         return self.servos.setpoint_packet(self.setpoint.advance(now, self.servos.measured()))
@@ -237,7 +237,7 @@ class Arm:
         if self.torque_on:
             self.grip.update(now)
 
-    def _tell(self) -> None:
+    def _publish_state(self) -> None:
         telemetry = self.servos.telemetry
         self._publish(
             min(self.servos.stamps),
@@ -248,10 +248,10 @@ class Arm:
 
     # --- requests ----------------------------------------------------------------------------
     def _set_torque(self, on: bool, held=UNKNOWN) -> list[str]:
-        """Each servo for itself.
+        """Switch the torque of each servo.
 
-        Going on starts from where the arm is, or from the goals (6,) that its servos `held`
-        already, so that nothing jumps and no grip is lost.
+        When it goes on, the setpoint starts at the measured pose, or at the setpoints (6,) rad
+        that the servos `held` already: no joint jumps and the gripper keeps its grip.
         """
         self._restore = False
         if on and not self.torque_on:
@@ -269,7 +269,7 @@ class Arm:
         return self.servos.torque(on)
 
     def _clear_faults(self) -> list[str]:
-        """Let go of the faulty servos, wait for their bits to go, hold again where they are."""
+        """Switch faulty servos off, wait until their fault bits clear, and hold again."""
         faulty = [i for i, bits in enumerate(self.servos.faults.latched) if bits]
         problems = self.servos.torque(False, faulty)
         end = time.monotonic() + CLEAR_WAIT
@@ -290,7 +290,7 @@ class Arm:
     def _reconnect(self, lost: PortLost) -> None:
         self.lost, attempt, held = str(lost), 0, self.torque_on
         self._restore, self.torque_on = held or self._restore, False
-        self._log(f'{self.name}: {lost}; trying to get it back')
+        self._log(f'{self.name}: {lost}; trying to reconnect')
         while not self._closing.is_set():
             while not self._requests.empty():
                 self._requests.get()[1].set_result([f'{self.name}: {self.lost}'])
@@ -310,18 +310,18 @@ class Arm:
             self._command.clear()
             self.lost, self.reconnects = '', self.reconnects + 1
             self._log(
-                f'{self.name}: back'
+                f'{self.name}: reconnected'
                 + ('; torque comes on with the next command' if self._restore else '')
             )
             return
 
     # --- the end -----------------------------------------------------------------------------
-    def _leave(self) -> None:
-        """Rest, torque off, port closed: each tried whatever became of the one before."""
+    def _shut_down(self) -> None:
+        """Go to rest, switch torque off, close the port; each step runs even if another fails."""
         try:
             if self.torque_on and self.limits.rest is not None:
                 self._log(self._go_to_rest())
-        except Exception as error:  # the remaining steps must not depend on this one
+        except Exception as error:  # the other steps must not depend on this one
             self._log(f'{self.name}: not at rest: {error}')
         try:
             problems = self.servos.torque(False)
@@ -333,7 +333,7 @@ class Arm:
             self._closed.set()
 
     def _go_to_rest(self) -> str:
-        """Returns what to report."""
+        """Move to rest; return the log line."""
         began = due = time.monotonic()
         self.setpoint.hold(self.servos.measured())
         self.setpoint.rest()
@@ -341,14 +341,14 @@ class Arm:
             now = time.monotonic()
             self.servos.begin_read()
             self._finish_cycle(now)
-            self._tell()
+            self._publish_state()
             away = float(np.abs(self.servos.measured() - self.limits.rest)[ARM].max())
             if away < REST_TOLERANCE:
                 return f'{self.name}: at rest after {now - began:.1f} s'
             if now - began > REST_DEADLINE:
                 return (
                     f'{self.name}: {away:.2f} rad from rest after {now - began:.1f} s; '
-                    'letting go all the same'
+                    'torque goes off now'
                 )
             self.servos.write_setpoint(
                 self.setpoint.advance(now, self.servos.measured(), REST_SPEED)

@@ -1,8 +1,8 @@
-"""One Feetech bus: feetech-servo-sdk opens the port, packs and sends; receiving is done here.
+"""One Feetech bus. feetech-servo-sdk opens the port, packs and sends; this module receives.
 
-The SDK's receive polls without sleeping (34 ms of a core for one lost answer) and its group read
-throws the error byte and everybody's answers away when one is missing. Here the thread sleeps
-until the last byte is in, a lost answer costs `answer_timeout`, and what did come is used.
+The SDK's receive polls without sleeping (34 ms of a core for one lost answer). Its group read
+discards the error byte, and discards all answers if one is missing. Here the thread sleeps until
+the last byte has arrived, a lost answer costs `answer_timeout`, and the other answers are used.
 """
 
 import os
@@ -18,17 +18,17 @@ from so101_node.errors import CellError
 
 BY_ID = '/dev/serial/by-id'
 BAUD_RATE = 1_000_000
-TRIES = 3  # of a read or write of one servo
-SINGLE_TIMEOUT = 0.02  # s at least; a servo that writes its EEPROM answers late
+TRIES = 3  # of reading or writing one servo
+SINGLE_TIMEOUT = 0.02  # s at least for one servo; it answers late while it writes its EEPROM
 BYTE = 10 / BAUD_RATE  # s on the wire, 8N1
 
 
 class PortLost(CellError):
-    """The port, or everything behind it, went away; it may come back."""
+    """The port, or a servo behind it, is lost; it may come back."""
 
 
 def absent_port(path: str) -> str:
-    """Sentence for a port that is not there, with what is."""
+    """Return the sentence for a missing port, with the ports that exist."""
     try:
         present = ', '.join(sorted(os.listdir(BY_ID)))
     except OSError:
@@ -39,9 +39,9 @@ def absent_port(path: str) -> str:
 
 
 def parse_status_packets(buffer: bytes, length: int):
-    """Status packets with `length` bytes of data in any bytes.
+    """Find status packets with `length` bytes of data in `buffer`.
 
-    Returns ([(id, error byte, data)], the rest that may be the start of one, bad checksums).
+    Returns ([(id, error byte, data)], the rest that may begin a packet, number of bad checksums).
     """
     packets: list[tuple[int, int, bytes]] = []
     bad, at, size = 0, 0, length + 6
@@ -61,8 +61,8 @@ def parse_status_packets(buffer: bytes, length: int):
             at += size
 
 
-class _PacketMade:
-    """Stands where the SDK expects a port, and keeps the packet that it made."""
+class _PacketCapture:
+    """Replaces the SDK's port: it keeps the packet instead of sending it."""
 
     is_using = False
     packet = b''
@@ -91,7 +91,7 @@ class Bus:
         self.open()
 
     def open(self) -> None:
-        """Open the port; CellError, with the remedy, if that cannot be."""
+        """Open the port; CellError, with the remedy, if that fails."""
         port = PortHandler(self.path)
         port.baudrate = BAUD_RATE
         if not os.path.exists(self.path):
@@ -99,7 +99,7 @@ class Bus:
         try:
             port.openPort()
             port.ser.exclusive = True
-            port.ser.write_timeout = 0.1  # a port that nobody empties must not hang us
+            port.ser.write_timeout = 0.1  # a port that accepts no bytes must not block the thread
         except PermissionError:
             raise self._denied() from None
         except (OSError, termios.error) as error:
@@ -112,9 +112,9 @@ class Bus:
                 'program that uses it, or name the right port'
             ) from error
         self._port, self._fd = port, port.ser.fileno()
-        self._wake_at = 0  # bytes that wake the reader up
-        self._wire_free = 0.0  # monotonic s when all that was sent is through
-        self._due = (), 0, 0.0  # servos, length and deadline of the read under way
+        self._wake_at = 0  # number of bytes that wakes the reader
+        self._wire_free = 0.0  # monotonic s at which the last byte is sent
+        self._pending = (), 0, 0.0  # servos, data length and deadline of the current read
 
     def _denied(self) -> CellError:
         return CellError(
@@ -123,7 +123,7 @@ class Bus:
         )
 
     def close(self) -> None:
-        """Give the port back; safe to repeat."""
+        """Close the port; safe to repeat."""
         if self._port.is_open:
             self._port.closePort()
 
@@ -131,34 +131,35 @@ class Bus:
         return PortLost(f'{self.path}: the port is gone ({error}); check cable and power')
 
     # --- sending -----------------------------------------------------------------------------
-    def _made(self, make, *args) -> bytes:
-        """The packet that a method of the SDK makes."""
-        port = _PacketMade()
+    def _build_packet(self, make, *args) -> bytes:
+        """Return the packet that a method of the SDK builds."""
+        port = _PacketCapture()
         make(port, *args)
         return port.packet
 
     def _send(self, packet: bytes) -> None:
         try:
             self._port.writePort(packet)
-        except SerialTimeoutException:  # not taken in time: as good as an answer lost
+        except SerialTimeoutException:  # not sent in time: handled like a lost answer
             self._port.ser.reset_output_buffer()
         except (OSError, termios.error, TypeError) as error:  # TypeError: pyserial, closed port
             raise self._lost_port(error) from error
         self._wire_free = max(self._wire_free, time.monotonic()) + len(packet) * BYTE
 
     def _request(self, packet: bytes, servos, length: int, timeout: float) -> None:
-        """Send what is to be answered, after what late answers left behind is dropped."""
+        """Discard late answers, then send a packet that the servos answer."""
         try:
             self._port.ser.reset_input_buffer()
         except (OSError, termios.error, TypeError) as error:
             raise self._lost_port(error) from error
         self._send(packet)
         self.requested += len(servos)
-        self._due = (servos, length, self._wire_free + len(servos) * (length + 6) * BYTE + timeout)
+        deadline = self._wire_free + len(servos) * (length + 6) * BYTE + timeout
+        self._pending = servos, length, deadline
 
     # --- receiving ---------------------------------------------------------------------------
     def _wake_up_at(self, count: int) -> None:
-        """Have `select` report the port when `count` bytes are in, not at each one's arrival."""
+        """Make `select` report the port when `count` bytes have arrived, not at each byte."""
         if count != self._wake_at:
             attributes = termios.tcgetattr(self._fd)
             attributes[6][termios.VMIN], attributes[6][termios.VTIME] = min(count, 255), 0
@@ -166,11 +167,11 @@ class Bus:
             self._wake_at = count
 
     def _collect(self) -> dict:
-        """{id: (error byte, data)} of those asked who answered within the time.
+        """Return {id: (error byte, data)} of the addressed servos that answered in time.
 
-        Of two answers with one id, one is another servo's with a broken id: neither counts.
+        Of two answers with the same id, one has a corrupt id, so both are dropped.
         """
-        wanted, length, deadline = self._due
+        wanted, length, deadline = self._pending
         answers: dict[int, tuple[int, bytes]] = {}
         twice, buffer = set(), b''
         try:
@@ -179,7 +180,7 @@ class Bus:
                 self._wake_up_at(max(missing - len(buffer), 1))
                 left = deadline - time.monotonic()
                 full = bool(select.select([self._fd], [], [], max(left, 0.0))[0])
-                chunk = self._take(missing)
+                chunk = self._read_available(missing)
                 if full and not chunk:
                     raise OSError('end of file')
                 packets, buffer, bad = parse_status_packets(buffer + chunk, length)
@@ -198,8 +199,8 @@ class Bus:
         self.lost += len(wanted) - len(answers)
         return answers
 
-    def _take(self, count: int) -> bytes:
-        """What is in, up to `count` bytes and some: Linux hands out less than that in pieces."""
+    def _read_available(self, count: int) -> bytes:
+        """Read what has arrived, at least up to `count` bytes: Linux returns it in pieces."""
         taken = b''
         while len(taken) < count:
             try:
@@ -213,7 +214,7 @@ class Bus:
 
     # --- one servo ---------------------------------------------------------------------------
     def _transact(self, servo: int, length: int, make, *args):
-        packet = self._made(make, *args)
+        packet = self._build_packet(make, *args)
         for _ in range(TRIES):
             self._request(packet, (servo,), length, max(SINGLE_TIMEOUT, 5 * self.answer_timeout))
             answer = self._collect().get(servo)
@@ -222,42 +223,45 @@ class Bus:
         raise CellError(f'{self.path}: servo {servo} does not answer; check its plug and power')
 
     def ping(self, servo: int) -> int:
-        """Error byte of a servo that is there; CellError if it does not answer."""
+        """Return the error byte of a servo; CellError if it does not answer."""
         return self._transact(servo, 0, self._packets.txPacket, [0, 0, servo, 2, INST_PING, 0])[0]
 
     def read(self, servo: int, address: int, length: int) -> tuple[int, bytes]:
-        """(error byte, `length` bytes from `address`); CellError if it does not answer."""
+        """Return (error byte, `length` bytes from `address`); CellError without an answer."""
         return self._transact(servo, length, self._packets.readTx, servo, address, length)
 
     def write(self, servo: int, address: int, length: int, value: int) -> int:
-        """Write an unsigned value of 1 or 2 bytes; error byte; CellError without an answer."""
+        """Write an unsigned value of 1 or 2 bytes; return the error byte.
+
+        CellError if the servo does not answer.
+        """
         data = value.to_bytes(length, 'little')
         return self._transact(servo, 0, self._packets.writeTxOnly, servo, address, length, data)[0]
 
     # --- all servos --------------------------------------------------------------------------
     def begin_read(self, address: int, length: int, before: bytes = b'') -> None:
-        """Ask all servos for a block; `finish_read` takes the answers.
+        """Request a block from all servos; `finish_read` collects the answers.
 
-        `before` is a packet that needs no answer and goes out first, in the same write.
+        before: a packet without answers that is sent first, in the same write.
         """
         key = address, length
         if key not in self._sync_reads:
-            self._sync_reads[key] = self._made(
+            self._sync_reads[key] = self._build_packet(
                 self._packets.syncReadTx, address, length, self.ids, len(self.ids)
             )
         self._request(before + self._sync_reads[key], self.ids, length, self.answer_timeout)
 
     def finish_read(self) -> dict[int, tuple[int, bytes]]:
-        """{id: (error byte, data)} of the servos that answered `begin_read` in time."""
+        """Return {id: (error byte, data)} of the servos that answered `begin_read` in time."""
         return self._collect()
 
     def sync_read(self, address: int, length: int) -> dict[int, tuple[int, bytes]]:
-        """`begin_read` and `finish_read`."""
+        """Do `begin_read` and `finish_read`."""
         self.begin_read(address, length)
         return self.finish_read()
 
     def sync_write_packet(self, address: int, values) -> bytes:
-        """The packet that writes one unsigned 16-bit value a servo, in `ids` order."""
+        """Return the packet that writes one unsigned 16-bit value per servo, in `ids` order."""
         body = bytearray((BROADCAST_ID, 3 * len(self.ids) + 4, INST_SYNC_WRITE, address, 2))
         for servo, value in zip(self.ids, values):
             body += bytes((servo, value & 0xFF, value >> 8))

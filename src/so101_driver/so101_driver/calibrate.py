@@ -17,11 +17,11 @@ from .servo import BLOCK, TICKS_PER_TURN
 from .servos import IDS
 
 WIDTH = 40  # characters of a bar
-PERIOD = 0.05  # s between two looks
+PERIOD = 0.05  # s between two polls
 
 
 def bar(low: int, at: int, high: int) -> str:
-    """A turn as a line: the range so far, and where the joint is."""
+    """Draw a turn as a line: the range so far and the joint's position, in ticks."""
 
     def cell(ticks):
         return min(int(ticks) * WIDTH // TICKS_PER_TURN, WIDTH - 1)
@@ -33,7 +33,7 @@ def bar(low: int, at: int, high: int) -> str:
 
 
 def ranges(recording: Recording) -> Table:
-    """The live picture."""
+    """Return the table of ranges for the live display."""
     table = Table(title='move every joint through its whole range, then press Enter')
     for heading in ('joint', '0 to 4095'):
         table.add_column(heading)
@@ -56,7 +56,7 @@ def ranges(recording: Recording) -> Table:
 
 
 def enter_pressed(wait: float) -> bool:
-    """Whether a line came in within the time."""
+    """Return whether a line arrived within `wait` s."""
     if not select.select([sys.stdin], [], [], wait)[0]:
         return False
     if not sys.stdin.readline():
@@ -68,7 +68,7 @@ def calibrate(arm: str, bus: Bus, path: str, console: Console) -> None:
     """Ask for the middle, then for the ranges, then save."""
     recording = Recording(bus)
     console.print(
-        f'The {arm} is limp now: hold it. Bring every joint to the middle of its range '
+        f'The {arm} has no torque now: hold it. Bring every joint to the middle of its range '
         '(arm half up, gripper half open), then press Enter.'
     )
     while not enter_pressed(1.0):
@@ -76,13 +76,13 @@ def calibrate(arm: str, bus: Bus, path: str, console: Console) -> None:
     recording.home()
     with Live(ranges(recording), console=console, refresh_per_second=10) as live:
         while True:
-            recording.look()
+            recording.poll_positions()
             live.update(ranges(recording))
             if enter_pressed(PERIOD):
-                complaint = recording.complaint()
-                if not complaint:
+                problem = recording.problem()
+                if not problem:
                     break
-                live.console.print(f'not yet, move on: {complaint}', soft_wrap=True)
+                live.console.print(f'not complete, keep moving: {problem}', soft_wrap=True)
     backup, lines = save(path, recording.table(), bus)
     console.print(f'saved: {path}' + (f' (before: {backup})' if backup else ''), soft_wrap=True)
     for line in lines:
@@ -90,7 +90,7 @@ def calibrate(arm: str, bus: Bus, path: str, console: Console) -> None:
 
 
 def check(bus: Bus, path: str, console: Console) -> bool:
-    """Show the residuals of file and servos; whether they agree."""
+    """Show the differences between file and servos; return whether they agree."""
     calibration = load_calibration(path)
     table = Table(title='servo minus file, ticks')
     for heading in ('joint', 'homing', 'min', 'max', 'now, deg'):

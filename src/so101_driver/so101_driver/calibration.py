@@ -1,7 +1,7 @@
-"""The tick map of one arm, from LeRobot's calibration file; nothing else turns ticks into rad.
+"""The tick map of one arm, from LeRobot's calibration file. Ticks are converted to rad only here.
 
-Zero is the middle of a joint's recorded range; the gripper's range is stretched to the model's,
-so that 'closed' is closed on both arms. A file that is missing or implausible is refused.
+Zero is the middle of a joint's recorded range. The gripper's range is scaled to the model's, so
+that both arms agree on open and closed. A missing or implausible file is refused.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from so101_node.errors import CellError
 from .servo import HOMING_SIGN, TICKS_PER_TURN
 
 FIELDS = ('id', 'drive_mode', 'homing_offset', 'range_min', 'range_max')
-MIN_SPAN = 500  # ticks (44 degrees): the gripper, the leader's trigger too, has more
-# Range over the model's, of the joints that are alike on both arms (built arms: 0.94 to 1.13).
-# Zero is the middle of the range: one cut short on one side is an arm that points elsewhere.
+MIN_SPAN = 500  # ticks (44 degrees); gripper and trigger of a built arm have more
+# Recorded range divided by the model's, without the gripper (built arms: 0.94 to 1.13). If a range
+# is cut short on one side, its middle, and with it the joint's zero, is wrong.
 MODEL_SHARE = 0.75, 1.25
 MAX_HOMING = (1 << HOMING_SIGN) - 1
 MAX_SPAN_DIFFERENCE = 0.1
@@ -28,7 +28,7 @@ MODEL_SPAN = (UPPER - LOWER) * TICKS_PER_TURN / (2 * math.pi)  # ticks
 
 
 def span_problem(joint: str, span: int) -> str:
-    """What is implausible about a recorded range of `span` ticks; '' if nothing is."""
+    """Return why a recorded range of `span` ticks is implausible; '' if it is plausible."""
     if span < MIN_SPAN:
         return f'spans {span} ticks, fewer than {MIN_SPAN}'
     model, (least, most) = MODEL_SPAN[JOINTS.index(joint)], MODEL_SHARE
@@ -58,13 +58,13 @@ class Calibration:
         return (ticks - self.zero) * self.scale
 
     def to_ticks(self, angles: np.ndarray) -> np.ndarray:
-        """Goal positions (6,) int64 ticks of finite angles (6,) rad, within the recorded range."""
+        """Goal positions (6,) int64 ticks of finite angles (6,) rad, clipped to the range."""
         ticks = np.rint(angles / self.scale + self.zero)
         return np.clip(ticks, self.range_min, self.range_max).astype(np.int64)
 
 
 class _Entry(msgspec.Struct):
-    """One joint, as LeRobot writes it; it may hold more."""
+    """One joint, as LeRobot writes it; other fields are ignored."""
 
     id: int
     drive_mode: int
@@ -102,7 +102,7 @@ def _checked(path: str, joint: str, entry: _Entry) -> list[int]:
 
 
 def load_calibration(path: str) -> Calibration:
-    """Read and check a LeRobot calibration file; CellError says what is wrong and where."""
+    """Read and check a LeRobot calibration file; CellError names joint, value and limit."""
     if not path:
         raise CellError(
             'an arm with a port needs a calibration file; set follower_calibration '
@@ -113,7 +113,7 @@ def load_calibration(path: str) -> Calibration:
 
 
 def calibration_of(table: dict, path: str) -> Calibration:
-    """Check the content of a LeRobot calibration file; path: where it is, or is to be, stored."""
+    """Check the content of a LeRobot calibration file. path: its name in errors and the result."""
     file = convert(
         table,
         _File,
@@ -125,7 +125,7 @@ def calibration_of(table: dict, path: str) -> Calibration:
 
 
 def make_calibration(path, drive_mode, homing_offset, range_min, range_max) -> Calibration:
-    """Tick map of checked columns (6,); drive_mode 1 is a servo that turns the other way."""
+    """Return the tick map of checked columns (6,); drive_mode 1 reverses a servo's direction."""
     sign = 1.0 - 2.0 * drive_mode
     scale = sign * 2 * math.pi / TICKS_PER_TURN
     zero = (range_min + range_max) / 2
@@ -147,9 +147,9 @@ def make_calibration(path, drive_mode, homing_offset, range_min, range_max) -> C
 
 
 def check_spans(leader: Calibration, follower: Calibration) -> None:
-    """CellError if a joint's range is much longer on one arm: their angles would not agree.
+    """Raise CellError if a joint's range differs much between the arms: angles would disagree.
 
-    The gripper is left out: the leader's is a trigger, and both map to the same opening.
+    The gripper is excluded: the leader's is a trigger, and both map to the same opening.
     """
     spans = np.stack([c.range_max - c.range_min for c in (leader, follower)])
     difference = np.abs(spans[0] - spans[1]) / spans.max(axis=0)

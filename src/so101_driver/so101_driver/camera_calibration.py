@@ -1,4 +1,4 @@
-"""A camera's intrinsics from the YAML file that ROS's camera_calibration writes."""
+"""Reads a camera's intrinsics from the YAML file that ROS's camera_calibration writes."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -22,7 +22,7 @@ class _Numbers(msgspec.Struct):
 
 
 class _File(msgspec.Struct):
-    """What is read of the file; it holds more."""
+    """The fields that are read; the file has more."""
 
     image_width: int
     image_height: int
@@ -35,7 +35,7 @@ class _File(msgspec.Struct):
 
 @dataclass(frozen=True)
 class CameraCalibration:
-    """Fields of sensor_msgs/CameraInfo; pixels."""
+    """Fields of sensor_msgs/CameraInfo, in pixels."""
 
     distortion_model: str
     d: list[float]
@@ -45,12 +45,12 @@ class CameraCalibration:
 
 
 def load_camera_calibration(path: str, width: int, height: int) -> CameraCalibration:
-    """Read the calibration of a `width` x `height` image; CellError says what does not fit."""
+    """Read the calibration of a `width` x `height` image; CellError if the size differs."""
     found = read_data(path, _File, 'camera calibration', 'calibrate the camera again')
     if (found.image_width, found.image_height) != (width, height):
         raise CellError(
-            f'{path}: is of {found.image_width}x{found.image_height} images, the camera gives '
-            f'{width}x{height}; calibrate at that size'
+            f'{path}: is for images of {found.image_width}x{found.image_height}, the camera '
+            f'delivers {width}x{height}; calibrate at that size'
         )
     return CameraCalibration(
         found.distortion_model,

@@ -1,6 +1,6 @@
-"""The `camera` node: the wrist camera as `image_raw` (rgb8) and `camera_info`, in its own process.
+"""The `camera` node: publishes the wrist camera as `image_raw` (rgb8) and `camera_info`.
 
-Each frame is stamped when it has been read and published at once; nothing queues.
+Each image is stamped when it has been read, and published at once, without a queue.
 """
 
 import time
@@ -17,11 +17,11 @@ from .camera_calibration import load_camera_calibration
 from .diagnostics import make_status
 from .options import CameraOptions
 
-LATE = 3.0  # frame periods without a frame after which the camera is stale
+LATE = 3.0  # image periods without an image after which the camera is stale
 
 
 class CameraNode(CellNode):
-    """Publishes what a `Camera` sees."""
+    """Publishes the images of a `Camera`."""
 
     OPTIONS = CameraOptions
     options: CameraOptions
@@ -29,7 +29,7 @@ class CameraNode(CellNode):
     def __init__(self):
         super().__init__('camera')
         width, height = self.options.camera_width, self.options.camera_height
-        self._info = CameraInfo(height=height, width=width)  # K of zeros: not calibrated
+        self._info = CameraInfo(height=height, width=width)  # K is zero: not calibrated
         if self.options.camera_calibration:
             self._fill_info(
                 load_camera_calibration(self.options.camera_calibration, width, height)
@@ -52,7 +52,7 @@ class CameraNode(CellNode):
         )
         self._camera.open()
         self._thread = self.guard(self._camera.run)
-        self._before = time.monotonic(), self._camera.frames
+        self._before = time.monotonic(), self._camera.images
         self.create_timer(1.0, self._diagnose)
 
     def _fill_info(self, calibration) -> None:
@@ -62,14 +62,14 @@ class CameraNode(CellNode):
 
     def _diagnose(self) -> None:
         camera, now = self._camera, time.monotonic()
-        since, frames = self._before
-        self._before = now, camera.frames
-        rate, age = (camera.frames - frames) / (now - since), now - camera.last_at
+        since, images = self._before
+        self._before = now, camera.images
+        rate, age = (camera.images - images) / (now - since), now - camera.last_at
         level, message = DiagnosticStatus.OK, 'ok'
         if rate < 0.8 * camera.rate:
             level, message = DiagnosticStatus.WARN, f'{rate:.1f} Hz of {camera.rate:.1f}'
         if age > LATE / camera.rate:
-            level, message = DiagnosticStatus.STALE, f'no frame for {age:.1f} s'
+            level, message = DiagnosticStatus.STALE, f'no image for {age:.1f} s'
         self.diagnose(
             make_status(
                 level,
@@ -79,7 +79,7 @@ class CameraNode(CellNode):
                 [
                     ('rate_hz', f'{rate:.1f}'),
                     ('age_s', f'{age:.3f}'),
-                    ('frames', camera.frames),
+                    ('frames', camera.images),
                     ('reopened', camera.reopened),
                 ],
             )
@@ -92,6 +92,6 @@ class CameraNode(CellNode):
         self._infos.publish(self._info)
 
     def close(self) -> None:
-        """Release the device."""
+        """Close the device."""
         self._camera.close()
         self._thread.join(2.0)

@@ -1,7 +1,7 @@
-"""Brings the servos of one arm into the state that the driver counts on.
+"""Writes the driver's settings into the servos of one arm.
 
-EEPROM wears out: each servo's is read once and only registers that differ are written, which in
-daily use is none. A servo that has to be written lets go first, or it would jump.
+EEPROM wears out, so only registers that differ are written; in daily use there are none. The
+torque of a servo goes off before its EEPROM is written, so that the joint does not jump.
 """
 
 from so101_description.joints import JOINTS, SERVO_IDS
@@ -18,10 +18,10 @@ SETTINGS = {
     servo.D_GAIN: 32,
     servo.OPERATING_MODE: 0,
 }
-# The gripper holds objects for minutes against its stop: half torque, early protection.
+# The gripper presses on objects for minutes: half torque, early protection.
 GRIPPER_TORQUE = 500  # 0.1 %
-# Below the servos' Overload_Torque (80 %): a policy that pushes on the table, or a hand that holds
-# the leader, is not a fault that stops a session. Holding the arm stretched out takes 30 %.
+# Below the servos' Overload_Torque (80 %), so that a policy that presses on the table, or a person
+# who blocks the leader, causes no fault. To hold the arm stretched out takes 30 %.
 ARM_TORQUE = 700  # 0.1 %, of the other joints
 GRIPPER_SETTINGS = {
     servo.MAX_TORQUE_LIMIT: GRIPPER_TORQUE,
@@ -39,12 +39,12 @@ MAX_ACCELERATION = 254
 
 
 def torque_limit(joint: str) -> int:
-    """The highest torque of a joint's servo, 0.1 % of its full drive."""
+    """Return the torque limit of a joint's servo, in 0.1 % of its full drive."""
     return GRIPPER_TORQUE if joint == 'gripper' else ARM_TORQUE
 
 
 def wanted_registers(calibration: Calibration, joint: int) -> dict[int, int]:
-    """EEPROM registers {address: unsigned value} of one joint."""
+    """Return the EEPROM registers {address: unsigned value} of one joint."""
     wanted = dict(SETTINGS)
     if JOINTS[joint] == 'gripper':
         wanted |= GRIPPER_SETTINGS
@@ -61,9 +61,9 @@ def _word(table: bytes, address: int) -> int:
 
 
 def configure(bus: Bus, calibration: Calibration) -> list[str]:
-    """Check identity and write what differs; a line for each servo that was written.
+    """Check the servo model and write registers that differ; return a line per written servo.
 
-    CellError if a servo is missing, is another model, or does not keep what was written.
+    CellError if a servo is missing, is another model, or does not keep a written value.
     """
     return [line for i in range(len(JOINTS)) if (line := _configure(bus, calibration, i))]
 

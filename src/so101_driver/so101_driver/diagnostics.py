@@ -1,4 +1,4 @@
-"""What `/diagnostics` says of one arm (REP 107): a status for the arm and one for each servo."""
+"""Diagnostics of one arm (REP 107): a status of the arm and one of each servo."""
 
 import time
 
@@ -12,8 +12,8 @@ from .faults import names
 from .health import Health
 from .servos import IDS
 
-STALE_AGE = 0.1  # s; a servo's last answer is older: its values are not of now
-# key -> how many so far, of an arm
+STALE_AGE = 0.1  # s; the values of a servo with an older answer are stale
+# key -> an arm's count since the start
 COUNTERS = {
     'answers_lost': lambda arm: arm.bus.lost,
     'checksum_errors': lambda arm: arm.bus.bad_checksums,
@@ -24,7 +24,7 @@ COUNTERS = {
 
 
 def make_status(level: bytes, name: str, message: str, hardware: str, values) -> DiagnosticStatus:
-    """A DiagnosticStatus with (key, value) pairs as text."""
+    """Return a DiagnosticStatus with (key, value) pairs as text."""
     return DiagnosticStatus(
         level=level,
         name=name,
@@ -35,7 +35,7 @@ def make_status(level: bytes, name: str, message: str, hardware: str, values) ->
 
 
 def timing(starts, rate: float) -> tuple[float, float]:
-    """(cycles/s, p99 of the deviation from the period in ms) of monotonic cycle starts in s."""
+    """Return (cycles/s, p99 of the deviation from the period, ms). starts: monotonic s."""
     intervals = np.diff(np.array(starts))
     if not len(intervals):
         return 0.0, 0.0
@@ -44,7 +44,7 @@ def timing(starts, rate: float) -> tuple[float, float]:
 
 
 class ArmDiagnostics:
-    """Statuses of a started arm; rates are per second since the statuses before."""
+    """Statuses of a started arm. Rates are per second since the last call of `statuses`."""
 
     def __init__(self, arm: Arm):
         self._arm = arm
@@ -52,7 +52,7 @@ class ArmDiagnostics:
         self._before = time.monotonic(), dict.fromkeys(COUNTERS, 0)
 
     def statuses(self) -> list[DiagnosticStatus]:
-        """One for the arm, one for each servo."""
+        """Return the status of the arm and then one of each servo."""
         now, telemetry = time.monotonic(), self._arm.servos.snapshot()
         lowest, warnings = None, [''] * len(JOINTS)
         if telemetry:
@@ -99,7 +99,7 @@ class ArmDiagnostics:
         if not arm.torque_on:
             return DiagnosticStatus.OK, 'torque off'
         if arm.setpoint.resting:
-            return DiagnosticStatus.WARN, 'no commands: gone to rest'
+            return DiagnosticStatus.WARN, 'no commands: the arm went to rest'
         return DiagnosticStatus.OK, 'holding' if arm.setpoint.holding else 'following'
 
     def _servo(self, i: int, now: float, telemetry, lowest, warning: str) -> DiagnosticStatus:

@@ -1,7 +1,7 @@
-"""The `driver` node: two arms on two ports, as joint states, joint commands and torque services.
+"""The `driver` node: joint states, joint commands and torque services of one or two arms.
 
-Each arm has its own thread, which publishes its joint states itself; the node's executor only
-takes commands and requests. It cannot tell a real port from a simulated one.
+Each arm has a thread, which also publishes its joint states. The node's executor handles only
+commands and requests. Real and simulated ports are the same to the node.
 """
 
 import contextlib
@@ -23,21 +23,21 @@ from .arm import Arm
 from .bus import Bus, absent_port
 from .calibration import check_spans, load_calibration
 from .diagnostics import ArmDiagnostics
-from .identity import check_identity, who_is_there
+from .identity import check_identity, describe_arm
 from .joint_states import JointStates
 from .leader_torque import LeaderTorque
 from .options import DriverOptions
 from .servos import IDS
 from .setpoint import Limits
 
-LEADER_LOOK = 0.05  # s between two looks at what the actor says
-CLOSE_TIME = 3.4  # s; an arm needs at most 2.6 to rest and some tenths to let go
+LEADER_POLL_PERIOD = 0.05  # s between two polls of the actor's mode
+CLOSE_TIME = 3.4  # s; an arm needs at most 2.6 to rest and some tenths for torque off
 
 
 class DriverNode(CellNode):
     """Parameters, topics and services around one or two `Arm`s."""
 
-    URGENT = True  # a learner at work must not delay the arms
+    URGENT = True  # a busy learner must not delay the arms
 
     OPTIONS = DriverOptions
     options: DriverOptions
@@ -85,17 +85,17 @@ class DriverNode(CellNode):
                     arm, response, Arm.clear_faults
                 ),
             )
-        self._mode = ''  # of the actor, not yet looked at
+        self._mode = ''  # the actor's, not yet applied
         self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_actor, qos.SENSOR_SUB)
         self.create_timer(1.0, self._publish_diagnostics)
         self._opening = self.guard(self._open, calibrations)
 
     def _open(self, calibrations) -> None:
-        """Wait for the ports, see that each has its arm, and only then let them cycle."""
+        """Wait for the ports, check that each has its own arm, then start the cycles."""
         buses = {}
         try:
             for arm, port in self._ports.items():
-                if not self._appears(port):
+                if not self._wait_for_port(port):
                     if self._closing.is_set():
                         return
                     raise CellError(
@@ -114,7 +114,7 @@ class DriverNode(CellNode):
         self._diagnosed = {name: ArmDiagnostics(arm) for name, arm in arms.items()}
         if 'leader' in arms:
             self.guard(
-                self._mind_leader,
+                self._watch_leader,
                 LeaderTorque(arms['leader'], self.get_logger().info, time.monotonic()),
             )
         self._arms = arms
@@ -124,18 +124,18 @@ class DriverNode(CellNode):
             'cycling ' + ', '.join(f'{arm} on {port}' for arm, port in self._ports.items())
         )
 
-    def _appears(self, port: str) -> bool:
+    def _wait_for_port(self, port: str) -> bool:
         while not os.path.exists(port):
             if time.monotonic() > self._deadline or self._closing.wait(0.05):
                 return False
         return True
 
     def _present_arm(self, absent: str, calibrations) -> str:
-        """What to say of the other port when one is not there."""
+        """Return the part of the error sentence about the port that exists."""
         for arm, port in self._ports.items():
             if arm != absent and os.path.exists(port):
                 with contextlib.closing(Bus(port, IDS)) as bus:
-                    return '; ' + who_is_there(bus, calibrations)
+                    return '; ' + describe_arm(bus, calibrations)
         return ''
 
     def _make_arm(self, arm: str, bus: Bus, calibration) -> Arm:
@@ -155,7 +155,7 @@ class DriverNode(CellNode):
             limits,
             rate=self.options.bus_rate,
             publish=states.publish,
-            taken=states.taken,
+            on_accepted=states.publish_target,
             log=self.get_logger().info,
         )
 
@@ -173,14 +173,14 @@ class DriverNode(CellNode):
     def _on_actor(self, message: ActorStatus) -> None:
         self._mode = message.mode
 
-    def _mind_leader(self, torque: LeaderTorque) -> None:
-        """In a thread of its own: a leader that is slow to obey must not delay the follower."""
-        while not self._closing.wait(LEADER_LOOK):
+    def _watch_leader(self, torque: LeaderTorque) -> None:
+        """Apply the actor's mode. Its own thread: a slow leader must not delay the follower."""
+        while not self._closing.wait(LEADER_POLL_PERIOD):
             mode, self._mode = self._mode, ''
             if mode:
-                torque.hear(mode, time.monotonic())
+                torque.apply_mode(mode, time.monotonic())
             else:
-                torque.check(time.monotonic())
+                torque.check_silence(time.monotonic())
 
     def _serve(self, arm: str, response, request):
         if arm in self._arms:
@@ -194,7 +194,7 @@ class DriverNode(CellNode):
         self.diagnose(*(s for arm in self._diagnosed.values() for s in arm.statuses()))
 
     def close(self) -> None:
-        """Both arms at once: to rest, torque off, ports closed."""
+        """Shut both arms down at the same time: rest, torque off, ports closed."""
         deadline = time.monotonic() + CLOSE_TIME
         self._closing.set()
         self._opening.join(CLOSE_TIME)

@@ -1,8 +1,8 @@
-"""Which faults the servos of one arm show and which of them still stand, with hysteresis.
+"""Latches the faults that the servos of one arm report, with hysteresis.
 
-A bit that comes and goes at a threshold is one fault: it counts after `RISE` answers in a row and
-is gone after `FALL` s without it. A fault that counted stands until it is cleared, except the
-gripper's overload: holding something hard is its work, and the grip is loosened instead.
+A bit that flickers at a threshold is one fault: it counts after `RISE` answers in a row and ends
+after `FALL` s without the bit. A counted fault is latched until it is cleared. The gripper's
+overload is not latched: the grip is loosened instead, because holding an object is its task.
 """
 
 from so101_description.joints import JOINTS
@@ -21,14 +21,14 @@ class Faults:
 
     def __init__(self):
         self.latched = [0] * len(JOINTS)
-        self.count = [0] * len(JOINTS)  # faults that were latched, a servo
-        self.grip_overloaded = False  # right now, after hysteresis
-        self._rows = [[0] * BITS for _ in JOINTS]  # answers in a row with the bit
-        self._seen = [[-FALL] * BITS for _ in JOINTS]
-        self._quiet = [True] * len(JOINTS)  # nothing of the below to do
+        self.count = [0] * len(JOINTS)  # latched faults of each servo
+        self.grip_overloaded = False  # now, after hysteresis
+        self._rows = [[0] * BITS for _ in JOINTS]  # consecutive answers with the bit
+        self._last_at = [[-FALL] * BITS for _ in JOINTS]  # time of the last answer with the bit
+        self._quiet = [True] * len(JOINTS)  # without error bits; `update` has nothing to do
 
     def update(self, joint: int, error: int, now: float) -> tuple[str, ...]:
-        """Take the error byte of one answer; names of the faults that are latched by it."""
+        """Process the error byte of one answer; return the names of newly latched faults."""
         if not error and self._quiet[joint]:
             return ()
         fresh, rows = 0, self._rows[joint]
@@ -36,7 +36,7 @@ class Faults:
             if not error & 1 << i:
                 rows[i] = 0
                 continue
-            self._seen[joint][i] = now
+            self._last_at[joint][i] = now
             rows[i] += 1
             if rows[i] >= RISE:
                 fresh |= 1 << i
@@ -52,11 +52,11 @@ class Faults:
         return names(fresh)
 
     def shown(self, joint: int, now: float) -> int:
-        """Bits of `joint` seen within the last FALL s."""
-        return sum(1 << i for i, at in enumerate(self._seen[joint]) if now - at < FALL)
+        """Return the bits that `joint` reported within the last FALL s."""
+        return sum(1 << i for i, at in enumerate(self._last_at[joint]) if now - at < FALL)
 
     def clear(self, now: float) -> list[str]:
-        """Give up what is latched where the bits are gone; a line for each joint that stays."""
+        """Unlatch faults whose bits are gone; return a line for each joint that stays faulty."""
         lines = []
         for i, joint in enumerate(JOINTS):
             self.latched[i] &= self.shown(i, now)
@@ -65,7 +65,7 @@ class Faults:
         return lines
 
     def sentence(self) -> str:
-        """What is latched, by joint; '' if nothing is."""
+        """Return the latched faults by joint; '' if there are none."""
         return '; '.join(
             f'{", ".join(names(bits))} of {joint}'
             for joint, bits in zip(JOINTS, self.latched)
@@ -74,6 +74,6 @@ class Faults:
 
 
 def names(error: int) -> tuple[str, ...]:
-    """Fault names of an error byte; bits without a name are shown as numbers."""
+    """Return the fault names of an error byte; bits without a name appear as numbers."""
     unnamed = error & ~sum(ERROR_BITS)
     return error_names(error) + ((f'error bits {unnamed:#04x}',) if unnamed else ())

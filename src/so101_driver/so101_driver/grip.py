@@ -1,9 +1,10 @@
-"""A gripper that holds something hard eases its torque before the servo takes it for overloaded.
+"""Lowers the gripper's torque before the servo reports an overload.
 
-The servo cuts its torque when it has pushed at more than a quarter of its drive for two seconds
-(Overload_Torque, Protection_Time). Before that, its torque limit goes down to less than that: the
-object stays in the grip, and the next opening gives the full torque back. A gripper that is
-overloaded all the same is loosened, and let go for a moment where that is not enough.
+A servo that pushes at more than a quarter of its drive for two seconds cuts its torque
+(Overload_Torque, Protection_Time). To avoid that, `Grip` lowers the torque limit earlier: the
+gripper keeps the object, and the next opening restores the full limit. If the gripper is
+overloaded nevertheless, `Grip` loosens it and, if that does not help, switches its torque off and
+on.
 """
 
 from so101_node.errors import CellError
@@ -13,16 +14,16 @@ from .gripper_servo import GripperServo
 from .setpoint import Setpoint
 
 HARD = 0.22  # share of the full drive; the servo's own limit is 0.25
-PATIENCE = 1.0  # s of that; the servo's own is 2
-EASED_TORQUE = 200  # 0.1 %: below the limit, whatever the goal
-RELAXED = 0.1  # share of the full drive at which nothing is held
-SQUEEZE = 0.05  # rad of the goal inside the object, from an overload on
-REGRIP = 1.0  # s of overload after which the servo is switched off and on
+PATIENCE = 1.0  # s of such load before the torque is lowered; the servo waits 2 s
+EASED_TORQUE = 200  # 0.1 %: below the servo's overload limit for any setpoint
+RELAXED = 0.1  # share of the full drive below which the gripper holds no object
+SQUEEZE = 0.05  # rad that the setpoint may lie inside the object after an overload
+REGRIP = 1.0  # s of overload after which the torque is switched off and on
 FULL_TORQUE = torque_limit('gripper')
 
 
 class Grip:
-    """Protects the gripper of the arm `name`; `eased` and `loosened` count."""
+    """Protects the gripper of the arm `name`; `eased` and `loosened` count how often."""
 
     def __init__(self, name: str, gripper: GripperServo, setpoint: Setpoint, log):
         self.eased = self.loosened = 0
@@ -31,20 +32,20 @@ class Grip:
         self._hard_since: float | None = None
         self._overloaded_since: float | None = None
 
-    def find(self) -> None:
-        """Read whether the torque is eased already; CellError if the servo does not answer."""
+    def read_state(self) -> None:
+        """Read whether the torque is lowered already; CellError if the servo does not answer."""
         self._is_eased = self._gripper.read_torque_limit() < FULL_TORQUE
         self._hard_since = self._overloaded_since = None
 
     def update(self, now: float) -> None:
-        """Check the last measurement (monotonic s), with torque on."""
+        """Check the last measurement. Call it with torque on. now: monotonic s."""
         self._ease(abs(self._gripper.load), now)
         if not self._gripper.overloaded:
             self._overloaded_since = None
             return
         self._setpoint.loosen(self._gripper.position, SQUEEZE)
         if self._overloaded_since is None:
-            self._log(f'{self._name}: gripper overloaded: its grip is loosened')
+            self._log(f'{self._name}: gripper overloaded; its grip is loosened')
             self._overloaded_since = now
             self.loosened += 1
         elif now - self._overloaded_since > REGRIP:
@@ -64,7 +65,7 @@ class Grip:
             self.eased += 1
 
     def _limit(self, torque: int) -> bool:
-        """Whether the servo took it; if not, the next cycle tries again."""
+        """Set the torque limit; False if the servo does not answer (the next cycle retries)."""
         try:
             self._gripper.write_torque_limit(torque)
         except CellError:

@@ -1,4 +1,4 @@
-"""What `Grip` reads from a gripper servo and writes to it; on the bus, here."""
+"""The interface of a gripper servo that `Grip` uses, and its implementation on the bus."""
 
 from typing import Protocol
 
@@ -30,8 +30,8 @@ class GripperServo(Protocol):
     def write_torque_limit(self, limit: int) -> None:
         """0.1 %; CellError if the servo does not answer."""
 
-    def restart(self, goals: np.ndarray) -> None:
-        """Switch torque off and on again, with the arm's goals (6,) rad."""
+    def restart(self, setpoint: np.ndarray) -> None:
+        """Switch torque off and on again, with the arm's setpoint (6,) rad."""
 
 
 class BusGripperServo:
@@ -65,8 +65,8 @@ class BusGripperServo:
         """0.1 %; CellError if the servo does not answer."""
         self._servos.bus.write(IDS[GRIPPER], servo.TORQUE_LIMIT, 2, limit)
 
-    def restart(self, goals: np.ndarray) -> None:
-        """Switch torque off and on again, with the arm's goals (6,) rad."""
+    def restart(self, setpoint: np.ndarray) -> None:
+        """Switch torque off and on again, with the arm's setpoint (6,) rad."""
         self._servos.torque(False, [GRIPPER])
-        self._servos.write_setpoint(goals)
+        self._servos.write_setpoint(setpoint)
         self._servos.torque(True, [GRIPPER])

@@ -1,8 +1,8 @@
-"""Which arm is on which port: each servo's EEPROM keeps the calibration that was written to it.
+"""Identifies the arm on each port by the calibration in the EEPROM of its servos.
 
-Asked before anything is written, so that a swapped cable cannot overwrite one arm's calibration
-with the other's. The supply voltage is the second witness. The gear ratio is none: the servos
-with 1:147, 1:191 and 1:345 all report model 777 and keep no register that differs by it.
+The check runs before any write, so that swapped cables cannot overwrite one arm's calibration with
+the other's. The supply voltage is the second criterion. The gear ratio cannot be read: servos with
+1:147, 1:191 and 1:345 all report model 777, and no register differs by it.
 """
 
 from so101_description.joints import JOINTS, SERVO_IDS
@@ -12,13 +12,13 @@ from . import servo
 from .bus import Bus
 from .calibration import Calibration
 
-SAME = 4  # joints that agree with a file: that arm
-OTHER = 1  # joints that agree by chance at most
-VOLTAGE_GAP = 2.0  # V; of the two arms, the leader never has the higher supply
+SAME = 4  # joints that must agree with the file of the arm
+OTHER = 1  # joints that may agree by chance with another file
+VOLTAGE_GAP = 2.0  # V; the leader's supply is never this much above the follower's
 
 
 def calibration_of(table: bytes) -> tuple[int, int, int]:
-    """(homing_offset, range_min, range_max) in the EEPROM `table` of one servo."""
+    """Return (homing_offset, range_min, range_max) of the EEPROM `table` of one servo."""
 
     def word(address):
         return table[address] | table[address + 1] << 8
@@ -28,18 +28,18 @@ def calibration_of(table: bytes) -> tuple[int, int, int]:
 
 
 def read_identity(bus: Bus) -> tuple[list[tuple[int, int, int]], float]:
-    """(`calibration_of` each joint's servo, supply voltage of the first in V)."""
+    """Return (`calibration_of` each joint's servo, supply voltage of the first servo in V)."""
     rows = []
     for joint in JOINTS:
         try:
             rows.append(calibration_of(bus.read(SERVO_IDS[joint], 0, servo.EEPROM_END)[1]))
         except CellError as error:
-            raise CellError(f'{joint}: {error}{_who_answers(bus)}') from error
+            raise CellError(f'{joint}: {error}{_answering_servos(bus)}') from error
     return rows, bus.read(SERVO_IDS[JOINTS[0]], servo.PRESENT_VOLTAGE, 1)[1][0] * 0.1
 
 
-def _who_answers(bus: Bus) -> str:
-    """The servos are a chain: the first that is silent tells where to look."""
+def _answering_servos(bus: Bus) -> str:
+    """Return the ids that answer: the servos are a chain, so the first silent one is the hint."""
     present = []
     for number in SERVO_IDS.values():
         try:
@@ -51,7 +51,7 @@ def _who_answers(bus: Bus) -> str:
 
 
 def matches(rows, calibration: Calibration) -> int:
-    """How many joints' EEPROM says what the file says."""
+    """Return the number of joints whose EEPROM agrees with the file."""
     files = zip(
         calibration.homing_offset.tolist(),
         calibration.range_min.tolist(),
@@ -61,15 +61,15 @@ def matches(rows, calibration: Calibration) -> int:
 
 
 def recognise(rows, calibrations: dict[str, Calibration]) -> str:
-    """Name of the arm whose file the servos agree with; '' if that is none or not clear."""
+    """Return the name of the arm whose file agrees with the servos; '' if it is not clear."""
     agree = {arm: matches(rows, calibration) for arm, calibration in calibrations.items()}
     found = [arm for arm, count in agree.items() if count >= SAME]
     rest = [count for arm, count in agree.items() if arm not in found]
     return found[0] if len(found) == 1 and all(count <= OTHER for count in rest) else ''
 
 
-def who_is_there(bus: Bus, calibrations: dict[str, Calibration]) -> str:
-    """Part of a sentence on the arm that is on a port."""
+def describe_arm(bus: Bus, calibrations: dict[str, Calibration]) -> str:
+    """Return a part of a sentence that names the arm on a port."""
     try:
         rows, voltage = read_identity(bus)
     except CellError as error:
@@ -81,7 +81,7 @@ def who_is_there(bus: Bus, calibrations: dict[str, Calibration]) -> str:
 
 
 def check_identity(buses: dict[str, Bus], calibrations: dict[str, Calibration]) -> None:
-    """CellError if a port has the other arm on it; `calibrations` may know more arms."""
+    """Raise CellError if the wrong arm is on a port. `calibrations` may have more arms."""
     found, voltage = {}, {}
     for arm, bus in buses.items():
         rows, voltage[arm] = read_identity(bus)

@@ -1,4 +1,4 @@
-"""Publishes what one arm measures and what it was told, from the arm's own thread."""
+"""Publishes one arm's measurements and accepted commands, from the arm's thread."""
 
 from array import array
 
@@ -10,7 +10,7 @@ from so101_node import names, qos
 
 
 class JointStates:
-    """`{arm}/joint_states`, the message reused, and `{arm}/joint_targets`."""
+    """Publishes `{arm}/joint_states` (one message object, reused) and `{arm}/joint_targets`."""
 
     def __init__(self, node, arm: str):
         self._publisher = node.create_publisher(
@@ -23,7 +23,7 @@ class JointStates:
         self._message.header.frame_id = arm
 
     def publish(self, stamp_ns: int, position, velocity, load) -> None:
-        """Arrays (6,) float64 of one measurement: rad, rad/s, share of full drive."""
+        """Publish one measurement, arrays (6,) float64: rad, rad/s, share of full drive."""
         message = self._message
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
         message.position = array('d', position.tobytes())
@@ -31,8 +31,8 @@ class JointStates:
         message.effort = array('d', load.tobytes())
         self._publisher.publish(message)
 
-    def taken(self, stamp_ns: int, target) -> None:
-        """The command of that stamp moves the arm from now on, to (6,) rad."""
+    def publish_target(self, stamp_ns: int, target) -> None:
+        """Publish an accepted command: its stamp and its target (6,) rad."""
         message = joint_state(target, frame_id=self._message.header.frame_id)
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
         self._targets.publish(message)

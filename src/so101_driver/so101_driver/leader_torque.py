@@ -1,9 +1,10 @@
-"""The leader's torque follows the mode that the actor tells, whatever became of its service call.
+"""Switches the leader's torque with the actor's mode, even if a service call of the actor is lost.
 
-A person must never fight a stiff leader: in a mode that leaves it to the hand it is let go, again
-and again until it obeys, and so it is when an actor that was heard falls silent. In a mode that
-gives it torque, it gets it when the mode begins; `set_torque` may take it away again. A leader
-that was held against its servos is overloaded; free, they recover, so that clears the fault.
+A person must never work against a leader with torque. In a mode without leader torque, the driver
+switches it off and retries until the servos obey. It also switches it off if status messages stop.
+In a mode with torque, the torque goes on when the mode begins; `set_torque` can switch it off
+again. A person who blocks the leader overloads its servos; they recover without torque, so the
+next mode with torque clears the fault.
 """
 
 from so101_node.modes import LEADER_TORQUE
@@ -14,34 +15,35 @@ SILENCE = 1.0  # s; ten ticks of the control loop
 
 
 class LeaderTorque:
-    """Watches over the started leader `arm`.
+    """Controls the torque of the started leader `arm`.
 
-    Times in s of one monotonic clock; one thread, which waits where the arm lets it wait. An arm
-    found holding was left so by an actor of before.
+    Times are in s of one monotonic clock. Use it in one thread: calls may block. A leader that has
+    torque at the start was left so by an earlier actor.
     """
 
     def __init__(self, arm: Arm, log, now: float):
         self._arm, self._log = arm, log
-        # what the mode asks for; None: nobody tells
-        self._stiff: bool | None = True if arm.torque_on else None
-        self._heard_at = now
-        self._problems: list[str] = []  # of the last attempt: tried again while there are any
+        # what the mode demands; None: no status message
+        self._wants_torque: bool | None = True if arm.torque_on else None
+        self._received_at = now
+        self._problems: list[str] = []  # of the last attempt, which is repeated while it failed
 
-    def hear(self, mode: str, now: float) -> None:
-        """Take the mode of one status message; a mode that is not known leaves the leader free."""
-        before, self._stiff = self._stiff, bool(LEADER_TORQUE.get(mode))
-        self._heard_at = now
-        if self._stiff and not before and self._arm.servos.faults.sentence():
+    def apply_mode(self, mode: str, now: float) -> None:
+        """Apply the mode of one status message. In an unknown mode the leader has no torque."""
+        before, self._wants_torque = self._wants_torque, bool(LEADER_TORQUE.get(mode))
+        self._received_at = now
+        if self._wants_torque and not before and self._arm.servos.faults.sentence():
             for line in self._arm.clear_faults():
                 self._log(f'{self._arm.name}: {line}')
-        if self._problems or self._stiff != before or (self._arm.torque_on and not self._stiff):
-            self._switch(self._stiff, mode)
+        wanted = self._wants_torque
+        if self._problems or wanted != before or (self._arm.torque_on and not wanted):
+            self._switch(wanted, mode)
 
-    def check(self, now: float) -> None:
-        """To be called where nothing was heard: an actor that is gone has nobody at its keys."""
-        if self._stiff is not None and now - self._heard_at > SILENCE:
-            self._stiff = None
-            self._switch(False, f'nothing heard of the actor for {SILENCE} s')
+    def check_silence(self, now: float) -> None:
+        """Switch torque off if the actor is silent. Call it while no status message arrives."""
+        if self._wants_torque is not None and now - self._received_at > SILENCE:
+            self._wants_torque = None
+            self._switch(False, f'no status of the actor for {SILENCE} s')
 
     def _switch(self, on: bool, why: str) -> None:
         if self._arm.torque_on == on and not self._problems:

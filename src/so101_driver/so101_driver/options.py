@@ -10,7 +10,7 @@ from so101_node.shared_options import COMMANDS, CameraRateOption, PortOptions
 
 @dataclass(frozen=True)
 class DriverOptions(PortOptions):
-    """What the driver can be told."""
+    """Options of the driver."""
 
     follower_calibration: str = option(
         '', 'calibration file of the follower, as LeRobot writes it', verbs=COMMANDS
@@ -18,19 +18,19 @@ class DriverOptions(PortOptions):
     leader_calibration: str = option(
         '', 'calibration file of the leader, as LeRobot writes it', verbs=COMMANDS
     )
-    bus_rate: float = option(100.0, 'cycles of each bus', unit='Hz', low=10.0, high=1000.0)
+    bus_rate: float = option(100.0, 'cycle rate of each bus', unit='Hz', low=10.0, high=1000.0)
     max_speed: float = option(
         2.0, 'speed limit of every joint', unit='rad/s', low=0.05, high=MAX_VELOCITY
     )
     align_speed: float = option(
         1.2,
-        'speed limit from torque on until the first target is met',
+        'speed limit from torque on until the first target is reached',
         unit='rad/s',
         low=0.05,
         high=MAX_VELOCITY,
     )
     command_timeout: float = option(
-        0.25, 'a command that is older moves nothing', unit='s', low=0.05, high=5.0
+        0.25, 'greatest age of a command; an older one is ignored', unit='s', low=0.05, high=5.0
     )
     rest_after: float = option(
         120.0,
@@ -41,8 +41,8 @@ class DriverOptions(PortOptions):
     )
     answer_timeout: float = option(
         0.0025,
-        'how long to wait for answers beyond their time on the wire; more for USB adapters '
-        'with a latency timer (simulated cell: 0.01)',
+        'how long to wait for answers beyond their transmission time; USB adapters with a '
+        'latency timer need more (simulated cell: 0.01)',
         unit='s',
         low=0.001,
         high=0.05,
@@ -55,7 +55,7 @@ class DriverOptions(PortOptions):
     )
 
     def check(self) -> None:
-        """CellError for a joint that the arm has not."""
+        """Raise CellError for an unknown joint."""
         super().check()
         unknown = [joint for joint in self.locked_joints if joint not in JOINTS]
         if unknown:
@@ -67,19 +67,19 @@ class DriverOptions(PortOptions):
 
 @dataclass(frozen=True)
 class CameraOptions(CameraRateOption):
-    """What the camera node can be told."""
+    """Options of the camera node."""
 
     camera_device: str = option(
         '/dev/video0', 'V4L2 device of the wrist camera (or a video file)', verbs=COMMANDS
     )
     camera_width: int = option(
-        640, 'width of the images that the camera is asked for', unit='pixels', low=16, high=4096
+        640, 'image width to request from the camera', unit='pixels', low=16, high=4096
     )
     camera_height: int = option(
-        480, 'height of the images that the camera is asked for', unit='pixels', low=16, high=4096
+        480, 'image height to request from the camera', unit='pixels', low=16, high=4096
     )
     camera_calibration: str = option(
         '',
-        "the camera's calibration, a YAML file of ROS's camera_calibration; empty: none",
+        "calibration file of the camera, YAML of ROS's camera_calibration; empty: not calibrated",
         verbs=COMMANDS,
     )

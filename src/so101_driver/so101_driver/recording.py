@@ -1,6 +1,6 @@
-"""Calibrates one arm: homing in the middle, then each joint's range, as LeRobot records them.
+"""Records a calibration of one arm as LeRobot does: homing in the middle, then each joint's range.
 
-No terminal in here: `calibrate` asks and shows. Positions are ticks, in the order of JOINTS.
+Free of terminal code, which is in `calibrate`. Positions are ticks, in the order of JOINTS.
 """
 
 import json
@@ -30,11 +30,11 @@ from .identity import read_identity
 from .servos import IDS
 
 MIDDLE = 2047
-FULL_TURN = JOINTS.index('wrist_roll')  # turns without stops: its range is all of it
+FULL_TURN = JOINTS.index('wrist_roll')  # has no stops: its range is a full turn
 
 
 class Recording:
-    """The servos of one arm, limp, while a person moves them."""
+    """The servos of one arm, without torque, while a person moves them."""
 
     def __init__(self, bus: Bus):
         self._bus = bus
@@ -74,17 +74,17 @@ class Recording:
     def _present(self, number: int) -> int:
         return int.from_bytes(self._bus.read(number, servo.BLOCK, 2)[1], 'little') & 0x7FFF
 
-    def look(self) -> None:
-        """Take the positions of now into the ranges; servos that do not answer are left out."""
+    def poll_positions(self) -> None:
+        """Read the positions and extend the ranges; ignore servos that do not answer."""
         for number, (_, data) in self._bus.sync_read(servo.BLOCK, 2).items():
             self.position[IDS.index(number)] = int.from_bytes(data, 'little') & 0x7FFF
         self.low = np.minimum(self.low, self.position)
         self.high = np.maximum(self.high, self.position)
 
-    def complaint(self) -> str:
-        """Why the ranges are no calibration yet; '' if they are.
+    def problem(self) -> str:
+        """Return why the ranges are not complete; '' if they are.
 
-        CellError if a joint went past the end of the count: no moving mends that.
+        CellError if a joint passed the end of its tick range: only a new homing corrects that.
         """
         problems = {
             joint: problem
@@ -100,7 +100,7 @@ class Recording:
         return ', '.join(f'{joint} {problem}' for joint, problem in problems.items())
 
     def table(self) -> dict:
-        """LeRobot's content of a calibration file."""
+        """Return the content of a calibration file in LeRobot's format."""
         low, high = self.low.copy(), self.high.copy()
         low[FULL_TURN], high[FULL_TURN] = 0, servo.TICKS_PER_TURN - 1
         rows = zip(IDS, [0] * len(IDS), self.homing.tolist(), low.tolist(), high.tolist())
@@ -108,14 +108,14 @@ class Recording:
 
 
 def save(path: str, table: dict, bus: Bus) -> tuple[str, list[str]]:
-    """Write `table`, checked, beside a backup of what was there, and put it into the servos.
+    """Check `table`, back the old file up, write the new one and configure the servos.
 
     CellError, and the old file stays, if the table is implausible. Returns
     (backup path or '', a line for each servo that was written).
     """
     target, backup = Path(path), ''
     target.parent.mkdir(parents=True, exist_ok=True)
-    calibration_of(table, str(target))  # refuses an implausible one
+    calibration_of(table, str(target))  # raises if it is implausible
     if target.exists():
         backup = f'{target}.{time.strftime("%Y%m%d-%H%M%S")}'
         shutil.copy2(target, backup)
@@ -124,6 +124,6 @@ def save(path: str, table: dict, bus: Bus) -> tuple[str, list[str]]:
 
 
 def residuals(bus: Bus, calibration: Calibration) -> np.ndarray:
-    """EEPROM minus file, (6, 3) ticks: homing offset, range_min, range_max."""
+    """Return EEPROM minus file, (6, 3) ticks: homing offset, range_min, range_max."""
     files = np.stack([calibration.homing_offset, calibration.range_min, calibration.range_max], 1)
     return np.array(read_identity(bus)[0]) - files

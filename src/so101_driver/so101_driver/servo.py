@@ -1,6 +1,6 @@
-"""What an STS3215 servo is on the wire: its control table and the meaning of its numbers.
+"""The STS3215 servo's control table and the meaning of its values.
 
-Numbers here are the servo's own (ticks, 0.1 V, sign-magnitude); angles begin in `calibration`.
+Values are in the servo's units (ticks, 0.1 V, sign-magnitude); `calibration` converts to angles.
 Source: Feetech's STS3215 memory table (protocol 0).
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 MODEL_NUMBER = 777
 TICKS_PER_TURN = 4096
 
-# Control table. Below 40: EEPROM, which wears out and is written only with LOCK 0.
+# Control table. Addresses below 40 are EEPROM, which wears out and is writable only with LOCK 0.
 MODEL = 3
 RETURN_DELAY = 7
 MIN_POSITION_LIMIT = 9
@@ -31,7 +31,7 @@ GOAL_POSITION = 42
 TORQUE_LIMIT = 48  # of the full drive, 0.1 %; at power-on a copy of MAX_TORQUE_LIMIT
 LOCK = 55
 PRESENT_VOLTAGE = 62  # 0.1 V
-BLOCK = 56  # the telemetry block: 56 to 70, all of it in one sync read
+BLOCK = 56  # the telemetry block: 56 to 70, in one sync read
 BLOCK_LENGTH = 15
 VOLTAGE_IN_BLOCK = PRESENT_VOLTAGE - BLOCK
 
@@ -43,18 +43,18 @@ ERROR_BITS = {1: 'voltage', 2: 'angle', 4: 'overheat', 8: 'overcurrent', 32: 'ov
 
 
 def error_names(error: int) -> tuple[str, ...]:
-    """Faults in a status packet's error byte (or in the status register), by name."""
+    """Return the fault names of a status packet's error byte (or of the status register)."""
     return tuple(name for bit, name in ERROR_BITS.items() if error & bit)
 
 
 def from_sign_magnitude(value, bit: int):
-    """Signed integer(s) of sign-magnitude words with their sign in `bit`."""
+    """Convert sign-magnitude word(s) with the sign in `bit` to signed integer(s)."""
     magnitude = np.asarray(value, np.int64) & ((1 << bit) - 1)
     return np.where(np.asarray(value) & (1 << bit), -magnitude, magnitude)
 
 
 def to_sign_magnitude(value: int, bit: int) -> int:
-    """Sign-magnitude word of one integer; ValueError if it does not fit."""
+    """Convert an integer to a sign-magnitude word; ValueError if it does not fit."""
     if abs(value) >= 1 << bit:
         raise ValueError(f'{value} does not fit into {bit} bits and a sign')
     return value if value >= 0 else -value | 1 << bit
@@ -62,7 +62,7 @@ def to_sign_magnitude(value: int, bit: int) -> int:
 
 @dataclass(frozen=True)
 class Telemetry:
-    """The telemetry block of n servos; decoded where it is asked for."""
+    """The telemetry block of n servos; each property decodes its field on access."""
 
     data: np.ndarray  # (n, 15) uint8, addresses 56 to 70
 

@@ -1,6 +1,6 @@
-"""The six servos of one arm as the driver sees them: last answers with their age, faults, torque.
+"""The six servos of one arm: last answers with their age, faults, torque.
 
-One thread at a time. Angles are rad in the order of JOINTS; nothing here decides where to go.
+Not thread-safe unless noted. Angles are rad in the order of JOINTS. Limits are in `setpoint`.
 """
 
 import time
@@ -15,25 +15,25 @@ from .bus import Bus
 from .calibration import Calibration
 from .faults import Faults
 
-TORQUE_TRIES = 2  # a servo with an overload may refuse once
+TORQUE_TRIES = 2  # an overloaded servo may refuse once
 IDS = tuple(SERVO_IDS[name] for name in JOINTS)
-ALL = range(len(IDS))  # servos by their place in IDS
+ALL = range(len(IDS))  # servos by their index in IDS
 
 
 class Servos:
-    """Bus and tick map of the arm `name`; `log(text)` gets a line for each new fault."""
+    """The servos of the arm `name`. log(text): called with a line for each new fault."""
 
     def __init__(self, name: str, bus: Bus, calibration: Calibration, log):
         self.name, self.bus, self.calibration = name, bus, calibration
         self.faults = Faults()
-        self.missed = np.zeros(len(IDS), np.int64)  # answers that did not come, a servo
+        self.missed = np.zeros(len(IDS), np.int64)  # missing answers of each servo
         self.errors = [0] * len(IDS)  # last error byte
         self.answered_at = [0.0] * len(IDS)  # monotonic s
         self.stamps = [0] * len(IDS)  # the same, system time, ns
-        self._asked = 0.0, 0
-        self._lowest = [255] * len(IDS)  # 0.1 V, since they were last taken
+        self._requested_at = 0.0, 0  # monotonic s, system time ns
+        self._lowest = [255] * len(IDS)  # 0.1 V, since the last call of take_lowest_voltage
         self._data = [b''] * len(IDS)
-        # of the last answers, where asked for
+        # decoded from the last answers on demand
         self._telemetry: servo.Telemetry | None = None
         self._measured: np.ndarray | None = None
         self._log = log
@@ -47,7 +47,7 @@ class Servos:
         return self._telemetry
 
     def snapshot(self) -> servo.Telemetry | None:
-        """`telemetry` for other threads; None while some servo has never answered."""
+        """Return `telemetry` for another thread; None until every servo has answered."""
         data = list(self._data)
         if not all(data):
             return None
@@ -56,38 +56,41 @@ class Servos:
         )
 
     def take_lowest_voltage(self) -> list[float]:
-        """The lowest of each servo since the last call, V (25.5: no answer); for one thread."""
+        """Return each servo's lowest voltage since the last call, V (25.5: no answer).
+
+        Only one other thread may call it.
+        """
         lowest, self._lowest = self._lowest, [255] * len(IDS)
         return [0.1 * volts for volts in lowest]
 
     def silent(self) -> str:
-        """Servos that never answered, by joint."""
+        """Return the joints whose servos have never answered."""
         return ', '.join(joint for joint, data in zip(JOINTS, self._data) if not data)
 
     def measured(self) -> np.ndarray:
-        """Joint angles (6,) of the last answers."""
+        """Return the joint angles (6,) rad of the last answers."""
         if self._measured is None:
             self._measured = self.calibration.to_rad(self.telemetry.position)
         return self._measured
 
     def forget(self) -> None:
-        """After a break: what was measured before it is not where the arm is."""
+        """Drop all measurements. Call it after a loss of the link, when they are outdated."""
         self._data = [b''] * len(IDS)
         self._telemetry = self._measured = None
         self.answered_at = [time.monotonic()] * len(IDS)
 
     # --- cyclic ------------------------------------------------------------------------------
     def begin_read(self, before: bytes = b'') -> None:
-        """Ask for the telemetry block of all; a packet of goals may go out before."""
-        self._asked = time.monotonic(), time.time_ns()
+        """Request the telemetry block of all servos. before: a packet to send first."""
+        self._requested_at = time.monotonic(), time.time_ns()
         self.bus.begin_read(servo.BLOCK, servo.BLOCK_LENGTH, before)
 
     def finish_read(self) -> bool:
-        """Take the answers; servos that did not answer keep their last values.
+        """Collect the answers; return whether any servo answered.
 
-        Returns whether any answered.
+        Servos that did not answer keep their last values.
         """
-        answers, (at, stamp) = self.bus.finish_read(), self._asked
+        answers, (at, stamp) = self.bus.finish_read(), self._requested_at
         self._telemetry = self._measured = None
         for i, number in enumerate(IDS):
             if number not in answers:
@@ -102,23 +105,23 @@ class Servos:
         return bool(answers)
 
     def read(self) -> bool:
-        """`begin_read` and `finish_read`."""
+        """Do `begin_read` and `finish_read`."""
         self.begin_read()
         return self.finish_read()
 
     def setpoint_packet(self, angles: np.ndarray) -> bytes:
-        """Goals (6,), clamped to the calibrated range, as a packet."""
+        """Return the packet of a setpoint (6,) rad, clamped to the calibrated range."""
         return self.bus.sync_write_packet(
             servo.GOAL_POSITION, self.calibration.to_ticks(angles).tolist()
         )
 
     def write_setpoint(self, angles: np.ndarray) -> None:
-        """Send goals (6,), clamped to the calibrated range; no servo answers."""
+        """Send a setpoint (6,) rad, clamped to the calibrated range; servos do not answer."""
         self.bus.sync_write(servo.GOAL_POSITION, self.calibration.to_ticks(angles).tolist())
 
     # --- torque ------------------------------------------------------------------------------
     def held(self) -> np.ndarray:
-        """Goals (6,) in rad of the servos that hold; NaN for those that are limp."""
+        """Return the setpoints (6,) rad in the servos; NaN for a servo without torque."""
         ticks = np.full(len(IDS), np.nan)
         for i, number in enumerate(IDS):
             table = self.bus.read(number, servo.TORQUE_ENABLE, 4)[1]
@@ -127,7 +130,7 @@ class Servos:
         return self.calibration.to_rad(ticks)
 
     def torque(self, on: bool, joints=ALL) -> list[str]:
-        """Switch servos, each for itself; a line for each that did not obey."""
+        """Switch the torque of each servo; return a line for each that did not obey."""
         problems = []
         for i in joints:
             for _ in range(TORQUE_TRIES):

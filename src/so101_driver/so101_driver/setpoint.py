@@ -1,8 +1,8 @@
-"""Where one arm's servos are told to be, cycle by cycle: the limits that hold for every source.
+"""The setpoint of one arm, cycle by cycle, with the limits that hold for every source of commands.
 
-A command only sets a target within the limits; the goal moves there at the speed limit. When
-commands stop coming, the goal eases to where the arm was measured (but the gripper keeps its
-grip: its goal lies inside the object it holds), and after `rest_after` it goes down to rest.
+A command sets a target within the limits; the setpoint moves there at the speed limit. Without
+commands, the setpoint moves slowly to the measured pose; the gripper keeps its grip, because its
+setpoint lies inside the object that it holds. After `rest_after` the arm goes to rest.
 """
 
 from dataclasses import dataclass
@@ -13,27 +13,27 @@ from so101_description.joints import JOINTS
 
 from .calibration import Calibration
 
-CLAMP_TOLERANCE = 0.002  # rad, about one tick: rounding is not worth a count
+CLAMP_TOLERANCE = 0.002  # rad, about one tick: rounding is not counted
 ALIGNED = 0.05  # rad
-SOFT_SPEED = 0.3  # rad/s, towards the pose to hold and to rest when nobody commands
+SOFT_SPEED = 0.3  # rad/s, to the held pose and to rest, without commands
 LIFT = JOINTS.index('shoulder_lift')
 GRIPPER = JOINTS.index('gripper')
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an arm's motion is held to. Speeds in rad/s, times in s."""
+    """Limits of an arm's motion. Speeds in rad/s, times in s."""
 
     max_speed: float
-    align_speed: float  # until the first target after torque on is met
+    align_speed: float  # from torque on until the first target is reached
     command_timeout: float
-    rest_after: float  # without commands; only where there is a rest pose
+    rest_after: float  # time without commands; only for an arm with a rest pose
     locked: np.ndarray  # (6,) bool
     rest: np.ndarray | None  # (6,) rad
 
 
 class Setpoint:
-    """Target and goal (6,) rad of one arm; times in s of one monotonic clock."""
+    """Setpoint `position` (6,) rad of one arm, and its `target`. Times in s, monotonic."""
 
     def __init__(self, calibration: Calibration, limits: Limits, rate: float):
         self.lower, self.upper = calibration.lower, calibration.upper
@@ -43,40 +43,40 @@ class Setpoint:
         self.reset(np.zeros(len(JOINTS)), 0.0)
 
     def reset(self, measured: np.ndarray, now: float) -> None:
-        """Start from a measured pose, without a command."""
+        """Start at a measured pose (6,) rad, without a command."""
         self.position, self.target = measured.copy(), measured.copy()
         self.holding, self.resting, self.aligned = True, False, False
         self._commanded_at = now
 
     def command(self, target: np.ndarray, now: float) -> None:
-        """Take a finite target (6,); out of limits is clamped and counted, locked ignored."""
+        """Set a finite target (6,) rad. Clamp it to the limits, count that, keep locked joints."""
         clipped = np.clip(target, self.lower, self.upper)
         self.clamps += np.abs(clipped - target) > CLAMP_TOLERANCE
         self.target = np.where(self.limits.locked, self.position, clipped)
         self.holding, self.resting, self._commanded_at = False, False, now
 
     def hold(self, measured: np.ndarray) -> None:
-        """Ease to a measured pose; the grip stays as it is."""
+        """Move slowly to a measured pose (6,) rad; the gripper's setpoint stays."""
         self.holding, self.resting = True, False
         pose = np.clip(measured, self.lower, self.upper)
         pose[GRIPPER] = self.position[GRIPPER]
         self.target = np.where(self.limits.locked, self.position, pose)
 
     def loosen(self, measured: float, squeeze: float) -> None:
-        """Bring the gripper's goal within `squeeze` rad of where it is."""
+        """Bring the gripper's setpoint within `squeeze` rad of its measured angle (rad)."""
         position, target = self.position.copy(), self.target.copy()
         for angles in (position, target):
             angles[GRIPPER] = np.clip(angles[GRIPPER], measured - squeeze, measured + squeeze)
         self.position, self.target = position, target
 
     def rest(self) -> None:
-        """Go to rest from now on, if there is one."""
+        """Go to rest from now on, if the arm has a rest pose."""
         if self.limits.rest is not None:
             self.resting = True
             self._lift = abs(self.limits.rest[LIFT] - self.position[LIFT])
 
     def advance(self, now: float, measured: np.ndarray, speed=None) -> np.ndarray:
-        """The goal (6,) of this cycle; `speed` (rad/s) may only slow it down."""
+        """Return the setpoint (6,) rad of this cycle. speed: rad/s, can only lower the limit."""
         idle = now - self._commanded_at
         if not self.holding and idle > self.limits.command_timeout:
             self.stale += 1
@@ -101,9 +101,9 @@ class Setpoint:
         return limit if speed is None else min(speed, limit)
 
     def _rest_target(self) -> np.ndarray:
-        """The shoulder lifts first: all at once, a low arm is pushed against the table.
+        """Return the next target on the way to rest; the gripper stays.
 
-        The gripper stays as it is.
+        The shoulder lifts first. If all joints moved at once, a low arm would press on the table.
         """
         target = np.array(self.limits.rest)
         target[GRIPPER] = self.position[GRIPPER]

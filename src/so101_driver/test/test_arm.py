@@ -1,4 +1,4 @@
-"""One arm on emulated servos: real pty, real SDK, real thread."""
+"""One arm on emulated servos, with a real pseudo-terminal, the real SDK and a real thread."""
 
 import time
 
@@ -20,7 +20,7 @@ def emulated(tmp_path):
         yield emulated
 
 
-def test_a_command_moves_the_arm_no_faster_than_allowed_and_is_reached(emulated):
+def test_a_command_is_reached_within_the_speed_limit(emulated):
     with running(emulated) as run:
         assert run.arm.set_torque(True) == []
         target = np.array([0.4, -0.3, 0.2, 0.1, -0.2, 1.0])
@@ -30,8 +30,8 @@ def test_a_command_moves_the_arm_no_faster_than_allowed_and_is_reached(emulated)
         assert np.all(np.diff(stamps) >= 0)
 
 
-def test_torque_on_does_not_move_the_arm_from_where_it_was_left(emulated):
-    emulated.servos[1].memory[42:44] = b'\x20\x03'  # an old goal, far away
+def test_torque_on_does_not_move_the_arm(emulated):
+    emulated.servos[1].memory[42:44] = b'\x20\x03'  # an old goal position, far away
     with running(emulated) as run:
         before = run.position.copy()
         assert run.arm.set_torque(True) == []
@@ -42,7 +42,7 @@ def test_torque_on_does_not_move_the_arm_from_where_it_was_left(emulated):
         assert not any(servo.torque_on for servo in emulated.servos)
 
 
-def test_commands_with_torque_off_do_nothing_then_or_later(emulated):
+def test_a_command_with_torque_off_has_no_effect_then_or_after_torque_on(emulated):
     with running(emulated) as run:
         before = run.position.copy()
         run.command(np.full(6, 0.5))
@@ -92,7 +92,7 @@ def test_eeprom_is_written_once_and_locked_again(tmp_path):
         assert [bytes(servo.memory[:40]) for servo in emulated.servos] == tables
 
 
-def test_an_arm_found_holding_is_taken_over_without_a_jump(emulated):
+def test_an_arm_found_holding_keeps_its_pose(emulated):
     with running(emulated):
         pass  # the settings are written
     for servo in emulated.servos:
@@ -120,7 +120,7 @@ def test_another_model_is_refused(emulated):
             pass
 
 
-def test_exit_goes_to_rest_lets_go_and_closes_in_time(emulated):
+def test_at_the_end_the_arm_rests_switches_torque_off_and_closes_the_port_in_time(emulated):
     with running(emulated) as run:
         run.arm.set_torque(True)
         target = np.array([1.2, 0.5, 0.5, -0.5, 1.0, 1.2])
@@ -141,15 +141,15 @@ def test_exit_goes_to_rest_lets_go_and_closes_in_time(emulated):
         ]
 
 
-def test_exit_with_a_blocked_joint_lets_go_in_time_and_says_so(emulated, monkeypatch):
-    letting_go = 0.7  # s, tries and all
-    assert REST_DEADLINE + letting_go <= CLOSE_TIME
+def test_with_a_blocked_joint_torque_still_goes_off_in_time_and_is_logged(emulated, monkeypatch):
+    torque_off = 0.7  # s, with retries
+    assert REST_DEADLINE + torque_off <= CLOSE_TIME
     monkeypatch.setattr('so101_driver.arm.REST_DEADLINE', 0.4)
     with running(emulated) as run:
         run.arm.set_torque(True)
         emulated.hold = {2}
         run.arm.close()
-        assert run.arm.wait_closed(0.4 + letting_go)
+        assert run.arm.wait_closed(0.4 + torque_off)
         assert any('from rest after' in line for line in run.lines)
         assert not any(servo.torque_on for servo in emulated.servos)
 
@@ -159,22 +159,22 @@ def test_a_servo_that_refuses_is_reported_and_the_others_obey(emulated):
         run.arm.set_torque(True)
         stuck = emulated.servos[1]
         stuck.faults = 32
-        obey = stuck.write
-        stuck.write = lambda address, data: None if address == 40 else obey(address, data)
+        write = stuck.write
+        stuck.write = lambda address, data: None if address == 40 else write(address, data)
         problems = run.arm.set_torque(False)
         assert len(problems) == 1
         assert 'shoulder_lift: torque off: refused (overload)' in problems[0]
         assert [servo.torque_on for servo in emulated.servos] == [False, True] + [False] * 4
 
 
-def test_a_servo_that_refuses_once_is_asked_again(emulated):
+def test_a_servo_that_refuses_once_is_switched_again(emulated):
     with running(emulated) as run:
         run.arm.set_torque(True)
         emulated.servos[1].overload(refusals=1)
         assert run.arm.set_torque(False) == []
 
 
-def test_locked_joints_stay(emulated):
+def test_locked_joints_do_not_move(emulated):
     locked = np.array([joint == 'wrist_roll' for joint in JOINTS])
     with running(emulated, locked=locked) as run:
         run.arm.set_torque(True)

@@ -1,4 +1,4 @@
-"""One arm when answers, servos, its port or its health fail."""
+"""One arm with lost answers, silent servos, a lost port and servo faults."""
 
 import time
 
@@ -20,7 +20,7 @@ def emulated(tmp_path):
 
 
 def hold_hard(emulated, run):
-    """The gripper pushes against something, goal far inside it."""
+    """Block the gripper and command it to a setpoint far inside the object."""
     emulated.hold = {6}
     jaw = run.position[5]
     run.command_until(
@@ -32,7 +32,7 @@ def status_of(diagnostics, name):
     return next(s for s in diagnostics.statuses() if s.name == name)
 
 
-def test_one_lost_answer_ages_the_joint_state_and_costs_no_other_servo(emulated):
+def test_a_lost_answer_makes_the_stamp_older_and_affects_no_other_servo(emulated):
     with running(emulated) as run:
         wait_for(lambda: len(run.states) > 20)
         emulated.faults.inject('drop', servo=3, count=5)
@@ -40,11 +40,11 @@ def test_one_lost_answer_ages_the_joint_state_and_costs_no_other_servo(emulated)
         wait_for(lambda: run.arm.servos.missed[2] >= 5)
         wait_for(lambda: len(run.states) > count + 10)
         stamps = np.array([state[0] for state in run.states])
-        assert np.any(np.diff(stamps) == 0)  # the oldest value's time is the message's
+        assert np.any(np.diff(stamps) == 0)  # the message has the time of its oldest value
         assert np.all(np.diff(stamps) >= 0)
 
 
-def test_a_servo_lost_for_long_is_named_and_the_arm_goes_on_when_it_is_back(emulated):
+def test_a_lost_servo_is_named_and_the_arm_continues_when_it_answers_again(emulated):
     with running(emulated) as run:
         run.arm.set_torque(True)
         emulated.servos[2].power_cycle(False)
@@ -62,7 +62,7 @@ def test_a_servo_lost_for_long_is_named_and_the_arm_goes_on_when_it_is_back(emul
         assert abs(emulated.servos[2].sensed.position - 1500.0) <= 2  # held where it fell
 
 
-def test_a_port_that_comes_back_is_used_again_and_torque_waits_for_a_fresh_command(emulated):
+def test_after_a_reconnection_torque_waits_for_a_fresh_command(emulated):
     with running(emulated) as run:
         run.arm.set_torque(True)
         run.command_until(np.full(6, 0.2), lambda: np.allclose(run.position, 0.2, atol=0.01))
@@ -76,13 +76,13 @@ def test_a_port_that_comes_back_is_used_again_and_torque_waits_for_a_fresh_comma
         time.sleep(0.1)
         assert not run.arm.torque_on and not any(s.torque_on for s in emulated.servos)
         for servo in emulated.servos:
-            servo.goals.clear()
+            servo.setpoints.clear()
         run.command_until(np.full(6, 0.3), lambda: np.allclose(run.position, 0.3, atol=0.01))
         assert run.arm.torque_on
         assert greatest_step(emulated) <= 2.0 * 0.01
 
 
-def test_torque_switched_off_during_a_break_stays_off(emulated):
+def test_torque_switched_off_while_the_link_is_down_stays_off(emulated):
     with running(emulated) as run:
         run.arm.set_torque(True)
         for servo in emulated.servos:
@@ -97,7 +97,7 @@ def test_torque_switched_off_during_a_break_stays_off(emulated):
         assert not any(s.torque_on for s in emulated.servos)
 
 
-def test_a_fault_is_latched_stops_the_arm_and_is_cleared_by_the_servos_recovery(emulated):
+def test_a_fault_is_latched_stops_the_arm_and_is_cleared_on_request(emulated):
     with running(emulated) as run:
         run.arm.set_torque(True)
         run.command([1.5, 0, 0, 0, 0, 0.8])
@@ -114,7 +114,7 @@ def test_a_fault_is_latched_stops_the_arm_and_is_cleared_by_the_servos_recovery(
         run.command(np.zeros(6))
 
 
-def test_a_fault_that_stays_is_not_cleared_and_said_to_stay(emulated):
+def test_a_fault_that_persists_is_not_cleared_and_is_reported(emulated):
     with running(emulated) as run:
         run.arm.set_torque(True)
         emulated.servos[1].heat = 60.0
@@ -124,7 +124,7 @@ def test_a_fault_that_stays_is_not_cleared_and_said_to_stay(emulated):
         wait_for(lambda: run.arm.clear_faults() == [])
 
 
-def test_a_flicker_of_an_error_bit_is_no_fault(emulated):
+def test_an_error_bit_that_flickers_is_no_fault(emulated):
     with running(emulated) as run:
         for _ in range(3):
             emulated.servos[0].faults = 1
@@ -134,7 +134,7 @@ def test_a_flicker_of_an_error_bit_is_no_fault(emulated):
         assert run.arm.servos.faults.sentence() == '' or run.arm.late_cycles
 
 
-def test_an_overloaded_gripper_loosens_and_goes_on(emulated, monkeypatch):
+def test_an_overloaded_gripper_loosens_its_grip_and_recovers(emulated, monkeypatch):
     monkeypatch.setattr('so101_driver.grip.REGRIP', 0.2)
     with running(emulated) as run:
         run.arm.set_torque(True)
@@ -143,13 +143,13 @@ def test_an_overloaded_gripper_loosens_and_goes_on(emulated, monkeypatch):
         emulated.servos[5].overload()
         wait_for(lambda: abs(run.arm.setpoint.position[5] - jaw) <= 0.051)
         assert run.arm.servos.faults.sentence() == ''
-        wait_for(lambda: not emulated.servos[5].error)  # let go once, and on again
+        wait_for(lambda: not emulated.servos[5].error)  # torque went off and on again
         wait_for(lambda: not run.arm.servos.faults.grip_overloaded)
         assert emulated.servos[5].torque_on and run.arm.grip.loosened == 1
 
 
 @pytest.mark.parametrize('patience, overloads', [(0.1, False), (9.0, True)])
-def test_a_gripper_that_holds_hard_is_eased_before_the_servo_takes_it_for_overloaded(
+def test_a_gripper_under_high_load_lowers_its_torque_before_the_servo_reports_an_overload(
     emulated, monkeypatch, patience, overloads
 ):
     monkeypatch.setattr('so101_driver.grip.PATIENCE', patience)
@@ -163,16 +163,16 @@ def test_a_gripper_that_holds_hard_is_eased_before_the_servo_takes_it_for_overlo
             lambda: overloads == bool(gripper.error) and (overloads or run.arm.grip.eased),
         )
         if overloads:
-            return  # so the emulated servo does
+            return  # the emulated servo does report an overload
         end = time.monotonic() + 1.0  # twice the protection time
         run.command_until(np.array([0, 0, 0, 0, 0, -0.1]), lambda: time.monotonic() > end)
         assert not gripper.error and run.arm.grip.loosened == 0 and run.arm.grip.eased == 1
-        assert abs(gripper.sensed.load) == pytest.approx(0.2)  # it still squeezes
+        assert abs(gripper.sensed.load) == pytest.approx(0.2)  # it still grips
         emulated.hold = set()
         run.command_until(np.array([0, 0, 0, 0, 0, 1.0]), lambda: gripper.torque_limit == 0.5)
 
 
-def test_torque_is_limited_from_the_first_start_on(emulated):
+def test_torque_is_limited_from_the_first_start(emulated):
     assert [servo.torque_limit for servo in emulated.servos] == [1.0] * 6
     with running(emulated):
         assert [servo.torque_limit for servo in emulated.servos] == [0.7] * 5 + [0.5]
@@ -199,7 +199,7 @@ def test_an_arm_that_pushes_against_the_table_is_not_overloaded(
         assert overloads or abs(lift.sensed.load) == pytest.approx(0.7)  # it still pushes
 
 
-def test_commands_not_of_now_are_refused_counted_and_named(emulated):
+def test_commands_with_old_future_or_missing_stamps_are_refused_and_counted(emulated):
     with running(emulated) as run:
         for stamp, words in (
             (time.time_ns() - 10**9, r'stamped 1\.\d+ s ago, the limit is 0.25 s'),
@@ -211,7 +211,7 @@ def test_commands_not_of_now_are_refused_counted_and_named(emulated):
         assert run.arm.refused == 3
 
 
-def test_rates_in_diagnostics_are_of_the_time_since_the_last(emulated):
+def test_rates_in_diagnostics_count_since_the_last_message(emulated):
     with running(emulated) as run:
         diagnostics = ArmDiagnostics(run.arm)
         emulated.faults.inject('drop', count=20)

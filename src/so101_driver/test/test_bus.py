@@ -1,4 +1,4 @@
-"""The bus against bytes written by hand on a real pty (no emulator: an independent reading)."""
+"""The bus on a real pseudo-terminal, with bytes written by hand, independent of the emulator."""
 
 import contextlib
 import itertools
@@ -63,7 +63,7 @@ def bus(wire, monkeypatch):
     bus.close()
 
 
-def test_requests_are_the_protocols_bytes(wire, bus):
+def test_requests_have_the_bytes_of_the_protocol(wire, bus):
     wire.answer = lambda request: [status(2, bytes(request[6] if request[4] == 2 else 0))]
     bus.ping(2)
     bus.read(2, 56, 2)
@@ -80,7 +80,7 @@ def test_requests_are_the_protocols_bytes(wire, bus):
     ]
 
 
-def test_sync_read_takes_answers_in_any_order_and_keeps_error_bytes(wire, bus):
+def test_sync_read_accepts_answers_in_any_order_and_returns_error_bytes(wire, bus):
     blocks = {i: bytes([i] * 15) for i in (1, 2, 3)}
     joined = status(3, blocks[3]) + status(1, blocks[1], error=32) + status(2, blocks[2])
     wire.answer = lambda request: [joined[:7], joined[7:30], joined[30:]]
@@ -88,7 +88,7 @@ def test_sync_read_takes_answers_in_any_order_and_keeps_error_bytes(wire, bus):
     assert (bus.requested, bus.lost, bus.bad_checksums) == (3, 0, 0)
 
 
-def test_a_lost_answer_costs_its_time_and_not_the_others(wire, bus):
+def test_a_lost_answer_costs_its_timeout_and_the_other_answers_are_used(wire, bus):
     wire.answer = lambda request: [status(1, bytes(15)) + status(3, bytes(15))]
     bus.answer_timeout, costs = 0.003, []
     for _ in range(20):
@@ -115,7 +115,7 @@ def test_a_corrupt_answer_is_dropped_and_counted(wire, bus):
     assert (bus.lost, bus.bad_checksums) == (1, 1)
 
 
-def test_an_answer_with_anothers_id_counts_for_neither(wire, bus):
+def test_two_answers_with_the_same_id_are_both_dropped(wire, bus):
     wire.answer = lambda request: [
         status(1, bytes(15)) + status(3, b'\x07' * 15) + status(3, bytes(15))
     ]
@@ -123,20 +123,20 @@ def test_an_answer_with_anothers_id_counts_for_neither(wire, bus):
     assert bus.lost == 2
 
 
-def test_an_answer_cut_short_does_not_take_the_next_with_it(wire, bus):
+def test_the_answer_behind_a_truncated_one_is_used(wire, bus):
     wire.answer = lambda request: [
         status(1, bytes(15)) + status(2, bytes(15))[:9] + status(3, bytes(15))
     ]
     assert sorted(bus.sync_read(56, 15)) == [1, 3]
 
 
-def test_a_late_answer_is_not_taken_for_the_next_request(wire, bus):
-    os.write(wire.master, status(1, b'\x01' * 15))  # left over from before
+def test_a_late_answer_is_not_used_for_the_next_request(wire, bus):
+    os.write(wire.master, status(1, b'\x01' * 15))  # a late answer to an earlier request
     wire.answer = lambda request: [status(1, b'\x02' * 15)]
     assert bus.sync_read(56, 15)[1] == (0, b'\x02' * 15)
 
 
-def test_waiting_for_silent_servos_does_not_burn_the_processor(wire, bus):
+def test_waiting_for_silent_servos_uses_no_processor_time(wire, bus):
     began, busy = time.monotonic(), time.thread_time()
     with pytest.raises(CellError, match=f'{wire.path}: servo 2 does not answer'):
         bus.read(2, 0, 40)
@@ -144,25 +144,25 @@ def test_waiting_for_silent_servos_does_not_burn_the_processor(wire, bus):
     assert time.thread_time() - busy < 0.01
 
 
-def test_single_requests_try_again(wire, bus):
+def test_a_request_to_one_servo_is_repeated(wire, bus):
     answers = [[], [b'\xff\xff\x02'], [status(2, b'\x09\x03')]]
     wire.answer = lambda request: answers.pop(0)
     assert bus.read(2, 3, 2) == (0, b'\x09\x03')
 
 
-def test_an_absent_port_is_one_sentence_with_what_is_there():
+def test_the_error_of_a_missing_port_lists_the_existing_ones():
     with pytest.raises(CellError, match='/dev/nowhere: no such port; /dev/serial/by-id shows'):
         Bus('/dev/nowhere', (1,))
 
 
-def test_a_port_in_use_is_refused_and_its_user_undisturbed(wire, bus):
+def test_a_port_in_use_is_refused_and_its_user_can_continue(wire, bus):
     with pytest.raises(CellError, match='cannot be opened for this process alone'):
         Bus(wire.path, (1,))
     wire.answer = lambda request: [status(1)]
     assert bus.ping(1) == 0
 
 
-def test_a_port_that_goes_away_is_said_to_be_gone():
+def test_a_lost_port_is_reported():
     master, slave = os.openpty()
     tty.setraw(slave)
     bus = Bus(os.ttyname(slave), (1,))
@@ -175,7 +175,7 @@ def test_a_port_that_goes_away_is_said_to_be_gone():
 
 @settings(max_examples=500, deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 15))
-def test_any_bytes_parse_to_packets_with_true_checksums(noise, length):
+def test_any_bytes_parse_to_packets_with_correct_checksums(noise, length):
     packets, rest, bad = parse_status_packets(noise, length)
     for servo, error, data in packets:
         assert status(servo, data, error) in noise and len(data) == length
@@ -188,8 +188,8 @@ def test_any_bytes_parse_to_packets_with_true_checksums(noise, length):
     st.binary(min_size=15, max_size=15),
     st.lists(st.integers(0, 80), max_size=4),
 )
-def test_a_packet_is_found_behind_any_noise_however_it_is_chopped(noise, data, cuts):
-    # noise that would itself begin a packet of this length can hide the real one
+def test_a_packet_is_found_behind_noise_in_any_fragmentation(noise, data, cuts):
+    # noise that begins like a packet of this length can hide the real one
     if b'\xff\xff' in noise or noise.endswith(b'\xff'):
         noise = noise.replace(b'\xff', b'\xfe')
     stream, found, rest = noise + status(4, data, 1), [], b''
@@ -200,15 +200,15 @@ def test_a_packet_is_found_behind_any_noise_however_it_is_chopped(noise, data, c
     assert (4, 1, data) in found
 
 
-def test_a_port_that_nobody_empties_costs_answers_not_the_session():
-    """A stalled adapter fills its buffer; the driver goes on when it is emptied again."""
+def test_a_stalled_port_loses_answers_but_does_not_block():
+    """A stalled adapter fills its buffer; the driver continues when the buffer is read."""
     master, slave = os.openpty()
     tty.setraw(slave)
     try:
         bus = Bus(os.ttyname(slave), (1, 2), answer_timeout=0.001)
         bus._port.ser.write_timeout = 0.01
         os.set_blocking(bus._fd, False)
-        for _ in range(20):  # the kernel moves it on and takes more a little later
+        for _ in range(20):  # the kernel accepts more bytes after a moment
             with contextlib.suppress(BlockingIOError):
                 while True:
                     os.write(bus._fd, bytes(100))

@@ -1,4 +1,4 @@
-"""The wizard as a person sees it: a pseudo-terminal in front, an emulated arm behind."""
+"""The guided calibration on a pseudo-terminal, with an emulated arm."""
 
 import json
 import os
@@ -38,7 +38,7 @@ class Terminal:
                 assert words in self.text, self.text
 
     def read(self, wait):
-        """Take what comes within the time; False at the program's end."""
+        """Read what arrives within `wait` s; return False at the program's end."""
         if select.select([self.master], [], [], wait)[0]:
             try:
                 self.text += os.read(self.master, 10000).decode(errors='replace')
@@ -58,14 +58,14 @@ def arm(tmp_path):
 
 
 def move(arm, terminal, share):
-    """Put the joints somewhere and wait until the wizard shows it."""
+    """Move the joints and wait until the display shows it."""
     for servo, start, reach in zip(arm.servos, arm.start, REACH):
         servo.sensed = servo.sensed._replace(position=start + share * reach)
     terminal.text = ''
     terminal.read_until(f'│ {arm.servos[3].present_position:>4} │')
 
 
-def test_the_wizard_from_limp_to_a_file_that_the_driver_takes(arm, tmp_path):
+def test_a_guided_calibration_writes_a_file_that_the_driver_accepts(arm, tmp_path):
     path = tmp_path / 'follower.json'
     path.write_text('an old file')
     arm.start = [servo.sensed.position for servo in arm.servos]
@@ -76,7 +76,7 @@ def test_the_wizard_from_limp_to_a_file_that_the_driver_takes(arm, tmp_path):
     terminal.enter()
     terminal.read_until('shoulder_pan')
     terminal.enter()  # too early
-    terminal.read_until('not yet, move on: shoulder_pan spans')
+    terminal.read_until('not complete, keep moving: shoulder_pan spans')
     for share in (0.5, 1.0, 0.0, -1.0, 0.0):
         move(arm, terminal, share)
     terminal.enter()
@@ -117,7 +117,7 @@ def test_a_joint_that_was_not_near_its_middle_ends_the_calibration_and_keeps_the
     assert path.read_text() == 'an old file'
 
 
-def test_check_shows_what_differs_and_writes_nothing(arm):
+def test_check_shows_differences_and_writes_nothing(arm):
     arm.servos[1].memory[9] += 3
     worn = [servo.eeprom_writes for servo in arm.servos]
     terminal = Terminal(
@@ -128,7 +128,7 @@ def test_check_shows_what_differs_and_writes_nothing(arm):
     assert [servo.eeprom_writes for servo in arm.servos] == worn
 
 
-def test_an_absent_port_is_a_sentence(tmp_path):
+def test_a_missing_port_is_refused_with_one_sentence(tmp_path):
     process = subprocess.run(
         [*COMMAND, 'leader', '--port', '/dev/nowhere', '--file', 'x.json'],
         capture_output=True,

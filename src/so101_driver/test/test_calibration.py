@@ -53,7 +53,7 @@ def test_golden_angles(tmp_path):
     ]
 
 
-def test_drive_mode_turns_the_joint_and_the_closed_end_round(tmp_path):
+def test_drive_mode_reverses_the_joint_and_the_closed_end(tmp_path):
     content = table()
     content['shoulder_pan']['drive_mode'] = content['gripper']['drive_mode'] = 1
     calibration = load_calibration(write(tmp_path, content))
@@ -63,7 +63,7 @@ def test_drive_mode_turns_the_joint_and_the_closed_end_round(tmp_path):
     assert np.all(calibration.lower < calibration.upper)
 
 
-def test_limits_are_the_recorded_range_within_the_models():
+def test_limits_are_the_narrower_of_recorded_range_and_model():
     calibration = load_calibration(calibration_path('follower'))
     assert np.all(calibration.lower >= LOWER) and np.all(calibration.upper <= UPPER)
     # shoulder_pan was recorded over 2480 ticks: less than the model's range
@@ -81,7 +81,9 @@ def calibrations(draw):
 
 @settings(max_examples=200, deadline=None)
 @given(calibrations(), st.lists(st.floats(0, 1), min_size=6, max_size=6))
-def test_every_tick_within_the_range_survives_the_way_to_rad_and_back(calibration, where):
+def test_every_tick_within_the_range_is_the_same_after_conversion_to_rad_and_back(
+    calibration, where
+):
     span = calibration.range_max - calibration.range_min
     ticks = calibration.range_min + np.rint(np.array(where) * span).astype(np.int64)
     assert calibration.to_ticks(calibration.to_rad(ticks)).tolist() == ticks.tolist()
@@ -89,7 +91,7 @@ def test_every_tick_within_the_range_survives_the_way_to_rad_and_back(calibratio
 
 @settings(max_examples=200, deadline=None)
 @given(calibrations(), st.lists(st.floats(-1e6, 1e6), min_size=6, max_size=6))
-def test_no_angle_becomes_a_tick_outside_the_range(calibration, angles):
+def test_every_angle_is_clipped_to_a_tick_within_the_range(calibration, angles):
     ticks = calibration.to_ticks(np.array(angles))
     assert np.all(ticks >= calibration.range_min) and np.all(ticks <= calibration.range_max)
 
@@ -121,7 +123,7 @@ def test_implausible_entries_are_refused_by_name(tmp_path, joint, field, value, 
         assert word in str(error.value)
 
 
-def test_more_keys_of_a_joint_than_we_read_are_accepted(tmp_path):
+def test_unknown_fields_of_a_joint_are_ignored(tmp_path):
     content = table()
     content['gripper']['added_by_a_later_lerobot'] = 3
     load_calibration(write(tmp_path, content))
@@ -141,7 +143,7 @@ def test_missing_and_unknown_joints_are_refused(tmp_path, change, words):
         load_calibration(write(tmp_path, content))
 
 
-def test_missing_file_and_no_json_are_refused(tmp_path):
+def test_a_missing_or_damaged_file_is_refused(tmp_path):
     with pytest.raises(CellError, match='nowhere.json cannot be read'):
         load_calibration(str(tmp_path / 'nowhere.json'))
     with pytest.raises(CellError, match='is damaged'):
@@ -176,7 +178,7 @@ def test_ranges_of_built_arms_are_plausible(tmp_path, ranges):
     load_calibration(write(tmp_path, content))
 
 
-def test_the_simulated_cells_arms_pass_the_checks():
+def test_the_calibrations_of_the_simulated_arms_are_plausible():
     check_spans(*(load_calibration(calibration_path(arm)) for arm in ('leader', 'follower')))
 
 

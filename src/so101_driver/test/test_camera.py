@@ -1,4 +1,4 @@
-"""The camera on a real video file (the device's place), core and node."""
+"""The camera, core and node, with a video file in place of a device."""
 
 import itertools
 import os
@@ -26,7 +26,7 @@ START = 'from so101_driver.entry_points import camera; camera()'
 
 @pytest.fixture(scope='module')
 def video(tmp_path_factory):
-    """MJPG, 10 frames of 64x48, all pure red (RGB)."""
+    """MJPG, 10 images of 64x48, all pure red (RGB)."""
     path = str(tmp_path_factory.mktemp('video') / 'red.avi')
     writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*'MJPG'), 30, (64, 48))
     for _ in range(10):
@@ -47,45 +47,47 @@ def run_for(camera, condition, timeout=5.0):
     assert not thread.is_alive()
 
 
-def test_frames_are_rgb_stamped_and_go_on_when_the_file_ends(video):
-    frames = []
-    camera = Camera(video, 64, 48, 100.0, lambda *frame: frames.append(frame), print)
+def test_images_are_rgb_and_stamped_and_a_file_starts_again_at_its_end(video):
+    images = []
+    camera = Camera(video, 64, 48, 100.0, lambda *image: images.append(image), print)
     camera.open()
-    run_for(camera, lambda: len(frames) > 25)
-    stamps = [stamp for stamp, _ in frames]
+    run_for(camera, lambda: len(images) > 25)
+    stamps = [stamp for stamp, _ in images]
     assert all(b > a for a, b in itertools.pairwise(stamps))
-    image = frames[-1][1]
+    image = images[-1][1]
     assert image.shape == (48, 64, 3) and image.dtype == np.uint8
     assert np.allclose(image.reshape(-1, 3).mean(axis=0), (254, 0, 0), atol=4)
 
 
 def test_a_file_plays_at_the_rate(video):
-    frames = []
-    camera = Camera(video, 64, 48, 20.0, lambda *frame: frames.append(frame), print)
+    images = []
+    camera = Camera(video, 64, 48, 20.0, lambda *image: images.append(image), print)
     camera.open()
-    run_for(camera, lambda: len(frames) >= 8)
-    stamps = np.array([stamp for stamp, _ in frames]) * 1e-9
+    run_for(camera, lambda: len(images) >= 8)
+    stamps = np.array([stamp for stamp, _ in images]) * 1e-9
     assert np.diff(stamps).mean() == pytest.approx(0.05, rel=0.3)
 
 
-def test_a_lost_camera_comes_back(video, tmp_path):
+def test_a_lost_camera_is_reopened(video, tmp_path):
     path = str(tmp_path / 'camera.avi')
     os.link(video, path)
-    frames = []
-    camera = Camera(path, 64, 48, 200.0, lambda *frame: frames.append(frame), print)
+    images = []
+    camera = Camera(path, 64, 48, 200.0, lambda *image: images.append(image), print)
     camera.open()
     os.unlink(path)
 
     def lost_and_back():
-        if len(frames) == 9 and not os.path.exists(path):
+        if len(images) == 9 and not os.path.exists(path):
             os.link(video, path)
-        return len(frames) > 15
+        return len(images) > 15
 
     run_for(camera, lost_and_back)
 
 
-@pytest.mark.parametrize('width, words', [(64, 'no such camera'), (0, 'opens but gives no frame')])
-def test_no_camera_is_a_sentence(tmp_path, width, words):
+@pytest.mark.parametrize(
+    'width, words', [(64, 'no such camera'), (0, 'opens but delivers no image')]
+)
+def test_a_missing_camera_is_refused_with_one_sentence(tmp_path, width, words):
     path = tmp_path / 'camera'
     if not width:
         path.write_bytes(b'no video')
@@ -93,8 +95,8 @@ def test_no_camera_is_a_sentence(tmp_path, width, words):
         Camera(str(path), 64, 48, 30.0, None, print).open()
 
 
-def test_another_size_is_refused(video):
-    with pytest.raises(CellError, match='gives 64x48, not 640x480'):
+def test_another_image_size_is_refused(video):
+    with pytest.raises(CellError, match='delivers 64x48, not 640x480'):
         Camera(video, 640, 480, 30.0, None, print).open()
 
 
@@ -113,7 +115,7 @@ projection_matrix: {rows: 3, cols: 4, data: [70.0, 0, 32.0, 0, 0, 71.0, 24.0, 0,
 @pytest.mark.parametrize(
     'change, words',
     [
-        (lambda text: text.replace('width: 64', 'width: 640'), 'is of 640x48 images'),
+        (lambda text: text.replace('width: 64', 'width: 640'), 'is for images of 640x48'),
         (
             lambda text: text.replace('71.0, 24.0, 0.0', '71.0, 24.0'),
             'camera_matrix.data: expected array of length >= 9',

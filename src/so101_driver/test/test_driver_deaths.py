@@ -1,6 +1,6 @@
-"""The driver process killed, orphaned, interrupted twice: what becomes of the arm it held.
+"""The arm after the driver process was killed, orphaned or interrupted twice.
 
-The emulated bus is this process's, so it outlives every driver as a real arm does.
+The emulated bus belongs to the test process, so it outlives every driver, as a real arm does.
 """
 
 import random
@@ -20,7 +20,7 @@ from so101_sim import calibration_path
 
 pytestmark = pytest.mark.graph
 
-JUMP = 1  # ticks that a goal may change at a take-over: rounding
+JUMP = 1  # ticks that a setpoint may change from one driver to the next: rounding
 KILLS = 3
 
 
@@ -39,7 +39,7 @@ def start_follower():
         return started[-1]
 
     yield start_one
-    for process in started:  # of a test that failed half-way
+    for process in started:  # after a failed test
         kill(process)
 
 
@@ -54,19 +54,19 @@ def wait_for_states(bench, process):
     assert process.poll() is None
 
 
-def test_a_driver_killed_at_any_moment_leaves_the_arm_holding_and_the_next_takes_over(
+def test_a_killed_driver_leaves_the_arm_holding_and_the_next_one_continues(
     tmp_path, bench, start_follower
 ):
     chance = random.Random(3)
     with EmulatedArm(tmp_path / 'port') as arm:
-        arm.hold = {6}  # the jaw, stopped by something in it
+        arm.hold = {6}  # an object blocks the jaw
         process = start_follower(arm)
         wait_for_states(bench, process)
         assert bench.torque(True).success
 
         def grips():
             bench.command([0.0] * 5 + [0.5])
-            return arm.servos[5].torque_limit == 0.2  # long enough to be eased
+            return arm.servos[5].torque_limit == 0.2  # long enough to lower the torque
 
         bench.spin_until(grips)
         for servo in arm.servos:
@@ -85,18 +85,18 @@ def test_a_driver_killed_at_any_moment_leaves_the_arm_holding_and_the_next_takes
             kill(process)
             assert all(servo.torque_on for servo in arm.servos)
             if kills == 0:
-                starting = start_follower(arm)  # and one that dies while it starts
+                starting = start_follower(arm)  # another driver, killed while it starts
                 time.sleep(chance.uniform(0.3, 0.8))
                 kill(starting)
-            goals = [servo.goals[-1] for servo in arm.servos]
+            setpoints = [servo.setpoints[-1] for servo in arm.servos]
             for servo in arm.servos:
-                servo.goals.clear()
+                servo.setpoints.clear()
             process = start_follower(arm)
             wait_for_states(bench, process)
-            wait_for(lambda: all(len(servo.goals) > 20 for servo in arm.servos), 10.0)
-            for joint, servo, goal in zip(JOINTS, arm.servos, goals):
-                assert np.abs(np.array(servo.goals) - goal).max() <= JUMP, joint
-                assert 0 not in servo.switched, f'{joint} was let go'
+            wait_for(lambda: all(len(servo.setpoints) > 20 for servo in arm.servos), 10.0)
+            for joint, servo, setpoint in zip(JOINTS, arm.servos, setpoints):
+                assert np.abs(np.array(servo.setpoints) - setpoint).max() <= JUMP, joint
+                assert 0 not in servo.switched, f'the torque of {joint} was off'
         assert [servo.eeprom_writes for servo in arm.servos] == worn
         assert arm.servos[5].goal < arm.servos[5].sensed.position - 50  # still in its grip
         assert arm.servos[5].torque_limit == 0.2 and not arm.servos[5].error
@@ -132,14 +132,14 @@ def test_a_driver_whose_launcher_dies_leaves_the_arm_at_rest(tmp_path, bench):
             assert bench.torque(True).success
         finally:
             process.kill()
-        said = process.stdout.read()  # to its end: that of the driver
+        output = process.stdout.read()  # until the driver ends
         process.wait()
         assert not any(servo.torque_on for servo in arm.servos) and not arm.is_open()
     for words in ('the launcher is gone', 'rest after', 'torque off', 'port closed'):
-        assert words in said
+        assert words in output
 
 
-def test_a_second_ctrl_c_does_not_keep_the_arm_from_its_rest(tmp_path, bench, start_follower):
+def test_after_a_second_ctrl_c_the_arm_still_goes_to_rest(tmp_path, bench, start_follower):
     with EmulatedArm(tmp_path / 'port') as arm:
         process = start_follower(arm)
         wait_for_states(bench, process)
@@ -151,4 +151,4 @@ def test_a_second_ctrl_c_does_not_keep_the_arm_from_its_rest(tmp_path, bench, st
         out, err = process.communicate(timeout=20)
         assert not any(servo.torque_on for servo in arm.servos) and not arm.is_open()
     assert process.returncode == 0 and 'Traceback' not in out + err
-    assert 'rest after' in out + err  # there, or how far from it on a busy machine
+    assert 'rest after' in out + err  # at rest, or its distance from rest on a busy machine

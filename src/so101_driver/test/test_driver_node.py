@@ -1,4 +1,4 @@
-"""The driver node in its own process, on emulated arms, seen through a real ROS graph."""
+"""The driver node in its own process, on emulated arms, through a real ROS graph."""
 
 import json
 import signal
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.graph
 
 @pytest.fixture
 def cell(tmp_path):
-    """Both emulated arms, and a driver whose ports appear a moment after its start."""
+    """Both emulated arms, and a driver whose ports appear after its start."""
     ports = [tmp_path / 'follower', tmp_path / 'leader']
     process = start(
         follower_port=ports[0],
@@ -48,7 +48,7 @@ def test_the_driver_from_joint_states_to_exit(cell, bench):
     assert tuple(state.name) == JOINTS and state.header.frame_id == 'follower'
     assert len(state.velocity) == len(state.effort) == 6
     assert abs(time.time() - (state.header.stamp.sec + state.header.stamp.nanosec * 1e-9)) < 0.5
-    # torque and commands: the taken ones are said, as limited
+    # torque and commands: accepted commands are published within the limits
     bench.command([0.0] * 6)
     bench.spin_for(0.2)
     assert bench.targets == []
@@ -74,7 +74,7 @@ def test_the_driver_from_joint_states_to_exit(cell, bench):
     bench.spin_for(0.2)
     assert np.allclose(bench.position, held, atol=0.003)
     assert held[0] > -1.0
-    # bad commands are refused, counted and named; diagnostics tell
+    # bad commands are refused, counted and named in the diagnostics
     bench.targets.clear()
     bench.command([0.0] * 6, JOINTS[:5] + ('grip',))
     bench.spin_for(0.1)
@@ -108,7 +108,7 @@ def test_the_driver_from_joint_states_to_exit(cell, bench):
     assert not any(servo.torque_on for servo in follower.servos + leader.servos)
 
 
-def test_the_driver_outlives_a_port_that_goes_and_comes_back(tmp_path, bench):
+def test_the_driver_reconnects_to_a_port_that_was_unplugged(tmp_path, bench):
     with EmulatedArm(tmp_path / 'port') as follower:
         process = start(
             follower_port=follower.port,
@@ -132,10 +132,10 @@ def test_the_driver_outlives_a_port_that_goes_and_comes_back(tmp_path, bench):
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=20)
     assert process.returncode == 0 and 'Traceback' not in out + err
-    assert 'follower: back' in out + err
+    assert 'follower: reconnected' in out + err
 
 
-def test_the_leader_follows_the_mode_topic_and_goes_free_when_the_actor_dies(tmp_path):
+def test_the_leaders_torque_follows_the_mode_topic_and_ends_when_the_actor_dies(tmp_path):
     bench = Bench('leader')
     status = bench.node.create_publisher(ActorStatus, names.ACTOR_STATUS, qos.STATUS)
     with EmulatedArm(tmp_path / 'port', 'leader') as leader:
@@ -164,10 +164,10 @@ def test_the_leader_follows_the_mode_topic_and_goes_free_when_the_actor_dies(tmp
         out, err = process.communicate(timeout=20)
     bench.destroy()
     assert process.returncode == 0
-    assert 'leader: torque off (nothing heard of the actor' in out + err
+    assert 'leader: torque off (no status of the actor' in out + err
 
 
-def test_swapped_ports_are_told_by_what_the_servos_keep(tmp_path):
+def test_swapped_ports_are_detected_by_the_calibration_in_the_servos(tmp_path):
     with EmulatedArm(tmp_path / 'a') as follower, EmulatedArm(tmp_path / 'b', 'leader') as leader:
         written = [servo.eeprom_writes for servo in follower.servos + leader.servos]
         process = start(
@@ -184,7 +184,7 @@ def test_swapped_ports_are_told_by_what_the_servos_keep(tmp_path):
     assert 'exchange follower_port and leader_port' in err
 
 
-def test_an_absent_port_is_told_together_with_who_is_there(tmp_path):
+def test_the_error_of_a_missing_port_names_the_arm_on_the_other_port(tmp_path):
     with EmulatedArm(tmp_path / 'b', 'leader') as leader:
         process = start(
             follower_port=tmp_path / 'a',
@@ -215,7 +215,7 @@ def implausible(tmp_path):
         ({}, 'neither follower_port nor leader_port'),
         (
             {'follower_port': '/dev/nowhere', 'follower_calibration': '/nowhere.json'},
-            '/nowhere.json: no calibration to read',
+            'calibration /nowhere.json cannot be read',
         ),
         ({'follower_port': '/dev/nowhere'}, 'needs a calibration file'),
         (

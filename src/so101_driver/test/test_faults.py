@@ -1,4 +1,4 @@
-"""Every fault the emulator knows, at random moments of a long run; and the latch by itself."""
+"""All faults of the emulator at random moments of a long run, and the latch alone."""
 
 import random
 import sys
@@ -20,7 +20,7 @@ from so101_sim.wire_faults import KINDS
 
 CYCLES = 2200
 RATE = 400.0
-RECOVERY = 4.0  # s, from the end of any fault to a moving arm, on a busy machine
+RECOVERY = 4.0  # s from the end of a fault to a moving arm, on a busy machine
 
 
 def power_cycle(arm, random):
@@ -37,7 +37,7 @@ def replug(arm, random):
 
 
 def block(arm, random):
-    """Something holds a joint for longer than its servo bears."""
+    """Block a joint for longer than the protection time of its servo."""
     servo = random.choice(arm.servos)
     servo.memory[PROTECTION_TIME] = 5
     arm.hold = {servo.id}
@@ -82,7 +82,7 @@ def wire_fault(kind):
 
 @pytest.fixture
 def quick_turns():
-    """Threads of this process, the servos' among them, wait less for each other."""
+    """Shorten the switch interval of Python's threads, the servos' among them."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(2e-4)
     yield
@@ -90,7 +90,7 @@ def quick_turns():
 
 
 @pytest.mark.slow
-def test_no_fault_makes_the_arm_dangerous_or_ends_it(tmp_path, quick_turns):
+def test_limits_hold_and_the_arm_recovers_after_every_fault(tmp_path, quick_turns):
     chance = random.Random(7)
     matrix = SERVO_FAULTS | {f'wire: {kind}': wire_fault(kind) for kind in KINDS}
     order, slowest = sorted(matrix), 0.0
@@ -122,14 +122,14 @@ def test_no_fault_makes_the_arm_dangerous_or_ends_it(tmp_path, quick_turns):
                 ) from error
             slowest = max(slowest, time.monotonic() - began)
         assert run.thread.is_alive() and run.error is None
-    goals = [np.array(servo.goals) for servo in emulated.servos]
-    for i, ticks in enumerate(goals):
+    setpoints = [np.array(servo.setpoints) for servo in emulated.servos]
+    for i, ticks in enumerate(setpoints):
         assert ticks.min() >= arm.calibration.range_min[i]
         assert ticks.max() <= arm.calibration.range_max[i]
     stamps = np.array([state[0] for state in run.states])
     assert np.all(np.diff(stamps) >= 0)
-    ages = np.array([at - state[0] for at, state in zip(run.told_at, run.states)]) * 1e-9
-    assert np.percentile(ages, 50) < 0.05  # of now, or stamped with what it is of
+    ages = np.array([at - state[0] for at, state in zip(run.recorded_at, run.states)]) * 1e-9
+    assert np.percentile(ages, 50) < 0.05  # fresh, or stamped with its age
     print(f'{arm.cycles} cycles, {arm.reconnects} reconnects, slowest recovery {slowest:.2f} s')
     assert max(run.steps) <= 2.0 / RATE + 1e-9
 
@@ -138,7 +138,7 @@ def test_no_fault_makes_the_arm_dangerous_or_ends_it(tmp_path, quick_turns):
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.integers(0, 255), st.floats(0.001, 0.3)), max_size=60)
 )
-def test_a_fault_counts_only_when_it_lasts_and_stays_until_it_is_cleared(answers):
+def test_a_lasting_fault_is_latched_until_it_is_cleared(answers):
     faults, now = Faults(), 10.0
     rows = {}
     for joint, error, pause in answers:
@@ -153,7 +153,7 @@ def test_a_fault_counts_only_when_it_lasts_and_stays_until_it_is_cleared(answers
     assert faults.sentence() == ''
 
 
-def test_what_still_shows_is_not_cleared():
+def test_a_fault_that_is_still_reported_is_not_cleared():
     faults = Faults()
     for cycle in range(RISE):
         faults.update(2, 4 | 64, cycle * 0.01)
@@ -162,12 +162,12 @@ def test_what_still_shows_is_not_cleared():
     assert faults.clear(1.0) == [] and faults.sentence() == ''
 
 
-def test_the_grippers_overload_is_shown_but_not_latched():
+def test_the_grippers_overload_is_reported_but_not_latched():
     faults = Faults()
     for cycle in range(RISE):
         faults.update(5, OVERLOAD, cycle * 0.01)
     assert faults.grip_overloaded and faults.sentence() == ''
     faults.update(5, 0, 0.1)
-    assert faults.grip_overloaded  # a moment without it is not its end
+    assert faults.grip_overloaded  # a short pause does not end it
     faults.update(5, 0, 1.0)
     assert not faults.grip_overloaded

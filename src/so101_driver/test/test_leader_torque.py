@@ -1,4 +1,4 @@
-"""The leader lets go by itself when the mode, or the silence of the actor, says so."""
+"""The driver switches the leader's torque by the actor's mode, and off if the actor is silent."""
 
 import time
 
@@ -11,8 +11,8 @@ from so101_description.joints import JOINTS
 from so101_driver.leader_torque import SILENCE, LeaderTorque
 from so101_node.modes import LEADER_TORQUE
 
-STIFF = [mode for mode, on in LEADER_TORQUE.items() if on]
-FREE = [mode for mode, on in LEADER_TORQUE.items() if not on] + ['A_MODE_OF_LATER']
+WITH_TORQUE = [mode for mode, on in LEADER_TORQUE.items() if on]
+WITHOUT_TORQUE = [mode for mode, on in LEADER_TORQUE.items() if not on] + ['UNKNOWN_MODE']
 
 
 @pytest.fixture
@@ -28,100 +28,98 @@ def leader(emulated):
         yield run
 
 
-def stiff(emulated):
+def has_torque(emulated):
     on = {servo.torque_on for servo in emulated.servos}
     assert len(on) == 1
     return on.pop()
 
 
-@pytest.mark.parametrize('mode', FREE)
-def test_a_mode_that_leaves_the_leader_to_the_hand_lets_it_go_without_any_call(
-    emulated, leader, mode
-):
-    leader.torque.hear('POLICY', 0.0)
-    assert stiff(emulated)
-    leader.torque.hear(mode, 0.1)
-    assert not stiff(emulated)
-    assert leader.arm.set_torque(True) == []  # by somebody who does not know
-    leader.torque.hear(mode, 0.2)
-    assert not stiff(emulated)
+@pytest.mark.parametrize('mode', WITHOUT_TORQUE)
+def test_a_mode_without_torque_switches_it_off_without_a_service_call(emulated, leader, mode):
+    leader.torque.apply_mode('POLICY', 0.0)
+    assert has_torque(emulated)
+    leader.torque.apply_mode(mode, 0.1)
+    assert not has_torque(emulated)
+    assert leader.arm.set_torque(True) == []  # by another client
+    leader.torque.apply_mode(mode, 0.2)
+    assert not has_torque(emulated)
 
 
-def test_a_mode_that_gives_torque_does_so_once_and_set_torque_may_take_it_away(emulated, leader):
-    for mode in STIFF:
-        leader.torque.hear('HUMAN', 0.0)
-        leader.torque.hear(mode, 0.1)
-        assert stiff(emulated), mode
+def test_a_mode_with_torque_switches_it_on_once_and_set_torque_may_switch_it_off(emulated, leader):
+    for mode in WITH_TORQUE:
+        leader.torque.apply_mode('HUMAN', 0.0)
+        leader.torque.apply_mode(mode, 0.1)
+        assert has_torque(emulated), mode
     assert leader.arm.set_torque(False) == []
-    leader.torque.hear(mode, 0.2)
-    assert not stiff(emulated)
+    leader.torque.apply_mode(mode, 0.2)
+    assert not has_torque(emulated)
 
 
-def test_a_dead_actor_leaves_no_stiff_leader(emulated, leader):
-    leader.torque.check(100.0)  # nobody was ever heard: nothing to do
+def test_torque_goes_off_when_the_actor_is_silent(emulated, leader):
+    leader.torque.check_silence(100.0)  # no status was ever received: nothing to do
     assert leader.arm.set_torque(True) == []
-    leader.torque.check(200.0)
-    assert stiff(emulated)
-    leader.torque.hear('POLICY', 300.0)
-    leader.torque.check(300.0 + SILENCE)
-    assert stiff(emulated)
-    leader.torque.check(300.1 + SILENCE)
-    assert not stiff(emulated)
-    leader.torque.hear('POLICY', 310.0)  # it was only slow
-    assert stiff(emulated)
+    leader.torque.check_silence(200.0)
+    assert has_torque(emulated)
+    leader.torque.apply_mode('POLICY', 300.0)
+    leader.torque.check_silence(300.0 + SILENCE)
+    assert has_torque(emulated)
+    leader.torque.check_silence(300.1 + SILENCE)
+    assert not has_torque(emulated)
+    leader.torque.apply_mode('POLICY', 310.0)  # it was only slow
+    assert has_torque(emulated)
 
 
-def test_a_leader_found_stiff_goes_free_unless_an_actor_speaks(emulated):
+def test_torque_found_at_start_goes_off_unless_an_actor_publishes_its_status(emulated):
     for mode, on in (('POLICY', True), ('', False)):
         with running(emulated, name='leader', rest=None) as run:
             assert run.arm.set_torque(True) == []
-            run.arm.torque_on = False  # as if killed: it ends without letting go
+            run.arm.torque_on = False  # as if killed: it ends with torque on
             run.arm.servos.torque = lambda *_: []
         with running(emulated, name='leader', rest=None) as run:
             torque = LeaderTorque(run.arm, run.lines.append, 50.0)
             if mode:
-                torque.hear(mode, 50.5)
-            torque.check(50.3 + SILENCE)
-            assert stiff(emulated) is on
+                torque.apply_mode(mode, 50.5)
+            torque.check_silence(50.3 + SILENCE)
+            assert has_torque(emulated) is on
 
 
-def test_a_servo_that_does_not_let_go_is_asked_again_at_each_status(emulated, leader):
-    leader.torque.hear('POLICY', 0.0)
+def test_a_servo_that_keeps_its_torque_is_switched_again_at_each_status(emulated, leader):
+    leader.torque.apply_mode('POLICY', 0.0)
     emulated.servos[1].overload(refusals=3)  # two tries each time
-    leader.torque.hear('HUMAN', 0.1)
+    leader.torque.apply_mode('HUMAN', 0.1)
     assert emulated.servos[1].torque_on
-    leader.torque.hear('HUMAN', 0.2)
-    assert not stiff(emulated)
+    leader.torque.apply_mode('HUMAN', 0.2)
+    assert not has_torque(emulated)
     assert any(
         'HUMAN' in line and 'shoulder_lift: torque off: refused' in line for line in leader.lines
     )
 
 
-def test_an_overload_by_a_hand_that_held_on_is_over_when_the_leader_was_free(emulated, leader):
+def test_an_overload_is_cleared_by_the_next_mode_with_torque(emulated, leader):
     faults = leader.arm.servos.faults
-    leader.torque.hear('READY', 0.0)
+    leader.torque.apply_mode('READY', 0.0)
     emulated.servos[2].overload()
     wait_for(faults.sentence)
-    leader.torque.hear('READY', 0.1)
+    leader.torque.apply_mode('READY', 0.1)
     assert faults.sentence() == 'overload of elbow_flex'
-    leader.torque.hear('HUMAN', 0.2)
-    leader.torque.hear('POLICY', 0.3)
-    assert faults.sentence() == '' and stiff(emulated)
-    leader.command(np.zeros(6))  # refused no more
+    leader.torque.apply_mode('HUMAN', 0.2)
+    leader.torque.apply_mode('POLICY', 0.3)
+    assert faults.sentence() == '' and has_torque(emulated)
+    leader.command(np.zeros(6))  # accepted again
 
 
-def test_a_fault_that_is_still_there_is_not_cleared_by_a_mode(emulated, leader):
-    leader.torque.hear('HUMAN', 0.0)
+def test_a_fault_that_persists_is_not_cleared_by_a_mode(emulated, leader):
+    leader.torque.apply_mode('HUMAN', 0.0)
     emulated.servos[2].heat = 60.0
     wait_for(leader.arm.servos.faults.sentence)
-    leader.torque.hear('POLICY', 0.1)
+    leader.torque.apply_mode('POLICY', 0.1)
     assert leader.arm.servos.faults.sentence() == 'overheat of elbow_flex'
     assert 'leader: elbow_flex: still overheat' in leader.lines
 
 
-def test_the_leader_is_aligned_to_the_follower_at_its_own_speed(emulated):
+def test_the_leader_is_aligned_to_the_follower_at_align_speed(emulated):
     with running(emulated, name='leader', rest=None, align_speed=0.8) as run:
-        LeaderTorque(run.arm, run.lines.append, 0.0).hear('POLICY', 0.0)
+        LeaderTorque(run.arm, run.lines.append, 0.0).apply_mode('POLICY', 0.0)
         target = np.array([0.6, -0.2, 0.1, 0.2, -0.1, 0.9])
         began = time.monotonic()
         run.command_until(target, lambda: run.position[0] > 0.5)  # on its way
@@ -132,15 +130,15 @@ def test_the_leader_is_aligned_to_the_follower_at_its_own_speed(emulated):
         assert 0.8 * 0.01 < greatest_step(emulated) <= 2.0 * 0.01
 
 
-def test_a_link_that_breaks_meanwhile_does_not_bring_the_torque_back(emulated, leader):
-    leader.torque.hear('POLICY', 0.0)
+def test_torque_that_a_mode_switched_off_stays_off_after_a_reconnection(emulated, leader):
+    leader.torque.apply_mode('POLICY', 0.0)
     emulated.unplug_port()
     wait_for(lambda: leader.arm.lost)
-    leader.torque.hear('HUMAN', 0.1)
+    leader.torque.apply_mode('HUMAN', 0.1)
     emulated.plug_port()
     wait_for(lambda: leader.arm.reconnects == 1, 6.0)
-    leader.torque.hear('HUMAN', 0.2)
-    assert not stiff(emulated)
+    leader.torque.apply_mode('HUMAN', 0.2)
+    assert not has_torque(emulated)
     leader.arm.command(JOINTS, np.zeros(6), time.time_ns())
     time.sleep(0.05)
-    assert not stiff(emulated)
+    assert not has_torque(emulated)

@@ -40,7 +40,7 @@ def test_a_target_beyond_the_limits_is_clamped_and_counted_by_joint():
     assert setpoint.clamps.tolist() == [1, 0, 0, 0, 0, 1]
 
 
-def test_a_stale_command_holds_softly_where_the_arm_was_measured_and_a_new_one_moves_it_on():
+def test_a_stale_command_holds_the_measured_pose_slowly_and_a_new_one_moves_the_arm():
     setpoint, measured = make_setpoint(), np.full(6, 0.1)
     setpoint.command(np.full(6, 1.0), 0.0)
     for cycle in range(25):
@@ -59,7 +59,7 @@ def test_a_stale_command_holds_softly_where_the_arm_was_measured_and_a_new_one_m
 
 
 def test_a_stale_command_keeps_the_grip():
-    # The jaw is stopped by a cube; the setpoint inside it is what squeezes.
+    # A cube blocks the jaw; the setpoint inside the cube causes the grip force.
     setpoint = make_setpoint(measured=np.array([0, 0, 0, 0, 0, 0.3]))
     for cycle in range(20):
         setpoint.command(np.array([0, 0, 0, 0, 0, 0.1]), cycle * 0.01)
@@ -67,7 +67,7 @@ def test_a_stale_command_keeps_the_grip():
     assert setpoint.advance(9.0, np.array([0, 0, 0, 0, 0, 0.3]))[5] == pytest.approx(0.1)
 
 
-def test_without_commands_for_long_the_arm_goes_down_to_rest_slowly_shoulder_first():
+def test_long_without_commands_the_arm_goes_to_rest_slowly_and_shoulder_first():
     setpoint = make_setpoint(measured=np.array([0.5, 0.2, 0.3, 0.4, 0.5, 0.6]), rest_after=5.0)
     lifted_first = None
     for cycle in range(2000):
@@ -79,7 +79,7 @@ def test_without_commands_for_long_the_arm_goes_down_to_rest_slowly_shoulder_fir
         elif lifted_first is None:
             lifted_first = after[1] < before[1] and after[0] == before[0]
     assert lifted_first and setpoint.position[:5] == pytest.approx(REST[:5])
-    assert setpoint.position[5] == 0.6  # the gripper keeps what it holds
+    assert setpoint.position[5] == 0.6  # the gripper keeps its grip
     setpoint.command(setpoint.position + 0.1, 20.0)
     assert not setpoint.resting
 
@@ -89,7 +89,7 @@ def test_a_leader_without_a_rest_pose_only_holds():
     assert setpoint.advance(50.0, np.full(6, 0.3)) == pytest.approx(np.full(6, 0.3))
 
 
-def test_alignment_after_torque_on_is_slower_until_the_target_is_met_once():
+def test_alignment_after_torque_on_is_slower_until_the_target_is_reached_once():
     setpoint, now = make_setpoint(align_speed=0.5), 0.0
     steps = []
     for target in (0.3, -0.5):
@@ -119,7 +119,7 @@ def test_locked_joints_stay_for_every_command():
     ),
     st.lists(st.floats(-3.2, 3.2), min_size=6, max_size=6),
 )
-def test_no_commands_make_a_joint_faster_than_its_limit_or_leave_its_range(commands, start):
+def test_no_sequence_of_commands_exceeds_the_speed_limit_or_leaves_the_range(commands, start):
     setpoint = make_setpoint(measured=np.array(start))
     now, outside = 0.0, np.maximum(CALIBRATION.lower - start, start - CALIBRATION.upper)
     for target, cycles in commands:

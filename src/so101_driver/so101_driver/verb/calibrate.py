@@ -1,6 +1,6 @@
 """Record an arm's ranges of motion, or compare them with its servos.
 
-A guided calibration in the terminal, with live bars. It writes LeRobot's file format.
+The calibration is guided, with live bars in the terminal. It writes LeRobot's file format.
 """
 
 
@@ -17,7 +17,7 @@ def add_arguments(parser) -> None:
 
 
 def main(options) -> int:
-    """Calibrate, or compare: 1 if file and servos differ."""
+    """Calibrate, or compare; return 1 if file and servos differ."""
     from rich.console import Console
 
     from ..bus import Bus

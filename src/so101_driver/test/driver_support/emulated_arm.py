@@ -1,4 +1,4 @@
-"""An arm for the tests: so101_sim's emulated servos on a real pty, each joint a simple motor."""
+"""An emulated arm: so101_sim's servos on a real pseudo-terminal, with a simple motor per joint."""
 
 import json
 import threading
@@ -10,27 +10,27 @@ from so101_sim.sts3215 import GOAL_POSITION, TORQUE_ENABLE, Sensed, Sts3215
 
 SPEED = 3000.0  # ticks/s
 PERIOD = 0.004  # s
-STIFFNESS = 0.005  # share of the full drive a tick, where a joint is held
+STIFFNESS = 0.005  # share of the full drive per tick, at a blocked joint
 SUPPLY = {'follower': 12.0, 'leader': 7.4}  # V
 
 
 class LoggedServo(Sts3215):
-    """A servo that remembers the goals written to it, in ticks."""
+    """A servo that records the setpoints (ticks) and torque switches written to it."""
 
     def __init__(self, *args):
-        self.goals, self.switched = [], []  # the latter: torque writes
+        self.setpoints, self.switched = [], []
         super().__init__(*args)
 
     def write(self, address, data):
         if address == GOAL_POSITION:
-            self.goals.append(int.from_bytes(data[:2], 'little'))
+            self.setpoints.append(int.from_bytes(data[:2], 'little'))
         if address == TORQUE_ENABLE:
             self.switched.append(data[0])
         super().write(address, data)
 
 
 class EmulatedArm:
-    """Six servos on `port`, at the middle of their ranges; `hold` blocks a joint where it is."""
+    """Six servos on `port`, in the middle of their ranges. `hold`: ids of blocked joints."""
 
     def __init__(self, port, arm='follower', configured=True):
         with open(calibration_path(arm), encoding='utf-8') as file:
@@ -64,20 +64,20 @@ class EmulatedArm:
 
     @property
     def faults(self):
-        """What goes wrong on the wire, by script."""
+        """The faults of the wire, injected by the test."""
         return self._bus.faults
 
     def unplug_port(self):
-        """Take the port away; the servos keep their supply."""
+        """Remove the port; the servos keep their supply."""
         self._bus.stop()
 
     def plug_port(self):
-        """Bring the port back, as another device at the same path."""
+        """Restore the port, as a new device at the same path."""
         self._bus = ServoBus(self.port, self.servos)
         self._bus.start()
 
     def is_open(self):
-        """Whether somebody has the port open."""
+        """Return whether a process has the port open."""
         return self._bus.slave_open()
 
     def _move(self):

@@ -1,4 +1,4 @@
-"""An `Arm` that runs in a thread of the test, with what it tells and says kept."""
+"""An `Arm` that runs in a thread of the test; its measurements and log lines are recorded."""
 
 from contextlib import contextmanager
 import threading
@@ -26,13 +26,13 @@ def wait_for(condition, timeout=3.0):
 
 
 def greatest_step(emulated):
-    """Of any goal over the one before, in rad of an arm joint, but for a tick of rounding."""
-    steps = [np.abs(np.diff(servo.goals)).max() for servo in emulated.servos[:5]]
+    """Return the largest step between setpoints of arm joints, rad, less a tick of rounding."""
+    steps = [np.abs(np.diff(servo.setpoints)).max() for servo in emulated.servos[:5]]
     return (max(steps) - 1) * 2 * np.pi / 4096
 
 
 class Running:
-    """A started arm, its joint states and its lines."""
+    """A started arm, its measurements and its log lines."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Running:
         name='follower',
         align_speed=None,
     ):
-        self.states, self.lines, self.error, self.told_at, self.taken = [], [], None, [], []
+        self.states, self.lines, self.error, self.recorded_at, self.accepted = [], [], None, [], []
         self.bus = Bus(emulated.port, IDS, answer_timeout=0.01)  # a busy machine answers late
         self.arm = Arm(
             name,
@@ -52,11 +52,11 @@ class Running:
             load_calibration(calibration_path(name)),
             Limits(max_speed, align_speed or max_speed, 0.25, 60.0, locked, rest),
             rate=rate,
-            publish=self.tell,
-            taken=lambda *new: self.taken.append(new),
+            publish=self.record,
+            on_accepted=lambda *new: self.accepted.append(new),
             log=self.lines.append,
         )
-        self.steps = []  # rad, of each goal over the one before
+        self.steps = []  # rad between consecutive setpoints
         advance = self.arm.setpoint.advance
 
         def watched(*args):
@@ -66,8 +66,8 @@ class Running:
 
         self.arm.setpoint.advance = watched
 
-    def tell(self, *state):
-        self.told_at.append(time.time_ns())
+    def record(self, *state):
+        self.recorded_at.append(time.time_ns())
         self.states.append(state)
 
     def run(self):
