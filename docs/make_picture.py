@@ -14,7 +14,7 @@ from hilserl_core.contract.tasks import make_task
 from so101_description.joints import REST
 from so101_description.kinematics import Kinematics
 from so101_description.model import model_hash
-from so101_sim.world import Eye, World
+from so101_sim.world import CameraRenderer, World
 
 HEIGHT = 480
 
@@ -29,12 +29,12 @@ def main():
     world.place_arm(kinematics.solve((x - 0.021, y, 0.045), pi / 2, 0.0, 0.6, REST).q)
     views = []
     for camera, width, height in (('overview', 640, HEIGHT), ('wrist_camera', 640, 480)):
-        eye = Eye(world, camera, 2 * width, 2 * height)
-        views.append(cv2.resize(eye.render(), (width, height), interpolation=cv2.INTER_AREA))
-        eye.close()
-    eye = Eye(world, 'wrist_camera', 160, 120)
-    seen = crop_resize(eye.render(), make_task('grasp_lift', model_hash()).cameras[0])
-    eye.close()
+        renderer = CameraRenderer(world, camera, 2 * width, 2 * height)
+        views.append(cv2.resize(renderer.render(), (width, height), interpolation=cv2.INTER_AREA))
+        renderer.close()
+    renderer = CameraRenderer(world, 'wrist_camera', 160, 120)
+    seen = crop_resize(renderer.render(), make_task('grasp_lift', model_hash()).cameras[0])
+    renderer.close()
     side = (HEIGHT - 8) // 2
     wrist = cv2.resize(views[1], (side * 4 // 3, side), interpolation=cv2.INTER_AREA)
     policy = np.full((side, side * 4 // 3, 3), 255, np.uint8)

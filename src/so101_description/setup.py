@@ -20,7 +20,7 @@ setup(
     zip_safe=True,
     maintainer='SO-101 HIL-SERL maintainers',
     maintainer_email='so101-hilserl@users.noreply.github.com',
-    description='What the SO-101 arm is: joints, URDF, MJCF, kinematics and the FK service.',
+    description='The SO-101 arm: joints, URDF, MJCF, kinematics and the FK service.',
     license='Apache-2.0',
     extras_require={'test': ['pytest']},
     entry_points={

@@ -14,8 +14,7 @@ setup(
     zip_safe=True,
     maintainer='SO-101 HIL-SERL maintainers',
     maintainer_email='so101-hilserl@users.noreply.github.com',
-    description='What every node of the suite stands on: start and end, parameters, names, QoS, '
-    'errors.',
+    description='Node base of the suite: start and end of a node, options, names, QoS, errors.',
     license='Apache-2.0',
     extras_require={'test': ['pytest']},
 )

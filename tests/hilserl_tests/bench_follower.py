@@ -42,7 +42,7 @@ class BenchFollower:
             goal, torque = self._arm.goal(), self._arm.torque_on()
             step = np.where(torque, np.clip(goal - self._position, -reach, reach), 0.0)
             self._position = self._position + step
-            self._arm.sense(self._position, step / (now - last), np.zeros(6))
+            self._arm.set_joints(self._position, step / (now - last), np.zeros(6))
             self.log.append(np.concatenate([[now], goal, self._position, torque]))
             last = now
 

@@ -17,8 +17,8 @@ from hilserl_core.contract.task import TaskSchema
 from so101_sim.layouts import find_layout
 from so101_sim.plant import PERIOD, Plant
 from so101_sim.scripted_operator import PERIOD as OPERATOR_PERIOD
-from so101_sim.scripted_operator import Operator, Seen, operator_for
-from so101_sim.world import Eye, World
+from so101_sim.scripted_operator import OperatorObservation, ScriptedOperator, operator_for
+from so101_sim.world import CameraRenderer, World
 from so101_sim.worlds import find_world
 
 from .arm import RATE, SimulatedArm
@@ -68,11 +68,13 @@ class SimulatedCell:
             },
         )
         self._arms = {arm: SimulatedArm(arm, servos) for arm, servos in self._plant.arms.items()}
-        self.operator = Operator(
+        self.operator = ScriptedOperator(
             'watch' if watch else ROLES[role], seed, operator_for(schema.name, world)
         )
         (camera,) = schema.cameras
-        self._eye = Eye(self._world, camera.name, camera.source_width, camera.source_height)
+        self._renderer = CameraRenderer(
+            self._world, camera.name, camera.source_width, camera.source_height
+        )
         self._image = np.zeros(camera.shape, np.uint8)
         self._kinematics = DirectKinematics(schema)
         self._ticks_per_period = round(1.0 / schema.rate / PERIOD)
@@ -114,7 +116,7 @@ class SimulatedCell:
         exposed = self._ticks_per_period - IMAGE_AGE
         for step in range(self._ticks_per_period):
             if step == exposed and self.loop.machine.mode is not Mode.RESET:
-                self._image = crop_resize(self._eye.render(), self.schema.cameras[0])
+                self._image = crop_resize(self._renderer.render(), self.schema.cameras[0])
             if self._steps % DRIVER_STEPS == 0:
                 for arm in self._arms.values():
                     arm.cycle(self.now)
@@ -137,9 +139,9 @@ class SimulatedCell:
         )
 
     def _run_operator(self) -> None:
-        deed = self.operator.act(
+        action = self.operator.act(
             self.now,
-            Seen(
+            OperatorObservation(
                 self.loop.machine.mode.value,
                 self.loop.stats.successes,
                 self._arms['follower'].position,
@@ -147,12 +149,12 @@ class SimulatedCell:
                 self._world.cube_pose[0],
             ),
         )
-        self._plant.leader.pull(deed.hand)
-        if deed.key == 'place':
+        self._plant.leader.pull(action.leader_pull)
+        if action.key == 'place':
             self._world.place_cube()
-            self.operator.placed = True
-        elif deed.key:
-            self.loop.request(EVENTS[deed.key], 'the operator')
+            self.operator.cube_placed = True
+        elif action.key:
+            self.loop.request(EVENTS[action.key], 'the operator')
 
     def run_episodes(self, count: int, after_tick=lambda: None) -> None:
         """Run until `count` more episodes are finished."""
@@ -163,4 +165,4 @@ class SimulatedCell:
 
     def close(self) -> None:
         """Free the renderer."""
-        self._eye.close()
+        self._renderer.close()

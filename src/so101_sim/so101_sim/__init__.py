@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import so101_description  # noqa: F401  before MuJoCo: it chooses the renderer
+import so101_description  # noqa: F401  import it before MuJoCo: it selects the renderer
 
 
 def calibration_path(arm: str) -> str:
-    """Path of the calibration file (LeRobot's format) of the simulated 'follower' or 'leader'."""
+    """Return the path of the simulated arm's calibration file. arm: 'follower' or 'leader'."""
     return str(Path(__file__).parent / 'calibration' / f'{arm}.json')

@@ -1,7 +1,7 @@
-"""Where a simulated joint's angle meets its servo's encoder: LeRobot's calibration file.
+"""Converts simulated joint angles to encoder ticks with LeRobot's calibration file.
 
-This is the emulator's own reading of that file, on purpose not shared with the driver: if either
-side misreads it, the arms disagree.
+The emulator reads the file independently of the driver. If one of them misreads it, the tests
+show different angles.
 """
 
 from dataclasses import dataclass
@@ -31,22 +31,22 @@ class JointTicks:
 
     @property
     def rad_per_tick(self) -> float:
-        """Joint angle of one tick; the gripper's range is stretched to the model's."""
+        """Joint angle of one tick; the gripper's range is scaled to the model's."""
         if self.is_gripper:
             return (GRIPPER_OPEN - GRIPPER_CLOSED) / (self.range_max - self.range_min)
         return 2 * math.pi / TICKS_PER_TURN
 
     def encoder(self, angle: float) -> float:
-        """Encoder ticks (continuous) of a joint angle in rad."""
+        """Return the encoder ticks (continuous) of a joint angle in rad."""
         return angle / self.rad_per_tick + self._zero + self.homing_offset
 
     def angle(self, encoder: float) -> float:
-        """Joint angle in rad of encoder ticks."""
+        """Return the joint angle in rad of encoder ticks."""
         return (encoder - self.homing_offset - self._zero) * self.rad_per_tick
 
 
 def load_joint_ticks(path) -> dict[str, JointTicks]:
-    """Tick maps by joint name from a LeRobot calibration file."""
+    """Return the tick maps by joint name of a LeRobot calibration file."""
     with open(path, encoding='utf-8') as file:
         joints = json.load(file)
     return {

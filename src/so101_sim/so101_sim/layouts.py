@@ -1,7 +1,7 @@
-"""What the simulated cell lays out for each task, and what it calls success there.
+"""The cube's start poses and the success criterion of each task in the simulated cell.
 
-The task schema (hilserl_learner) says what a policy sees and does; this says what it is for. The
-cube is never fixed to anything: friction alone holds it.
+The task schema (hilserl_core) defines observations and actions; a layout defines the purpose. The
+cube is never attached to the gripper: only friction holds it.
 """
 
 from dataclasses import dataclass
@@ -12,25 +12,25 @@ from so101_node.errors import CellError
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the cube may lie, and what is to be done. Lengths m, angles rad, base_link."""
+    """Start poses of the cube, and the success criterion. Lengths m, angles rad, base_link."""
 
     cube_range: float  # +- in x and y around the middle of its area
     cube_yaw: float  # +-
-    lifted: float = 0.04  # height of the cube over where it lay; 0: it need not move ...
-    reached: float = 0.0  # ... and this near to its middle the tool must come
-    lost: float = 0.09  # farther than this from the middle of its area it is gone
+    lifted: float = 0.04  # height of the cube over its start height that is a success
+    reached: float = 0.0  # if not 0: the success is the tool this near to the cube's middle
+    lost: float = 0.09  # at this distance from the middle of its area the cube is lost
 
 
 LAYOUTS = {
     'grasp_lift': Layout(0.04, 0.3),
-    'grasp_lift_wide': Layout(0.08, pi / 4, lost=0.13),  # a square cube: any yaw
-    # the fixed finger stands 21 mm before the cube's middle when it may close
+    'grasp_lift_wide': Layout(0.08, pi / 4, lost=0.13),  # any yaw: the cube is symmetric
+    # at a grasp, the fixed finger is 21 mm from the cube's middle
     'reach': Layout(0.04, 0.3, lifted=0.0, reached=0.03),
 }
 
 
 def find_layout(task: str) -> Layout:
-    """The layout of that task; CellError lists what there is."""
+    """Return the layout of a task; CellError lists the tasks if it is unknown."""
     if task not in LAYOUTS:
         raise CellError(f'the simulated cell has no task {task!r}; it has ' + ', '.join(LAYOUTS))
     return LAYOUTS[task]

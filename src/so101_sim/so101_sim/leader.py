@@ -1,16 +1,16 @@
-"""The simulated leader arm: six joints, their servos, and a human hand that may pull them.
+"""The simulated leader arm: six joints, their servos, and a simulated hand that may pull them.
 
-No dynamics worth an engine: the hand and the gear friction decide where a leader is. One thread
-calls `step`; `pull` may come from another.
+It needs no physics engine: pull, servos and gear friction determine the pose. One thread calls
+`step`; another thread may call `pull`.
 """
 
 import numpy as np
 
 from so101_description.joints import LOWER, REST, UPPER
 
-HAND_SPEED = 3.0  # rad/s, how fast a hand moves a joint that is free
-GIVE = 0.12  # rad that a pull moves a joint off what its servo holds
-FRICTION = 0.004  # rad short of its goal at which a servo stops
+HAND_SPEED = 3.0  # rad/s at which a hand moves a joint without torque
+GIVE = 0.12  # rad that a pull moves a joint away from its servo's goal position
+FRICTION = 0.004  # rad before its goal position at which a servo stops
 
 
 class Leader:
@@ -19,16 +19,16 @@ class Leader:
     def __init__(self):
         self.position = REST.copy()
         self.velocity = np.zeros(6)
-        self.load = np.zeros(6)  # share of the stall torque with which servos resist the hand
-        self._servo = REST.copy()  # where each servo holds its joint, were there no hand
+        self.load = np.zeros(6)  # share of the stall torque that the servos exert against the hand
+        self._servo = REST.copy()  # where each servo would hold its joint without a pull
         self._hand: np.ndarray | None = None
 
     def pull(self, hand: np.ndarray | None) -> None:
-        """Where a hand wants the joints, (6,) rad; None: it lets go."""
+        """Pull the joints to (6,) rad; None: release them."""
         self._hand = None if hand is None else np.clip(hand, LOWER, UPPER)
 
     def step(self, period: float, torque_on, goal, speed) -> None:
-        """Advance by `period` s; servos: torque on (6,) bool, goal (6,) rad, speed (6,) rad/s."""
+        """Advance by `period` s. torque_on: (6,) bool; goal: (6,) rad; speed: (6,) rad/s."""
         hand, before = self._hand, self.position
         pulled = before if hand is None else hand
         away = goal - self._servo

@@ -1,10 +1,10 @@
-"""What a camera in imperfect light makes of a rendered image."""
+"""Adds imperfect light and sensor noise to a rendered image."""
 
 import numpy as np
 
 from .worlds import Conditions
 
-_RESERVE = 4096  # pixels of noise to start reading at
+_RESERVE = 4096  # number of different start indices in the noise
 
 
 class Light:
@@ -15,13 +15,13 @@ class Light:
         self._situation: tuple[int, int] | None = None
         self._gain = np.ones(3, np.float32)
         self._rng = np.random.default_rng(2)
-        # Drawn once and read from another place each time: a draw takes as long as the rendering.
+        # Drawn once and read from a random index: drawing takes as long as rendering.
         self._noise = np.float32(conditions.pixel_noise) * self._rng.standard_normal(
             int(np.prod(shape)) + _RESERVE, np.float32
         )
 
-    def on(self, image: np.ndarray, situation: tuple[int, int]) -> np.ndarray:
-        """The image (H, W, 3) uint8 as this camera delivers it; another situation, other light."""
+    def apply(self, image: np.ndarray, situation: tuple[int, int]) -> np.ndarray:
+        """Return the image (H, W, 3) uint8 with noise and with the light of `situation`."""
         if situation != self._situation:
             self._situation, self._gain = situation, self._draw(situation)
         if not self._conditions.pixel_noise and (self._gain == 1.0).all():
@@ -31,7 +31,7 @@ class Light:
         return np.clip(image * self._gain + noise, 0.0, 255.0).astype(np.uint8)
 
     def _draw(self, situation: tuple[int, int]) -> np.ndarray:
-        """Gain of each channel (3,)."""
+        """Draw the gain of each channel, (3,)."""
         conditions, rng = self._conditions, np.random.default_rng((*situation, 1))
         gain = (
             conditions.brightness

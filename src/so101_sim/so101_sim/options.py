@@ -19,12 +19,12 @@ ROLES = ('intervene', 'demonstrate', 'watch')
 
 @dataclass(frozen=True)
 class WorldOptions(CameraRateOption, PortOptions, TaskOption, WorldOption, SeedOption):
-    """What the world can be told."""
+    """Options of the world."""
 
     situations: int = option(
         0,
-        "number of an evaluation's situations: the cube's pose belongs to the number of the "
-        'episode and comes again after so many; 0: each pose is new',
+        'number of different cube poses in an evaluation; the number of the episode selects the '
+        'pose; 0: each pose is new',
         low=0,
         high=1_000_000,
     )
@@ -38,12 +38,12 @@ class WorldOptions(CameraRateOption, PortOptions, TaskOption, WorldOption, SeedO
 
 @dataclass(frozen=True)
 class ScriptedOperatorOptions(TaskOption, WorldOption, SeedOption):
-    """What the scripted operator can be told."""
+    """Options of the scripted operator."""
 
     operator_role: str = option(
         'intervene',
-        'what the scripted operator does: intervene helps the policy where it fails, demonstrate '
-        'drives every episode, watch only lays the cube out and starts',
+        'task of the scripted operator: intervene helps the policy where it fails, demonstrate '
+        'drives every episode, watch only places the cube and starts episodes',
         choices=ROLES,
     )
 

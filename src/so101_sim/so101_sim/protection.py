@@ -1,8 +1,8 @@
-"""A servo's own protections: too much load or current for too long latches a fault.
+"""A servo's protections: too much load or current for too long latches a fault.
 
-As in Feetech's memory table: above Overload_Torque (% of the full drive) for Protection_Time, or
-above Protection_Current for the over-current time, the error bit is set and the drive cut, to
-Protective_Torque or to nothing. It stays so until the torque is switched off.
+As in Feetech's memory table. Load above Overload_Torque (% of the full drive) for Protection_Time
+sets the overload bit and cuts the drive to Protective_Torque. Current above Protection_Current for
+the overcurrent time sets the overcurrent bit and cuts the drive to zero. Torque off resets both.
 """
 
 PROTECTION_CURRENT, PROTECTIVE_TORQUE, PROTECTION_TIME, OVERLOAD_TORQUE = 28, 34, 35, 36
@@ -13,20 +13,20 @@ OVERCURRENT_ERROR, OVERLOAD_ERROR = 8, 32
 
 
 class Protection:
-    """Watches one servo's load; `latched` has the error bits. Times in s of one clock."""
+    """Protections of one servo; `latched` has the error bits. Times in s of one clock."""
 
     def __init__(self, memory: bytearray):
         self._memory = memory
         self.latched = 0
-        self._since: dict[int, float] = {}  # error bit -> when its limit was first passed
+        self._since: dict[int, float] = {}  # error bit -> time at which its limit was exceeded
 
     def reset(self) -> None:
-        """The torque was switched off, or the supply."""
+        """Reset the faults, after torque or supply was switched off."""
         self.latched = 0
         self._since.clear()
 
-    def feel(self, load: float, current: float, now: float) -> None:
-        """Take a share of the full drive and a current in A."""
+    def update(self, load: float, current: float, now: float) -> None:
+        """Check a load (share of the full drive) and a current (A) against the limits."""
         memory = self._memory
         most = (memory[PROTECTION_CURRENT] | memory[PROTECTION_CURRENT + 1] << 8) * CURRENT_UNIT
         for bit, over, duration in (
@@ -39,7 +39,7 @@ class Protection:
                 self.latched |= bit
 
     def drive(self, limit: float) -> float:
-        """What is left of a torque limit (share of the full drive)."""
+        """Return the torque limit (share of the full drive) after protection."""
         if self.latched & OVERCURRENT_ERROR:
             return 0.0
         if self.latched & OVERLOAD_ERROR:

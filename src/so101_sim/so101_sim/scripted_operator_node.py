@@ -1,7 +1,7 @@
-"""The `scripted_operator` node: a stand-in human at the simulated bench.
+"""The `scripted_operator` node: simulates the human at the simulated bench.
 
-It sees what a human sees and acts through what a human could use: the keys' services, the
-leader in its hand, and the cube that it lays on the table.
+It observes what a human can see, and acts only through what a human can use: the services of the
+keys, the leader, and the cube.
 """
 
 import time
@@ -19,7 +19,7 @@ from so101_node import names, qos
 from so101_node.ros_node import CellNode
 
 from .options import ScriptedOperatorOptions
-from .scripted_operator import PERIOD, Operator, Seen, operator_for
+from .scripted_operator import PERIOD, OperatorObservation, ScriptedOperator, operator_for
 
 # key -> service, and the value of a SetBool (None: a Trigger)
 KEYS = {
@@ -34,14 +34,14 @@ KEYS = {
 
 
 class ScriptedOperatorNode(CellNode):
-    """Messages in, `Operator.act`, keys and hand out."""
+    """Connects a `ScriptedOperator` to the topics and services."""
 
     OPTIONS = ScriptedOperatorOptions
     options: ScriptedOperatorOptions
 
     def __init__(self):
         super().__init__('scripted_operator')
-        self._operator = Operator(
+        self._operator = ScriptedOperator(
             self.options.operator_role,
             self.options.seed,
             operator_for(self.options.task, self.options.world),
@@ -55,7 +55,7 @@ class ScriptedOperatorNode(CellNode):
         self._keys: dict = {
             name: self.create_client(kind, name) for name, kind in services.items()
         }
-        self._hand = LeaderPull(self.create_publisher)
+        self._leader_pull = LeaderPull(self.create_publisher)
         self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_status, qos.STATUS)
         self.create_subscription(PoseStamped, names.SIM_CUBE_POSE, self._on_cube, qos.SENSOR_SUB)
         self.create_subscription(
@@ -68,7 +68,7 @@ class ScriptedOperatorNode(CellNode):
                 lambda message, arm=arm: self._joints.__setitem__(arm, message),
                 qos.SENSOR_SUB,
             )
-        self.create_timer(PERIOD, self._look)
+        self.create_timer(PERIOD, self._act)
 
     def _on_status(self, message: ActorStatus) -> None:
         self._status = message
@@ -77,21 +77,21 @@ class ScriptedOperatorNode(CellNode):
         self._cube = message
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        """Once a second: who reads that a servo has had enough clears it."""
+        """Clear the follower's faults if its diagnostics ask for that (once a second)."""
         for status in message.status:
             if names.of_cell(
                 self.get_namespace(), status.name
             ) == 'driver: follower' and status.message.endswith('clear_faults'):
                 self._press('clear faults')
 
-    def _look(self) -> None:
+    def _act(self) -> None:
         if self._status is None or self._cube is None or 'follower' not in self._joints:
             return
         cube = self._cube.pose.position
         joints = {arm: pack(m.name, m.position) for arm, m in self._joints.items()}
-        deed = self._operator.act(
+        action = self._operator.act(
             time.monotonic(),
-            Seen(
+            OperatorObservation(
                 self._status.mode,
                 self._status.successes,
                 joints['follower'],
@@ -99,9 +99,9 @@ class ScriptedOperatorNode(CellNode):
                 np.array([cube.x, cube.y, cube.z]),
             ),
         )
-        if deed.key:
-            self._press(deed.key)
-        self._hand.pull(deed.hand)
+        if action.key:
+            self._press(action.key)
+        self._leader_pull.pull(action.leader_pull)
 
     def _press(self, key: str) -> None:
         name, value = KEYS[key]
@@ -117,4 +117,4 @@ class ScriptedOperatorNode(CellNode):
         if not answer.success:
             self.get_logger().info(f'{key}: {answer.message}')
         elif key == 'place':
-            self._operator.placed = True
+            self._operator.cube_placed = True

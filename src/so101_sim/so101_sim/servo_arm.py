@@ -1,4 +1,4 @@
-"""Six emulated servos on a bus, seen as the joints of one arm in rad."""
+"""Six emulated servos on a bus, as the joints of one arm in rad."""
 
 import numpy as np
 
@@ -16,8 +16,8 @@ SUPPLY = {'follower': 12.0, 'leader': 7.4}  # V
 class ServoArm:
     """The servos of the 'follower' or 'leader' and their bus at `port` (not started).
 
-    `backlash`: play between servo and joint, rad; `stiction`: a goal nearer than this to where
-    the motor last went does not move it, rad.
+    q: start angles (6,) rad. backlash: play between servo and joint, rad. stiction: rad; a change
+    of the goal by less does not move the motor.
     """
 
     def __init__(self, arm: str, port: str, q, backlash: float = 0.0, stiction: float = 0.0):
@@ -38,11 +38,11 @@ class ServoArm:
         ]
         self.bus = ServoBus(port, self.servos)
         self._play, self._stiction = backlash / 2, stiction
-        self._geared = np.array(q, np.float64)  # where the servos' side of the play is
+        self._geared = np.array(q, np.float64)  # angle on the servo's side of the backlash
         self._moved_to = np.array(q, np.float64)
 
-    def sense(self, position, velocity, load) -> None:
-        """Tell the servos of their joints: rad, rad/s, share of the stall torque, each (6,)."""
+    def set_joints(self, position, velocity, load) -> None:
+        """Set the joints' state for the servos, each (6,): rad, rad/s, share of stall torque."""
         self._geared = np.clip(self._geared, position - self._play, position + self._play)
         rows = zip(
             self.servos,
@@ -54,25 +54,25 @@ class ServoArm:
             servo.sensed = Sensed(at, speed, share, abs(share) * STALL_CURRENT, self._supply)
 
     def torque_on(self) -> np.ndarray:
-        """Which motors are driven, (6,) bool."""
+        """Return which motors have torque, (6,) bool."""
         return np.array([servo.torque_on for servo in self.servos])
 
     def goal(self) -> np.ndarray:
-        """Where the motors are told to go, (6,) rad."""
+        """Return the goal positions of the motors, (6,) rad."""
         goal = (np.array([s.goal for s in self.servos]) - self._zero) * self._rad_per_tick
         stuck = np.abs(goal - self._moved_to) < self._stiction
         self._moved_to = np.where(stuck, self._moved_to, goal)
         return self._moved_to
 
     def speed(self) -> np.ndarray:
-        """How fast they may go there, (6,) rad/s."""
+        """Return the speed limits of the motors, (6,) rad/s."""
         return np.array([servo.speed_limit for servo in self.servos]) * self._rad_per_tick
 
     def torque(self) -> np.ndarray:
-        """Share of the stall torque that they may use, (6,)."""
+        """Return the torque limits of the motors, (6,) as shares of the stall torque."""
         return np.array([servo.torque_limit for servo in self.servos])
 
 
 def load_share(torque) -> np.ndarray:
-    """Joint torques in N.m as shares of the stall torque."""
+    """Convert joint torques in N.m to shares of the stall torque."""
     return torque / MAX_EFFORT

@@ -1,8 +1,8 @@
-"""A half-duplex bus of emulated servos behind a pseudo-terminal, with the wire's timing.
+"""A half-duplex bus of emulated servos behind a pseudo-terminal, with the timing of a real bus.
 
-Whoever opens the link sees what a USB serial adapter with servos on it would show. A thread
-blocks until bytes come, answers all servos of a packet in one write, and sends no answer before
-its last bit could have arrived at the port's baud rate.
+The pseudo-terminal behaves like a USB serial adapter with servos. A thread blocks until bytes
+arrive, answers for all addressed servos in one write, and sends no answer before its last bit
+could have arrived at the port's baud rate.
 """
 
 import ctypes
@@ -23,27 +23,27 @@ from .wire_faults import WireFaults
 
 PING, READ, WRITE, REG_WRITE, ACTION, SYNC_READ, SYNC_WRITE = 1, 2, 3, 4, 5, 0x82, 0x83
 BROADCAST = 0xFE
-MAX_READ = 250  # bytes of one answer, as the length field bounds them
-# A packet whose rest has not come after this pause is noise: look for a header behind its own.
+MAX_READ = 250  # bytes of one answer; the length field limits them
+# If a packet is incomplete after this pause, it is noise: search the next header behind its own.
 PACKET_GAP = 0.002  # s
 PR_SET_TIMERSLACK = 29
-UNPLUGGED_POLL = 0.005  # s, while nobody has the port open
+UNPLUGGED_POLL = 0.005  # s between polls while no process has the port open
 SPEEDS = {getattr(termios, f'B{rate}'): rate for rate in (38400, 57600, 115200, 500000, 1000000)}
 
 
 class PacketParser:
-    """Cuts instruction packets out of any stream of bytes."""
+    """Finds instruction packets in a stream of bytes."""
 
     def __init__(self):
         self.buffer = bytearray()
 
     def feed(self, data: bytes) -> list[tuple[int, int, bytes, int]]:
-        """Take bytes; return whole valid packets as (id, instruction, parameters, length)."""
+        """Add bytes; return complete valid packets as (id, instruction, parameters, length)."""
         self.buffer += data
         return self._scan()
 
     def resync(self) -> list[tuple[int, int, bytes, int]]:
-        """Give up the packet that waits for its rest; return what is whole behind its header."""
+        """Drop the incomplete packet's header; return complete packets behind it."""
         del self.buffer[:1]
         return self._scan()
 
@@ -72,7 +72,7 @@ class PacketParser:
 
 
 def status_packet(servo: Sts3215, data: bytes = b'') -> bytes:
-    """The answer of a servo."""
+    """Return the answer of a servo."""
     body = bytes((servo.id, len(data) + 2, servo.error)) + data
     return b'\xff\xff' + body + bytes((~sum(body) & 0xFF,))
 
@@ -91,14 +91,14 @@ class ServoBus:
     def start(self) -> None:
         """Open the pseudo-terminal, link it at `path` and serve it.
 
-        CellError if `path` is taken by something that is not a link, or cannot be made.
+        CellError if `path` exists and is not a link, or cannot be created.
         """
         if os.path.lexists(self.path) and not os.path.islink(self.path):
             raise CellError(f'{self.path} exists and is not a link; choose another port path')
         self._master, slave = os.openpty()
         tty.setraw(slave)
         self._terminal = os.ttyname(slave)
-        os.close(slave)  # from now on, a hang-up means that nobody has it open
+        os.close(slave)  # from now on, a hang-up means that no process has it open
         os.set_blocking(self._master, False)
         try:
             os.makedirs(os.path.dirname(self.path), exist_ok=True)
@@ -113,7 +113,7 @@ class ServoBus:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread and take the link away, if it is still this bus's."""
+        """End the thread, and remove the link if it is still this bus's."""
         self._stopping.set()
         os.write(self._wake_write, b'.')
         self._thread.join()
@@ -123,17 +123,17 @@ class ServoBus:
             os.close(descriptor)
 
     def slave_open(self) -> bool:
-        """Whether any process has the port open."""
+        """Return whether a process has the port open."""
         poll = select.poll()
-        poll.register(self._master, 0)  # a hang-up is reported always
+        poll.register(self._master, 0)  # a hang-up is always reported
         return not any(event & select.POLLHUP for _, event in poll.poll(0))
 
     def alive(self) -> bool:
-        """Whether the thread serves."""
+        """Return whether the thread runs."""
         return self._thread.is_alive()
 
     def _serve(self) -> None:
-        # Linux lets a sleeping thread sleep 50 us longer; the wire does not.
+        # By default Linux lets a thread sleep up to 50 us too long.
         ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
         poll = select.poll()
         poll.register(self._master, select.POLLIN)
@@ -143,7 +143,7 @@ class ServoBus:
             if self._stopping.is_set():
                 return
             arrived, data = time.perf_counter(), self._read()
-            if data is None:  # hung up: nobody has it open
+            if data is None:  # hang-up: no process has it open
                 self._parser.buffer.clear()
                 self._stopping.wait(UNPLUGGED_POLL)
             elif data or events:
@@ -164,12 +164,12 @@ class ServoBus:
     def _handle(self, packets, arrived: float) -> None:
         for servo_id, instruction, parameters, length in packets:
             baud_rate = SPEEDS.get(termios.tcgetattr(self._master)[5])
-            hearing = [s for s in self.servos if s.baud_rate == baud_rate and s.powered]
-            answers, delay = self._execute(hearing, servo_id, instruction, parameters)
+            receiving = [s for s in self.servos if s.baud_rate == baud_rate and s.powered]
+            answers, delay = self._execute(receiving, servo_id, instruction, parameters)
             answer, late = self.faults.apply(answers)
-            # The request's own bits come first; the bus is busy until the last one is through.
+            # The request occupies the bus first, then the answers.
             bits = 10 * (length + len(answer))
-            # What Python takes to make the answer, six servos do meanwhile.
+            # Count from the arrival: real servos need no time that Python needs for the answer.
             start = max(arrived, self._wire_free)
             self._wire_free = start + bits / (baud_rate or 1_000_000) + delay + late
             if answer:
@@ -182,14 +182,14 @@ class ServoBus:
         try:
             os.write(self._master, answer)
         except BlockingIOError:
-            pass  # nobody reads: the bytes are lost, as on a wire
+            pass  # without a reader the bytes are lost, as on a real bus
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
 
     @staticmethod
     def _execute(servos, servo_id, instruction, parameters) -> tuple[list[bytes], float]:
-        """Do what a packet says; returns the status packets and the servos' delays in s."""
+        """Execute a packet; return the status packets and the sum of the servos' delays, s."""
         by_id = {s.id: s for s in servos}
         if instruction == SYNC_WRITE:
             if len(parameters) >= 2:

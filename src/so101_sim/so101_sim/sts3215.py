@@ -1,9 +1,9 @@
-"""One emulated STS3215 servo: its control table, and what reading and writing it does.
+"""One emulated STS3215 servo: its control table, and the effects of reading and writing it.
 
-The joint behind it is whoever sets `sensed` and obeys `torque_on` and `goal`. Positions towards
-the joint are *encoder* ticks (continuous, 4096 a turn); positions on the bus are encoder ticks
-minus the homing offset, as in the servo. Addresses and behaviour: shared figures on the servo
-(Feetech's memory table of the STS series).
+The simulated joint sets `sensed` and follows `torque_on` and `goal`. Positions on the joint's side
+are *encoder* ticks (continuous, 4096 per turn). Positions on the bus are encoder ticks minus the
+homing offset, as in the servo. Source of addresses and behaviour: Feetech's memory table of the
+STS series.
 """
 
 import struct
@@ -36,12 +36,12 @@ BAUD_RATES = (1_000_000, 500_000, 250_000, 128_000, 115_200, 76_800, 57_600, 38_
 TICKS_PER_TURN = 4096
 MAX_SPEED = 3000  # ticks/s, no load (4.7 rad/s)
 
-# bits of the error byte, beside those of `protection`
+# bits of the error byte, in addition to those of `protection`
 VOLTAGE_ERROR, ANGLE_ERROR, OVERHEAT_ERROR = 1, 2, 4
 
 
 class Sensed(NamedTuple):
-    """What the servo feels of its joint."""
+    """The state of the joint as the servo measures it."""
 
     position: float  # encoder ticks, continuous
     velocity: float = 0.0  # ticks/s
@@ -52,7 +52,7 @@ class Sensed(NamedTuple):
 
 
 def sign_magnitude(value: float, sign_bit: int) -> int:
-    """Encode a number as magnitude with a sign bit, saturating."""
+    """Encode a number as magnitude and sign bit; it saturates."""
     magnitude = min(int(abs(value) + 0.5), (1 << sign_bit) - 1)
     return magnitude | (1 << sign_bit) if value < 0 and magnitude else magnitude
 
@@ -64,7 +64,7 @@ def from_sign_magnitude(code: int, sign_bit: int) -> int:
 
 
 class Sts3215:
-    """One servo; `sensed` may be replaced by the joint's thread at any time."""
+    """One servo. The joint's thread may set `sensed` at any time."""
 
     def __init__(
         self,
@@ -75,9 +75,9 @@ class Sts3215:
         range_max: int = 4095,
     ):
         self._sensed = sensed
-        self.faults = 0  # error bits that something outside injects
+        self.faults = 0  # injected error bits
         self.powered = True
-        self.sag, self.heat = 0.0, 0.0  # V below and degrees above what is sensed
+        self.sag, self.heat = 0.0, 0.0  # V below and degrees above the sensed values
         self.eeprom_writes = 0  # wear
         self._refusals = 0
         self.memory = bytearray(TABLE_SIZE)
@@ -128,28 +128,28 @@ class Sts3215:
     # --- towards the joint -------------------------------------------------------------------
     @property
     def sensed(self) -> Sensed:
-        """What the servo feels now."""
+        """The present state of the joint."""
         return self._sensed
 
     @sensed.setter
     def sensed(self, sensed: Sensed) -> None:
         self._sensed = sensed
         if self.torque_on:
-            self.protection.feel(sensed.load, sensed.current, time.monotonic())
+            self.protection.update(sensed.load, sensed.current, time.monotonic())
 
     @property
     def torque_on(self) -> bool:
-        """Whether the motor is driven."""
+        """Whether the motor has torque."""
         return self.memory[TORQUE_ENABLE] == 1 and self.powered
 
     @property
     def goal(self) -> float:
-        """Where the motor is told to go, in encoder ticks of the joint's present turn."""
+        """The goal position, in encoder ticks of the joint's present turn."""
         return self._goal
 
     @property
     def speed_limit(self) -> float:
-        """Ticks/s; a goal velocity of 0 means as fast as the motor can."""
+        """Speed limit in ticks/s; a goal velocity of 0 means the motor's maximum."""
         limit = from_sign_magnitude(self.word(GOAL_VELOCITY), 15)
         return min(abs(limit), MAX_SPEED) if limit else MAX_SPEED
 
@@ -159,12 +159,12 @@ class Sts3215:
         return self.protection.drive(min(self.word(TORQUE_LIMIT), 1000) / 1000.0)
 
     def overload(self, refusals: int = 0) -> None:
-        """Latch an overload until the torque is switched off; `refusals` such writes fail."""
+        """Latch an overload until torque is switched off. refusals: how many such writes fail."""
         self.protection.latched |= OVERLOAD_ERROR
         self._refusals = refusals
 
     def power_cycle(self, on: bool) -> None:
-        """Lose or get back the supply: SRAM forgets, EEPROM does not."""
+        """Switch the supply: SRAM is reset, EEPROM is kept."""
         if on:
             self._start()
         self.powered = on
@@ -177,22 +177,22 @@ class Sts3215:
 
     @property
     def baud_rate(self) -> int:
-        """Bits a second that the servo listens at."""
+        """Baud rate of the servo."""
         return BAUD_RATES[min(self.memory[BAUD_RATE], 7)]
 
     @property
     def return_delay(self) -> float:
-        """Seconds between request and answer, besides the wire's time."""
+        """Seconds between request and answer, without the transmission time."""
         return self.memory[RETURN_DELAY] * 2e-6
 
     @property
     def answers_writes(self) -> bool:
-        """Whether anything but PING and READ gets a status packet."""
+        """Whether the servo answers instructions other than PING and READ."""
         return self.memory[RESPONSE_LEVEL] != 0
 
     @property
     def present_position(self) -> int:
-        """Ticks 0 .. 4095 as read from the bus."""
+        """Position on the bus, ticks 0 .. 4095."""
         return round(self.sensed.position - self._offset()) % TICKS_PER_TURN
 
     @property
@@ -206,13 +206,13 @@ class Sts3215:
         return error | self.protection.latched
 
     def read(self, address: int, length: int) -> bytes:
-        """`length` bytes of the table from `address`; zeros past its end."""
+        """Return `length` bytes of the table from `address`; zeros beyond its end."""
         if address + length > PRESENT and address < PRESENT + 15:
             self.memory[PRESENT : PRESENT + 15] = self._present()
         return bytes(self.memory[address : address + length]).ljust(length, b'\0')
 
     def write(self, address: int, data: bytes) -> None:
-        """Write as the servo does: what is locked or read-only is ignored without a word."""
+        """Write as the servo does: it ignores locked and read-only registers silently."""
         memory = self.memory
         if address == TORQUE_ENABLE and data[:1] == b'\0':
             if self.protection.latched and self._refusals:
@@ -230,7 +230,7 @@ class Sts3215:
         if address <= GOAL_POSITION + 1 and end > GOAL_POSITION:
             low, high = self.word(MIN_POSITION), self.word(MAX_POSITION)
             goal = from_sign_magnitude(self.word(GOAL_POSITION), 15)
-            if low < high:  # 0 and 0 is the multi-turn mode
+            if low < high:  # both are 0 in multi-turn mode
                 goal = min(max(goal, low), high)
             self._set_word(GOAL_POSITION, sign_magnitude(goal, 15))
             self._turn()
@@ -239,19 +239,19 @@ class Sts3215:
             self._turn()
 
     def reg_write(self, address: int, data: bytes) -> None:
-        """Keep a write until `action`."""
+        """Store a write until `action`."""
         self._waiting = (address, data)
         self.memory[64] = 1
 
     def action(self) -> None:
-        """Do the write that waits, if any."""
+        """Execute the stored write, if there is one."""
         if self._waiting:
             self.write(*self._waiting)
         self._waiting = None
         self.memory[64] = 0
 
     def word(self, address: int) -> int:
-        """Two bytes of the table, little endian."""
+        """Return two bytes of the table, little endian."""
         return self.memory[address] | self.memory[address + 1] << 8
 
     def _set_word(self, address: int, value: int) -> None:
@@ -262,7 +262,7 @@ class Sts3215:
         return from_sign_magnitude(self.word(HOMING_OFFSET), 11)
 
     def _turn(self) -> None:
-        """Fix the goal in encoder ticks, in the turn that the joint is in now."""
+        """Set the goal in encoder ticks, in the joint's present turn."""
         offset = self._offset()
         turn = round(self.sensed.position - offset) // TICKS_PER_TURN
         goal = from_sign_magnitude(self.word(GOAL_POSITION), 15)

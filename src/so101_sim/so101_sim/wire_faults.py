@@ -1,7 +1,7 @@
-"""What goes wrong on an emulated bus, as a script: faults wait here for the next answers.
+"""Injected faults of an emulated bus.
 
-Tests inject; the bus's thread applies. A fault hits the next answers of its servo (or of any),
-`count` of them.
+A test injects a fault. The bus's thread applies it to the next `count` answers of one servo, or of
+any servo.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import random
 import threading
 
 KINDS = ('drop', 'delay', 'corrupt', 'wrong_id', 'partial', 'noise')
-NOISE = 40  # bytes of a burst, at most
+NOISE = 40  # bytes of a noise burst at most
 
 
 @dataclass
@@ -21,7 +21,7 @@ class _Waiting:
 
 
 class WireFaults:
-    """Faults of one bus; random details come from `seed`."""
+    """Faults of one bus. seed: of their random details."""
 
     def __init__(self, seed: int = 0):
         self.applied = 0
@@ -32,9 +32,9 @@ class WireFaults:
     def inject(
         self, kind: str, servo: int | None = None, count: int = 1, delay: float = 0.0
     ) -> None:
-        """Spoil the next `count` answers (of `servo`); `delay` s is how late 'delay' makes them.
+        """Spoil the next `count` answers of `servo` (None: of any).
 
-        ValueError if `kind` is not one of KINDS.
+        delay: s, of the kind 'delay'. ValueError if `kind` is not one of KINDS.
         """
         if kind not in KINDS:
             raise ValueError(f'{kind} is not one of {", ".join(KINDS)}')
@@ -42,7 +42,7 @@ class WireFaults:
             self._waiting.append(_Waiting(kind, servo, count, delay))
 
     def apply(self, answers: list[bytes]) -> tuple[bytes, float]:
-        """Return the bytes that reach the port instead, and how much later, s."""
+        """Return the bytes that reach the port, and their additional delay, s."""
         if not self._waiting:
             return b''.join(answers), 0.0
         with self._lock:

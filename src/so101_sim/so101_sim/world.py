@@ -1,7 +1,7 @@
-"""The simulated bench: arm, table and cube in MuJoCo, seen through the wrist camera.
+"""The simulated bench: arm, table and cube in MuJoCo, and its wrist camera.
 
-No ROS and no wall clock in here: `step` advances simulated time only. One thread may step while
-another renders; `lock` guards the physics state.
+Free of ROS and of the wall clock: `step` advances simulated time only. One thread may step while
+another renders; `lock` protects the physics state.
 """
 
 from dataclasses import dataclass
@@ -23,47 +23,47 @@ from .worlds import Conditions
 SCENE_PATH = Path(__file__).parent / 'scene' / 'cell.xml'
 CUBE_HALF = 0.0125  # m
 CUBE_CENTRE = (0.25, 0.0)  # m, base_link
-RUBBED = ('cube', 'fixed_pad', 'moving_pad')  # geoms whose friction a world may change
+FRICTION_GEOMS = ('cube', 'fixed_pad', 'moving_pad')  # a world may change their friction
 
 
 @dataclass
 class JointDrive:
-    """What the six servos ask of their joints (order of JOINTS)."""
+    """Commands of the six servos to their joints, in the order of JOINTS."""
 
     torque_on: np.ndarray  # (6,) bool
     goal: np.ndarray  # (6,) rad
-    speed: np.ndarray  # (6,) rad/s, limit of the servo's own trajectory
-    torque: np.ndarray  # (6,) fraction of the stall torque that may be used
+    speed: np.ndarray  # (6,) rad/s, limit of the servo's trajectory
+    torque: np.ndarray  # (6,) limit as a share of the stall torque
 
 
 def load_cell() -> mujoco.MjModel:
-    """Compile the scene, which includes the arm by its file's name."""
+    """Compile the scene, which includes the arm by its file name."""
     return mujoco.MjModel.from_xml_string(
         SCENE_PATH.read_text(encoding='utf-8'), {MJCF_PATH.name: MJCF_PATH.read_bytes()}
     )
 
 
 class World:
-    """Physics of one cell; starts with the arm at rest and the torque off."""
+    """Physics of one cell. It starts with the arm at rest and torque off."""
 
     def __init__(
         self,
         seed: int = 0,
         layout: Layout = find_layout('grasp_lift'),
         conditions: Conditions = Conditions(),
-        placed: int = 0,
+        placements: int = 0,
         situations: int = 0,
     ):
-        """The cube's poses follow from `seed` and the number of the placement alone.
+        """The cube's poses depend only on `seed` and the number of the placement.
 
-        placed: how many to take for done; situations: after so many they repeat, 0: never.
+        placements: number of the first one; situations: number of different ones (0: no repeat).
         """
         self.model = load_cell()
         self.data = mujoco.MjData(self.model)
         self.lock = threading.Lock()
         self.layout, self.conditions = layout, conditions
-        self._seed, self.placed, self._situations = seed, placed, situations
-        self.situation = seed, placed  # what the last placement follows from
+        self._seed, self.placements, self._situations = seed, placements, situations
+        self.situation = seed, placements  # seed and number of the last placement
         self._arm_q = np.array([self.model.joint(n).qposadr[0] for n in JOINTS])
         self._arm_v = np.array([self.model.joint(n).dofadr[0] for n in JOINTS])
         self._motors = np.array([self.model.actuator(n).id for n in JOINTS])
@@ -73,7 +73,7 @@ class World:
         self._table_geom = self.model.geom('table').id
         self._tool = self.model.site('tool').id
         self._strength = self.model.actuator_forcerange[self._motors, 1].copy()
-        self._make_real(conditions)
+        self._apply_conditions(conditions)
         self.data.qpos[self._arm_q] = REST
         self.drive = JointDrive(
             np.zeros(6, bool), REST.copy(), np.full(6, MAX_VELOCITY), np.ones(6)
@@ -81,8 +81,8 @@ class World:
         self._setpoint = REST.copy()
         self._put_cube(*CUBE_CENTRE, 0.0)
 
-    def _make_real(self, conditions: Conditions) -> None:
-        for name in RUBBED:
+    def _apply_conditions(self, conditions: Conditions) -> None:
+        for name in FRICTION_GEOMS:
             self.model.geom(name).friction[0] *= conditions.friction
         camera = self.model.camera('wrist_camera')
         half = math.radians(conditions.camera_tilt) / 2
@@ -94,7 +94,7 @@ class World:
 
     # --- physics -----------------------------------------------------------------------------
     def step(self, steps: int = 2) -> None:
-        """Advance by `steps` of the model's 2.5 ms, obeying `drive`."""
+        """Advance by `steps` of 2.5 ms; the joints follow `drive`."""
         drive, model = self.drive, self.model
         with self.lock:
             q = self.data.qpos[self._arm_q]
@@ -108,12 +108,12 @@ class World:
             mujoco.mj_step(model, self.data, steps)
 
     def joints(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Angles (rad), velocities (rad/s) and motor torques (N.m), each (6,)."""
+        """Return angles (rad), velocities (rad/s) and motor torques (N.m), each (6,)."""
         data = self.data
         return (data.qpos[self._arm_q], data.qvel[self._arm_v], data.actuator_force[self._motors])
 
     def place_arm(self, q: np.ndarray) -> None:
-        """Put the arm somewhere at once, still and holding (tests and pictures)."""
+        """Set the arm to `q` (6,) rad at once, at rest and holding (for tests and images)."""
         with self.lock:
             self.data.qpos[self._arm_q] = q
             self.data.qvel[self._arm_v] = 0.0
@@ -124,12 +124,12 @@ class World:
 
     # --- the cube ----------------------------------------------------------------------------
     def place_cube(self, tries: int = 20) -> None:
-        """Lay the cube on the table at the next pose that the arm does not touch.
+        """Place the cube on the table, at a pose where the arm does not touch it.
 
-        CellError if the arm is in the way of every pose tried.
+        CellError if there is no such pose among `tries`.
         """
         layout = self.layout
-        number = self.placed % self._situations if self._situations else self.placed
+        number = self.placements % self._situations if self._situations else self.placements
         rng = np.random.default_rng((self._seed, number))
         for _ in range(tries):
             x, y = CUBE_CENTRE + rng.uniform(-layout.cube_range, layout.cube_range, 2)
@@ -139,7 +139,7 @@ class World:
                 self._put_cube(x, y, yaw)
                 if not self._arm_touches_cube():
                     self.situation = self._seed, number
-                    self.placed += 1
+                    self.placements += 1
                     return
                 self.data.qpos[:], self.data.qvel[:] = before
                 mujoco.mj_forward(self.model, self.data)
@@ -172,7 +172,7 @@ class World:
 
     @property
     def success(self) -> bool:
-        """Whether what the layout asks for is done now."""
+        """Whether the success criterion of the layout is fulfilled now."""
         cube, layout = self.data.qpos[self._cube_q : self._cube_q + 3], self.layout
         if layout.reached:
             return bool(np.linalg.norm(cube - self.tool_position) <= layout.reached)
@@ -180,12 +180,12 @@ class World:
 
     @property
     def tool_position(self) -> np.ndarray:
-        """Where the tool frame truly is (3,), m, base_link."""
+        """True position of the tool frame (3,), m, in base_link."""
         return self.data.site_xpos[self._tool].copy()
 
 
-class Eye:
-    """Renders a camera of the world; make and use it in one thread (the GL context's)."""
+class CameraRenderer:
+    """Renders a camera of the world. Create, use and close it in one thread (GL context)."""
 
     def __init__(
         self, world: World, camera: str = 'wrist_camera', width: int = 160, height: int = 120
@@ -196,20 +196,20 @@ class Eye:
         except (ImportError, RuntimeError, mujoco.FatalError) as error:
             raise CellError(NO_GL) from error
         options = mujoco.MjvOption()
-        options.sitegroup[:] = 0  # a marked tool point would give the answer away
+        options.sitegroup[:] = 0  # hide site markers: they would show the tool point
         self._options = options
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
             self._renderer.scene.flags[flag] = False
         self._light = Light(world.conditions, (height, width, 3))
 
     def render(self) -> np.ndarray:
-        """The picture now, (height, width, 3) uint8 RGB."""
+        """Return the present image, (height, width, 3) uint8 RGB."""
         with self._world.lock:
             self._renderer.update_scene(self._world.data, self._camera, self._options)
-        return self._light.on(self._renderer.render(), self._world.situation)
+        return self._light.apply(self._renderer.render(), self._world.situation)
 
     def close(self) -> None:
-        """Free the GL context (in the thread that made it)."""
+        """Free the GL context, in the thread that created it."""
         self._renderer.close()
 
 
@@ -217,6 +217,6 @@ NO_GL = 'the simulated camera cannot render without EGL: apt-get install libegl1
 
 
 def camera_matrix(model: mujoco.MjModel, camera: str, width: int, height: int) -> list[float]:
-    """Row-major 3x3 intrinsics of a model camera at this image size (square pixels)."""
+    """Return the row-major 3x3 intrinsics of a camera at this image size (square pixels)."""
     focal = height / 2 / math.tan(math.radians(float(model.camera(camera).fovy[0])) / 2)
     return [focal, 0.0, width / 2, 0.0, focal, height / 2, 0.0, 0.0, 1.0]

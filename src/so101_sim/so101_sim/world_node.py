@@ -1,8 +1,7 @@
-"""The `world` node: a cell without hardware, on two ports and the camera's topics.
+"""The `world` node: a cell without hardware, with two ports and the camera's topics.
 
-Three clocks, each a thread with absolute deadlines: physics, camera, and the buses' own. When
-told to end, it goes on until nobody has the ports open, so that the driver can leave the arms in
-order, as it could with real ones.
+Physics, camera and buses run in threads with absolute deadlines. At the end, the node runs until
+the ports are closed, so that the driver can bring the arms to rest.
 """
 
 import sys
@@ -23,14 +22,14 @@ from so101_node.ros_node import CellNode
 from .layouts import find_layout
 from .options import WorldOptions
 from .plant import PERIOD, Plant
-from .world import Eye, World, camera_matrix
+from .world import CameraRenderer, World, camera_matrix
 from .worlds import find_world
 
-LATE = 0.1  # s; physics further behind than this skips time
+LATE = 0.1  # s; if physics is further behind, it skips time
 CLOSE_TIME = 3.5  # s that a driver gets to close its ports
-HAND_TIMEOUT = 0.5  # s without a word after which the hand has let go
-# A servo answers within a millisecond; Python lets a thread wait 5 ms for its turn by default.
-BUS_PATIENCE = 0.0005  # s
+PULL_TIMEOUT = 0.5  # s without a message after which the leader is released
+# A servo answers within a millisecond; Python's default switch interval of 5 ms is too long.
+SWITCH_INTERVAL = 0.0005  # s
 FRAME = names.WRIST_CAMERA + '_optical_frame'
 
 
@@ -44,7 +43,7 @@ class WorldNode(CellNode):
         super().__init__('world')
         for arm in names.ARMS:
             if not getattr(self.options, f'{arm}_port'):
-                raise CellError(f'parameter {arm}_port is not set; give a path to make it at')
+                raise CellError(f'parameter {arm}_port is not set; give the path to create it at')
         self._world = World(
             self.options.seed,
             find_layout(self.options.task),
@@ -55,8 +54,8 @@ class WorldNode(CellNode):
         self._plant = Plant(
             self._world, {arm: getattr(self.options, f'{arm}_port') for arm in names.ARMS}
         )
-        self._buses = []  # those that serve
-        self._hand_at = 0.0
+        self._buses = []  # started ones
+        self._pulled_at = 0.0
         self._closed, self._first_image = threading.Event(), threading.Event()
         self._image = self.create_publisher(
             Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_PUB
@@ -66,27 +65,27 @@ class WorldNode(CellNode):
         )
         self._cube = self.create_publisher(PoseStamped, names.SIM_CUBE_POSE, qos.SENSOR_PUB)
         self._reward = self.create_publisher(Reward, names.REWARD, qos.SENSOR_PUB)
-        self.create_subscription(JointState, names.SIM_HAND, self._on_hand, qos.COMMAND)
+        self.create_subscription(JointState, names.SIM_HAND, self._on_pull, qos.COMMAND)
         self.create_service(Trigger, names.SIM_PLACE_CUBE, self._place_cube)
-        if self.options.situations:  # an episode that is broken off sees its situation again
+        if self.options.situations:  # an episode that was aborted repeats its situation
             self.create_subscription(
                 ActorStatus,
                 names.ACTOR_STATUS,
-                lambda status: setattr(self._world, 'placed', status.episodes),
+                lambda status: setattr(self._world, 'placements', status.episodes),
                 qos.STATUS,
             )
-        sys.setswitchinterval(BUS_PATIENCE)
-        self._camera = self.guard(self._see)
-        self._physics = self.guard(self._live)
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        self._camera_thread = self.guard(self._run_camera)
+        self._physics_thread = self.guard(self._run_physics)
 
     # --- callbacks ---------------------------------------------------------------------------
-    def _on_hand(self, message: JointState) -> None:
+    def _on_pull(self, message: JointState) -> None:
         try:
             hand = pack(message.name, message.position) if message.name else None
         except CellError as error:
             self.get_logger().warning(f'{names.SIM_HAND} ignored: {error}')
             return
-        self._hand_at = time.monotonic()
+        self._pulled_at = time.monotonic()
         self._plant.leader.pull(hand)
 
     def _place_cube(self, _, response):
@@ -98,8 +97,8 @@ class WorldNode(CellNode):
         return response
 
     # --- physics -----------------------------------------------------------------------------
-    def _live(self) -> None:
-        # Making the GL context stops every other thread for a while: no port before that.
+    def _run_physics(self) -> None:
+        # Creating the GL context blocks all threads for a while, so start the buses after it.
         self._first_image.wait()
         if self._closed.is_set():
             return
@@ -114,17 +113,17 @@ class WorldNode(CellNode):
                 time.sleep(due - now)
             elif now - due > LATE:
                 due = now
-            if now - self._hand_at > HAND_TIMEOUT:
+            if now - self._pulled_at > PULL_TIMEOUT:
                 self._plant.leader.pull(None)
             self._plant.step()
             for name, arm in self._plant.arms.items():
                 if not arm.bus.alive():
-                    raise CellError(f'the emulated bus of the {name} broke down')
+                    raise CellError(f'the thread of the emulated {name} bus has ended')
 
     # --- camera ------------------------------------------------------------------------------
-    def _see(self) -> None:
+    def _run_camera(self) -> None:
         width, height = self.options.image_width, self.options.image_height
-        eye = Eye(self._world, names.WRIST_CAMERA, width, height)
+        renderer = CameraRenderer(self._world, names.WRIST_CAMERA, width, height)
         info = self._camera_info(width, height)
         cube, reward = PoseStamped(), Reward()
         cube.header.frame_id = names.BASE_FRAME
@@ -141,10 +140,10 @@ class WorldNode(CellNode):
             self._fill(cube.pose)
             self._reward.publish(reward)
             self._cube.publish(cube)
-            self._image.publish(image_to_cdr(now.nanoseconds, FRAME, eye.render()))
+            self._image.publish(image_to_cdr(now.nanoseconds, FRAME, renderer.render()))
             self._info.publish(info)
             self._first_image.set()
-        eye.close()
+        renderer.close()
 
     def _fill(self, pose) -> None:
         position, quaternion = self._world.cube_pose
@@ -168,7 +167,7 @@ class WorldNode(CellNode):
 
     # --- the end -----------------------------------------------------------------------------
     def close(self) -> None:
-        """Serve the ports as long as somebody has them open, then take them away."""
+        """Serve the ports while a process has them open, then remove them."""
         deadline = time.monotonic() + CLOSE_TIME
         while (
             time.monotonic() < deadline
@@ -178,7 +177,7 @@ class WorldNode(CellNode):
             time.sleep(0.02)
         self._closed.set()
         self._first_image.set()
-        self._physics.join(1.0)
-        self._camera.join(1.0)
+        self._physics_thread.join(1.0)
+        self._camera_thread.join(1.0)
         for bus in self._buses:
             bus.stop()

@@ -1,7 +1,7 @@
-"""In which ways a simulated cell is less than ideal: named sets of conditions.
+"""Named worlds: sets of conditions in which a simulated cell differs from the ideal one.
 
-A world is data. The same one is used by the `world` node, by the loop without ROS and by every
-evaluation, and its name stands in what they report.
+A world is data. The `world` node, the in-process simulation and every evaluation use the same
+worlds and report their names.
 """
 
 from dataclasses import dataclass
@@ -11,24 +11,24 @@ from so101_node.errors import CellError
 
 @dataclass(frozen=True)
 class Conditions:
-    """What differs from the ideal cell. Angles in degrees, as on a workshop drawing."""
+    """Differences from the ideal cell. Angles in degrees."""
 
-    friction: float = 1.0  # of cube and finger pads, times the model's
+    friction: float = 1.0  # factor on the friction of cube and finger pads
     camera_tilt: float = 0.0  # degrees, about the image's horizontal axis
-    brightness: float = 1.0  # of the image, times the rendered
-    brightness_noise: float = 0.0  # standard deviation of that factor from episode to episode
-    colour_noise: float = 0.0  # the same of each channel's own
-    pixel_noise: float = 0.0  # standard deviation in grey levels, each pixel of each frame
-    latency: float = 0.0  # s from a goal in the servo to the motor that obeys it
+    brightness: float = 1.0  # factor on the image
+    brightness_noise: float = 0.0  # standard deviation of that factor between episodes
+    colour_noise: float = 0.0  # the same for the factor of each channel
+    pixel_noise: float = 0.0  # standard deviation in grey levels, of each pixel of each image
+    latency: float = 0.0  # s from a servo's new goal position to the motion of its motor
     backlash: float = 0.0  # degrees between servo and joint
-    offset: float = 0.0  # degrees by which one joint's calibration is wrong ...
-    offset_joint: str = 'shoulder_pan'  # ... this one's
-    human: float = 0.0  # 0: a steady, tireless operator; 1: one that pauses and errs
+    offset: float = 0.0  # degrees of calibration error of one joint
+    offset_joint: str = 'shoulder_pan'  # the joint with the calibration error
+    human: float = 0.0  # 0: an ideal operator; 1: an operator with delay, tremor and pauses
 
 
 WORLDS = {
     'plain': Conditions(),
-    # what learning has to put up with on a real bench
+    # disturbances that learning meets on a real bench
     'hard': Conditions(
         brightness_noise=0.15,
         colour_noise=0.05,
@@ -37,7 +37,7 @@ WORLDS = {
         backlash=1.0,
         human=1.0,
     ),
-    # another bench than the one a policy was trained on
+    # a bench that differs from the one of the training
     'shifted': Conditions(
         friction=0.7, camera_tilt=5.0, brightness=1.25, latency=0.08, backlash=1.0, offset=3.0
     ),
@@ -45,7 +45,7 @@ WORLDS = {
 
 
 def find_world(name: str) -> Conditions:
-    """The conditions of that name; CellError lists what there is."""
+    """Return the conditions of a world; CellError lists the worlds if it is unknown."""
     if name not in WORLDS:
         raise CellError(f'there is no world {name!r}; the worlds are ' + ', '.join(WORLDS))
     return WORLDS[name]

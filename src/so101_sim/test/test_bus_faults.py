@@ -1,4 +1,4 @@
-"""Faults by script: on the wire, in a servo, in its supply."""
+"""Injected faults: on the wire, in a servo, in its supply."""
 
 import time
 
@@ -11,7 +11,7 @@ from so101_sim import sts3215
 
 
 class Answers:
-    """Sync reads by hand, so that what is spoilt can be seen."""
+    """Sync reads without the SDK, to get the raw bytes of the answers."""
 
     def __init__(self, path):
         self.line = serial.Serial(path, 1_000_000, timeout=0.03)
@@ -46,9 +46,7 @@ def answers(bus):
         ('delay', lambda whole, got: got == whole),
     ],
 )
-def test_a_scripted_fault_hits_the_next_answer_of_its_servo_and_no_other(
-    bus, answers, kind, changes
-):
+def test_an_injected_fault_affects_only_the_next_answer_of_its_servo(bus, answers, kind, changes):
     whole = answers()
     assert len(whole) == 48
     bus.faults.inject(kind, servo=3, delay=0.02)
@@ -65,7 +63,7 @@ def test_an_unknown_fault_is_refused(bus):
         bus.faults.inject('gremlin')
 
 
-def test_overload_latches_and_may_refuse_to_be_switched_off(bus, port):
+def test_an_overload_is_latched_and_may_refuse_torque_off(bus, port):
     servo(bus, 2).overload(refusals=1)
     for error in (sts3215.OVERLOAD_ERROR, 0):
         assert servo(bus, 2).error == sts3215.OVERLOAD_ERROR
@@ -74,7 +72,7 @@ def test_overload_latches_and_may_refuse_to_be_switched_off(bus, port):
     assert servo(bus, 2).torque_limit == 1.0
 
 
-def test_a_servo_without_power_is_silent_and_comes_back_limp(bus, port):
+def test_a_servo_is_silent_without_power_and_has_no_torque_afterwards(bus, port):
     packets.write1ByteTxRx(port, 3, sts3215.TORQUE_ENABLE, 1)
     servo(bus, 3).power_cycle(False)
     assert packets.ping(port, 3)[1] == sdk.COMM_RX_TIMEOUT
@@ -84,14 +82,14 @@ def test_a_servo_without_power_is_silent_and_comes_back_limp(bus, port):
     assert packets.read2ByteTxRx(port, 3, sts3215.MIN_POSITION)[0] == 1000
 
 
-def test_sag_and_heat_show_in_telemetry_and_error_byte(bus, port):
+def test_sag_and_heat_appear_in_telemetry_and_error_byte(bus, port):
     servo(bus, 1).sag, servo(bus, 1).heat = 9.0, 45.0
     error = sts3215.VOLTAGE_ERROR | sts3215.OVERHEAT_ERROR
     assert packets.read1ByteTxRx(port, 1, 62) == (30, sdk.COMM_SUCCESS, error)
     assert packets.read1ByteTxRx(port, 1, 63)[0] == 75
 
 
-def test_eeprom_wear_is_counted_and_sram_does_not_wear(bus, port):
+def test_only_writes_to_eeprom_are_counted(bus, port):
     packets.write2ByteTxRx(port, 1, sts3215.MIN_POSITION, 900)  # locked: nothing is written
     packets.write1ByteTxRx(port, 1, sts3215.LOCK, 0)
     packets.write2ByteTxRx(port, 1, sts3215.GOAL_POSITION, 1500)

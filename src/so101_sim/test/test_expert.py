@@ -1,4 +1,4 @@
-"""The expert's grasp in the physics, by the same actions as a policy's."""
+"""The expert's grasp in simulated physics, with the same actions as a policy."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from so101_description.joints import LOWER, UPPER
 from so101_description.kinematics import Kinematics
-from so101_sim.expert import Expert, Hand, OperatorConfig
+from so101_sim.expert import Expert, LeaderInput, OperatorConfig
 from so101_sim.world import World
 
 MIDDLE = np.array([0.0, -0.2, 0.6, 1.2, 0.0, 0.5])
@@ -15,7 +15,7 @@ kinematics = Kinematics()
 
 
 def grasp(number):
-    """Whether the cube is lifted within 6 s and still held 3 s later."""
+    """Return whether the cube is lifted within 7 s and still held 3 s later."""
     world, rng = World(number), np.random.default_rng(number)
     start = START + rng.uniform(-0.01, 0.01, 3)
     reference = kinematics.solve(start, math.pi / 2, 0.0, 0.6, MIDDLE).q
@@ -24,7 +24,7 @@ def grasp(number):
     expert, lifted_at = Expert(OperatorConfig(), rng), None
     for tick in range(100):
         q = world.joints()[0].copy()
-        velocity, gripper_rate = expert.wish(
+        velocity, gripper_rate = expert.desired_velocity(
             tick * 0.1, kinematics.tool_pose(q)[0], q[5], world.cube_pose[0]
         )
         reference = kinematics.joint_target(
@@ -39,35 +39,37 @@ def grasp(number):
     return False
 
 
-def test_it_lifts_and_holds_the_cube_almost_wherever_it_lies():
+def test_it_lifts_and_holds_the_cube_from_almost_every_pose():
     assert sum(grasp(number) for number in range(20)) >= 18
 
 
-def test_it_goes_up_before_it_would_push_the_cube_over():
+def test_it_moves_up_first_if_a_finger_would_push_the_cube():
     expert = Expert(OperatorConfig(), np.random.default_rng(0))
-    velocity, _ = expert.wish(0.0, np.array([0.25, 0.06, 0.015]), 0.6, [0.25, 0.0, 0.0125])
+    velocity, _ = expert.desired_velocity(
+        0.0, np.array([0.25, 0.06, 0.015]), 0.6, [0.25, 0.0, 0.0125]
+    )
     assert velocity[2] > 0.05 and abs(velocity[1]) < 1e-9
 
 
 def test_a_cube_that_slipped_out_is_grasped_again():
     expert, cube = Expert(OperatorConfig(), np.random.default_rng(0)), np.array([0.25, 0, 0.0125])
-    at = np.array([0.25 - OperatorConfig.beside, 0.0, 0.016])
+    at = np.array([0.25 - OperatorConfig.grasp_offset, 0.0, 0.016])
     now = 0.0
     while expert.phase.value != 'lift':
-        expert.wish(now, at, 0.2 if expert.phase.value == 'close' else 0.6, cube)
+        expert.desired_velocity(now, at, 0.2 if expert.phase.value == 'close' else 0.6, cube)
         now += 0.05
         assert now < 3.0
-    _, gripper_rate = expert.wish(now, at + [0, 0, 0.06], 0.2, cube)
+    _, gripper_rate = expert.desired_velocity(now, at + [0, 0, 0.06], 0.2, cube)
     assert expert.phase.value == 'above' and gripper_rate > 0
 
 
-def test_the_hand_keeps_to_its_speed_and_close_to_a_leader_that_hangs():
+def test_the_pull_is_limited_in_speed_and_stays_close_to_a_blocked_leader():
     leader = kinematics.solve(START, math.pi / 2, 0.0, 0.6, MIDDLE).q
-    hand, before = Hand(kinematics, leader), START
+    hand, before = LeaderInput(kinematics, leader), START
     for _ in range(40):
         q = hand.move([0.2, 0.0, 0.0], -2.0, 0.05, leader)
         tool = kinematics.tool_pose(q)[0]
         assert np.linalg.norm(tool - before) < 0.0102
-        assert np.linalg.norm(tool - START) < Hand.LEAD + 1e-3
+        assert np.linalg.norm(tool - START) < LeaderInput.LEAD + 1e-3
         assert (q >= LOWER).all() and (q <= UPPER).all()
         before = tool

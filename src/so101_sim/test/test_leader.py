@@ -1,4 +1,4 @@
-"""What a hand and the servos do to the leader."""
+"""The leader under a pull and under its servos."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def run(leader, seconds, torque, goal):
     return fastest
 
 
-def test_it_follows_its_goal_at_the_servos_speed():
+def test_it_follows_its_goal_within_the_servos_speed_limit():
     leader = Leader()
     assert run(leader, 0.1, ON, MOVED) <= 2.0 + 1e-9
     assert np.abs(leader.position - REST).max() <= 0.2 + 1e-9
@@ -26,7 +26,7 @@ def test_it_follows_its_goal_at_the_servos_speed():
     assert np.abs(leader.position - MOVED).max() < 0.005
 
 
-def test_a_pull_against_the_servos_moves_it_a_little_and_is_felt():
+def test_a_pull_against_the_servos_moves_it_a_little_and_loads_them():
     leader = Leader()
     leader.pull(MOVED)
     run(leader, 1.0, ON, REST)
@@ -39,7 +39,7 @@ def test_a_pull_against_the_servos_moves_it_a_little_and_is_felt():
     assert np.allclose(leader.load, 0.0)
 
 
-def test_without_torque_it_follows_the_hand_at_a_humans_speed():
+def test_without_torque_it_follows_the_pull_at_a_humans_speed():
     leader = Leader()
     leader.pull(MOVED)
     assert run(leader, 0.1, OFF, REST) <= HAND_SPEED + 1e-9
@@ -47,7 +47,7 @@ def test_without_torque_it_follows_the_hand_at_a_humans_speed():
     assert np.allclose(leader.position, MOVED)
 
 
-def test_left_alone_it_stays_and_does_not_jump_when_the_torque_comes():
+def test_a_released_leader_stays_and_does_not_jump_when_torque_goes_on():
     leader = Leader()
     leader.pull(MOVED)
     run(leader, 1.0, OFF, REST)

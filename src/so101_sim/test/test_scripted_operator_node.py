@@ -1,4 +1,4 @@
-"""The stand-in human, as a node: what it reads of the driver's trouble."""
+"""The scripted operator node: its reaction to the driver's diagnostics."""
 
 import time
 
@@ -26,7 +26,7 @@ def domain(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    'name, level, said, clears',
+    'name, level, message, clears',
     [
         ('driver: follower', DiagnosticStatus.ERROR, FAULT, True),
         ('driver: follower', DiagnosticStatus.OK, 'following', False),
@@ -34,7 +34,7 @@ def domain(monkeypatch):
         ('other/driver: follower', DiagnosticStatus.ERROR, FAULT, False),
     ],
 )
-def test_it_clears_what_a_servo_had_enough_of_in_its_own_cell(name, level, said, clears):
+def test_it_clears_faults_of_its_own_cell_only(name, level, message, clears):
     calls = []
     node, operator = rclpy.create_node('bench'), ScriptedOperatorNode()
     node.create_service(
@@ -46,7 +46,7 @@ def test_it_clears_what_a_servo_had_enough_of_in_its_own_cell(name, level, said,
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     executor.add_node(operator)
-    status = DiagnosticStatus(name=name, level=level, message=said)
+    status = DiagnosticStatus(name=name, level=level, message=message)
     end = time.monotonic() + (10.0 if clears else 1.5)
     while not calls and time.monotonic() < end:
         diagnostics.publish(DiagnosticArray(status=[status]))

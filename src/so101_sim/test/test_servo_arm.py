@@ -1,4 +1,4 @@
-"""Joints in rad on one side, ticks on the bus on the other."""
+"""Conversion between joints in rad and ticks on the bus."""
 
 import json
 
@@ -11,7 +11,9 @@ from so101_sim.servo_arm import ServoArm
 
 
 @pytest.mark.parametrize('arm', ['follower', 'leader'])
-def test_the_middle_of_each_range_is_zero_and_the_grippers_ends_are_its_stops(tmp_path, arm):
+def test_the_middle_of_a_range_is_zero_and_the_grippers_range_ends_are_open_and_closed(
+    tmp_path, arm
+):
     with open(calibration_path(arm), encoding='utf-8') as file:
         table = list(json.load(file).values())
     servo_arm = ServoArm(arm, tmp_path / 'port', REST)
@@ -22,13 +24,13 @@ def test_the_middle_of_each_range_is_zero_and_the_grippers_ends_are_its_stops(tm
     for end, angle in (('range_min', GRIPPER_CLOSED), ('range_max', GRIPPER_OPEN)):
         servo_arm.servos[5].write(sts3215.GOAL_POSITION, table[5][end].to_bytes(2, 'little'))
         assert servo_arm.goal()[5] == pytest.approx(angle, abs=0.002)
-    assert servo_arm.torque_on().all()  # a goal switches the torque on, as in the servo
+    assert servo_arm.torque_on().all()  # a goal position switches torque on, as in the servo
 
 
-def test_what_the_joints_do_is_read_from_the_bus(tmp_path):
+def test_the_state_of_the_joints_is_readable_on_the_bus(tmp_path):
     arm = ServoArm('follower', tmp_path / 'port', REST)
     before = [s.present_position for s in arm.servos]
-    arm.sense(REST + 0.1, np.full(6, 1.0), np.full(6, -0.5))
+    arm.set_joints(REST + 0.1, np.full(6, 1.0), np.full(6, -0.5))
     for servo, at in zip(arm.servos[:5], before):
         assert servo.present_position - at == pytest.approx(0.1 * 4096 / 2 / np.pi, abs=1)
         assert servo.sensed.velocity == pytest.approx(4096 / 2 / np.pi)
@@ -41,24 +43,24 @@ def test_each_arm_has_its_own_supply(tmp_path, arm, supply):
     arm = ServoArm(arm, tmp_path / 'port', REST)
     for _ in range(2):
         assert [servo.read(62, 1)[0] for servo in arm.servos] == [supply] * 6
-        arm.sense(REST, np.zeros(6), np.zeros(6))
+        arm.set_joints(REST, np.zeros(6), np.zeros(6))
 
 
 def positions(arm):
     return np.array([servo.present_position for servo in arm.servos])
 
 
-def test_backlash_hides_the_joint_from_its_servo_until_the_play_is_taken_up(tmp_path):
+def test_a_joint_moves_its_servo_only_beyond_the_backlash(tmp_path):
     arm = ServoArm('follower', tmp_path / 'port', REST, backlash=0.02)
     zeros, before = np.zeros(6), positions(arm)
-    arm.sense(REST + 0.009, zeros, zeros)
+    arm.set_joints(REST + 0.009, zeros, zeros)
     assert (positions(arm) == before).all()
-    arm.sense(REST + 0.05, zeros, zeros)
+    arm.set_joints(REST + 0.05, zeros, zeros)
     moved = (positions(arm) - before)[:5] * 2 * np.pi / 4096
     assert moved == pytest.approx(np.full(5, 0.04), abs=0.002)
 
 
-def test_stiction_swallows_small_steps_of_the_goal(tmp_path):
+def test_a_change_of_the_goal_below_the_stiction_does_not_move_the_motor(tmp_path):
     arm = ServoArm('follower', tmp_path / 'port', REST, stiction=0.01)
     before = arm.goal()
     for ticks, moves in ((3, False), (10, True)):

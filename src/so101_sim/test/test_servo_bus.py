@@ -1,4 +1,4 @@
-"""The emulated bus against the real SDK, over a real pseudo-terminal."""
+"""The emulated bus with the real SDK, over a real pseudo-terminal."""
 
 import os
 import time
@@ -62,7 +62,7 @@ def test_answer_takes_at_least_its_time_on_the_wire(port, length):
     wire = (8 + 6 + 6 * (6 + length)) * 10 / 1e6
     times = sorted(sync_read(port, 56, length)[2] for _ in range(50))
     assert times[0] >= wire
-    assert times[10] < wire + 2e-3  # and the emulation adds little to it
+    assert times[10] < wire + 2e-3  # the emulation adds little
 
 
 def test_back_to_back_packets_share_the_wire(bus):
@@ -141,7 +141,7 @@ def test_wrong_checksum_is_not_executed(bus, port):
     assert packets.read1ByteTxRx(port, 1, sts3215.TORQUE_ENABLE) == (0, sdk.COMM_SUCCESS, 0)
 
 
-def test_wrong_baud_rate_is_not_heard(bus):
+def test_a_packet_at_the_wrong_baud_rate_is_ignored(bus):
     with serial.Serial(bus.path, 115200, timeout=0.05) as line:
         line.write(packet(1, 0x01, []))
         assert line.read(6) == b''
@@ -174,7 +174,7 @@ def test_a_file_at_the_port_path_is_refused(tmp_path):
     assert (tmp_path / 'port').read_text() == 'precious'
 
 
-# noise that looks like packets more often than uniform bytes do
+# noise that resembles packets more often than uniform bytes
 noise = st.lists(
     st.one_of(
         st.binary(max_size=40),
@@ -192,7 +192,7 @@ noise = st.lists(
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_no_noise_kills_the_bus(bus, data):
+def test_the_bus_survives_any_noise(bus, data):
     with serial.Serial(bus.path, 1_000_000, timeout=0.5) as line:
         line.write(data)
         time.sleep(0.006)
@@ -202,7 +202,7 @@ def test_no_noise_kills_the_bus(bus, data):
 
 
 @given(noise, st.lists(st.integers(1, 30), max_size=20))
-def test_packet_behind_noise_is_found_however_it_is_cut(data, cuts):
+def test_a_packet_behind_noise_is_found_in_any_fragmentation(data, cuts):
     parser, found = PacketParser(), []
     stream = data + packet(7, 0x02, [56, 15])
     for cut in cuts:
@@ -215,7 +215,7 @@ def test_packet_behind_noise_is_found_however_it_is_cut(data, cuts):
 
 
 @given(st.binary(min_size=1, max_size=30), st.integers(0, 255), st.integers(0, 6))
-def test_no_valid_packet_kills_a_servo(parameters, instruction, servo_id):
+def test_a_servo_survives_any_valid_packet(parameters, instruction, servo_id):
     servos = [make_servo(i) for i in IDS]
     answers, _ = ServoBus._execute(servos, servo_id or 0xFE, instruction, parameters)
     assert all(len(a) <= 256 for a in answers)
@@ -223,8 +223,8 @@ def test_no_valid_packet_kills_a_servo(parameters, instruction, servo_id):
         each.read(0, 87)
 
 
-def test_bytes_that_come_just_as_a_gap_ends_are_not_lost():
-    """The end of a gap and the next bytes may meet: both count."""
+def test_bytes_that_arrive_at_the_end_of_a_gap_are_not_lost():
+    """Bytes may arrive at the moment at which a gap ends: they must not be lost."""
     bus = ServoBus('/nowhere', [make_servo(1)])
     bus._parser.feed(b'\xff\xff\x01\xf0')  # waits for its rest
     arriving, heard = [packet(1, 0x01, [])], []

@@ -1,4 +1,4 @@
-"""The simulated bench: what the arm and the cube do, and what the camera sees of them."""
+"""The simulated bench: arm, cube and camera image."""
 
 from dataclasses import replace
 import math
@@ -10,7 +10,7 @@ from so101_description.joints import REST
 from so101_description.kinematics import Kinematics
 from so101_node.errors import CellError
 from so101_sim.layouts import find_layout
-from so101_sim.world import CUBE_CENTRE, CUBE_HALF, Eye, World, camera_matrix
+from so101_sim.world import CUBE_CENTRE, CUBE_HALF, CameraRenderer, World, camera_matrix
 
 START = np.array([0.25, 0.0, 0.07])
 SEED = np.array([0.0, -0.2, 0.6, 1.2, 0.0, 0.5])
@@ -29,7 +29,7 @@ def test_the_arm_stays_at_rest_without_torque():
     assert np.abs(world.joints()[1]).max() < 0.02
 
 
-def test_joints_go_to_their_goals_and_no_faster_than_told():
+def test_joints_reach_their_goals_within_the_speed_limit():
     world = World()
     world.place_arm(over(START))
     world.drive.goal = over(START + [0.0, 0.05, 0.05])
@@ -40,11 +40,11 @@ def test_joints_go_to_their_goals_and_no_faster_than_told():
         fastest = max(fastest, np.abs(world.joints()[1]).max())
     assert np.abs(world.joints()[0] - world.drive.goal).max() < 0.02
     assert 0.4 < fastest < 0.9
-    # the physics and the FK service speak of the same point
+    # physics and kinematics agree on the tool position
     assert np.allclose(kinematics.tool_pose(world.joints()[0])[0], world.tool_position, atol=1e-6)
 
 
-def test_a_joint_without_torque_falls_and_the_gripper_limit_weakens_it():
+def test_an_arm_without_torque_or_with_a_low_torque_limit_falls():
     world = World()
     world.place_arm(over(START))
     world.drive.torque_on = np.zeros(6, bool)
@@ -57,7 +57,7 @@ def test_a_joint_without_torque_falls_and_the_gripper_limit_weakens_it():
     assert weak.tool_position[2] < START[2] - 0.03
 
 
-def test_placements_repeat_with_the_same_random_number_and_fill_the_area():
+def test_placements_repeat_with_the_same_seed_and_fill_the_area():
     one, other = World(3), World(3)
     places = []
     for _ in range(40):
@@ -69,7 +69,7 @@ def test_placements_repeat_with_the_same_random_number_and_fill_the_area():
     assert (np.ptp(places, axis=0) > 0.06).all()
 
 
-def test_a_placement_follows_from_its_number_and_situations_come_again():
+def test_a_placement_depends_on_its_number_and_situations_repeat():
     def poses(world, count):
         found = []
         for _ in range(count):
@@ -79,11 +79,11 @@ def test_a_placement_follows_from_its_number_and_situations_come_again():
 
     all_five = poses(World(3), 5)
     assert len(np.unique(all_five[:, 0])) == 5
-    assert np.array_equal(poses(World(3, placed=2), 3), all_five[2:])  # an evaluation resumed
-    assert np.array_equal(poses(World(3, placed=1, situations=5), 6)[4:], all_five[:2])
+    assert np.array_equal(poses(World(3, placements=2), 3), all_five[2:])  # a resumed evaluation
+    assert np.array_equal(poses(World(3, placements=1, situations=5), 6)[4:], all_five[:2])
 
 
-def test_the_cube_is_not_laid_into_the_arm():
+def test_the_cube_is_not_placed_where_the_arm_is():
     world = World(layout=ONE_PLACE)
     world.place_arm(over([0.25, 0.0, 0.02], gripper=0.3))
     before = world.cube_pose[0]
@@ -103,7 +103,7 @@ def test_a_cube_on_the_table_is_no_success_and_one_in_the_air_is():
 
 
 def lifted_cube(gripper):
-    """A world in which the arm closed to `gripper` around the cube and went up."""
+    """Return a world in which the arm has closed to `gripper` around the cube and moved up."""
     world = World(layout=ONE_PLACE)
     around = over([0.2275, 0.0, 0.016])
     world.place_arm(around)
@@ -117,7 +117,7 @@ def lifted_cube(gripper):
 
 @pytest.mark.parametrize('grip, holds', [(1.0, True), (0.0, False)])
 def test_only_the_grip_holds_the_cube(grip, holds):
-    """Pulled at by 8 N; without torque the gears' friction still holds some."""
+    """Pull the cube with 8 N; without torque, the gears' friction still holds a little."""
     world = lifted_cube(-0.17)
     assert world.success
     world.drive.torque = np.array([1, 1, 1, 1, 1, grip])
@@ -127,29 +127,29 @@ def test_only_the_grip_holds_the_cube(grip, holds):
     assert world.success == holds
 
 
-def test_fingers_that_hardly_touch_the_cube_leave_it_on_the_table():
+def test_a_loose_grip_leaves_the_cube_on_the_table():
     assert not lifted_cube(0.3).success
 
 
-def test_the_cube_is_seen_from_every_start():
+def test_the_cube_is_in_the_image_from_every_start_pose():
     world, rng = World(1), np.random.default_rng(1)
-    eye = Eye(world)
+    renderer = CameraRenderer(world)
     for _ in range(40):
         world.place_arm(over(START + rng.uniform(-0.01, 0.01, 3)))
         world.place_cube()
-        image = eye.render()[:, 20:140].astype(int)  # what the task crops to
+        image = renderer.render()[:, 20:140].astype(int)  # the crop of the task
         blue = (image[..., 2] > image[..., 0] + 40).sum()
-        assert blue > 15, world.cube_pose  # at the edge of the area, a corner of it
+        assert blue > 15, world.cube_pose  # at the edge of the area, only a corner of the cube
     assert image.shape == (120, 120, 3)
-    eye.close()
+    renderer.close()
 
 
-def test_a_point_is_seen_where_the_camera_matrix_says():
+def test_the_image_agrees_with_the_camera_matrix():
     world = World(2)
     world.place_arm(over([0.22, 0.03, 0.1]))
-    eye = Eye(world, width=320, height=240)
-    image = eye.render().astype(int)
-    eye.close()
+    renderer = CameraRenderer(world, width=320, height=240)
+    image = renderer.render().astype(int)
+    renderer.close()
     rows, columns = np.nonzero(image[..., 2] > image[..., 0] + 40)
     camera = world.data.camera('wrist_camera')
     at = camera.xmat.reshape(3, 3).T @ (world.cube_pose[0] - camera.xpos)

@@ -1,4 +1,4 @@
-"""The world in its own process: topics, ports, and how it ends."""
+"""The world node in its own process: topics, ports and its end."""
 
 import os
 import signal
@@ -47,7 +47,7 @@ def start(**parameters):
 
 
 class Bench:
-    """A running world and a node that listens to it."""
+    """A running world and a node that subscribes to its topics."""
 
     def __init__(self, directory, **parameters):
         self.ports = {arm: str(directory / 'new' / arm) for arm in names.ARMS}
@@ -106,9 +106,9 @@ def bench(tmp_path):
 
 
 def position(port):
-    """Ticks of servo 1; asked again where a loaded machine takes longer than the SDK waits.
+    """Return the ticks of servo 1; on a loaded machine, repeat the read after a timeout.
 
-    The answer that came too late must go first: the SDK would take it for the next one's.
+    A late answer is discarded first, otherwise the SDK uses it for the next request.
     """
     for _ in range(10):
         port.ser.reset_input_buffer()
@@ -123,7 +123,7 @@ def seconds(message):
     return message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
 
 
-def test_it_shows_the_cell_thirty_times_a_second(bench):
+def test_it_publishes_the_cell_thirty_times_per_second(bench):
     bench.images.clear()
     bench.spin_until(lambda: len(bench.images) > 60)
     stamps = [seconds(m) for m in bench.images]
@@ -136,7 +136,7 @@ def test_it_shows_the_cell_thirty_times_a_second(bench):
     assert {m.value for m in bench.rewards} == {0.0} and not bench.rewards[-1].success
 
 
-def test_the_cube_is_placed_anew_on_request(bench):
+def test_the_cube_gets_a_new_pose_on_request(bench):
     before = bench.cubes[-1].pose.position
     future = bench.place.call_async(Trigger.Request())
     bench.spin_until(future.done)
@@ -148,29 +148,31 @@ def test_the_cube_is_placed_anew_on_request(bench):
     assert after.z == pytest.approx(0.0125, abs=0.001)
 
 
-def test_in_an_evaluation_the_cube_lies_where_the_episodes_number_says(tmp_path):
+def test_in_an_evaluation_the_number_of_the_episode_selects_the_cubes_pose(tmp_path):
     bench = Bench(tmp_path, situations=5)
     try:
         status = bench.node.create_publisher(ActorStatus, names.ACTOR_STATUS, qos.STATUS)
         bench.spin_until(lambda: bench.cubes and status.get_subscription_count(), 30.0)
-        for episodes in (3, 3, 6):  # broken off, once; then the second round
+        for episodes in (3, 3, 6):  # one aborted episode, then the second round
             status.publish(ActorStatus(episodes=episodes))
             asked = len(bench.cubes)
             bench.spin_until(lambda: len(bench.cubes) > asked + 10)
             future = bench.place.call_async(Trigger.Request())
             bench.spin_until(future.done)
             asked = len(bench.cubes)
-            bench.spin_until(lambda: len(bench.cubes) > asked + 12)  # those that waited, too
-            world = World(0, placed=episodes % 5)
+            bench.spin_until(
+                lambda: len(bench.cubes) > asked + 12
+            )  # also those still in the queue
+            world = World(0, placements=episodes % 5)
             world.place_cube()
-            there = bench.cubes[-1].pose.position
-            assert np.allclose([there.x, there.y], world.cube_pose[0][:2], atol=1e-3)
+            cube = bench.cubes[-1].pose.position
+            assert np.allclose([cube.x, cube.y], world.cube_pose[0][:2], atol=1e-3)
     finally:
         bench.close()
 
 
-def test_the_hand_moves_the_leader_and_the_bus_moves_the_follower(bench):
-    """Seen and done through the ports alone, as by any driver."""
+def test_a_pull_moves_the_leader_and_the_bus_moves_the_follower(bench):
+    """Read and write through the ports alone, as a driver does."""
     leader, follower = bench.open('leader'), bench.open('follower')
     before = position(leader)
     pull = JointState(name=list(JOINTS), position=(REST + [0.3, 0, 0, 0, 0, 0]).tolist())
@@ -200,7 +202,7 @@ def test_it_serves_until_the_ports_are_closed_and_ends_with_0(bench):
     assert bench.process.stderr.read() == ''
 
 
-def test_an_open_port_does_not_keep_it_for_ever(bench):
+def test_an_open_port_delays_its_end_by_a_limited_time(bench):
     port = bench.open('leader')
     began = time.monotonic()
     bench.process.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""Each way in which a world is less than ideal is felt; the plain one has none of them."""
+"""Each condition of a world has its effect; the plain world has none."""
 
 from dataclasses import replace
 import math
@@ -12,22 +12,22 @@ from so101_node.errors import CellError
 from so101_sim import sts3215
 from so101_sim.layouts import LAYOUTS, find_layout
 from so101_sim.plant import PERIOD, Plant
-from so101_sim.world import Eye, World
+from so101_sim.world import CameraRenderer, World
 from so101_sim.worlds import WORLDS, Conditions, find_world
 
 SEED = np.array([0.0, -0.2, 0.6, 1.2, 0.0, 0.5])
 START = Kinematics().solve([0.25, 0.0, 0.07], math.pi / 2, 0.0, 0.6, SEED).q
 
 
-def seen(conditions, placements=1, seed=0):
-    """What the wrist camera shows at the start pose, one picture a placement."""
+def rendered(conditions, placements=1, seed=0):
+    """Return images of the wrist camera at the start pose, one per placement."""
     world = World(seed, conditions=conditions)
     world.place_arm(START)
-    eye, images = Eye(world), []
+    renderer, images = CameraRenderer(world), []
     for _ in range(placements):
         world.place_cube()
-        images.append(eye.render().astype(float))
-    eye.close()
+        images.append(renderer.render().astype(float))
+    renderer.close()
     return np.array(images)
 
 
@@ -37,52 +37,52 @@ def plant(tmp_path, **conditions):
 
 
 def order(plant, joint, angle):
-    """Tell one servo of the follower to go `angle` rad from where it is."""
+    """Command one servo of the follower to move by `angle` rad."""
     servo = plant.arms['follower'].servos[joint]
     ticks = servo.present_position + round(angle * sts3215.TICKS_PER_TURN / (2 * math.pi))
     servo.write(sts3215.GOAL_POSITION, ticks.to_bytes(2, 'little'))
 
 
 @pytest.mark.parametrize('find, wrong', [(find_world, 'moon'), (find_layout, 'juggle')])
-def test_an_unknown_name_is_refused_with_those_there_are(find, wrong):
+def test_the_error_of_an_unknown_name_lists_the_known_ones(find, wrong):
     with pytest.raises(CellError, match='plain|grasp_lift'):
         find(wrong)
 
 
 def test_the_plain_world_delivers_the_image_as_rendered():
-    plain = seen(WORLDS['plain'], 2)
-    assert np.array_equal(plain, seen(Conditions(), 2))
+    plain = rendered(WORLDS['plain'], 2)
+    assert np.array_equal(plain, rendered(Conditions(), 2))
     assert 60 < plain.mean() < 220
 
 
-def test_light_changes_from_episode_to_episode_and_repeats_with_the_seed():
-    hard = seen(WORLDS['hard'], 8)
-    assert np.array_equal(hard, seen(WORLDS['hard'], 8))
-    brightness = hard.mean((1, 2, 3)) / seen(WORLDS['plain'], 8).mean((1, 2, 3))
+def test_light_differs_between_episodes_and_repeats_with_the_seed():
+    hard = rendered(WORLDS['hard'], 8)
+    assert np.array_equal(hard, rendered(WORLDS['hard'], 8))
+    brightness = hard.mean((1, 2, 3)) / rendered(WORLDS['plain'], 8).mean((1, 2, 3))
     assert brightness.std() > 0.05
     colour = hard.mean((1, 2)) / hard.mean((1, 2, 3))[:, None]
     assert colour.std(0).max() > 0.02
 
 
-def test_pixels_are_noisy_and_differ_from_frame_to_frame():
+def test_pixel_noise_differs_between_images():
     world = World(conditions=Conditions(pixel_noise=4.0))
     world.place_arm(START)
-    eye = Eye(world)
-    difference = eye.render().astype(float) - eye.render()
-    eye.close()
+    renderer = CameraRenderer(world)
+    difference = renderer.render().astype(float) - renderer.render()
+    renderer.close()
     assert difference.std() == pytest.approx(4.0 * math.sqrt(2), rel=0.15)
 
 
-def test_a_tilted_camera_sees_the_cube_elsewhere():
+def test_a_tilted_camera_moves_the_cube_in_the_image():
     def row(image):
         return np.nonzero(image[..., 2] > image[..., 0] + 40)[0].mean()
 
-    straight, tilted = (seen(Conditions(camera_tilt=tilt))[0] for tilt in (0.0, 5.0))
+    straight, tilted = (rendered(Conditions(camera_tilt=tilt))[0] for tilt in (0.0, 5.0))
     # 120 rows for 70.5 degrees, and some perspective
     assert 5.0 < abs(row(tilted) - row(straight)) < 14.0
 
 
-def test_a_late_motor_obeys_after_the_latency(tmp_path):
+def test_a_motor_moves_after_the_latency(tmp_path):
     moved = {}
     for latency in (0.0, 0.08):
         bench = plant(tmp_path, latency=latency)
@@ -99,7 +99,7 @@ def test_a_late_motor_obeys_after_the_latency(tmp_path):
     assert moved[0.08] - moved[0.0] == pytest.approx(0.08, abs=0.011)
 
 
-def test_a_wrong_calibration_shows_the_joint_where_it_is_not(tmp_path):
+def test_a_calibration_error_moves_the_joint_but_not_the_reading(tmp_path):
     true, wrong = plant(tmp_path), plant(tmp_path, offset=3.0, offset_joint='shoulder_pan')
     for bench in (true, wrong):
         order(bench, 0, 0.2)
@@ -108,10 +108,10 @@ def test_a_wrong_calibration_shows_the_joint_where_it_is_not(tmp_path):
     angle = true.world.joints()[0][0] - wrong.world.joints()[0][0]
     assert math.degrees(angle) == pytest.approx(3.0, abs=0.3)
     shown = [b.arms['follower'].servos[0].present_position for b in (true, wrong)]
-    assert abs(shown[0] - shown[1]) <= 3  # ticks: the servo is where it was told, it believes
+    assert abs(shown[0] - shown[1]) <= 3  # ticks: both servos report the commanded position
 
 
-def test_a_slippery_world_loses_a_cube_that_the_plain_one_holds():
+def test_with_low_friction_the_gripper_loses_a_cube_that_it_holds_otherwise():
     kinematics = Kinematics()
 
     def holds(friction):
@@ -132,7 +132,7 @@ def test_a_slippery_world_loses_a_cube_that_the_plain_one_holds():
     assert holds(0.3)[1] is False
 
 
-def test_reach_is_done_when_the_finger_is_at_the_cube_and_not_above_it():
+def test_reach_succeeds_with_the_finger_at_the_cube_but_not_above_it():
     world = World(layout=replace(LAYOUTS['reach'], cube_range=0.0))
     world.place_arm(START)
     assert not world.success
@@ -140,7 +140,7 @@ def test_reach_is_done_when_the_finger_is_at_the_cube_and_not_above_it():
     assert world.success
 
 
-def test_the_wide_task_lays_the_cube_farther_off_and_turned_any_way():
+def test_the_wide_task_places_the_cube_in_a_larger_area_with_any_yaw():
     world = World(layout=LAYOUTS['grasp_lift_wide'])
     poses = []
     for _ in range(60):
