@@ -33,13 +33,15 @@ def main():
         views.append(cv2.resize(renderer.render(), (width, height), interpolation=cv2.INTER_AREA))
         renderer.close()
     renderer = CameraRenderer(world, 'wrist_camera', 160, 120)
-    seen = crop_resize(renderer.render(), make_task('grasp_lift', model_hash()).cameras[0])
+    observed = crop_resize(renderer.render(), make_task('grasp_lift', model_hash()).cameras[0])
     renderer.close()
     side = (HEIGHT - 8) // 2
     wrist = cv2.resize(views[1], (side * 4 // 3, side), interpolation=cv2.INTER_AREA)
     policy = np.full((side, side * 4 // 3, 3), 255, np.uint8)
     left = (policy.shape[1] - side) // 2
-    policy[:, left : left + side] = cv2.resize(seen, (side, side), interpolation=cv2.INTER_NEAREST)
+    policy[:, left : left + side] = cv2.resize(
+        observed, (side, side), interpolation=cv2.INTER_NEAREST
+    )
     column = np.vstack([wrist, np.full((8, wrist.shape[1], 3), 255, np.uint8), policy])
     column = cv2.resize(column, (column.shape[1], HEIGHT), interpolation=cv2.INTER_AREA)
     picture = np.hstack([views[0], np.full((HEIGHT, 8, 3), 255, np.uint8), column])

@@ -61,7 +61,9 @@ def call(domain):
     def ask(name, **fields):
         future = clients[name].call_async(KINDS[name].Request(**fields))
         executor.spin_until_future_complete(future, timeout_sec=5)
-        assert future.done(), f'{name} did not answer; the node says {process.poll()}'
+        assert future.done(), (
+            f'{name} did not answer; the exit code of the node is {process.poll()}'
+        )
         return future.result()
 
     yield ask

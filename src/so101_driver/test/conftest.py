@@ -7,7 +7,7 @@ import rclpy
 
 @pytest.fixture(scope='module')
 def ros(domain):
-    """Rclpy in a domain of its own."""
+    """Rclpy in a separate ROS domain."""
     rclpy.init()
     yield
     rclpy.shutdown()

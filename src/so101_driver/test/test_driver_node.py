@@ -148,11 +148,11 @@ def test_the_leaders_torque_follows_the_mode_topic_and_ends_when_the_actor_dies(
         def torque_after(mode):
             on = LEADER_TORQUE[mode]
 
-            def told():
+            def torque_follows():
                 status.publish(ActorStatus(mode=mode))
                 return all(servo.torque_on == on for servo in leader.servos)
 
-            bench.spin_until(told)
+            bench.spin_until(torque_follows)
 
         bench.spin_until(lambda: bench.states)
         for mode in ('POLICY', 'HUMAN', 'READY', 'ESTOP', 'RESET'):

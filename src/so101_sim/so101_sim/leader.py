@@ -9,7 +9,7 @@ import numpy as np
 from so101_description.joints import LOWER, REST, UPPER
 
 HAND_SPEED = 3.0  # rad/s at which a hand moves a joint without torque
-GIVE = 0.12  # rad that a pull moves a joint away from its servo's goal position
+MAX_DEFLECTION = 0.12  # rad that a pull moves a joint away from its servo's goal position
 FRICTION = 0.004  # rad before its goal position at which a servo stops
 
 
@@ -21,23 +21,25 @@ class Leader:
         self.velocity = np.zeros(6)
         self.load = np.zeros(6)  # share of the stall torque that the servos exert against the hand
         self._servo = REST.copy()  # where each servo would hold its joint without a pull
-        self._hand: np.ndarray | None = None
+        self._pull: np.ndarray | None = None
 
-    def pull(self, hand: np.ndarray | None) -> None:
+    def pull(self, position: np.ndarray | None) -> None:
         """Pull the joints to (6,) rad; None: release them."""
-        self._hand = None if hand is None else np.clip(hand, LOWER, UPPER)
+        self._pull = None if position is None else np.clip(position, LOWER, UPPER)
 
     def step(self, period: float, torque_on, goal, speed) -> None:
         """Advance by `period` s. torque_on: (6,) bool; goal: (6,) rad; speed: (6,) rad/s."""
-        hand, before = self._hand, self.position
-        pulled = before if hand is None else hand
+        pull, before = self._pull, self.position
+        pulled = before if pull is None else pull
         away = goal - self._servo
         short = np.sign(away) * np.maximum(np.abs(away) - FRICTION, 0.0)
         servo = self._servo + np.clip(short, -speed * period, speed * period)
-        give = 0.0 if hand is None else np.clip(pulled - servo, -GIVE, GIVE)
-        to = np.where(torque_on, servo + give, pulled)
+        deflection = (
+            0.0 if pull is None else np.clip(pulled - servo, -MAX_DEFLECTION, MAX_DEFLECTION)
+        )
+        to = np.where(torque_on, servo + deflection, pulled)
         reach = np.where(torque_on, np.maximum(speed, HAND_SPEED), HAND_SPEED) * period
         self.position = np.clip(before + np.clip(to - before, -reach, reach), LOWER, UPPER)
         self.velocity = (self.position - before) / period
         self._servo = np.where(torque_on, servo, self.position)
-        self.load = np.where(torque_on, give / GIVE, 0.0)
+        self.load = np.where(torque_on, deflection / MAX_DEFLECTION, 0.0)

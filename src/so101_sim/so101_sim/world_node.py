@@ -81,12 +81,12 @@ class WorldNode(CellNode):
     # --- callbacks ---------------------------------------------------------------------------
     def _on_pull(self, message: JointState) -> None:
         try:
-            hand = pack(message.name, message.position) if message.name else None
+            position = pack(message.name, message.position) if message.name else None
         except CellError as error:
             self.get_logger().warning(f'{names.SIM_HAND} ignored: {error}')
             return
         self._pulled_at = time.monotonic()
-        self._plant.leader.pull(hand)
+        self._plant.leader.pull(position)
 
     def _place_cube(self, _, response):
         try:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from so101_description.joints import REST
-from so101_sim.leader import GIVE, HAND_SPEED, Leader
+from so101_sim.leader import MAX_DEFLECTION, HAND_SPEED, Leader
 
 ON, OFF = np.ones(6, bool), np.zeros(6, bool)
 SPEED = np.full(6, 2.0)
@@ -31,7 +31,7 @@ def test_a_pull_against_the_servos_moves_it_a_little_and_loads_them():
     leader.pull(MOVED)
     run(leader, 1.0, ON, REST)
     away = np.abs(leader.position - REST)
-    assert np.allclose(away, GIVE, atol=0.01)
+    assert np.allclose(away, MAX_DEFLECTION, atol=0.01)
     assert np.allclose(np.abs(leader.load), 1.0)
     leader.pull(None)
     run(leader, 1.0, ON, REST)

@@ -230,13 +230,13 @@ def test_bytes_that_arrive_at_the_end_of_a_gap_are_not_lost():
     arriving, heard = [packet(1, 0x01, [])], []
     bus._read = lambda: arriving.pop() if arriving else b''
 
-    def hear(found, _):
+    def receive(found, _):
         heard.extend(found)
         if heard:
             bus._stopping.set()
             os.write(bus._wake_write, b'.')
 
-    bus._handle = hear
+    bus._handle = receive
     bus._master, other = os.openpty()
     bus._wake_read, bus._wake_write = os.pipe()
     bus._serve()

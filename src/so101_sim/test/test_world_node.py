@@ -220,9 +220,9 @@ def test_an_open_port_delays_its_end_by_a_limited_time(bench):
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_1(tmp_path, parameters, sentence):
-    (tmp_path / 'taken').write_text("somebody else's")
+    (tmp_path / 'taken').write_text('another file')
     process = start(**{n: v.format(tmp=tmp_path) for n, v in parameters.items()})
     _, error = process.communicate(timeout=20)
     assert process.returncode == 1
     assert sentence in error and len(error.strip().splitlines()) == 1
-    assert (tmp_path / 'taken').read_text() == "somebody else's"
+    assert (tmp_path / 'taken').read_text() == 'another file'
