@@ -3,7 +3,7 @@
 import numpy as np
 
 from so101_description.joints import REST
-from so101_sim.leader import MAX_DEFLECTION, HAND_SPEED, Leader
+from so101_sim.leader import HAND_SPEED, MAX_DEFLECTION, Leader
 
 ON, OFF = np.ones(6, bool), np.zeros(6, bool)
 SPEED = np.full(6, 2.0)
