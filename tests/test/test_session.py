@@ -154,7 +154,7 @@ def test_each_way_in_gives_the_human_the_arm_and_the_policy_gets_it_back(session
         assert max(np.abs(s.action).max() for s in human) > 0.3, way
     assert cell.text.count('POLICY -> HUMAN: the operator') == 2
     assert cell.text.count('POLICY -> HUMAN: the leader was grabbed') == 1
-    assert cell.text.count('HUMAN -> POLICY: the leader was let go') == 1
+    assert cell.text.count('HUMAN -> POLICY: the leader was released') == 1
 
 
 def test_nothing_jumps_at_a_take_over_or_a_release(session):

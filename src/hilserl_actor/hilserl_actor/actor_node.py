@@ -1,4 +1,4 @@
-"""The actor node: parameters and messages in, one `ControlLoop.tick` a period, messages out."""
+"""The actor node: parameters and messages in, one `ControlLoop.tick` per period, messages out."""
 
 from pathlib import Path
 import threading
@@ -17,10 +17,10 @@ from so101_node.ros_node import CellNode
 
 from .evaluation.runner import EvaluationRunner
 from .loop.control import ControlLoop
-from .loop.episode_stats import Pace
+from .loop.episode_stats import LoopTiming
 from .loop.modes import Mode
 from .loop.periodic_timer import PeriodicTimer
-from .loop.preflight import Check, Preflight, Surroundings, table
+from .loop.preflight import Check, Preflight, PreflightInputs, table
 from .options import ActorOptions
 from .ros.clients import ServiceKinematics, TopicArms
 from .ros.last_episode import LastEpisode
@@ -29,9 +29,9 @@ from .ros.sensors import Sensors
 from .ros.status_message import actor_status
 from .ros.weights_subscriber import WeightsSubscriber
 
-LOOK_PERIOD = 0.5  # s between two preflights in IDLE ...
-GOOD_LOOKS = 3  # ... so many of which have to be good in a row
-PREFLIGHT_TIME = 15.0  # s that `./cell preflight` gives a cell to come up
+PREFLIGHT_PERIOD = 0.5  # s between two preflights in IDLE
+REQUIRED_PREFLIGHTS = 3  # that must pass in a row: discovery of a second cell takes time
+PREFLIGHT_TIME = 15.0  # s that `./cell preflight` waits for a cell to start
 
 
 class ActorNode(CellNode):
@@ -59,7 +59,7 @@ class ActorNode(CellNode):
             self.options.max_state_age,
             self.options.reward == 'topic',
         )
-        self._steps: list = []  # of this tick: they go out when its command is on its way
+        self._steps: list = []  # of this tick; published after its command was sent
         self._tick_ms = 0.0
         self.loop = ControlLoop(
             self.schema,
@@ -73,7 +73,7 @@ class ActorNode(CellNode):
             self.options.ready_time,
         )
         self.preflight = Preflight(
-            Surroundings(
+            PreflightInputs(
                 self.schema,
                 self.kinematics,
                 self.sensors,
@@ -85,10 +85,10 @@ class ActorNode(CellNode):
             self.options.has_leader,
             self.options.reward == 'topic',
         )
-        self._problems = [Check('preflight', 'the first look is still under way')]
-        self._look_due, self._good_looks, self._intruder = 0.0, 0, ''
+        self._problems = [Check('preflight', 'the first preflight is still running')]
+        self._preflight_due, self._passed_preflights, self._second_cell = 0.0, 0, ''
         self._preflight_until = time.monotonic() + PREFLIGHT_TIME
-        self.pace = Pace(1.0 / self.schema.rate)
+        self.timing = LoopTiming(1.0 / self.schema.rate)
         self._learner = LearnerLiveness()
         self._last_episode = LastEpisode(
             self.schema,
@@ -156,11 +156,11 @@ class ActorNode(CellNode):
             self.preflight.note_diagnostic(name, ord(status.level), status.message)
 
     def _on_learner(self, _) -> None:
-        self._learner.heard(time.monotonic(), self.loop.env_steps)
+        self._learner.received(time.monotonic(), self.loop.env_steps)
 
     def _answer(self, response, event: str):
         if self.role == 'preflight':
-            refusal = 'this is a preflight: nothing moves'
+            refusal = 'this is a preflight; the arm does not move'
         elif event == 'start' and self.loop.machine.mode is Mode.IDLE:
             refusal = (
                 'not ready: ' + '; '.join(c.problem for c in self._problems)
@@ -201,11 +201,11 @@ class ActorNode(CellNode):
 
     def _spin_loop(self) -> None:
         torch.set_num_threads(1)
-        ticker = PeriodicTimer(1.0 / self.schema.rate)
+        timer = PeriodicTimer(1.0 / self.schema.rate)
         while not self._done.is_set():
-            now = ticker.wait(self._prepare_tick, self.arms.sent_at)
+            now = timer.wait(self._prepare_tick, self.arms.sent_at)
             stamp = self.get_clock().now().to_msg()
-            self.pace.tick(now)
+            self.timing.tick(now)
             self._tick()
             self._tick_ms = (time.monotonic() - now) * 1e3
             self._publish_steps()
@@ -217,44 +217,43 @@ class ActorNode(CellNode):
                 return
 
     def _prepare_tick(self) -> None:
-        """Just before a tick: what it needs and what takes time is begun."""
+        """Start the slow computations of the next tick."""
         now = self.get_clock().now().nanoseconds
-        self.sensors.ask()
+        self.sensors.request_tool()
         try:
-            self.loop.prepare(now, self.sensors.pictures(), self.sensors.leader(now))
+            self.loop.prepare(now, self.sensors.images(), self.sensors.leader(now))
         except CellError:
-            pass  # the tick will say so
+            pass  # the tick reports it
 
     def _is_done(self) -> bool:
         if self._evaluation:
-            going_on = self._evaluation.advance()
+            more = self._evaluation.advance()
             self._offer_policy(self._evaluation)
-            return not going_on
+            return not more
         limit = self.options.episodes
         return bool(limit) and len(self.loop.stats.results) >= limit
 
     def _tick(self) -> None:
-        if time.monotonic() > self._look_due:
-            self._look_due = time.monotonic() + LOOK_PERIOD
-            self._intruder = self.preflight.alone()
+        if time.monotonic() > self._preflight_due:
+            self._preflight_due = time.monotonic() + PREFLIGHT_PERIOD
+            self._second_cell = self.preflight.second_cell_problem()
             if self.loop.machine.mode is Mode.IDLE:
-                self._look_around()
+                self._run_preflight()
         try:
-            if self._intruder:
-                raise CellError(self._intruder)
+            if self._second_cell:
+                raise CellError(self._second_cell)
             sensed = self.sensors.poll()
         except CellError as error:
             self.loop.tick_without_observations(str(error))
             return
         self.loop.tick(sensed, self.sensors.reward_signal())
 
-    def _look_around(self) -> None:
-        """Run the preflight in IDLE; go on if all is well for a while and nobody has to say so."""
+    def _run_preflight(self) -> None:
+        """Run the preflight in IDLE; leave IDLE if it passes repeatedly and auto_start is set."""
         checks = self.preflight.run()
         self._problems = [c for c in checks if c.problem]
-        # Another cell on our topics takes a moment to be discovered.
-        self._good_looks = 0 if self._problems else self._good_looks + 1
-        good = self._good_looks >= GOOD_LOOKS
+        self._passed_preflights = 0 if self._problems else self._passed_preflights + 1
+        good = self._passed_preflights >= REQUIRED_PREFLIGHTS
         if self._problems:
             self.loop.message = 'not ready: ' + '; '.join(c.problem for c in self._problems)
         if self.role == 'preflight':
@@ -264,7 +263,7 @@ class ActorNode(CellNode):
                     self.error = f'{len(self._problems)} preflight checks failed'
                 self.stop_event.set()
         elif good and self.options.auto_start:
-            self.loop.request('preflight', 'everything is there')
+            self.loop.request('preflight', 'the preflight passed')
 
     # -- messages out --------------------------------------------------------------------------
 
@@ -280,7 +279,7 @@ class ActorNode(CellNode):
         loop, now = self.loop, time.monotonic()
         learner = self._learner.sentence(now, loop.env_steps)
         message = '; '.join(filter(None, (learner, self._last_episode.news, loop.message)))
-        status = actor_status(loop, self.pace, now, message)
+        status = actor_status(loop, self.timing, now, message)
         status.observation_age_ms = self.sensors.image_age * 1e3
         status.tick_ms = self._tick_ms
         status.limited = ', '.join(self.kinematics.limited)
@@ -288,7 +287,7 @@ class ActorNode(CellNode):
         self._status_publisher.publish(status)
 
     def close(self) -> None:
-        """Stop the loop, publish what is under way, say the result of an evaluation."""
+        """Stop the loop, publish its last steps, log the result of an evaluation."""
         self._done.set()
         time.sleep(1.5 / self.schema.rate)
         self.loop.close()

@@ -1,11 +1,11 @@
-"""The actor as a process over real rclpy, its surroundings stopped, slowed and brought back."""
+"""The actor as a process over real rclpy, in a fake cell whose parts stop and return."""
 
 from contextlib import contextmanager
 import time
 
-from actor_support.stand_in_cell import (
+from actor_support.fake_cell import (
+    FakeCell,
     SlowableKinematics,
-    StandInCell,
     bundle,
     own_domain,
     running,
@@ -27,7 +27,7 @@ PERIOD = 0.1
 
 @contextmanager
 def cell_with_actor(namespace='', **parameters):
-    cell = StandInCell(namespace)
+    cell = FakeCell(namespace)
     with (
         spinning(cell.node),
         running(
@@ -40,7 +40,7 @@ def cell_with_actor(namespace='', **parameters):
 
 @pytest.fixture(scope='module')
 def bench():
-    """A cell with its actor at work, and its FK service."""
+    """A fake cell with a running actor and FK service."""
     bundle(1), bundle(2)
     urgent()  # arms and cameras do not wait for other processes
     with own_domain():
@@ -54,9 +54,9 @@ def bench():
 
 @pytest.fixture
 def cell(bench):
-    """The cell some steps into an episode that began by itself."""
+    """The cell some steps after an episode has begun by itself."""
     bench.kinematics.late = 0
-    bench.sees = bench.feels = bench.judges = True
+    bench.camera_on = bench.joint_states_on = bench.reward_on = True
     bench.wait_for_mode('POLICY')
     wait_for(
         lambda: (
@@ -80,7 +80,7 @@ def commands_since(cell, since: float):
     return [at for at, _ in cell.commands if at > since]
 
 
-def goes_on_by_itself(cell):
+def resumes_by_itself(cell):
     cell.wait_for_mode('READY')
     cell.wait_for_mode('POLICY')
 
@@ -89,10 +89,12 @@ def stamp(message) -> float:
     return message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
 
 
-def test_the_status_names_the_policy_that_drives_and_the_times_it_took(cell):
+def test_the_status_has_the_active_policy_and_its_latency(cell):
     wait_for(lambda: cell.status, 'a status')
     assert cell.status[-1].policy_sha256 == cell.sha256
-    assert np.isnan(cell.status[-1].weights_latency_ms)  # these were there before the actor
+    assert np.isnan(
+        cell.status[-1].weights_latency_ms
+    )  # these were published before the actor started
     sha256 = cell.publish_policy(2)
     wait_for(lambda: cell.status and cell.status[-1].policy_sha256 == sha256, 'version 2')
     status = cell.status[-1]
@@ -101,7 +103,7 @@ def test_the_status_names_the_policy_that_drives_and_the_times_it_took(cell):
     assert 0.0 < status.tick_ms < 1e3 * PERIOD
 
 
-def test_an_observation_follows_the_one_before_by_nine_tenths_of_a_period_at_least(cell):
+def test_two_observations_are_at_least_nine_tenths_of_a_period_apart(cell):
     wait_for(lambda: len(cell.steps) >= 20, 'steps')
     between = [
         stamp(b) - stamp(a)
@@ -115,7 +117,7 @@ def test_an_observation_follows_the_one_before_by_nine_tenths_of_a_period_at_lea
 def test_one_late_answer_of_the_fk_service_costs_one_step_and_no_episode(cell):
     was = episode(cell)
     cell.kinematics.delay, cell.kinematics.late = 0.04, 1
-    wait_for(lambda: cell.said('did not answer within 20 ms'), 'its name')
+    wait_for(lambda: cell.reported('did not answer within 20 ms'), 'its name')
     before = len(cell.steps)
     wait_for(lambda: len(cell.steps) >= before + 3, 'steps')
     assert episode(cell) == was
@@ -123,44 +125,45 @@ def test_one_late_answer_of_the_fk_service_costs_one_step_and_no_episode(cell):
     assert sum(np.diff(indexes) - 1) in (1, 2), indexes
 
 
-def test_a_slow_fk_service_is_lost_the_arm_holds_and_all_goes_on_when_it_is_back(cell):
+def test_the_arm_holds_while_the_fk_service_is_slow_and_the_actor_resumes_afterwards(cell):
     since = time.monotonic()
     cell.kinematics.delay, cell.kinematics.late = 0.05, 10**6
-    wait_for(lambda: cell.said('the arm holds and nothing is recorded'), 'what is lost')
+    wait_for(lambda: cell.reported('the arm holds and nothing is recorded'), 'what is lost')
     cell.wait_for_mode('RESET')
     steps = len(cell.steps)
     time.sleep(0.5)
     assert not commands_since(cell, since + 0.3) and len(cell.steps) == steps
     assert cell.steps[-1].last and cell.steps[-1].outcome == 0
     cell.kinematics.late = 0
-    goes_on_by_itself(cell)
+    resumes_by_itself(cell)
 
 
 @pytest.mark.parametrize(
-    'part, words', [('sees', 'wrist_camera image is '), ('feels', 'follower joint state is ')]
+    'part, words',
+    [('camera_on', 'wrist_camera image is '), ('joint_states_on', 'follower joint state is ')],
 )
-def test_without_camera_or_driver_the_arm_holds_and_all_goes_on_when_they_are_back(
+def test_the_arm_holds_without_camera_or_driver_and_the_actor_resumes_afterwards(
     cell, part, words
 ):
     since = time.monotonic()
     setattr(cell, part, False)
-    wait_for(lambda: cell.said(words), 'the cause')
+    wait_for(lambda: cell.reported(words), 'the cause')
     cell.wait_for_mode('RESET')
     steps = len(cell.steps)
     time.sleep(0.3)
     assert not commands_since(cell, since + 0.5) and len(cell.steps) == steps
     cell.torque.clear()
     setattr(cell, part, True)
-    goes_on_by_itself(cell)
-    assert ('follower', True) in cell.torque  # a new driver would not know of it
+    resumes_by_itself(cell)
+    assert ('follower', True) in cell.torque  # a new driver does not know the torque
 
 
-def test_a_moment_without_camera_drops_steps_but_not_the_episode(cell):
+def test_a_short_time_without_camera_drops_steps_but_not_the_episode(cell):
     was = episode(cell)
-    cell.sees = False
+    cell.camera_on = False
     time.sleep(0.35)
-    cell.sees = True
-    wait_for(lambda: cell.said('wrist_camera image is '), 'the cause')
+    cell.camera_on = True
+    wait_for(lambda: cell.reported('wrist_camera image is '), 'the cause')
     before = len(cell.steps)
     wait_for(lambda: len(cell.steps) >= before + 3, 'steps')
     assert episode(cell) == was
@@ -168,32 +171,32 @@ def test_a_moment_without_camera_drops_steps_but_not_the_episode(cell):
     assert cell.status[-1].dropped_steps >= 1
 
 
-def test_a_driver_that_takes_no_command_gives_no_steps(cell):
-    cell.obeys = False
-    wait_for(lambda: cell.said('the driver did not take the last command'), 'the cause')
+def test_a_driver_that_accepts_no_command_gives_no_steps(cell):
+    cell.accepts_commands = False
+    wait_for(lambda: cell.reported('the driver did not accept the last command'), 'the cause')
     cell.wait_for_mode('RESET')
-    assert sum(not step.last for step in cell.steps[1:]) <= 1  # the one under way
-    cell.obeys = True
-    goes_on_by_itself(cell)
+    assert sum(not step.last for step in cell.steps[1:]) <= 1  # the pending one
+    cell.accepts_commands = True
+    resumes_by_itself(cell)
 
 
-def test_a_second_driver_makes_the_arm_hold_as_long_as_it_is_there(cell):
+def test_the_arm_holds_while_a_second_driver_publishes(cell):
     topic = names.JOINT_STATES.format(arm='follower')
-    with spinning(StandInCell().node):
-        wait_for(lambda: cell.said(f'2 drivers publish {topic}'), 'the other one')
+    with spinning(FakeCell().node):
+        wait_for(lambda: cell.reported(f'2 drivers publish {topic}'), 'the other one')
         cell.wait_for_mode('RESET')
-    goes_on_by_itself(cell)
+    resumes_by_itself(cell)
 
 
-def test_a_silent_judge_leaves_steps_without_reward(cell):
+def test_without_a_reward_message_steps_have_no_reward(cell):
     assert all(step.has_reward and step.reward == 0.25 for step in cell.steps[-3:])
-    cell.judges = False
+    cell.reward_on = False
     time.sleep(0.8)
-    wait_for(lambda: cell.steps and not cell.steps[-1].has_reward, 'steps that nobody judged')
-    cell.judges = True
+    wait_for(lambda: cell.steps and not cell.steps[-1].has_reward, 'steps without reward')
+    cell.reward_on = True
 
 
-def test_two_cells_do_not_hear_each_other(cell):
+def test_two_cells_do_not_receive_each_others_messages(cell):
     with running('kinematics', 'b'), cell_with_actor('b', reward='operator') as other:
         wait_for(lambda: any(not s.last for s in other.steps), 'steps of the other', 30.0)
         assert all(s.has_reward and s.reward == 0.0 for s in other.steps if not s.last)
@@ -205,7 +208,7 @@ def test_two_cells_do_not_hear_each_other(cell):
         assert other.status[-1].mode == 'POLICY' and cell.status[-1].mode == 'ESTOP'
         assert not {s.episode_id for s in cell.steps} & {s.episode_id for s in other.steps}
     assert cell.press(names.ESTOP_RESET).success
-    goes_on_by_itself(cell)
+    resumes_by_itself(cell)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +232,7 @@ def test_nothing_moves_while_the_fk_service_computes_other_actions_than_the_task
         cell_with_actor('b', role=role, **parameters) as cell,
     ):
         sentence = f'the FK service has {field} {value}, the task '
-        wait_for(lambda: cell.said(sentence), sentence, 20.0)
+        wait_for(lambda: cell.reported(sentence), sentence, 20.0)
         answer = cell.press(names.START)
         assert not answer.success and sentence in answer.message
         assert f'start the kinematics node with {field}:=' in answer.message

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 
-from actor_support.bench_top import make_policy
+from actor_support.simulated_bench import make_policy
 import pytest
 
 from hilserl_actor.bringup import arguments

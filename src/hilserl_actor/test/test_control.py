@@ -1,6 +1,6 @@
 """The control loop's behaviour, tick by tick, with real kinematics and a real policy."""
 
-from actor_support.bench_top import SCHEMA, BenchTop, make_policy
+from actor_support.simulated_bench import SCHEMA, SimulatedBench, make_policy
 import numpy as np
 import pytest
 
@@ -11,18 +11,18 @@ from so101_description.model import model_hash
 
 
 def test_reset_brings_the_tool_to_the_start_pose_within_limits_and_speed():
-    bench = BenchTop()
+    bench = SimulatedBench()
     bench.ready()
     tool, _ = bench.kinematics_core.tool_pose(bench.position['follower'])
     assert np.abs(tool - SCHEMA.start).max() < SCHEMA.start_spread + 0.002
     path = np.array([q for arm, q in bench.commands if arm == 'follower'])
     assert (path >= LOWER - 1e-9).all() and (path <= UPPER + 1e-9).all()
     assert np.abs(np.diff(path, axis=0)).max() <= 0.1 + 1e-6  # 1 rad/s at 10 Hz
-    assert bench.steps == []  # the reset's motion is nobody's experience
+    assert bench.steps == []  # a reset makes no steps
 
 
 def test_ready_holds_the_start_pose_by_command():
-    bench = BenchTop()
+    bench = SimulatedBench()
     bench.ready()
     pose, count = bench.position['follower'].copy(), len(bench.commands)
     bench.tick(5)
@@ -31,7 +31,7 @@ def test_ready_holds_the_start_pose_by_command():
 
 
 def test_a_step_is_stored_with_the_action_that_was_executed():
-    bench = BenchTop()
+    bench = SimulatedBench()
     bench.start()
     bench.tick(5)
     assert [s.index for s in bench.steps] == [0, 1, 2, 3, 4]
@@ -47,9 +47,9 @@ def test_a_step_is_stored_with_the_action_that_was_executed():
     assert all(s.sigma == pytest.approx(0.3) for s in bench.steps)
 
 
-def test_what_is_begun_ahead_of_a_tick_changes_nothing_of_it():
-    benches = BenchTop(), BenchTop()
-    benches[1].looks = True
+def test_preparing_a_tick_does_not_change_its_result():
+    benches = SimulatedBench(), SimulatedBench()
+    benches[1].prepares_ticks = True
     for bench in benches:
         bench.start()
         bench.tick(4)
@@ -64,8 +64,8 @@ def test_what_is_begun_ahead_of_a_tick_changes_nothing_of_it():
     assert [s.source for s in benches[1].steps].count(Source.HUMAN) == 4
 
 
-def test_what_was_begun_for_a_tick_that_saw_nothing_is_forgotten():
-    bench = BenchTop()
+def test_preparations_for_a_tick_without_observations_are_dropped():
+    bench = SimulatedBench()
     bench.start()
     bench.loop.request('intervene', 'test')
     bench.tick(2)
@@ -79,7 +79,7 @@ def test_what_was_begun_for_a_tick_that_saw_nothing_is_forgotten():
 
 
 def test_each_steps_successor_is_the_next_observation():
-    bench = BenchTop()
+    bench = SimulatedBench()
     bench.start()
     bench.tick(3)
     pixels = [int(s.images[0][0, 0, 0]) for s in bench.steps]
@@ -87,7 +87,7 @@ def test_each_steps_successor_is_the_next_observation():
 
 
 def test_success_terminates_with_reward_and_a_final_observation():
-    bench = BenchTop()
+    bench = SimulatedBench()
     bench.start()
     bench.tick(2)
     bench.tick(reward=1.0, success=True)
@@ -100,7 +100,7 @@ def test_success_terminates_with_reward_and_a_final_observation():
 
 
 def test_time_out_is_truncation_not_termination():
-    bench = BenchTop()
+    bench = SimulatedBench()
     bench.start()
     bench.tick(SCHEMA.max_steps)
     *_, step, final = bench.steps
@@ -110,14 +110,14 @@ def test_time_out_is_truncation_not_termination():
 
 
 def test_no_reward_is_not_zero_reward():
-    bench = BenchTop()
+    bench = SimulatedBench()
     bench.start()
     bench.tick(2, reward=None)
     assert bench.steps[-1].reward is None
 
 
 def test_marks_are_edge_triggered():
-    bench = BenchTop()
+    bench = SimulatedBench()
     bench.start()
     bench.tick(2)
     assert bench.loop.request('success', 'operator') == ''
@@ -129,10 +129,10 @@ def test_marks_are_edge_triggered():
 
 
 def test_a_human_takes_over_without_a_jump_and_their_action_is_what_is_executed():
-    bench = BenchTop(sigma=0.0)
+    bench = SimulatedBench(sigma=0.0)
     bench.start()
     bench.tick(3)
-    # The leader hangs 0.2 rad away from the follower: the clutch must not care.
+    # The leader is 0.2 rad away from the follower; the clutch must compensate.
     bench.position['leader'] = bench.position['follower'] + np.array([0.2, 0, 0, 0, 0, 0])
     assert bench.loop.request('intervene', 'operator') == ''
     bench.torque['leader'] = False
@@ -155,7 +155,7 @@ def test_a_human_takes_over_without_a_jump_and_their_action_is_what_is_executed(
 
 
 def test_release_gives_back_to_the_policy_and_locks_the_leader():
-    bench = BenchTop()
+    bench = SimulatedBench()
     bench.start()
     bench.loop.request('intervene', 'operator')
     bench.tick(3)
@@ -172,64 +172,64 @@ def test_release_gives_back_to_the_policy_and_locks_the_leader():
 
 
 def test_without_kinematics_nothing_is_executed_and_nothing_stored():
-    bench = BenchTop()
+    bench = SimulatedBench()
     bench.start()
     bench.tick(2)
     stored = len(bench.steps)
     commands = sum(arm == 'follower' for arm, _ in bench.commands)
-    bench.broken = 'kinematics/get_joint_target did not answer'
+    bench.kinematics_error = 'kinematics/get_joint_target did not answer'
     bench.tick(3)
     assert sum(arm == 'follower' for arm, _ in bench.commands) == commands
-    assert len(bench.steps) == stored + 1  # the one whose successor was still seen
+    assert len(bench.steps) == stored + 1  # the step whose next observation arrived
     assert 'did not answer' in bench.loop.message
-    bench.broken = ''
+    bench.kinematics_error = ''
     bench.tick(2)
     assert len(bench.steps) == stored + 2
 
 
-def test_a_command_that_the_driver_did_not_take_is_no_step_and_is_sent_again():
-    bench = BenchTop()
+def test_a_command_that_the_driver_did_not_accept_makes_no_step_and_is_sent_again():
+    bench = SimulatedBench()
     bench.start()
     bench.tick(2)
     stored = len(bench.steps)
-    bench.deaf = True
+    bench.ignores_commands = True
     bench.tick(2)
-    assert len(bench.steps) == stored and 'did not take' in bench.loop.message
+    assert len(bench.steps) == stored and 'did not accept' in bench.loop.message
     first, second = (q for arm, q in bench.commands[-2:])
     assert np.array_equal(first, second)
-    bench.deaf = False
+    bench.ignores_commands = False
     bench.tick(3)
-    # one command was not taken: one step is missing, and nobody takes the next for its successor
+    # one command was not accepted: one step is missing, and the index jumps
     assert [s.index for s in bench.steps[stored - 1 :]] == [stored - 1, stored + 1, stored + 2]
 
 
-def test_a_driver_that_takes_no_command_ends_the_episode_and_an_emergency_stop_does_not_wait():
-    bench = BenchTop()
+def test_a_driver_that_accepts_no_command_ends_the_episode_and_an_emergency_stop_works():
+    bench = SimulatedBench()
     bench.start()
     bench.tick(2)
-    bench.deaf = True
+    bench.ignores_commands = True
     bench.tick(5)
-    assert bench.mode == 'RESET' and any('did not take' in line for line in bench.log)
-    bench = BenchTop()
+    assert bench.mode == 'RESET' and any('did not accept' in line for line in bench.log)
+    bench = SimulatedBench()
     bench.start()
-    bench.deaf = True
+    bench.ignores_commands = True
     bench.loop.request('estop', 'the operator')
     bench.tick()
     assert bench.mode == 'ESTOP'
 
 
-def test_a_reset_whose_commands_are_not_taken_says_where_the_reason_stands():
-    bench = BenchTop()
-    bench.deaf = True
-    bench.loop.request('preflight', 'everything is there')
+def test_a_reset_whose_commands_are_not_accepted_names_the_remedy():
+    bench = SimulatedBench()
+    bench.ignores_commands = True
+    bench.loop.request('preflight', 'the preflight passed')
     bench.tick(9)
     assert bench.loop.message == ''
     bench.tick(6)
     assert bench.mode == 'RESET' and 'follower/clear_faults' in bench.loop.message
 
 
-def test_a_blind_tick_drops_the_pending_step_and_leaves_a_gap():
-    bench = BenchTop()
+def test_a_tick_without_observations_drops_the_pending_step_and_leaves_a_gap():
+    bench = SimulatedBench()
     bench.start()
     bench.tick(2)
     bench.loop.tick_without_observations('wrist_camera image is 300 ms old')
@@ -238,8 +238,8 @@ def test_a_blind_tick_drops_the_pending_step_and_leaves_a_gap():
     assert bench.loop.message.startswith('wrist_camera') or bench.loop.message == ''
 
 
-def test_emergency_stop_works_while_blind_and_holds_until_reset():
-    bench = BenchTop()
+def test_emergency_stop_works_without_observations_and_holds_until_reset():
+    bench = SimulatedBench()
     bench.start()
     bench.tick(2)
     assert bench.loop.request('estop', 'operator') == ''
@@ -253,7 +253,7 @@ def test_emergency_stop_works_while_blind_and_holds_until_reset():
 
 
 def test_discarded_episodes_are_marked_and_not_counted():
-    bench = BenchTop()
+    bench = SimulatedBench()
     bench.start()
     bench.tick(2)
     bench.loop.request('discard', 'operator')
@@ -262,8 +262,8 @@ def test_discarded_episodes_are_marked_and_not_counted():
     assert bench.loop.stats.results == []
 
 
-def test_recording_is_all_human_and_cannot_be_released():
-    bench = BenchTop('record', policy=False)
+def test_while_recording_every_step_is_human_and_release_is_refused():
+    bench = SimulatedBench('record', policy=False)
     bench.start()
     bench.tick(3)
     assert {s.source for s in bench.steps} == {Source.HUMAN}
@@ -273,7 +273,7 @@ def test_recording_is_all_human_and_cannot_be_released():
 def test_evaluation_is_deterministic_and_ignores_the_leader():
     actions = []
     for _ in range(2):
-        bench = BenchTop('eval')
+        bench = SimulatedBench('eval')
         bench.start()
         bench.tick(5)
         assert 'intervene is not possible in EVAL' in bench.loop.request('intervene', 'operator')
@@ -282,8 +282,8 @@ def test_evaluation_is_deterministic_and_ignores_the_leader():
     assert np.array_equal(*actions)
 
 
-def test_new_weights_take_over_between_two_ticks():
-    bench = BenchTop()
+def test_new_weights_are_active_from_the_next_tick_on():
+    bench = SimulatedBench()
     bench.start()
     bench.tick(2)
     bench.loop.offer(make_policy(2))
@@ -292,13 +292,15 @@ def test_new_weights_take_over_between_two_ticks():
 
 
 def test_an_intervention_without_a_leader_is_refused():
-    bench = BenchTop()
+    bench = SimulatedBench()
     bench.start()
-    assert 'none is reporting' in bench.loop.request('intervene', 'operator', has_leader=False)
+    assert 'none reports joint states' in bench.loop.request(
+        'intervene', 'operator', has_leader=False
+    )
 
 
 def test_closing_mid_episode_makes_the_last_observation_final():
-    bench = BenchTop()
+    bench = SimulatedBench()
     bench.start()
     bench.tick(3)
     bench.loop.close()
@@ -306,18 +308,18 @@ def test_closing_mid_episode_makes_the_last_observation_final():
     assert [s.index for s in bench.steps] == [0, 1, 2, 3]
 
 
-def test_an_episode_without_kinematics_for_half_a_second_is_given_up_and_goes_on_in_ready():
-    bench = BenchTop()
+def test_an_episode_without_kinematics_for_half_a_second_ends_and_the_arm_resets():
+    bench = SimulatedBench()
     bench.start()
     bench.tick(3)
-    bench.broken = 'kinematics/get_joint_target did not answer within 50 ms'
+    bench.kinematics_error = 'kinematics/get_joint_target did not answer within 50 ms'
     bench.tick(6)
     assert bench.mode == 'RESET' and bench.loop.episode is None
     assert any('did not answer' in line for line in bench.log)
     commands = len(bench.commands)
     bench.tick(20)
     assert len(bench.commands) == commands  # the arm holds
-    bench.broken = ''
+    bench.kinematics_error = ''
     for _ in range(60):
         bench.tick()
         if bench.mode == 'READY':
@@ -326,10 +328,10 @@ def test_an_episode_without_kinematics_for_half_a_second_is_given_up_and_goes_on
 
 
 @pytest.mark.parametrize('rate', [10.0, 30.0])
-def test_an_episode_survives_less_than_half_a_second_without_sight_at_any_rate(rate):
+def test_an_episode_survives_less_than_half_a_second_without_observations_at_any_rate(rate):
     schema = make_task('grasp_lift', model_hash(), rate=rate)
     for ticks, survives in ((round(0.4 * rate), True), (round(0.5 * rate), False)):
-        bench = BenchTop('record', policy=False, schema=schema)
+        bench = SimulatedBench('record', policy=False, schema=schema)
         bench.start()
         bench.tick(3)
         for _ in range(ticks):
@@ -337,8 +339,8 @@ def test_an_episode_survives_less_than_half_a_second_without_sight_at_any_rate(r
         assert (bench.mode == 'HUMAN') is survives
 
 
-def test_an_episode_given_up_blind_ends_with_the_last_observation_that_was_acted_on():
-    bench = BenchTop()
+def test_an_episode_aborted_without_observations_ends_with_the_last_one_that_was_acted_on():
+    bench = SimulatedBench()
     bench.start()
     bench.tick(3)
     for _ in range(5):
@@ -349,19 +351,19 @@ def test_an_episode_given_up_blind_ends_with_the_last_observation_that_was_acted
     assert not (step.terminated or step.truncated)
 
 
-def test_a_driver_that_comes_back_is_asked_for_torque_again():
-    bench = BenchTop()
+def test_a_restarted_driver_receives_the_torque_request_again():
+    bench = SimulatedBench()
     bench.start()
     bench.tick(3)
-    bench.torque['follower'] = False  # another one, which found the servos without torque
+    bench.torque['follower'] = False  # a new driver, which found the servos without torque
     for _ in range(5):
         bench.loop.tick_without_observations('follower joint state is 600 ms old')
     bench.tick()
     assert bench.torque['follower']
 
 
-def test_a_moment_without_sight_does_not_start_a_reset_over():
-    bench = BenchTop()
+def test_a_short_time_without_observations_does_not_restart_a_reset():
+    bench = SimulatedBench()
     bench.loop.request('preflight', 'test')
     bench.tick(8)
     pose = bench.position['follower'].copy()
@@ -375,11 +377,11 @@ def test_a_moment_without_sight_does_not_start_a_reset_over():
 
 
 def test_ready_waits_for_start_or_for_a_set_time():
-    bench = BenchTop()
+    bench = SimulatedBench()
     bench.ready()
     bench.tick(100)
     assert bench.mode == 'READY'
-    bench = BenchTop(ready_time=2.0)
+    bench = SimulatedBench(ready_time=2.0)
     bench.ready()
     bench.tick(19)
     assert bench.mode == 'READY'
@@ -387,20 +389,20 @@ def test_ready_waits_for_start_or_for_a_set_time():
     assert bench.mode == 'POLICY' and 'READY -> POLICY: READY for 2 s' in bench.log
 
 
-def test_after_a_break_no_episode_starts_before_all_is_surely_back():
-    bench = BenchTop(ready_time=0.3)
+def test_after_an_interruption_no_episode_starts_before_one_second_of_observations():
+    bench = SimulatedBench(ready_time=0.3)
     bench.ready()
     for _ in range(6):
         bench.loop.tick_without_observations('follower joint state is 600 ms old')
-    bench.tick(9)  # a new driver speaks before it hears
+    bench.tick(9)  # a new driver publishes before it receives
     assert 'recovered less than 1 s ago' in bench.loop.request('start', 'test')
     assert bench.mode == 'READY'
     bench.tick(3)
     assert bench.mode == 'POLICY'
 
 
-def test_the_hash_and_the_latency_of_what_drives_are_known():
-    bench = BenchTop()
+def test_the_hash_and_the_latency_of_the_active_policy_are_known():
+    bench = SimulatedBench()
     bench.start()
     bench.loop.offer(make_policy(2), bench.now + 60_000_000)
     first = bench.loop.active_policy.sha256

@@ -1,21 +1,21 @@
-"""A demonstration's figures, and what makes it a poor one."""
+"""A demonstration's figures, and the reasons why it is poor."""
 
 from actor_support.demonstrations import SCHEMA, records
 import pytest
 
-from hilserl_actor.loop.demonstration_quality import Quality
+from hilserl_actor.loop.demonstration_quality import DemonstrationQuality
 from hilserl_core.contract.steps import Outcome
 
 
 def quality(**episode):
     """The figures of `records`."""
-    result = Quality(SCHEMA)
+    result = DemonstrationQuality(SCHEMA)
     for step in records(**episode):
-        result.take(step)
+        result.add_record(step)
     return result
 
 
-def test_a_good_one_is_one_sentence_and_no_warning():
+def test_a_good_demonstration_gives_one_sentence_and_no_warning():
     assert quality().sentence() == (
         'success, 42 steps in 4.2 s, no gap, saturated 0 %, moving 100 %'
     )
@@ -31,13 +31,13 @@ def test_a_good_one_is_one_sentence_and_no_warning():
         ({'speed': 0.0}, 'moving 0 %', 'hardly moved'),
     ],
 )
-def test_a_poor_one_says_why(changes, figure, warning):
+def test_a_poor_demonstration_is_reported_with_its_reason(changes, figure, warning):
     poor = quality(**changes)
     assert figure in poor.sentence()
     assert len(poor.warnings()) == 1 and warning in poor.warnings()[0]
 
 
-def test_one_late_record_is_a_gap_but_not_poor():
+def test_one_late_record_is_a_gap_but_no_warning():
     late = quality(pause=0.3, outcome=Outcome.TIMEOUT)
-    assert 'time is up, 42 steps in 4.5 s, a gap of 0.4 s' in late.sentence()
+    assert 'timeout, 42 steps in 4.5 s, a gap of 0.4 s' in late.sentence()
     assert late.warnings() == []

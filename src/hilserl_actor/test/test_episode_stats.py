@@ -5,7 +5,7 @@ from math import isnan
 import numpy as np
 import pytest
 
-from hilserl_actor.loop.episode_stats import EpisodeResult, EpisodeStats, Pace
+from hilserl_actor.loop.episode_stats import EpisodeResult, EpisodeStats, LoopTiming
 from hilserl_core.contract.success_interval import wilson
 
 
@@ -17,7 +17,7 @@ def test_wilson_interval_against_published_values():
     assert wilson(0, 0) == (0.0, 1.0)
 
 
-def test_the_interval_contains_the_rate_whatever_is_rounded():
+def test_the_interval_contains_the_rate_despite_rounding():
     trials, successes = np.array([(n, k) for n in range(1, 301) for k in range(n + 1)]).T
     low, high = wilson(successes, trials)
     rate = successes / trials
@@ -29,17 +29,17 @@ def test_the_interval_contains_the_rate_whatever_is_rounded():
     )
 
 
-def test_a_late_tick_counts_as_missed_ones():
-    pace = Pace(0.1)
+def test_a_late_tick_counts_the_missed_ones():
+    timing = LoopTiming(0.1)
     for now in (0.0, 0.1, 0.2, 0.5, 0.6):
-        pace.tick(now)
-    assert pace.missed == 2
-    assert pace.percentile_ms(50) == pytest.approx(100.0)
+        timing.tick(now)
+    assert timing.missed == 2
+    assert timing.percentile_ms(50) == pytest.approx(100.0)
 
 
 def test_before_the_first_episode_the_success_rate_is_unknown_not_zero():
     assert isnan(EpisodeStats().success_rate)
-    assert isnan(Pace(0.1).percentile_ms(99))
+    assert isnan(LoopTiming(0.1).percentile_ms(99))
 
 
 def stats(*episodes):
@@ -65,7 +65,7 @@ ALONE, HELPED, FAILED = ('success', 0), ('success', 8), ('failure', 0)
         ([ALONE, ('timeout', 0)], 0),
     ],
 )
-def test_a_streak_is_of_successes_without_help(episodes, streak):
+def test_a_streak_counts_successes_without_help(episodes, streak):
     assert stats(*episodes).streak == streak
 
 

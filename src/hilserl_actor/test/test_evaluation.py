@@ -4,7 +4,7 @@ import csv
 import json
 import threading
 
-from actor_support.bench_top import SCHEMA, BenchTop, make_policy
+from actor_support.simulated_bench import SCHEMA, SimulatedBench, make_policy
 import numpy as np
 from PIL import Image
 import pytest
@@ -90,7 +90,7 @@ class EvaluationBench:
             self.log.append,
             self.start_thread,
         )
-        self.top = BenchTop('eval', policy=False)
+        self.top = SimulatedBench('eval', policy=False)
         self.top.loop._emit = self.runner.record_step
         self.starts = []
         self.offer_policy()

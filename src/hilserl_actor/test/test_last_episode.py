@@ -1,4 +1,4 @@
-"""The sentence on a finished demonstration, said by a real node."""
+"""The sentence on a finished demonstration, logged by a real node."""
 
 from types import SimpleNamespace
 
@@ -11,8 +11,8 @@ from hilserl_actor.ros.last_episode import LastEpisode
 pytestmark = pytest.mark.graph
 
 
-def test_a_good_demonstration_after_a_poor_one_is_said_too(capfd):
-    context = rclpy.Context()  # one that nobody has used
+def test_a_good_demonstration_after_a_poor_one_is_logged(capfd):
+    context = rclpy.Context()  # an unused one
     rclpy.init(context=context)
     try:
         node = rclpy.create_node('last_episode', context=context)
@@ -22,6 +22,6 @@ def test_a_good_demonstration_after_a_poor_one_is_said_too(capfd):
             last.note_step(step)
     finally:
         rclpy.shutdown(context=context)
-    said = [line.split(']')[0].lstrip('[') for line in capfd.readouterr().err.splitlines()]
-    assert said == ['WARN', 'INFO', 'WARN']
+    severities = [line.split(']')[0].lstrip('[') for line in capfd.readouterr().err.splitlines()]
+    assert severities == ['WARN', 'INFO', 'WARN']
     assert 'POOR: most actions at their limit' in last.news

@@ -1,6 +1,6 @@
-"""A hand on the leader is felt, motion alone is not."""
+"""A push of the leader is detected; motion without a push is not."""
 
-from actor_support.bench_top import BenchTop
+from actor_support.simulated_bench import SimulatedBench
 import numpy as np
 import pytest
 
@@ -11,35 +11,35 @@ from so101_sim.leader import Leader
 
 SPEED = 2.0  # rad/s, the driver's limit
 TICK = 0.00153  # rad, of a servo
-LOADED = 0.045  # rad that a loaded servo may stand beside its goal
+LOADED = 0.045  # rad that a loaded servo may stay beside its setpoint
 
 
 def mirror(seconds, pull=None, seed=0, speed=0.5, rate=10):
-    """The simulated leader mirrors a wandering follower; returns when (s) a grab was felt.
+    """The simulated leader mirrors a wandering follower; returns when (s) a grab was detected.
 
-    speed: of its wandering, rad/s, each joint. Commands come up to 30 ms late; what the leader is
-    told and what it tells are a servo's ticks.
+    speed: of the follower's joints, rad/s. Commands come up to 30 ms late. Setpoints and measured
+    angles are rounded to a servo's ticks.
     """
     rng = np.random.default_rng(seed)
     leader, grab = Leader(), LeaderGrab(rate)
-    leader.pull(np.zeros(6))  # carried to the middle of its ranges, then left alone
+    leader.pull(np.zeros(6))  # carried to the middle of its ranges, then released
     for _ in range(400):
         leader.step(0.005, np.zeros(6, bool), np.zeros(6), np.zeros(6))
     leader.pull(None)
     target = leader.position.copy()
-    goal = target.copy()
+    setpoint = target.copy()
     step, on, cycles = speed / rate, np.ones(6, bool), round(200 / rate)
     for tick in range(int(seconds * rate)):
         told, target = target, np.clip(target + rng.uniform(-step, step, 6), LOWER, UPPER)
-        grab.commanded(target)
+        grab.note_command(target)
         late = rng.integers(0, 7)
         for cycle in range(cycles):
             if cycle == late:
                 told = target
-            goal += np.clip(told - goal, -SPEED * 0.005, SPEED * 0.005)
+            setpoint += np.clip(told - setpoint, -SPEED * 0.005, SPEED * 0.005)
             if pull is not None and tick >= 5 * rate:
                 leader.pull(leader.position + pull)
-            leader.step(0.005, on, np.round(goal / TICK) * TICK, np.full(6, 4.7))
+            leader.step(0.005, on, np.round(setpoint / TICK) * TICK, np.full(6, 4.7))
         if grab.grabbed(np.round(leader.position / TICK) * TICK):
             return tick / rate
     return None
@@ -55,25 +55,25 @@ def test_ten_minutes_of_motion_trigger_nothing(rate, monkeypatch):
 
 @pytest.mark.parametrize('rate', [10, 30])
 @pytest.mark.parametrize('friction, within', [(0.004, 0.5), (LOADED, 2.0)])
-def test_a_pull_on_any_joint_is_felt_soon(rate, friction, within, monkeypatch):
+def test_a_pull_on_any_joint_is_detected_soon(rate, friction, within, monkeypatch):
     monkeypatch.setattr('so101_sim.leader.FRICTION', friction)
     for joint in range(5):
         for sign in (-1.0, 1.0):
             pull = np.zeros(6)
             pull[joint] = 0.3 * sign
-            felt = mirror(10.0, pull, speed=0.1, rate=rate)
-            assert felt is not None and 5.0 <= felt <= 5.0 + within
+            detected = mirror(10.0, pull, speed=0.1, rate=rate)
+            assert detected is not None and 5.0 <= detected <= 5.0 + within
 
 
-def test_the_feeling_is_armed_only_once_the_leader_is_aligned():
+def test_no_grab_is_detected_before_the_leader_is_aligned():
     grab = LeaderGrab(10.0)
     for _ in range(20):  # after a release the leader comes back from far away
-        grab.commanded(np.zeros(6))
+        grab.note_command(np.zeros(6))
         assert not grab.grabbed(np.full(6, 0.5))
 
 
-def test_a_grab_takes_over_and_letting_go_gives_back():
-    bench = BenchTop(sigma=0.0)
+def test_a_grab_starts_an_intervention_and_a_release_ends_it():
+    bench = SimulatedBench(sigma=0.0)
     bench.start()
     bench.tick(8)
     for _ in range(3):
@@ -87,11 +87,11 @@ def test_a_grab_takes_over_and_letting_go_gives_back():
     assert bench.steps[-1].source == Source.HUMAN
     bench.tick(25)
     assert bench.mode == 'POLICY'
-    assert any('the leader was let go' in line for line in bench.log)
+    assert any('the leader was released' in line for line in bench.log)
 
 
-def test_evaluation_does_not_feel_the_leader():
-    bench = BenchTop('eval')
+def test_evaluation_ignores_a_grab():
+    bench = SimulatedBench('eval')
     bench.start()
     for _ in range(10):
         bench.position['leader'] = bench.loop.reference + np.array([0.3, 0, 0, 0, 0, 0])

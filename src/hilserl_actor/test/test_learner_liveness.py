@@ -11,16 +11,16 @@ def test_a_learner_that_is_gone_or_back_is_reported_with_the_steps_not_recorded(
     liveness = LearnerLiveness()
     assert liveness.sentence(100.0, 50) == ''  # no learner in this cell
     for second in range(5):
-        liveness.heard(float(second), 10 * second)
+        liveness.received(float(second), 10 * second)
         assert liveness.sentence(second + 0.9, 10 * second + 9) == ''
     assert 'the learner is gone; the last policy drives on' in liveness.sentence(9.0, 90)
     assert 'up to 50 steps not recorded' in liveness.sentence(9.0, 90)
-    liveness.heard(12.0, 120)
+    liveness.received(12.0, 120)
     assert liveness.sentence(12.5, 125) == (
         'the learner is back; up to 80 steps were not recorded'
     )
     for second in range(13, 30):
-        liveness.heard(float(second), 10 * second)
+        liveness.received(float(second), 10 * second)
     assert liveness.sentence(29.5, 295) == ''
 
 

@@ -1,4 +1,4 @@
-"""The mode table holds together, and what is not in it is refused."""
+"""The mode table is consistent, and an event that it does not list is refused."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ def test_every_mode_has_a_row_and_every_exit_leads_to_a_mode():
     assert all(to in TABLE for row in TABLE.values() for to in row.exits.values())
 
 
-def test_the_leader_is_free_only_where_a_human_may_hold_it():
+def test_the_leader_has_no_torque_only_where_a_human_may_move_it():
     assert not TABLE[Mode.HUMAN].leader_torque
     assert all(TABLE[m].leader_torque for m in (Mode.POLICY, Mode.RESET, Mode.READY, Mode.EVAL))
 
@@ -33,7 +33,7 @@ def test_emergency_stop_is_possible_in_every_mode_and_needs_an_explicit_reset(mo
     assert list(machine.row.exits) == ['estop_reset']
 
 
-def test_a_refused_event_says_what_is_possible_and_changes_nothing():
+def test_a_refused_event_lists_the_possible_ones_and_changes_nothing():
     log = []
     machine = ModeMachine(log.append)
     assert not machine.fire('intervene', 'test')
@@ -43,14 +43,14 @@ def test_a_refused_event_says_what_is_possible_and_changes_nothing():
 
 def test_transitions_are_logged_with_their_cause():
     log = []
-    ModeMachine(log.append).fire('preflight', 'everything is there')
-    assert log == ['IDLE -> RESET: everything is there']
+    ModeMachine(log.append).fire('preflight', 'the preflight passed')
+    assert log == ['IDLE -> RESET: the preflight passed']
 
 
 def test_the_documented_table_names_every_mode():
     assert all(f'| {mode.value} |' in markdown_table() for mode in Mode)
 
 
-def test_the_architecture_page_shows_the_table_as_it_is():
+def test_the_architecture_page_shows_the_same_table():
     page = Path(__file__).resolve().parents[3] / 'docs' / 'architecture.md'
     assert markdown_table() in page.read_text()

@@ -28,8 +28,8 @@ def domain(monkeypatch):
 
 
 @pytest.fixture
-def asked(domain):
-    """Services as the actor offers them; the list of what was asked."""
+def calls_made(domain):
+    """The actor's services; yields the list of calls."""
     calls = []
     context = rclpy.Context()
     rclpy.init(context=context)
@@ -67,7 +67,7 @@ def asked(domain):
     rclpy.shutdown(context=context)
 
 
-def test_keys_become_service_calls_and_refusals_are_shown(asked):
+def test_keys_become_service_calls_and_refusals_are_shown(calls_made):
     master, slave = pty.openpty()
     node = subprocess.Popen(
         [
@@ -82,11 +82,11 @@ def test_keys_become_service_calls_and_refusals_are_shown(asked):
         stdout=slave,
         stderr=slave,
         start_new_session=True,
-        preexec_fn=claim,
+        preexec_fn=set_controlling_terminal,
     )
     try:
-        seen = read_until(master, 'EMERGENCY STOP', 20)
-        assert 'take over through the leader' in seen
+        output = read_until(master, 'EMERGENCY STOP', 20)
+        assert 'take over through the leader' in output
         for key, words in (
             ('p', 'go on: ok'),
             ('i', 'leader: ok'),
@@ -97,21 +97,21 @@ def test_keys_become_service_calls_and_refusals_are_shown(asked):
             deadline = time.monotonic() + 15
             while True:  # until discovery has found the service
                 os.write(master, key.encode())
-                seen = read_until(master, ('ok', 'offers', 'possible'), 5)
-                if words in seen:
+                output = read_until(master, ('ok', 'offers', 'possible'), 5)
+                if words in output:
                     break
-                assert time.monotonic() < deadline, seen
+                assert time.monotonic() < deadline, output
     finally:
         node.terminate()
         assert node.wait(5) == 0
         os.close(master)
         os.close(slave)
-    assert (names.PAUSE, True) in asked
-    assert (names.INTERVENE, True) in asked
-    assert (names.ESTOP, None) in asked
+    assert (names.PAUSE, True) in calls_made
+    assert (names.INTERVENE, True) in calls_made
+    assert (names.ESTOP, None) in calls_made
 
 
-def claim():
+def set_controlling_terminal():
     """Make the pty this session's controlling terminal, as a shell's is."""
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 

@@ -1,21 +1,21 @@
-"""Each preflight check, by breaking what it looks at."""
+"""Each preflight check: it passes in a cell in order and fails when its input is broken."""
 
 import time
 from types import SimpleNamespace
 
-from actor_support.bench_top import SCHEMA, BenchTop, make_policy
+from actor_support.simulated_bench import SCHEMA, SimulatedBench, make_policy
 import numpy as np
 import pytest
 
-from hilserl_actor.loop.preflight import GHOST, Preflight, Surroundings, table
+from hilserl_actor.loop.preflight import DISCOVERY_TIME, Preflight, PreflightInputs, table
 from so101_node.errors import CellError
 
 
-class Cell:
-    """Everything in order; tests break one part."""
+class FakeInputs:
+    """A cell in order; tests break one part."""
 
     def __init__(self, role='train', leader=True, reward_topic=True):
-        self.bench, self.policy = BenchTop(), make_policy()
+        self.bench, self.policy = SimulatedBench(), make_policy()
         self.kinematics = SimpleNamespace(ready=lambda: True, solve=self.bench.solve)
         self.grey, self.fault = 120, ''
         self.sensors = SimpleNamespace(
@@ -27,7 +27,7 @@ class Cell:
         self.drivers = self.recorders = 1
         self.rate = 100.0
         self.preflight = Preflight(
-            Surroundings(
+            PreflightInputs(
                 SCHEMA,
                 self.kinematics,
                 self.sensors,
@@ -52,7 +52,7 @@ class Cell:
 
 @pytest.mark.parametrize('role', ['train', 'record', 'eval', 'preflight'])
 def test_a_cell_in_order_passes(role):
-    assert Cell(role).problems() == []
+    assert FakeInputs(role).problems() == []
 
 
 def broken_policy(cell):
@@ -62,12 +62,15 @@ def broken_policy(cell):
 @pytest.mark.parametrize(
     'break_it, sentence',
     [
-        (lambda c: setattr(c.kinematics, 'ready', lambda: False), 'FK service is not there'),
+        (lambda c: setattr(c.kinematics, 'ready', lambda: False), 'FK service does not run'),
         (lambda c: setattr(c, 'fault', 'wrist_camera image is 900 ms old'), '900 ms old'),
-        (lambda c: setattr(c, 'grey', 2), 'mean grey of 2'),
-        (lambda c: setattr(c, 'grey', 255), 'mean grey of 255'),
+        (lambda c: setattr(c, 'grey', 2), 'mean grey level is 2,'),
+        (lambda c: setattr(c, 'grey', 255), 'mean grey level is 255,'),
         (lambda c: setattr(c, 'drivers', 2), '2 drivers publish follower/joint_states'),
-        (lambda c: setattr(c.bench, 'broken', 'solve_pose: out of reach'), 'out of reach'),
+        (
+            lambda c: setattr(c.bench, 'kinematics_error', 'solve_pose: out of reach'),
+            'out of reach',
+        ),
         (
             lambda c: c.preflight.note_diagnostic(
                 'driver: follower', 2, 'overload of elbow_flex; clear with follower/clear_faults'
@@ -76,44 +79,46 @@ def broken_policy(cell):
         ),
         (lambda c: c.sensors.joints.pop('leader'), 'no leader joint state'),
         (lambda c: setattr(c, 'policy', None), 'no policy yet'),
-        (broken_policy, 'take another one'),
+        (broken_policy, 'use another policy'),
         (lambda c: setattr(c, 'recorders', 0), 'no node records'),
         (lambda c: setattr(c.sensors, 'reward', None), 'no node publishes hilserl/reward'),
     ],
 )
-def test_what_is_broken_is_one_line(break_it, sentence):
-    cell = Cell()
+def test_a_broken_part_is_reported_in_one_line(break_it, sentence):
+    cell = FakeInputs()
     break_it(cell)
     (problem,) = cell.problems()
     assert sentence in problem and '\n' not in problem
     assert 'FAIL' in table(cell.preflight.run())
 
 
-def test_a_driver_that_died_is_no_second_one():
-    cell = Cell()
-    look = cell.preflight
-    assert look.alone() == ''
+def test_a_driver_that_died_does_not_count_as_a_second_one():
+    cell = FakeInputs()
+    preflight = cell.preflight
+    assert preflight.second_cell_problem() == ''
     cell.rate = 0.0
-    assert look.alone() == ''
+    assert preflight.second_cell_problem() == ''
     cell.drivers, cell.rate = 2, 100.0  # the dead one is still announced
-    assert look.alone() == ''
+    assert preflight.second_cell_problem() == ''
     cell.rate = 170.0
-    assert '2 drivers' in look.alone()
+    assert '2 drivers' in preflight.second_cell_problem()
 
 
-def test_two_drivers_that_stay_announced_are_two_however_slow_they_are(monkeypatch):
-    cell = Cell()
-    look = cell.preflight
-    assert look.alone() == ''
+def test_two_drivers_that_stay_announced_count_as_two_at_any_rate(monkeypatch):
+    cell = FakeInputs()
+    preflight = cell.preflight
+    assert preflight.second_cell_problem() == ''
     cell.drivers, cell.rate = 2, 100.0
-    assert look.alone() == ''
+    assert preflight.second_cell_problem() == ''
     now = time.monotonic()
-    monkeypatch.setattr('hilserl_actor.loop.preflight.time.monotonic', lambda: now + GHOST + 1.0)
-    assert '2 drivers' in look.alone()
+    monkeypatch.setattr(
+        'hilserl_actor.loop.preflight.time.monotonic', lambda: now + DISCOVERY_TIME + 1.0
+    )
+    assert '2 drivers' in preflight.second_cell_problem()
 
 
-def test_a_cell_without_leader_or_judge_is_not_asked_for_them():
-    cell = Cell(leader=False, reward_topic=False)
+def test_a_cell_without_leader_and_reward_topic_passes():
+    cell = FakeInputs(leader=False, reward_topic=False)
     cell.sensors.joints.pop('leader')
     cell.sensors.reward = None
     assert cell.problems() == []

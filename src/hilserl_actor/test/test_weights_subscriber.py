@@ -1,16 +1,16 @@
-"""Policies on their way from the learner to the control loop."""
+"""Loading of published policies for the control loop."""
 
 import threading
 
-from actor_support.bench_top import SCHEMA, BenchTop, make_policy
+from actor_support.simulated_bench import SCHEMA, SimulatedBench, make_policy
 
 from hilserl_actor.ros import weights_subscriber
 from hilserl_core.policy.weights import PublishedPolicy, weights_to_cdr
 
 
-def test_only_the_loops_own_thread_changes_the_number_of_steps(monkeypatch):
+def test_only_the_loops_thread_changes_the_number_of_steps(monkeypatch):
     """The loader must not: the loop adds to the number at the same time, and counts get lost."""
-    bench, policy = BenchTop(), make_policy(2)
+    bench, policy = SimulatedBench(), make_policy(2)
     bench.start()
     monkeypatch.setattr(weights_subscriber.Policy, 'from_bytes', lambda *_: policy)
     offer, offered = bench.loop.offer, threading.Event()
@@ -28,8 +28,8 @@ def test_only_the_loops_own_thread_changes_the_number_of_steps(monkeypatch):
     assert bench.loop.policy is policy and bench.loop.env_steps == 501
 
 
-def test_a_policy_that_knows_fewer_steps_than_the_loop_takes_none_back():
-    bench = BenchTop()
+def test_a_policy_with_fewer_steps_than_the_loop_does_not_reduce_them():
+    bench = SimulatedBench()
     bench.start()
     bench.loop.offer(make_policy(2), env_steps=500)
     bench.tick(3)

@@ -1,4 +1,4 @@
-"""The active policy, and the one that replaces it at the next tick."""
+"""The active policy, and the policy that replaces it at the next tick."""
 
 from collections import deque
 
@@ -6,30 +6,31 @@ from hilserl_core.policy.bundle import Policy
 
 
 class ActivePolicy:
-    """`policy` drives (None: none was offered yet). `offer` may be called by any thread."""
+    """`policy` is the active policy; None before the first one. Any thread may call `offer`."""
 
     def __init__(self):
         self.policy: Policy | None = None
-        self.latencies: deque[float] = deque(maxlen=100)  # s, from publication to driving
+        self.latencies: deque[float] = deque(maxlen=100)  # s, from publication to use
         self._offered: deque[tuple[Policy, int, int]] = deque(maxlen=1)
 
     @property
     def sha256(self) -> str:
-        """Of the bundle of the policy that drives; empty: none."""
+        """SHA-256 of the active policy's bundle; empty if there is none."""
         return self.policy.sha256 if self.policy else ''
 
     def offer(self, policy: Policy, published: int, env_steps: int) -> None:
         """Hand over a loaded policy.
 
-        published: ns of the ROS clock; 0: before the loop began. env_steps: the run's steps that
-        the learner knew when it published the policy.
+        published: ns of the ROS clock; 0: before the loop began. env_steps: the number of steps of
+        the run that the learner had received when it published the policy.
         """
         self._offered.append((policy, published, env_steps))
 
     def change(self, now: int) -> int:
-        """Make the policy offered last the active one from now (ns) on; returns its `env_steps`.
+        """Activate the policy offered last; return its `env_steps`, or 0 if none was offered.
 
-        0: no policy was offered. Only the control loop's thread, which counts steps, calls it.
+        now: ns of the ROS clock. Only the control loop's thread may call it, because it counts the
+        steps.
         """
         if not self._offered:
             return 0

@@ -1,7 +1,8 @@
 """The control loop's core: one tick from observation to command and step, without ROS.
 
-A human's action and a policy's take the same way: action, clipped, through the kinematics to a
-joint target, sent, stored. What cannot be computed is neither executed nor recorded.
+The actions of human and policy are handled alike: the action is clipped, the kinematics turns it
+into a joint target, the target is sent, and the step is stored. If a computation fails, nothing is
+executed and nothing is stored.
 """
 
 import time
@@ -21,7 +22,7 @@ from .episode_stats import EpisodeStats
 from .interfaces import Arms, Kinematics, KinematicsLost, RewardSignal
 from .modes import Mode, ModeMachine
 from .requests import Requests
-from .reset_motion import Reset
+from .reset_motion import ResetMotion
 from .take_over import TakeOver
 
 _OUTCOMES = {
@@ -34,14 +35,14 @@ _OUTCOMES = {
     'estop': Outcome.NONE,
 }
 _TERMINAL = ('success', 'failure')
-BLIND_TIME = 0.5  # s in a row; then the episode is over
-BACK_TIME = 1.0  # s after that until all is taken for back: commands, too, are heard again
+UNOBSERVED_TIME = 0.5  # s without observations after which the episode ends
+RECOVERY_TIME = 1.0  # s with observations before a start: a restarted driver receives late
 MESSAGE_TIME = 5.0  # s that a message stays in the status
 IN_EPISODE = (Mode.POLICY, Mode.HUMAN, Mode.EVAL)
 
 
 class ControlLoop:
-    """Everything that one tick decides. `tick` is called by one thread; requests by any."""
+    """Decides everything of one tick. One thread calls `tick`; any thread calls `request`."""
 
     def __init__(
         self,
@@ -61,24 +62,27 @@ class ControlLoop:
         self.machine = ModeMachine(log)
         self.stats = EpisodeStats()
         self.active_policy = ActivePolicy()
-        self.env_steps = 0  # of the run, known to the learner or made here
+        self.env_steps = 0  # steps of the run: received by the learner or made here
         self.dropped = 0
         self._message, self._message_at = '', 0.0
         self.episode: Episode | None = None
-        self.reference: Any = None  # (6,) rad, the follower's last joint target
-        self._emit, self._clock = emit, clock  # s, steady
-        self._reset = Reset(schema, kinematics, arms, seed, clock)
+        self.reference: Any = None  # (6,) rad, the last joint target of the follower
+        self._emit, self._clock = emit, clock  # steady clock, s
+        self._reset = ResetMotion(schema, kinematics, arms, seed, clock)
         self._take_over = TakeOver(kinematics, schema.rate)
         self._decider = Decider(self.active_policy, self._take_over, sigma, seed)
-        self._blind_ticks, self._blind_limit = 0, round(BLIND_TIME * schema.rate)
-        self._back_ticks, self._back_limit = 0, round(BACK_TIME * schema.rate)  # down to 0
+        self._unobserved_ticks, self._unobserved_limit = 0, round(UNOBSERVED_TIME * schema.rate)
+        self._recovery_ticks, self._recovery_limit = (
+            0,
+            round(RECOVERY_TIME * schema.rate),
+        )  # counts down to 0
         self._ready_ticks, self._ready_limit = 0, round(ready_time * schema.rate)
         self._requests = Requests()
         self._torque: dict[str, bool] = {}
 
     @property
     def message(self) -> str:
-        """What was last worth saying, for as long as it is news."""
+        """The last message for the operator, for MESSAGE_TIME; then ''."""
         return self._message if self._clock() - self._message_at < MESSAGE_TIME else ''
 
     @message.setter
@@ -87,7 +91,7 @@ class ControlLoop:
 
     @property
     def policy(self) -> Policy | None:
-        """The one that drives."""
+        """The active policy."""
         return self.active_policy.policy
 
     @property
@@ -96,7 +100,7 @@ class ControlLoop:
         return self._decider.sigma
 
     def offer(self, policy: Policy, published: int = 0, env_steps: int = 0) -> None:
-        """Hand over a loaded policy, as `ActivePolicy.offer`; it drives from the next tick on."""
+        """Hand over a loaded policy (see `ActivePolicy.offer`) for the next tick."""
         self.active_policy.offer(policy, published, env_steps)
 
     def _change_policy(self, now: int) -> None:
@@ -105,25 +109,25 @@ class ControlLoop:
     # -- requests from outside -----------------------------------------------------------------
 
     def request(self, event: str, cause: str, has_leader: bool = True) -> str:
-        """Ask for `event` at the next tick; returns why not, or ''."""
+        """Ask for `event` at the next tick; return why it is refused, or ''."""
         if event == 'start':
             event = {'train': 'start', 'record': 'start_human', 'eval': 'start_eval'}[self.role]
         if event in ('intervene', 'start_human') and not has_leader:
-            return f'{event} needs a leader arm, and none is reporting'
-        if event.startswith('start') and self._back_ticks:
+            return f'{event} needs a leader arm, and none reports joint states'
+        if event.startswith('start') and self._recovery_ticks:
             return (
-                f'{event} refused: inputs are missing or recovered less than {BACK_TIME:g} s ago; '
-                'try again'
+                f'{event} refused: inputs are missing or recovered less than '
+                f'{RECOVERY_TIME:g} s ago; try again'
             )
         if event == 'release' and self.role == 'record':
             return 'release is not possible while recording: the human drives every step'
         return self._requests.add(event, cause, self.machine.refusal)
 
     def prepare(self, now: int, images, leader) -> None:
-        """Begin what takes time of the tick that is about to come.
+        """Start the slow computations of the next tick.
 
-        now: ns; leader: (6,) rad or None. The tick may still get other images, of which it then
-        makes what it needs.
+        now: ns of the ROS clock; leader: (6,) rad or None. If the tick receives newer images, it
+        computes them again.
         """
         self._change_policy(now)
         self._take_over.forget_prepared()
@@ -135,17 +139,17 @@ class ControlLoop:
     # -- the tick ------------------------------------------------------------------------------
 
     def tick_without_observations(self, reason: str) -> None:
-        """Stand in for `tick` when nothing fresh was seen: command nothing, record nothing."""
+        """Run instead of `tick` if an observation is missing: command nothing, record nothing."""
         self._take_over.forget_prepared()
         self._hold(reason)
-        stop = self._requests.take_if('estop')  # it does not wait for a camera
+        stop = self._requests.take_if('estop')  # an emergency stop must not wait for a camera
         if stop:
             self._abort_episode()
             self.machine.fire(*stop)
             self._apply_torque()
 
     def tick(self, sensed: Sensed, reward_signal: RewardSignal) -> None:
-        """Run one control period on fresh observations."""
+        """Run one control period on new observations."""
         if self.reference is None:
             self.reference = sensed.position.copy()
         self._change_policy(sensed.stamp)
@@ -163,38 +167,38 @@ class ControlLoop:
             if self.machine.mode is Mode.READY:
                 if 0 < self._ready_limit <= self._ready_ticks:
                     self.request('start', f'READY for {self._ready_limit / self.schema.rate:g} s')
-                # Sent at each tick: a driver that receives nothing lays the arm down in the end.
+                # Send it at each tick: without commands the driver moves the arm to its rest pose.
                 self.arms.command('follower', self.reference)
             if self.machine.row.leader_torque and self._torque.get('leader'):
                 self.arms.command('leader', self.reference)
-                self._take_over.leader_commanded(self.reference)
-            self._blind_ticks, self._back_ticks = 0, max(0, self._back_ticks - 1)
+                self._take_over.note_leader_command(self.reference)
+            self._unobserved_ticks, self._recovery_ticks = 0, max(0, self._recovery_ticks - 1)
         except CellError as error:
             if self.episode is not None or isinstance(error, KinematicsLost):
                 self._hold(str(error))
-            else:  # the way to the start is barred
+            else:  # the reset cannot go on
                 self.message = str(error)
-                self._reset.start_over()
+                self._reset.replan()
                 self.machine.fire('fault', str(error))
         self._apply_torque()
 
     def _hold(self, reason: str) -> None:
-        """Command nothing, record nothing; give the episode up if it lasts."""
+        """Command nothing, record nothing; end the episode after UNOBSERVED_TIME."""
         self.message = reason
-        self._blind_ticks += 1
+        self._unobserved_ticks += 1
         self._ready_ticks = 0
         if self.episode is not None:
             self.episode.drop()
-            if self._blind_ticks >= self._blind_limit:
+            if self._unobserved_ticks >= self._unobserved_limit:
                 self._abort_episode()
                 self.machine.fire('fault', reason)
-        if self._blind_ticks == self._blind_limit:
-            self._reset.start_over()
-            self._torque.clear()  # a driver that comes back may not know of it
-            self._back_ticks = self._back_limit
+        if self._unobserved_ticks == self._unobserved_limit:
+            self._reset.replan()
+            self._torque.clear()  # a restarted driver does not know the requested torque
+            self._recovery_ticks = self._recovery_limit
 
     def _poll_leader_grab(self, sensed: Sensed) -> None:
-        """Take over when a hand grabs the leader, and give back when it has let go."""
+        """Start an intervention when the leader is grabbed; end it when it is released."""
         if sensed.leader is None or self.role != 'train':
             return
         request = self._take_over.poll(self.machine.mode, sensed.leader)
@@ -208,7 +212,7 @@ class ControlLoop:
                 self._on_entry(sensed, cause)
 
     def _on_entry(self, sensed: Sensed, cause: str) -> None:
-        self._reset.start_over()
+        self._reset.replan()
         self._take_over.mode_changed(cause)
         if self.machine.mode is Mode.HUMAN:
             self._take_over.engage(sensed.leader, self.reference)
@@ -225,7 +229,7 @@ class ControlLoop:
 
     def _episode_tick(self, sensed: Sensed, reward_signal: RewardSignal) -> None:
         episode = self.episode
-        assert episode is not None  # the caller's condition
+        assert episode is not None  # the caller checks the mode
         accepted = self.arms.command_accepted()
         if not accepted:
             episode.drop()
@@ -233,7 +237,7 @@ class ControlLoop:
         requests = self._requests.take_all()
         endings = [r for r in requests if r[0] in _OUTCOMES]
         if reward_signal.success and not endings:
-            endings = [('success', 'the reward source says so')]
+            endings = [('success', 'the reward source reports success')]
         if not endings and episode.index >= self.schema.max_steps:
             endings = [('timeout', f'{self.schema.max_steps} steps')]
         if endings:
@@ -246,8 +250,8 @@ class ControlLoop:
         if not accepted:
             self.arms.command('follower', self.reference)
             raise CellError(
-                'the driver did not take the last command within a period; it is sent '
-                'again, and its step is not recorded'
+                'the driver did not accept the last command within a period; the command is '
+                'sent again and its step is not recorded'
             )
         self._act(sensed, state)
 
@@ -269,7 +273,7 @@ class ControlLoop:
     ) -> None:
         episode, outcome = self.episode, _OUTCOMES[event]
         assert episode is not None
-        # An outcome that somebody marked is a reward; silence is none.
+        # A marked outcome sets the reward; without a mark the reward signal sets it.
         reward = {'success': 1.0, 'failure': 0.0}.get(event, reward_signal.reward)
         episode.follow(reward, terminated=event in _TERMINAL, truncated=event not in _TERMINAL)
         episode.end(sensed, state, outcome)
@@ -289,11 +293,11 @@ class ControlLoop:
 
     def _reset_tick(self, sensed: Sensed) -> None:
         if not self._reset.is_planned:
-            # The path starts where the arm is, not where it was last sent to.
+            # The path starts at the measured pose, not at the last reference.
             self.reference = sensed.position.copy()
             self._reset.plan(sensed.position, sensed.tool, len(self.stats.results))
         if not self._torque.get('follower'):
-            return  # switched on at the end of this tick; its goal is then where it is
+            return  # torque is switched on at the end of this tick, at the measured pose
         if warning := self._reset.warning():
             self.message = warning
         self.reference = self._reset.next(sensed.position)
@@ -312,5 +316,5 @@ class ControlLoop:
                 self._torque[arm] = on
 
     def close(self) -> None:
-        """End what is under way; the last observation becomes the episode's final one."""
+        """End a running episode; its last observation becomes the final one."""
         self._abort_episode()

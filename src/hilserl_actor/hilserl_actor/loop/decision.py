@@ -1,4 +1,4 @@
-"""Who decides an action, and the action: the policy with its noise, or the human."""
+"""Decides each action: by the policy with its exploration noise, or by the human."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from .take_over import TakeOver
 
 @dataclass
 class Decision:
-    """An action and who decided it."""
+    """An action and its source."""
 
     action: np.ndarray
     source: Source
@@ -24,7 +24,7 @@ class Decision:
 
 
 class Decider:
-    """Asks whom the mode lets decide. sigma: exploration noise over the steps of the run."""
+    """Decides by the mode's source. sigma: exploration noise as a function of the run's steps."""
 
     def __init__(
         self,
@@ -40,12 +40,12 @@ class Decider:
     def decide(
         self, mode: Mode, sensed: Sensed, state: np.ndarray, reference: np.ndarray, env_steps: int
     ) -> Decision:
-        """Return the action of this tick. CellError if there is none."""
+        """Return the decision of this tick. Raises CellError if the human's action is missing."""
         if mode is Mode.HUMAN:
             action = self._take_over.action(sensed.leader, reference)
             return Decision(action, Source.HUMAN)
         policy = self._active.policy
-        assert policy is not None  # else no episode of the policy begins
+        assert policy is not None  # the preflight checks it
         self.sigma = 0.0 if mode is Mode.EVAL else self._schedule(env_steps)
         action = policy.act(list(sensed.images), state, self.sigma, self._rng)
         return Decision(action, Source.POLICY, policy.version, self.sigma)

@@ -1,4 +1,4 @@
-"""How good a recorded episode is as a demonstration, from its steps alone."""
+"""Measures the quality of a demonstration from its steps."""
 
 import numpy as np
 
@@ -13,16 +13,16 @@ TOOL_MOVED = 0.001  # m from one step to the next
 GRIPPER_MOVED = 0.01  # rad
 
 WORDS = {
-    Outcome.NONE: 'broken off',
+    Outcome.NONE: 'aborted',
     Outcome.SUCCESS: 'success',
     Outcome.FAILURE: 'failure',
-    Outcome.TIMEOUT: 'time is up',
+    Outcome.TIMEOUT: 'timeout',
     Outcome.DISCARDED: 'discarded',
 }
 
 
-class Quality:
-    """One episode's figures; `take` each of its records, the final observation too."""
+class DemonstrationQuality:
+    """Figures of one episode. Add all of its records, also the final observation."""
 
     def __init__(self, schema: TaskSchema):
         self._schema = schema
@@ -33,8 +33,8 @@ class Quality:
         self.outcome = Outcome.NONE
         self.steps = self.dropped = self.saturated = 0
 
-    def take(self, step: StepRecord) -> None:
-        """Note a record; `step.last` completes the episode."""
+    def add_record(self, step: StepRecord) -> None:
+        """Add a record; a record with `step.last` completes the episode."""
         self.episode_id = step.episode_id
         self._records.append((step.stamp, step.state))
         if step.last:
@@ -46,7 +46,7 @@ class Quality:
 
     @property
     def seconds(self) -> float:
-        """From the first observation to the last."""
+        """Time from the first to the last observation, s."""
         return (self._records[-1][0] - self._records[0][0]) * 1e-9
 
     @property
@@ -85,7 +85,7 @@ class Quality:
         )
 
     def warnings(self) -> list[str]:
-        """What makes it a poor demonstration."""
+        """Return the reasons why it is a poor demonstration."""
         found = []
         if self.seconds < SHORT:
             found.append(f'shorter than {SHORT:g} s')

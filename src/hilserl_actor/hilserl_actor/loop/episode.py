@@ -1,8 +1,7 @@
-"""From observations and executed actions to steps: the only place where a step is made.
+"""Turns observations and executed actions into steps; no other module makes steps.
 
-A step is emitted when the observation that followed its action is in. An action whose
-consequence was not seen in time is dropped; the index then jumps, so that nobody takes the
-neighbours for successors.
+A step is emitted when the observation after its action has arrived. If that observation is late,
+the step is dropped and the index jumps, so no transition is formed across the gap.
 """
 
 from dataclasses import dataclass, replace
@@ -18,31 +17,31 @@ from hilserl_core.contract.task import TaskSchema
 
 @dataclass(frozen=True, eq=False)
 class Sensed:
-    """What the cell looked like at one tick. Stamps: ns of the ROS clock."""
+    """The measurements at one tick. Stamps: ns of the ROS clock."""
 
     stamp: int
     images: tuple[np.ndarray, ...]  # (height, width, 3) uint8, at the task's resolution
     image_stamps: tuple[int, ...]
     position: np.ndarray  # (6,) rad, the follower as measured
-    tool: np.ndarray  # (3,) m, of the measured pose, base_link
-    leader: np.ndarray | None = None  # (6,) rad, as measured; None: there is no leader
+    tool: np.ndarray  # (3,) m in base_link, at the measured pose
+    leader: np.ndarray | None = None  # (6,) rad, as measured; None: no leader
 
 
 class Episode:
-    """One episode while it happens; `emit` receives each StepRecord."""
+    """A running episode; `emit` receives each StepRecord."""
 
     def __init__(self, schema: TaskSchema, emit, started: float):
         self.schema = schema
         self.id = time.strftime('%Y%m%dT%H%M%S', time.gmtime()) + '-' + os.urandom(4).hex()
         self.started = started  # s of the loop's clock
-        self.index = 0  # of the next step
+        self.index = 0  # index of the next step
         self.human_steps = 0
-        self.steps = 0  # emitted with an action
+        self.steps = 0  # emitted steps with an action
         self.saturated = 0  # action components at +-1
         self.dropped = 0
         self._emit = emit
         self._pending: StepRecord | None = None
-        self._unfollowed: StepRecord | None = None  # the last action's, after a drop
+        self._dropped_step: StepRecord | None = None  # the last step, if it was dropped
         self._previous_action = np.zeros(len(schema.action_names), np.float32)
         self._blank = StepRecord(
             stamp=0,
@@ -57,11 +56,11 @@ class Episode:
         )
 
     def observe(self, sensed: Sensed, reference: np.ndarray) -> np.ndarray:
-        """State vector (S,) float32 of this tick; `reference` is the commanded pose (6,) rad."""
+        """Return the state vector (S,) float32 of this tick; reference: (6,) rad."""
         return state_vector(sensed.position, reference, sensed.tool, self._previous_action)
 
     def act(self, sensed: Sensed, state, action, source: Source, version: int, sigma: float):
-        """Note the action that is executed from this observation."""
+        """Note the action that is executed after this observation."""
         self._pending = replace(
             self._blank,
             stamp=sensed.stamp,
@@ -74,11 +73,11 @@ class Episode:
             policy_version=version,
             sigma=sigma,
         )
-        self._unfollowed, self._previous_action = None, self._pending.action
+        self._dropped_step, self._previous_action = None, self._pending.action
         self.index += 1
 
     def follow(self, reward: float | None, terminated: bool = False, truncated: bool = False):
-        """Say what followed the last action: its step is complete and goes out."""
+        """Complete the last action's step with what followed it, and emit it."""
         if self._pending is None:
             return
         step = replace(self._pending, reward=reward, terminated=terminated, truncated=truncated)
@@ -89,9 +88,9 @@ class Episode:
         self._emit(step)
 
     def drop(self) -> None:
-        """Forget the pending step: what followed it was not seen in time."""
+        """Drop the pending step, because the observation after its action is late."""
         if self._pending is not None:
-            self._pending, self._unfollowed = None, self._pending
+            self._pending, self._dropped_step = None, self._pending
             self.dropped += 1
 
     def end(self, sensed: Sensed, state, outcome: Outcome) -> None:
@@ -110,8 +109,8 @@ class Episode:
         )
 
     def abort(self) -> None:
-        """End without a further observation: that of the last action becomes the final one."""
-        final = self._pending or self._unfollowed
+        """End without a new observation; the one before the last action becomes the final one."""
+        final = self._pending or self._dropped_step
         if final is not None:
             self._emit(
                 replace(
@@ -123,4 +122,4 @@ class Episode:
                     last=True,
                 )
             )
-            self._pending = self._unfollowed = None
+            self._pending = self._dropped_step = None

@@ -1,4 +1,4 @@
-"""Counts and shares over episodes, and the control loop's timing: what the status shows."""
+"""Statistics of episodes and of the control loop's timing, for the status."""
 
 from collections import deque
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from hilserl_core.contract.steps import Outcome
 
 WINDOW = 20  # episodes
-ENOUGH = 5  # episodes before there is advice; successes alone in a row to advise patience
+ENOUGH = 5  # episodes before the first hint; also successes in a row without help
 MUCH_HELP, LITTLE_HELP = 0.7, 0.1  # human share of steps
 
 
@@ -28,14 +28,14 @@ class EpisodeResult:
 
 
 class EpisodeStats:
-    """The finished episodes of this process, discarded ones not counted."""
+    """The finished episodes of this process, without discarded ones."""
 
     def __init__(self):
         self.results: list[EpisodeResult] = []
         self.interventions = 0
 
     def add(self, episode, outcome: Outcome, seconds: float) -> EpisodeResult | None:
-        """Count an episode; None if it is not to be counted."""
+        """Add an episode; return None if its outcome does not count."""
         if outcome in (Outcome.NONE, Outcome.DISCARDED):
             return None
         components = max(1, episode.steps * len(episode.schema.action_names))
@@ -50,11 +50,13 @@ class EpisodeStats:
         self.results.append(result)
         return result
 
-    def forget(self, episode_id: str) -> None:
-        """Count an episode no longer."""
+    def remove(self, episode_id: str) -> None:
+        """Remove an episode from the statistics."""
         for number, result in enumerate(self.results):
             if result.episode_id == episode_id:
-                del self.results[number]  # at once: the loop's thread may be appending
+                del self.results[
+                    number
+                ]  # in one operation: the loop's thread may append meanwhile
                 return
 
     @property
@@ -90,7 +92,7 @@ class EpisodeStats:
 
     @property
     def hint(self) -> str:
-        """What the operator of a training run could do now, in one short sentence; or ''."""
+        """A hint for the operator of a training run, in one sentence; or ''."""
         if len(self.results) < ENOUGH:
             return ''
         if self.streak >= ENOUGH:
@@ -102,8 +104,8 @@ class EpisodeStats:
         return ''
 
 
-class Pace:
-    """Periods of the last 600 ticks, and the ticks that came too late to be made."""
+class LoopTiming:
+    """Periods of the last 600 ticks, and the number of missed ticks."""
 
     def __init__(self, period: float):
         self.period = period

@@ -1,4 +1,4 @@
-"""What the control loop needs from outside, so that its core runs without ROS."""
+"""The interfaces of the control loop to FK service, driver and reward source, without ROS."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,42 +13,42 @@ class KinematicsLost(CellError):
 
 
 class Kinematics(Protocol):
-    """The FK service as the loop sees it. Joints (6,) rad; KinematicsLost if it is silent."""
+    """The FK service for the loop. Joints (6,) rad. Raises KinematicsLost without an answer."""
 
     def action(self, leader, reference, leader_start, reference_start) -> np.ndarray:
         """Return the action of the leader's motion."""
         ...
 
     def ask_action(self, leader, reference, leader_start, reference_start):
-        """Ask for `action`; returns the function that waits for it."""
+        """Request `action`; return the function that waits for it."""
 
     def joint_target(self, measured, reference, action) -> np.ndarray:
         """Return the joints (6,) that an action leads to."""
         ...
 
     def solve(self, position, seed) -> np.ndarray:
-        """Return joints (6,) with the tool at a position."""
+        """Return the joints (6,) that bring the tool to a position (3,) m."""
         ...
 
 
 class Arms(Protocol):
-    """The driver as the loop sees it. Joints (6,) rad; none of these waits."""
+    """The driver for the loop. Joints (6,) rad. No method blocks."""
 
     def command(self, arm: str, target: np.ndarray) -> None:
         """Send a joint target (6,)."""
         ...
 
     def set_torque(self, arm: str, on: bool) -> None:
-        """Switch the torque of an arm."""
+        """Switch the torque of an arm on or off."""
         ...
 
     def command_accepted(self) -> bool:
-        """Whether the driver says that the follower's last command moves it."""
+        """Return whether the driver reports that it executes the follower's last command."""
 
 
 @dataclass(frozen=True)
 class RewardSignal:
-    """What the reward source says of the present moment; None: not known."""
+    """The latest reward and success from the reward source. reward None: unknown."""
 
     reward: float | None = None
     success: bool = False

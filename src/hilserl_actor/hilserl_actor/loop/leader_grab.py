@@ -1,58 +1,61 @@
 """Detects when the operator grabs or releases the mirroring leader.
 
-The mirroring leader lags behind its commands but never leaves the way between the last few of
-them; a hand pushes it off that way. Once it is free in the hand, a leader that does not move was
-released.
+The mirroring leader lags behind its commands, but it stays between the last few of them. If it is
+elsewhere, the operator pushes it: a grab. During the intervention the leader has no torque; if it
+does not move for a while, the operator has released it.
 """
 
 from collections import deque
 
 import numpy as np
 
-PUSHED = 0.08  # rad off its way: a hand; a loaded servo stands 0.045 beside its goal
-ALIGNED = 0.05  # rad: near enough for the feeling to be armed (again)
-PUSHED_TIME = 0.1  # s from the first to the last of the ticks that feel it
-WAY_TIME = 0.4  # s of commands that a servo may still be on the way between
-STILL = 0.02  # rad around one place: nobody moves it
+PUSHED = 0.08  # rad beyond its commands; a loaded servo stays up to 0.045 short of its setpoint
+ALIGNED = 0.05  # rad; a leader this near to its commands arms the detection
+PUSHED_TIME = 0.1  # s from the first to the last tick that measures the push
+COMMANDS_TIME = 0.4  # s of commands that a lagging servo may still be between
+STILL = 0.02  # rad; less motion than this counts as none
 STILL_TIME = 1.5  # s
 
 
 class LeaderGrab:
-    """One leader's state of being held, told tick by tick."""
+    """Detects grab and release of one leader; update it at each tick."""
 
     def __init__(self, rate: float):
         self._still_limit = round(STILL_TIME * rate)
         self._pushed_limit = 1 + round(PUSHED_TIME * rate)
-        self._way_length = max(2, round(WAY_TIME * rate))
-        self._way: deque[np.ndarray] = deque(maxlen=self._way_length)
-        self.rest()
+        self._commands_length = max(2, round(COMMANDS_TIME * rate))
+        self._commands: deque[np.ndarray] = deque(maxlen=self._commands_length)
+        self.reset()
 
-    def rest(self) -> None:
-        """Forget everything: the leader is not mirroring now, or not yet."""
-        self._way.clear()
+    def reset(self) -> None:
+        """Start again after a change of mode."""
+        self._commands.clear()
         self._armed = False
         self._pushed = self._still = 0
-        self._place: np.ndarray | None = None
+        self._still_position: np.ndarray | None = None
 
-    def commanded(self, target) -> None:
-        """Note where the leader was told to go, (6,) rad."""
-        self._way.append(np.array(target, np.float64))
+    def note_command(self, target) -> None:
+        """Note a command to the leader, (6,) rad."""
+        self._commands.append(np.array(target, np.float64))
 
     def grabbed(self, leader) -> bool:
-        """Whether a hand pushes the mirroring leader, (6,) rad, off its way."""
-        if len(self._way) < self._way_length:
+        """Return whether the operator pushes the mirroring leader; leader: measured, (6,) rad."""
+        if len(self._commands) < self._commands_length:
             return False
-        way = np.array(self._way)
-        off = float(np.maximum(way.min(0) - leader, leader - way.max(0)).max())
-        if off < ALIGNED:
+        commands = np.array(self._commands)
+        beyond = float(np.maximum(commands.min(0) - leader, leader - commands.max(0)).max())
+        if beyond < ALIGNED:
             self._armed = True
-        self._pushed = self._pushed + 1 if self._armed and off > PUSHED else 0
+        self._pushed = self._pushed + 1 if self._armed and beyond > PUSHED else 0
         return self._pushed >= self._pushed_limit
 
-    def let_go(self, leader) -> bool:
-        """Whether the free leader, (6,) rad, has stood still for a while."""
-        if self._place is None or float(np.abs(leader - self._place).max()) > STILL:
-            self._place, self._still = np.array(leader, np.float64), 0
+    def released(self, leader) -> bool:
+        """Return whether the leader did not move for STILL_TIME; leader: measured, (6,) rad."""
+        if (
+            self._still_position is None
+            or float(np.abs(leader - self._still_position).max()) > STILL
+        ):
+            self._still_position, self._still = np.array(leader, np.float64), 0
         else:
             self._still += 1
         return self._still >= self._still_limit

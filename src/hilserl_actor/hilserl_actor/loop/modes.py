@@ -1,7 +1,7 @@
 """The modes of the control loop as one table and one state machine.
 
-Every question of the form "who commands now", "is the leader locked", "is this recorded" is
-answered here and nowhere else; what is not in the table is refused with a sentence.
+Only this table says who commands, whether the leader has torque, and whether steps are recorded.
+An event that the table does not list is refused with a sentence.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class ModeRow:
     """One row of the table."""
 
     commander: str  # who decides the follower's motion
-    leader_torque: bool  # on: the leader follows the follower; off: it is free in the hand
+    leader_torque: bool  # on: the leader mirrors the follower; off: the human can move it
     recording: bool  # steps are stored
     exits: dict  # event -> next mode
 
@@ -64,7 +64,7 @@ TABLE: dict[Mode, ModeRow] = {
 
 
 class ModeMachine:
-    """The current mode; `fire` moves it or refuses with a sentence."""
+    """The current mode; `fire` changes it, or refuses with a log line."""
 
     def __init__(self, log=lambda sentence: None):
         self.mode = Mode.IDLE
@@ -76,7 +76,7 @@ class ModeMachine:
         return TABLE[self.mode]
 
     def refusal(self, event: str) -> str:
-        """Why `event` cannot be had now; '' if it can."""
+        """Return why `event` is refused in this mode; '' if it is possible."""
         if event in self.row.exits:
             return ''
         return f'{event} is not possible in {self.mode}; possible: ' + ', '.join(
@@ -84,7 +84,7 @@ class ModeMachine:
         )
 
     def fire(self, event: str, cause: str) -> bool:
-        """Follow `event` to its mode, logging why; False (and a log line) if it is refused."""
+        """Change to the mode that `event` leads to and log the cause; False if it is refused."""
         refusal = self.refusal(event)
         if refusal:
             self._log(refusal)
@@ -95,7 +95,7 @@ class ModeMachine:
 
 
 def markdown_table() -> str:
-    """Return the table as the documentation prints it."""
+    """Return the table in Markdown, as in docs/architecture.md."""
     lines = [
         '| mode | who commands the follower | leader torque | recorded | leaves by |',
         '|---|---|---|---|---|',

@@ -1,46 +1,48 @@
-"""The control loop's beat: absolute deadlines, and garbage collected where it disturbs nobody."""
+"""The control loop's timer: absolute deadlines, and garbage collection between ticks."""
 
 import gc
 import time
 
-SOONEST = 0.9  # of a period: no observation follows the one before any sooner, nor an action
-LATEST = 1.15  # ... of which the latter makes no period longer than this
-AHEAD = 0.003  # s before a tick: time for what it needs to be asked for
-SPIN = 0.0003  # s before a deadline that a sleep may overshoot: waited for awake
+SHORTEST_PERIOD = (
+    0.9  # of a period: minimum time between two observations, and from action to observation
+)
+LONGEST_PERIOD = 1.15  # of a period: maximum period that a late action may cause
+PREPARE_TIME = 0.003  # s before a tick at which `prepare` is called
+SPIN_TIME = 0.0003  # s before a deadline in which the loop does not sleep: a sleep may overshoot
 
 
 class PeriodicTimer:
-    """One tick a `period`, s. Make and use it in the loop's thread, once all is set up."""
+    """One tick each `period`, s. Create and use it in the loop's thread, after all set-up."""
 
     def __init__(self, period: float):
         self.period = period
         gc.collect()
-        gc.freeze()  # what the node is made of is looked through no more
+        gc.freeze()  # the collector skips the objects of the set-up
         gc.disable()
-        self._last = self._grid = time.monotonic()
+        self._last = self._scheduled = time.monotonic()
 
-    def wait(self, ask=lambda: None, acted: float = 0.0) -> float:
+    def wait(self, prepare=lambda: None, acted: float = 0.0) -> float:
         """Sleep until the next tick is due; returns its time, s of the monotonic clock.
 
-        `ask` is called AHEAD s before, or at once if there is less time than that. acted: when
-        the last action went out. A loop that was late catches up by SOONEST, not by hurrying;
-        whole periods are lost.
+        `prepare` is called PREPARE_TIME s before the tick, or at once if less time is left. acted:
+        when the last action was sent. After a delay, periods of at least SHORTEST_PERIOD catch up
+        with the schedule; whole missed periods are skipped.
         """
         gc.collect()
-        self._grid += self.period
+        self._scheduled += self.period
         now = time.monotonic()
-        if now >= self._grid + self.period:
-            self._grid = now
+        if now >= self._scheduled + self.period:
+            self._scheduled = now
         due = max(
-            self._grid,
-            self._last + SOONEST * self.period,
-            min(acted + SOONEST * self.period, self._last + LATEST * self.period),
+            self._scheduled,
+            self._last + SHORTEST_PERIOD * self.period,
+            min(acted + SHORTEST_PERIOD * self.period, self._last + LONGEST_PERIOD * self.period),
         )
-        if now < due - AHEAD:
-            time.sleep(due - AHEAD - now)
-        ask()
-        if (now := time.monotonic()) < due - SPIN:
-            time.sleep(due - SPIN - now)
+        if now < due - PREPARE_TIME:
+            time.sleep(due - PREPARE_TIME - now)
+        prepare()
+        if (now := time.monotonic()) < due - SPIN_TIME:
+            time.sleep(due - SPIN_TIME - now)
         while (now := time.monotonic()) < due:
             pass
         self._last = now

@@ -1,7 +1,7 @@
-"""What has to be in order before the arm may move.
+"""The checks that must pass before the arm may move.
 
-Each check is '' or one line that says how to mend it. Runs in IDLE at each start, and
-alone by `./cell preflight`.
+Each check returns '', or one line with the problem and the remedy. They run in IDLE at each start,
+and in `./cell preflight`.
 """
 
 from collections.abc import Callable
@@ -18,54 +18,54 @@ from so101_node.errors import CellError
 
 from .reset_motion import ABOVE
 
-TWO = 1.3  # of the rate of one driver's joint states: there are two, on a busy machine
-GHOST = 25.0  # s for which a driver that is no more may still be announced
-_DRIVERS = [f'driver: {arm}' for arm in names.ARMS]  # names of their statuses
+TWO_DRIVERS = 1.3  # times the rate of one driver's joint states: there are two drivers
+DISCOVERY_TIME = 25.0  # s for which discovery may still count a killed driver
+_DRIVERS = [f'driver: {arm}' for arm in names.ARMS]  # names in /diagnostics
 _ERROR = 2  # DiagnosticStatus.ERROR
-DARK, BRIGHT = 8, 247  # mean grey levels beyond which a picture shows nothing
+DARK, BRIGHT = 8, 247  # limits of the mean grey level of a usable image
 
 
 @dataclass(frozen=True)
 class Check:
-    """One finding; `problem` is '' if it is in order."""
+    """The result of one check; `problem` is '' if it passed."""
 
     what: str
     problem: str
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What the checks look at; a function each where the answer changes."""
+class PreflightInputs:
+    """What the checks read. Functions return values that change."""
 
     schema: TaskSchema
     kinematics: Any  # ready() -> bool; solve(position, seed) -> (6,) rad
-    sensors: Any  # poll() -> Sensed; joints, reward: what was received; follower_rate() in 1/s
+    sensors: Any  # poll() -> Sensed; joints, reward: last messages; follower_rate() in 1/s
     policy: Callable[[], Policy | None]
-    count_drivers: Callable[[], int]  # that publish the follower's joint states
-    count_recorders: Callable[[], int]  # that subscribe to steps
+    count_drivers: Callable[[], int]  # number of publishers of the follower's joint states
+    count_recorders: Callable[[], int]  # number of subscribers to steps
 
 
 class Preflight:
-    """The checks of one cell. leader, reward_topic: whether it has a leader arm and a judge."""
+    """The checks of one cell. leader, reward_topic: whether it has them."""
 
-    def __init__(self, cell: Surroundings, role: str, leader: bool, reward_topic: bool):
+    def __init__(self, cell: PreflightInputs, role: str, leader: bool, reward_topic: bool):
         self._cell, self._role = cell, role
         self._leader_wanted, self._reward_wanted = leader, reward_topic
-        self._rate = 0.0  # of joint states, the most of one driver
-        self._one_at = time.monotonic()  # when there was last one
-        self._diagnostics: dict[str, tuple[int, str]] = {}  # by a driver of an arm
+        self._rate = 0.0  # highest rate of one driver's joint states, 1/s
+        self._one_at = time.monotonic()  # s, when discovery last counted one driver
+        self._diagnostics: dict[str, tuple[int, str]] = {}  # level and message of each driver
 
     def note_diagnostic(self, name: str, level: int, message: str) -> None:
-        """Take in one status of /diagnostics; name: without the cell's namespace."""
+        """Store one status of /diagnostics; name: without the cell's namespace."""
         if name in _DRIVERS:
             self._diagnostics[name] = level, message
 
     def run(self) -> list[Check]:
-        """Check everything once, a few ms. In the loop's thread."""
+        """Run all checks once; takes a few ms. Call it in the loop's thread."""
         checks = [
             ('arms, camera and FK service', self._sensors),
             ('no fault in a servo', self._faults),
-            ('one cell only', self.alone),
+            ('one cell only', self.second_cell_problem),
             ('start pose', self._start_pose),
         ]
         if self._leader_wanted:
@@ -87,14 +87,14 @@ class Preflight:
 
     def _sensors(self) -> str:
         if not self._cell.kinematics.ready():
-            return 'the FK service is not there; start `kinematics`'
+            return 'the FK service does not run; start `kinematics`'
         sensed = self._cell.sensors.poll()
         for camera, image in zip(self._cell.schema.cameras, sensed.images):
             grey = float(image.mean())
             if not DARK < grey < BRIGHT:
                 return (
-                    f'{camera.name} shows a mean grey of {grey:.0f} (between {DARK} and '
-                    f'{BRIGHT} is a picture); uncover it or mend its exposure'
+                    f'{camera.name}: the mean grey level is {grey:.0f}, outside {DARK} to '
+                    f'{BRIGHT}; uncover the camera or correct its exposure'
                 )
         return ''
 
@@ -105,17 +105,17 @@ class Preflight:
             if level == _ERROR
         )
 
-    def alone(self) -> str:
-        """Whether another cell talks on our topics; '' if not. Checked while running, too.
+    def second_cell_problem(self) -> str:
+        """Return a sentence if a second cell uses our topics, else ''. Also called while running.
 
-        A driver that was killed stays announced for 20 s: two are two when both speak, or when
-        they are announced for longer.
+        Discovery counts a killed driver for 20 s more. So two drivers are counted only if both
+        publish, or if discovery reports them for longer.
         """
         topic, now = names.JOINT_STATES.format(arm='follower'), time.monotonic()
         count, rate = self._cell.count_drivers(), self._cell.sensors.follower_rate()
         if count < 2:
             self._rate, self._one_at = max(self._rate, rate), now
-        elif rate > TWO * self._rate or now - self._one_at > GHOST:
+        elif rate > TWO_DRIVERS * self._rate or now - self._one_at > DISCOVERY_TIME:
             return (
                 f'{count} drivers publish {topic}; end the other cell, or start one of them '
                 'with namespace:='
@@ -126,7 +126,9 @@ class Preflight:
         seed = np.zeros(6)
         x, y, z = self._cell.schema.start
         for point in ((x, y, ABOVE), (x, y, z)):
-            seed = self._cell.kinematics.solve(point, seed)  # raises what is out of reach
+            seed = self._cell.kinematics.solve(
+                point, seed
+            )  # raises CellError for a point out of reach
         return ''
 
     def _leader(self) -> str:
@@ -141,7 +143,9 @@ class Preflight:
         action = policy.act(images, state, 0.0, np.random.default_rng(0))
         policy.reset()
         if action.shape != (len(schema.action_names),) or not np.isfinite(action).all():
-            return f'policy version {policy.version} answers {action}; take another one'
+            return (
+                f'policy version {policy.version} returns the action {action}; use another policy'
+            )
         return ''
 
     def _recording(self) -> str:
@@ -154,7 +158,7 @@ class Preflight:
 
 
 def table(checks: list[Check]) -> str:
-    """Return the findings as lines for a terminal."""
+    """Return the results as lines for a terminal."""
     return '\n'.join(
         f'  {"ok  " if not c.problem else "FAIL"}  {c.what}'
         + (f': {c.problem}' if c.problem else '')

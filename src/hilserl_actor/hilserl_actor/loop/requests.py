@@ -1,18 +1,18 @@
-"""What was asked of the control loop since its last tick: events and who caused them."""
+"""The requests to the control loop since its last tick: events and their causes."""
 
 from collections import deque
 import threading
 
 
 class Requests:
-    """Events in the order in which they came. Added by any thread, taken by the loop's."""
+    """Events in order of arrival. Any thread adds them; the loop's thread takes them."""
 
     def __init__(self):
         self._waiting: deque[tuple[str, str]] = deque()
         self._lock = threading.Lock()
 
     def add(self, event: str, cause: str, refusal) -> str:
-        """Add `event` unless `refusal(event)` says why not; returns that, or ''.
+        """Add `event` unless `refusal(event)` returns a sentence; return that sentence, or ''.
 
         The same event with the same cause is added once.
         """
@@ -25,13 +25,13 @@ class Requests:
             return sentence
 
     def take_all(self) -> list[tuple[str, str]]:
-        """Return the events with their causes, and forget them."""
+        """Return all events with their causes, and remove them."""
         with self._lock:
             waiting, self._waiting = list(self._waiting), deque()
         return waiting
 
     def take_if(self, event: str) -> tuple[str, str] | None:
-        """If `event` waits, return it with its cause and forget all others, too; else None."""
+        """If `event` waits, return it with its cause and remove all events; else None."""
         with self._lock:
             found = next((request for request in self._waiting if request[0] == event), None)
             if found:

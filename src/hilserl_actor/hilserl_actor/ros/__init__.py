@@ -1,4 +1,4 @@
-"""What connects the control loop to topics and services."""
+"""Connects the control loop to topics and services."""
 
 __all__ = [
     'clients',

@@ -1,7 +1,7 @@
-"""The control loop's hands and senses over ROS: the FK service, the driver, the camera.
+"""The control loop's clients of the FK service and of the driver.
 
-The loop's thread waits for the FK service with a deadline while the executor's thread delivers
-the answer; the arms are only ever published to.
+The loop's thread waits for the FK service with a deadline; the executor's thread delivers the
+answer. Commands to the arms are published, and the loop never waits for them.
 """
 
 import threading
@@ -24,11 +24,11 @@ from ..loop.interfaces import KinematicsLost
 
 
 class ServiceKinematics:
-    """`control.Kinematics` by the FK service."""
+    """Implements `loop.interfaces.Kinematics` with the FK service."""
 
     def __init__(self, node, schema, timeout: float):
         self._node, self._schema, self._timeout = node, schema, timeout
-        self.limited: tuple[str, ...] = ()  # what clipped the last joint target
+        self.limited: tuple[str, ...] = ()  # the limits that clipped the last joint target
         self._clients = {
             name: node.create_client(kind, name)
             for name, kind in (
@@ -40,11 +40,11 @@ class ServiceKinematics:
         }
 
     def ready(self) -> bool:
-        """Whether all services are there."""
+        """Return whether all services are available."""
         return all(client.service_is_ready() for client in self._clients.values())
 
-    def _ask(self, name: str, request):
-        """Send a request; returns the function that waits for its answer."""
+    def _request(self, name: str, request):
+        """Send a request; return the function that waits for its answer."""
         done, deadline = threading.Event(), time.monotonic() + self._timeout
         client = self._clients[name]
         future = client.call_async(request)
@@ -64,20 +64,20 @@ class ServiceKinematics:
         return answer
 
     def _call(self, name: str, request):
-        return self._ask(name, request)()
+        return self._request(name, request)()
 
     def _states(self, *positions):
         stamp = self._node.get_clock().now().to_msg()
         return [JointState() if p is None else joint_state(p, stamp) for p in positions]
 
     def ask_tool(self, position):
-        """Ask where the tool is; returns the function that waits for the answer.
+        """Request the tool pose of joints (6,) rad; return the function that waits for the answer.
 
-        The answer: tool position (3,) m in base_link. CellError if the service computes with
-        other numbers than the task's.
+        The answer: tool position (3,) m in base_link. Raises CellError if the service's numbers
+        differ from the task's.
         """
         (joints,) = self._states(position)
-        answer = self._ask(names.GET_TOOL_POSE, GetToolPose.Request(joints=joints))
+        answer = self._request(names.GET_TOOL_POSE, GetToolPose.Request(joints=joints))
 
         def tool() -> np.ndarray:
             found = answer()
@@ -88,9 +88,9 @@ class ServiceKinematics:
         return tool
 
     def ask_action(self, leader, reference, leader_start, reference_start):
-        """Ask for `action`; returns the function that waits for it."""
+        """Request `action`; return the function that waits for it."""
         a, b, c, d = self._states(leader, reference, leader_start, reference_start)
-        answer = self._ask(
+        answer = self._request(
             names.GET_ACTION,
             GetAction.Request(leader=a, reference=b, leader_start=c, reference_start=d),
         )
@@ -101,11 +101,11 @@ class ServiceKinematics:
         return action
 
     def action(self, leader, reference, leader_start, reference_start) -> np.ndarray:
-        """Action (4,) that takes the reference to where the leader shows."""
+        """Return the action (4,) that moves the reference as the leader moved."""
         return self.ask_action(leader, reference, leader_start, reference_start)()
 
     def joint_target(self, measured, reference, action) -> np.ndarray:
-        """Joint target (6,) rad of an action."""
+        """Return the joint target (6,) rad of an action."""
         a, b = self._states(measured, reference)
         answer = self._call(
             names.GET_JOINT_TARGET,
@@ -121,7 +121,7 @@ class ServiceKinematics:
         return pack(answer.target.name, answer.target.position)
 
     def solve(self, position, seed) -> np.ndarray:
-        """Joints (6,) rad that bring the tool to `position` (3,) m."""
+        """Return the joints (6,) rad that bring the tool to `position` (3,) m."""
         (a,) = self._states(seed)
         x, y, z = map(float, position)
         answer = self._call(
@@ -138,12 +138,12 @@ class ServiceKinematics:
 
 
 class TopicArms:
-    """`control.Arms` by the driver's topics and services."""
+    """Implements `loop.interfaces.Arms` with the driver's topics and services."""
 
     def __init__(self, node):
         self._node = node
-        self.sent = 0  # when the follower was last commanded, ns of the ROS clock
-        self.sent_at = 0.0  # the same, s of the monotonic clock
+        self.sent = 0  # when the last command to the follower was sent, ns of the ROS clock
+        self.sent_at = 0.0  # the same, in s of the monotonic clock
         self._publishers = {
             arm: node.create_publisher(
                 JointState, names.JOINT_COMMANDS.format(arm=arm), qos.COMMAND
@@ -154,17 +154,17 @@ class TopicArms:
             arm: node.create_client(SetBool, names.SET_TORQUE.format(arm=arm))
             for arm in names.ARMS
         }
-        self._taken = 0  # stamp of the command that moves the follower
+        self._executed_stamp = 0  # stamp of the command that the driver executes
         node.create_subscription(
             JointState, names.JOINT_TARGETS.format(arm='follower'), self._on_target, qos.COMMAND
         )
 
     def _on_target(self, message: JointState) -> None:
-        self._taken = to_ns(message.header.stamp)
+        self._executed_stamp = to_ns(message.header.stamp)
 
     def command_accepted(self) -> bool:
-        """Whether the driver says that the follower's last command moves it."""
-        return self._taken == self.sent
+        """Return whether the driver reports that it executes the follower's last command."""
+        return self._executed_stamp == self.sent
 
     def command(self, arm: str, target) -> None:
         """Publish a joint target (6,) rad."""
@@ -174,7 +174,7 @@ class TopicArms:
             self.sent, self.sent_at = to_ns(message.header.stamp), time.monotonic()
 
     def set_torque(self, arm: str, on: bool) -> None:
-        """Ask for torque on or off; a refusal is logged when it comes."""
+        """Request torque on or off; a refusal is logged when it arrives."""
         client = self._torque[arm]
         if arm == 'leader' and not client.service_is_ready():
             return  # a cell without a leader

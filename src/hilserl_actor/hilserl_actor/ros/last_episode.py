@@ -1,6 +1,6 @@
-"""The episode that has just ended: how good it was, and its being discarded afterwards.
+"""Reports the quality of the last episode, and discards it on request.
 
-Its bag is not touched: the learner puts a label beside it (hilserl/learner/label).
+The bag is not changed: the learner writes a label beside it (hilserl/learner/label).
 """
 
 import time
@@ -11,16 +11,16 @@ from so101_interfaces.srv import LabelEpisode
 from so101_node import names
 
 from ..loop.control import ControlLoop
-from ..loop.demonstration_quality import Quality
+from ..loop.demonstration_quality import DemonstrationQuality
 
-NEWS = 15.0  # s for which it is told
+NEWS_TIME = 15.0  # s for which the sentence is in the status
 
 
 class LastEpisode:
-    """Sentence on the last episode, and the service that discards it.
+    """The sentence on the last episode, and the service that discards it.
 
     label: client of the learner's service; logger: of the node. wanted: number of demonstrations
-    that are to be recorded, 0: not given; None: nothing is demonstrated here.
+    to record, 0: no limit; None: this node records no demonstrations.
     """
 
     def __init__(
@@ -28,24 +28,26 @@ class LastEpisode:
     ):
         self._schema, self._loop, self._label, self._logger = schema, loop, label, logger
         self._wanted = wanted
-        self._under_way: Quality | None = None
-        self._kept = ''  # id of the last one that counts
+        self._current: DemonstrationQuality | None = None
+        self._discardable = (
+            ''  # id of the last episode that counts; '' if there is none to discard
+        )
         self._news, self._news_at = '', 0.0
 
     def note_step(self, step: StepRecord) -> None:
-        """Note a step, after the tick that made it. In the loop's thread."""
-        if self._under_way is None or self._under_way.episode_id != step.episode_id:
-            self._under_way, self._news = Quality(self._schema), ''
-        self._under_way.take(step)
+        """Note a step after the tick that emitted it. Call it in the loop's thread."""
+        if self._current is None or self._current.episode_id != step.episode_id:
+            self._current, self._news = DemonstrationQuality(self._schema), ''
+        self._current.add_record(step)
         if not step.last:
             return
-        quality, self._under_way = self._under_way, None
+        quality, self._current = self._current, None
         counts = quality.outcome not in (Outcome.NONE, Outcome.DISCARDED)
-        self._kept = quality.episode_id if counts else ''
+        self._discardable = quality.episode_id if counts else ''
         if self._wanted is not None:
-            self._tell_quality(quality, counts)
+            self._report_quality(quality, counts)
 
-    def _tell_quality(self, quality: Quality, counts: bool) -> None:
+    def _report_quality(self, quality: DemonstrationQuality, counts: bool) -> None:
         count = self._count()
         sentence = (
             f'demonstration {count}: {quality.sentence()}'
@@ -55,8 +57,8 @@ class LastEpisode:
         warnings = quality.warnings() if counts else []
         if warnings:
             sentence += '. POOR: ' + '; '.join(warnings) + ' (r discards it)'
-        self._tell(sentence)
-        # One line each: rclpy refuses another severity from a line that has logged before.
+        self._set_news(sentence)
+        # Two calls, because rclpy refuses a second severity from the same line of code.
         if warnings:
             self._logger.warning(sentence)
         else:
@@ -66,24 +68,24 @@ class LastEpisode:
         count = len(self._loop.stats.results)
         return f'{count} of {self._wanted}' if self._wanted else f'{count}'
 
-    def _tell(self, sentence: str) -> None:
+    def _set_news(self, sentence: str) -> None:
         self._news, self._news_at = sentence, time.monotonic()
 
     @property
     def news(self) -> str:
-        """What the operator should know of it, for a while."""
-        return self._news if time.monotonic() - self._news_at < NEWS else ''
+        """The sentence for the operator, for NEWS_TIME; then ''."""
+        return self._news if time.monotonic() - self._news_at < NEWS_TIME else ''
 
     def on_discard(self, _, response):
         """Answer the service `names.DISCARD_LAST`."""
         if self._loop.episode is not None:
-            response.message = f'an episode is under way: {names.DISCARD} discards it'
-        elif not self._kept:
+            response.message = f'an episode is running; {names.DISCARD} discards it'
+        elif not self._discardable:
             response.message = 'there is no finished episode to discard'
         elif not self._label.service_is_ready():
-            response.message = f'no node offers {names.LEARNER_LABEL}: the learner is not there'
+            response.message = f'no node offers {names.LEARNER_LABEL}; is the learner running?'
         else:
-            episode_id, self._kept = self._kept, ''
+            episode_id, self._discardable = self._discardable, ''
             self._label.call_async(
                 LabelEpisode.Request(episode_id=episode_id, outcome='discarded')
             ).add_done_callback(lambda future: self._discarded(episode_id, future.result()))
@@ -93,9 +95,9 @@ class LastEpisode:
 
     def _discarded(self, episode_id: str, answer) -> None:
         if answer.success:
-            self._loop.stats.forget(episode_id)
-            self._tell(f'the last episode is discarded; {self._count()} demonstrations so far')
+            self._loop.stats.remove(episode_id)
+            self._set_news(f'the last episode is discarded; {self._count()} demonstrations so far')
         else:
-            self._kept = episode_id
-            self._tell(f'the last episode is NOT discarded: {answer.message}')
+            self._discardable = episode_id
+            self._set_news(f'the last episode is NOT discarded: {answer.message}')
         self._logger.info(self._news)

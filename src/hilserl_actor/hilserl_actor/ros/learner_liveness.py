@@ -1,29 +1,29 @@
-"""Whether the learner is there, as the actor sees it, and what was done while it was not."""
+"""Detects whether the learner runs, and counts the steps that it missed."""
 
-SILENCE = 3.0  # s without a word before it is taken for gone; it speaks once a second
-NEWS = 10.0  # s for which its return is told
+SILENCE = 3.0  # s without a status before the learner counts as gone; it publishes each second
+NEWS_TIME = 10.0  # s for which its return is in the status
 
 
 class LearnerLiveness:
-    """Words heard from the learner, and steps made; all times s of a steady clock."""
+    """Receives the times of the learner's messages. All times: s of a steady clock."""
 
     def __init__(self):
-        self._heard: float | None = None
-        self._steps = 0  # made when it was last heard
+        self._received: float | None = None
+        self._steps = 0  # steps made when the last message arrived
         self._back_until = 0.0
         self._lost = 0
 
-    def heard(self, now: float, steps: int) -> None:
-        """Note a word from it; `steps`: made by this actor so far."""
-        if self._heard is not None and now - self._heard > SILENCE:
-            self._lost, self._back_until = steps - self._steps, now + NEWS
-        self._heard, self._steps = now, steps
+    def received(self, now: float, steps: int) -> None:
+        """Note a message from the learner; `steps`: made by this actor so far."""
+        if self._received is not None and now - self._received > SILENCE:
+            self._lost, self._back_until = steps - self._steps, now + NEWS_TIME
+        self._received, self._steps = now, steps
 
     def sentence(self, now: float, steps: int) -> str:
-        """What the operator should know; '' while all is well, or before it was ever heard."""
-        if self._heard is None:
+        """Return a sentence for the operator; '' if the learner runs or never ran."""
+        if self._received is None:
             return ''
-        if now - self._heard > SILENCE:
+        if now - self._received > SILENCE:
             return (
                 'the learner is gone; the last policy drives on, up to '
                 f'{steps - self._steps} steps not recorded'

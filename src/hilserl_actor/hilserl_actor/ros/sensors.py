@@ -1,6 +1,6 @@
-"""What the actor sees: the newest image, joint states and judgement, and whether they are fresh.
+"""The actor's inputs: newest images, joint states and reward signal, with a check of their age.
 
-Nothing is ever filled in: what is missing or too old is an error that names it.
+A missing or old input is an error that names it. No value is filled in.
 """
 
 from collections import deque
@@ -21,13 +21,13 @@ from so101_node.stamps import to_ns
 from ..loop.episode import Sensed
 from ..loop.interfaces import RewardSignal
 
-OBEYED = 0.005  # s from a command to the driver's cycle that carries it out
+EXECUTION_TIME = 0.005  # s from a command to the driver's cycle that executes it
 RATE_TIME = 1.0  # s over which joint states are counted
-REWARD_AGE = 0.5  # s; an older judgement is about another moment
+REWARD_AGE = 0.5  # s; an older reward signal is ignored
 
 
 class Sensors:
-    """Subscriptions, and one `poll()` a tick."""
+    """Subscriptions, and one `poll()` in each tick."""
 
     def __init__(
         self,
@@ -43,14 +43,16 @@ class Sensors:
         self._max_image_age, self._max_state_age = max_image_age, max_state_age
         self._reward_topic = reward_topic
         self._images: dict[str, bytes] = {}  # the newest message of each camera
-        # message, its stamp, and what the task sees of it
-        self._pictures: dict[str, tuple[bytes, int, np.ndarray]] = {}
+        # message, its stamp, and its image in the task's crop and size
+        self._task_images: dict[str, tuple[bytes, int, np.ndarray]] = {}
         self.joints: dict[str, JointState] = {}
         self.reward: Reward | None = None
-        self._heard: deque[float] = deque(maxlen=1000)  # s, when the follower reported
-        # the follower's joint state, position, and the function that waits for its tool
-        self._asked: Any = None
-        self.image_age = 0.0  # s, oldest frame of the last poll()
+        self._arrivals: deque[float] = deque(
+            maxlen=1000
+        )  # s, arrivals of the follower's joint states
+        # the follower's joint state, its joints, and the function that waits for its tool pose
+        self._request: Any = None
+        self.image_age = 0.0  # s, of the oldest image of the last poll()
         for camera in schema.cameras:
             node.create_subscription(
                 Image,
@@ -71,59 +73,62 @@ class Sensors:
     def _on_joints(self, arm: str, message: JointState) -> None:
         self.joints[arm] = message
         if arm == 'follower':
-            self._heard.append(time.monotonic())
+            self._arrivals.append(time.monotonic())
 
     def follower_rate(self) -> float:
-        """Joint states of the follower a second, lately."""
+        """Return the rate of the follower's joint states over RATE_TIME, 1/s."""
         since = time.monotonic() - RATE_TIME
-        return sum(at > since for at in list(self._heard)) / RATE_TIME
+        return sum(at > since for at in list(self._arrivals)) / RATE_TIME
 
     def _on_reward(self, message: Reward) -> None:
         self.reward = message
 
-    def ask(self) -> None:
-        """Ask the FK service of the newest joint state, ahead of the `poll` that needs it."""
+    def request_tool(self) -> None:
+        """Request the tool pose of the newest joint state, before the `poll` that needs it."""
         try:
             message = self.joints.get('follower')
             if message is None:
                 raise CellError('no follower joint state yet')
             position = pack(message.name, message.position)
-            self._asked = message, position, self._kinematics.ask_tool(position)
+            self._request = message, position, self._kinematics.ask_tool(position)
         except CellError as error:
-            self._asked = error
+            self._request = error
 
-    def pictures(self) -> list[np.ndarray]:
-        """The newest frames as the task sees them; CellError if one is missing or unknown."""
-        return [self._picture(camera)[1] for camera in self._schema.cameras]
+    def images(self) -> list[np.ndarray]:
+        """Return the newest images in the task's crop and size; CellError if one is missing."""
+        return [self._task_image(camera)[1] for camera in self._schema.cameras]
 
-    def _picture(self, camera) -> tuple[int, np.ndarray]:
-        """Stamp (ns) and pixels of the newest frame; a frame is cropped once."""
-        frame = self._images.get(camera.name)
-        if frame is None:
+    def _task_image(self, camera) -> tuple[int, np.ndarray]:
+        """Return stamp (ns) and image of the newest message; each message is cropped once."""
+        message = self._images.get(camera.name)
+        if message is None:
             raise CellError(f'no {camera.name} image yet')
-        if camera.name not in self._pictures or self._pictures[camera.name][0] is not frame:
-            stamp, image = image_from_cdr(frame)
-            self._pictures[camera.name] = frame, stamp, crop_resize(image, camera)
-        return self._pictures[camera.name][1:]
+        if (
+            camera.name not in self._task_images
+            or self._task_images[camera.name][0] is not message
+        ):
+            stamp, image = image_from_cdr(message)
+            self._task_images[camera.name] = message, stamp, crop_resize(image, camera)
+        return self._task_images[camera.name][1:]
 
     def poll(self) -> Sensed:
-        """Return the newest of everything; CellError names what is missing or too old."""
-        if self._asked is None:
-            self.ask()
-        asked, self._asked = self._asked, None
-        if isinstance(asked, CellError):
-            raise asked
-        message, follower, where = asked
-        tool = where()
+        """Return the newest inputs; raises CellError that names a missing or old one."""
+        if self._request is None:
+            self.request_tool()
+        request, self._request = self._request, None
+        if isinstance(request, CellError):
+            raise request
+        message, follower, tool_answer = request
+        tool = tool_answer()
         now = self._node.get_clock().now().nanoseconds
         self._check_age(
             'follower joint state', to_ns(message.header.stamp), now, self._max_state_age
         )
-        self._check_obeyed(message)
+        self._check_executed(message)
         leader = self.leader(now)
         images, stamps = [], []
         for camera in self._schema.cameras:
-            stamp, image = self._picture(camera)
+            stamp, image = self._task_image(camera)
             self._check_age(f'{camera.name} image', stamp, now, self._max_image_age)
             images.append(image)
             stamps.append(stamp)
@@ -131,7 +136,7 @@ class Sensors:
         return Sensed(now, tuple(images), tuple(stamps), follower, tool, leader)
 
     def leader(self, now: int) -> np.ndarray | None:
-        """The leader's joints (6,) rad; None: there is none. CellError if they are too old."""
+        """Return the leader's joints (6,) rad; None: no leader. CellError if they are too old."""
         message = self.joints.get('leader')
         if message is None:
             return None
@@ -140,13 +145,13 @@ class Sensors:
         )
         return pack(message.name, message.position)
 
-    def _check_obeyed(self, message: JointState) -> None:
-        """A driver that died on the last command has not executed the action: no step of that."""
+    def _check_executed(self, message: JointState) -> None:
+        """If the driver died before it executed the last command, the step must be dropped."""
         late = (self._arms.sent - to_ns(message.header.stamp)) * 1e-9
-        if late > -OBEYED:
+        if late > -EXECUTION_TIME:
             raise CellError(
                 f'follower joint state is {late * 1e3:.0f} ms older than the last '
-                'command: it may not have been carried out; the arm holds'
+                'command; the command may not have been executed; the arm holds'
             )
 
     @staticmethod
@@ -159,9 +164,9 @@ class Sensors:
             )
 
     def reward_signal(self) -> RewardSignal:
-        """Return what the reward source says now."""
+        """Return the present reward signal."""
         if not self._reward_topic:
-            return RewardSignal(0.0)  # the operator judges; no mark yet is "not done"
+            return RewardSignal(0.0)  # the operator has not marked the episode yet
         message = self.reward
         if message is None:
             return RewardSignal()

@@ -1,4 +1,4 @@
-"""What the control loop tells of itself, once a tick, as a message."""
+"""The status of the control loop as a message, once a tick."""
 
 from math import nan
 
@@ -7,8 +7,8 @@ import numpy as np
 from so101_interfaces.msg import ActorStatus
 
 
-def actor_status(loop, pace, now: float, message: str) -> ActorStatus:
-    """Status of a ControlLoop and its Pace at `now` (s, monotonic); what the node adds is left."""
+def actor_status(loop, timing, now: float, message: str) -> ActorStatus:
+    """Return a ControlLoop's status at `now` (s, monotonic), without the node's own fields."""
     stats, episode = loop.stats, loop.episode
     latencies = loop.active_policy.latencies
     return ActorStatus(
@@ -29,9 +29,9 @@ def actor_status(loop, pace, now: float, message: str) -> ActorStatus:
         policy_version=loop.policy.version if loop.policy else 0,
         policy_sha256=loop.active_policy.sha256,
         weights_latency_ms=float(np.percentile(latencies, 99)) * 1e3 if latencies else nan,
-        period_ms_p50=pace.percentile_ms(50),
-        period_ms_p99=pace.percentile_ms(99),
-        missed_ticks=pace.missed,
+        period_ms_p50=timing.percentile_ms(50),
+        period_ms_p99=timing.percentile_ms(99),
+        missed_ticks=timing.missed,
         dropped_steps=loop.dropped + (episode.dropped if episode else 0),
         saturation=stats.recent(lambda r: r.saturated),
         message=message,

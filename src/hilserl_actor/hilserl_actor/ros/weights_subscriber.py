@@ -1,7 +1,7 @@
-"""The learner's weights on their way to the loop.
+"""Loads the learner's weights for the control loop.
 
-Loading them takes its time in a thread of its own, which begins when the loop has just acted: it
-has Python's lock for some ms. The loop takes a policy between two ticks.
+A second thread loads them. It holds Python's lock for some ms, so it starts just after the loop
+has acted. The loop changes its policy between two ticks.
 """
 
 from collections.abc import Callable
@@ -18,10 +18,10 @@ from ..loop.control import ControlLoop
 
 
 class WeightsSubscriber:
-    """Offers each published policy to the loop, the latest if they come too fast.
+    """Offers each published policy to the loop; if they arrive too fast, only the latest.
 
-    `on_message` is for the executor's thread, `load` is a thread of its own, `acted` is set by
-    the loop. since: ns of the ROS clock when the node started; what is latched may be older.
+    The executor's thread calls `on_message`, a thread of its own runs `load`, and the loop sets
+    `acted`. since: ns of the ROS clock when the node started; a latched message may be older.
     """
 
     def __init__(
@@ -29,31 +29,31 @@ class WeightsSubscriber:
     ):
         self._schema, self._loop, self._since = schema, loop, since
         self._log_error = log_error
-        self._message = b''  # the newest, serialised
+        self._message = b''  # the newest message, serialised
         self._arrived = threading.Event()
-        self.acted = threading.Event()  # the loop's next tick is as far away as can be
+        self.acted = threading.Event()  # set just after a tick
 
     def on_message(self, message: bytes) -> None:
-        """Take a serialised message; it is loaded by the other thread."""
+        """Store a serialised message for the loading thread."""
         self._message = message
         self._arrived.set()
 
     def load(self) -> None:
-        """Load what arrives, for ever."""
-        # As urgent as the loop: a thread that waits for a core keeps Python's lock meanwhile.
+        """Load each message that arrives; never returns."""
+        # With the loop's priority: a thread that waits for a core keeps Python's lock.
         torch.set_num_threads(1)
         while True:
             self._arrived.wait()
             self._arrived.clear()
             self.acted.clear()
             self.acted.wait()
-            message, driving = self._message, self._loop.policy
+            message, active = self._message, self._loop.policy
             version = 'unknown'
             try:
                 published = weights_from_cdr(message)
                 version = str(published.version)
                 policy = Policy.from_bytes(
-                    published.bundle, self._schema.hash, driving.version if driving else -1
+                    published.bundle, self._schema.hash, active.version if active else -1
                 )
             except CellError as error:
                 self._log_error(f'weights version {version} refused: {error}')

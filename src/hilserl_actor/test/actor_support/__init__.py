@@ -1,1 +1,1 @@
-"""What the tests of this package share."""
+"""Support code of this package's tests."""

@@ -1,4 +1,4 @@
-"""A demonstration as the loop records it."""
+"""The records of a demonstration, as the loop makes them."""
 
 import numpy as np
 

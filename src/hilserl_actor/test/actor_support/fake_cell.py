@@ -1,6 +1,6 @@
-"""What an actor node finds around it, over real rclpy: arms, camera, judge, learner, FK service.
+"""A fake cell around an actor node, over real rclpy: arms, camera, reward, learner, FK service.
 
-Each part can be stopped or slowed; what the actor says and commands is kept.
+Each part can be stopped or slowed. It keeps the actor's status, steps and commands.
 """
 
 from array import array
@@ -21,7 +21,7 @@ from sensor_msgs.msg import Image, JointState
 from std_srvs.srv import SetBool, Trigger
 import torch
 
-from actor_support.bench_top import SCHEMA
+from actor_support.simulated_bench import SCHEMA
 from hilserl_core.policy.bundle import pack as pack_policy
 from hilserl_core.policy.networks import Actor, Encoder, NetworkConfig
 from so101_description.joints import JOINTS, REST, pack
@@ -38,7 +38,7 @@ SPEED = 2.0  # rad/s, of the arms
 
 @cache
 def bundle(version: int) -> bytes:
-    """A policy; made before it is needed, because nothing else runs meanwhile."""
+    """A policy bundle; tests build it before the cell starts, because it takes all of the CPU."""
     torch.manual_seed(version)
     network = NetworkConfig()
     encoder = Encoder(SCHEMA, network)
@@ -63,27 +63,29 @@ class SlowableKinematics(KinematicsNode):
         return delayed
 
 
-class StandInCell:
+class FakeCell:
     """Everything but actor and FK service; times in s of the monotonic clock."""
 
     def __init__(self, namespace=''):
         self.namespace = namespace
-        self.sees = self.feels = self.judges = True  # camera, joint states, reward
-        self.obeys = True  # commands
+        self.camera_on = self.joint_states_on = self.reward_on = (
+            True  # camera, joint states, reward
+        )
+        self.accepts_commands = True  # commands
         self.status: list[ActorStatus] = []
         self.steps: list[Step] = []
         self.commands: list[tuple[float, np.ndarray]] = []  # to the follower: (when, rad)
-        self.torque: list[tuple[str, bool]] = []  # as it was asked for
+        self.torque: list[tuple[str, bool]] = []  # requests, in order
         self._target = {arm: REST.copy() for arm in names.ARMS}
         self._position = {arm: REST.copy() for arm in names.ARMS}
         options = ['--ros-args'] + (['-r', f'__ns:=/{namespace}'] if namespace else [])
         context = rclpy.Context()
         rclpy.init(args=options, context=context)
-        self.node = rclpy.create_node('stand_in', context=context)
+        self.node = rclpy.create_node('fake_cell', context=context)
         self._publish_to()
-        self._listen()
+        self._subscribe()
         self.node.create_timer(0.01, self._move)
-        self.node.create_timer(1.0 / 30.0, self._look)
+        self.node.create_timer(1.0 / 30.0, self._publish_image)
 
     # -- messages ------------------------------------------------------------------------------
     def _publish_to(self):
@@ -110,7 +112,7 @@ class StandInCell:
             width=160, height=120, encoding='rgb8', step=480, data=pixels.tobytes()
         )
 
-    def _listen(self):
+    def _subscribe(self):
         node = self.node
         node.create_subscription(ActorStatus, names.ACTOR_STATUS, self.status.append, qos.STATUS)
         node.create_subscription(Step, names.STEP, self.steps.append, qos.STEPS)
@@ -132,7 +134,7 @@ class StandInCell:
         }
 
     def _command(self, arm, message):
-        if not self.obeys:
+        if not self.accepts_commands:
             return
         self._target[arm] = pack(message.name, message.position)
         self._targets[arm].publish(message)
@@ -151,15 +153,15 @@ class StandInCell:
     def _move(self):
         for arm, position in self._position.items():
             position += np.clip(self._target[arm] - position, -SPEED * 0.01, SPEED * 0.01)
-            if self.feels:
+            if self.joint_states_on:
                 self._states[arm].publish(
                     self._stamped(JointState(name=list(JOINTS), position=position.tolist()))
                 )
 
-    def _look(self):
-        if self.sees:
+    def _publish_image(self):
+        if self.camera_on:
             self._images.publish(self._stamped(self._image))
-        if self.judges:
+        if self.reward_on:
             self._reward.publish(self._stamped(Reward(value=0.25)))
 
     def publish_policy(self, version: int) -> str:
@@ -171,7 +173,7 @@ class StandInCell:
 
     # -- for tests -----------------------------------------------------------------------------
     def press(self, name: str):
-        """Press a key; its answer."""
+        """Press a key; return the answer of its service."""
         future = self._keys[name].call_async(Trigger.Request())
         wait_for(future.done, name)
         return future.result()
@@ -180,13 +182,13 @@ class StandInCell:
         """Wait until the next status with this mode."""
         wait_for(lambda: self.status and self.status[-1].mode == mode, mode, timeout)
 
-    def said(self, words: str) -> bool:
-        """Whether a status had these words in its message."""
+    def reported(self, words: str) -> bool:
+        """Return whether the message of a status contained these words."""
         return any(words in status.message for status in list(self.status))
 
 
 def wait_for(condition, what: str, timeout=10.0):
-    """Fail if `condition` does not come true in time."""
+    """Wait for `condition`; fail after the timeout."""
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end, f'not within {timeout} s: {what}'
@@ -195,7 +197,7 @@ def wait_for(condition, what: str, timeout=10.0):
 
 @contextmanager
 def own_domain():
-    """A ROS domain of this test's own."""
+    """Reserve a ROS domain for this test."""
     with domain_id() as number:
         before = dict(os.environ)
         os.environ.update(ROS_DOMAIN_ID=str(number), ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST')
@@ -228,12 +230,12 @@ def spinning(node):
 
 @contextmanager
 def running(node: str, namespace='', **parameters):
-    """One of NODES as a process."""
+    """Run one of NODES as a process."""
     module, name = NODES[node]
     words = [
         sys.executable,
         '-c',
-        'import os\n'  # what is urgent here is not so there
+        'import os\n'  # the node must not inherit this test's priority
         'os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))\n'
         f'from {module} import {name}\n'
         f'from so101_node.ros_node import run\nrun({name})',

@@ -1,4 +1,4 @@
-"""A bench without hardware for the loop's core: real kinematics, arms that lag by one tick."""
+"""A simulated bench for the loop's core: real kinematics, arms that lag by one tick."""
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ def make_policy(version=1) -> Policy:
     return Policy.from_bytes(pack(SCHEMA, network, encoder, actor, version, 10 * version, 0))
 
 
-class BenchTop:
+class SimulatedBench:
     """Arms, kinematics and time for one ControlLoop; `steps` is what was emitted."""
 
     def __init__(self, role='train', policy=True, sigma=0.3, schema=SCHEMA, ready_time=0.0):
@@ -33,9 +33,9 @@ class BenchTop:
         self.torque = {'follower': False, 'leader': False}
         self.commands = []
         self.steps, self.log = [], []
-        self.broken = ''
-        self.deaf = False  # the driver
-        self.looks = False  # ahead of each tick
+        self.kinematics_error = ''
+        self.ignores_commands = False  # of the driver
+        self.prepares_ticks = False  # whether `prepare` is called before each tick
         self.now = 0
         self.loop = ControlLoop(
             schema,
@@ -52,25 +52,25 @@ class BenchTop:
             self.loop.offer(make_policy())
 
     # control.Kinematics
-    def _alive(self):
-        if self.broken:
-            raise KinematicsLost(self.broken)
+    def _raise_error(self):
+        if self.kinematics_error:
+            raise KinematicsLost(self.kinematics_error)
 
     def action(self, *joints):
-        self._alive()
+        self._raise_error()
         return self.kinematics_core.action_between(*joints).action
 
     def ask_action(self, *joints):
         return lambda: self.action(*joints)
 
     def joint_target(self, measured, reference, action):
-        self._alive()
+        self._raise_error()
         return self.kinematics_core.joint_target(
             measured, reference, action, SCHEMA.pitch, SCHEMA.wrist_roll
         ).q
 
     def solve(self, position, seed):
-        self._alive()
+        self._raise_error()
         return self.kinematics_core.solve(
             position, SCHEMA.pitch, SCHEMA.wrist_roll, seed[5], seed
         ).q
@@ -78,11 +78,11 @@ class BenchTop:
     # control.Arms
     def command(self, arm, target):
         self.commands.append((arm, np.array(target)))
-        if self.torque[arm] and not self.deaf:
+        if self.torque[arm] and not self.ignores_commands:
             self.position[arm] = np.array(target)
 
     def command_accepted(self):
-        return not self.deaf
+        return not self.ignores_commands
 
     def set_torque(self, arm, on):
         self.torque[arm] = on
@@ -104,7 +104,7 @@ class BenchTop:
     def tick(self, count=1, reward=0.0, success=False):
         for _ in range(count):
             sensed = self.sensed()
-            if self.looks:
+            if self.prepares_ticks:
                 self.loop.prepare(sensed.stamp, sensed.images, sensed.leader)
             self.loop.tick(sensed, RewardSignal(reward, success))
 
