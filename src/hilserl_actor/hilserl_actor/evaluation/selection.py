@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 
 from hilserl_core.contract.evaluation_report import REPORT, read_report
-from hilserl_core.policy.checkpoint_names import BEST, LONGEST_PERIOD, POLICY, checkpoint_names
+from hilserl_core.policy.checkpoint_names import BEST, LATEST, POLICY, checkpoint_names
 from so101_node.errors import CellError
 
 
@@ -36,7 +36,7 @@ def choose(
     directory = run_dir / 'checkpoints'
     if checkpoint == 'all':
         return _all(directory, results, seed, episodes)
-    word = checkpoint or (BEST if (directory / BEST).exists() else LONGEST_PERIOD)
+    word = checkpoint or (BEST if (directory / BEST).exists() else LATEST)
     if not (directory / word / POLICY).is_file():
         raise CellError(
             f'there is no checkpoint {directory / word}; name a trained run (run:=), '
