@@ -17,7 +17,7 @@ from so101_interfaces.msg import ActorStatus, Reward
 from so101_node import names, qos
 from so101_node.cdr import image_to_cdr
 from so101_node.errors import CellError
-from so101_node.ros_node import CellNode
+from so101_node.ros_node import SWITCH_INTERVAL, CellNode
 
 from .layouts import find_layout
 from .options import WorldOptions
@@ -28,8 +28,6 @@ from .worlds import find_world
 LATE = 0.1  # s; if physics is further behind, it skips time
 CLOSE_TIME = 3.5  # s that a driver gets to close its ports
 PULL_TIMEOUT = 0.5  # s without a message after which the leader is released
-# A servo answers within a millisecond; Python's default switch interval of 5 ms is too long.
-SWITCH_INTERVAL = 0.0005  # s
 FRAME = names.WRIST_CAMERA + '_optical_frame'
 
 
@@ -74,7 +72,7 @@ class WorldNode(CellNode):
                 lambda status: setattr(self._world, 'placements', status.episodes),
                 qos.STATUS,
             )
-        sys.setswitchinterval(SWITCH_INTERVAL)
+        sys.setswitchinterval(SWITCH_INTERVAL)  # a servo answers within a millisecond
         self._camera_thread = self.guard(self._run_camera)
         self._physics_thread = self.guard(self._run_physics)
 
