@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/*.md')])
 SOURCES = sorted(p for p in ROOT.glob('src/*/*/**/*.py') if p.parent.name != 'test')
 NAMED = re.compile(r'(?<![\w./-])((?:[a-z][a-z0-9_]*\.)?[a-z][a-z0-9_]*):=("[^"]*"|[^\s`;)|]*)')
-NOT_OURS = {'name', 'node.name', 'rate_limit', '__ns'}  # placeholders, and rcl's own
+NOT_OURS = {'name', 'node.name', '__ns'}  # placeholders, and rcl's own
 PLACEHOLDER = re.compile(r'[A-Z]{3,}|\.\.\.|[{}<>]|^$|^/|~')
 
 
