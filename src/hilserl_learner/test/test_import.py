@@ -82,11 +82,11 @@ def test_imported_actions_are_the_executed_ones(recording, raw, task, tmp_path):
 @pytest.mark.parametrize(
     'drop, age',
     [
-        ((), lambda before: before if before >= 5e6 else np.inf),  # what the loop had heard
+        ((), lambda before: before if before >= 5e6 else np.inf),  # the loop had received them
         (('status', 'commands'), abs),
     ],
-)  # there was no loop: the nearest
-def test_frames_are_the_right_ones_through_the_one_crop(recording, task, tmp_path, drop, age):
+)  # without a loop: the nearest
+def test_images_are_the_matching_ones_and_cropped_as_live(recording, task, tmp_path, drop, age):
     _, found = import_of(recording, task, tmp_path, drop=drop)
     frames = dict(recording.streams['images'])
     for step in found[0]:
@@ -115,7 +115,7 @@ def test_every_kind_of_bag_gives_the_same_steps(recording, task, tmp_path, optio
         assert steps[3].images[0][2, 2].tolist() == [200, 100, 0]
 
 
-def test_humbles_bags_without_definitions_are_read(recording, task, tmp_path):
+def test_bags_from_humble_without_definitions_are_read(recording, task, tmp_path):
     raw_cell.write(tmp_path / 'bag', recording, plugin=StoragePlugin.SQLITE3)
     with sqlite3.connect(next((tmp_path / 'bag').glob('*.db3'))) as database:
         database.execute('delete from message_definitions')
@@ -170,14 +170,16 @@ def test_split_bags_are_one(recording, task, tmp_path):
 
 def test_without_commands_the_leader_gives_the_actions(recording, task, tmp_path):
     report, found = import_of(recording, task, tmp_path, drop=('commands',))
-    assert dict(report.actions_from) == {'the leader, clutched as live': 2}
+    assert dict(report.actions_from) == {'the leader, as in live teleoperation': 2}
     for steps in found:
         executed = recording.executed[steps[0].episode_id]
         error = np.abs(actions(steps) - executed)
         assert np.median(error) < 0.05 * np.median(np.abs(executed))
 
 
-def test_from_the_follower_alone_xyz_is_right_and_the_lost_grip_is_said(recording, task, tmp_path):
+def test_actions_from_the_follower_alone_lack_the_grip_and_the_report_says_so(
+    recording, task, tmp_path
+):
     report, found = import_of(recording, task, tmp_path, drop=('commands', 'leader'))
     assert 'squeezing is lost' in next(iter(report.gripper_from))
     for steps in found:
@@ -185,11 +187,11 @@ def test_from_the_follower_alone_xyz_is_right_and_the_lost_grip_is_said(recordin
         for axis in range(3):
             moved = actions(steps)[:, axis]
             assert np.corrcoef(moved, executed[:, axis])[0, 1] > 0.8
-        # the object stops the joint: what the hand went on doing cannot be seen
+        # the object stops the joint, so the human's further squeezing is not visible
         assert np.abs(actions(steps)[-5:, 3]).max() < 0.3 < np.abs(executed[-5:, 3]).min()
 
 
-def test_without_marks_episodes_are_told_apart_by_motion(recording, task, tmp_path):
+def test_without_marks_motion_separates_episodes(recording, task, tmp_path):
     report, found = import_of(recording, task, tmp_path, drop=('status', 'commands'))
     assert report.source == 'motion' and len(found) == 2
     for steps, executed in zip(found, recording.executed.values()):
@@ -199,17 +201,17 @@ def test_without_marks_episodes_are_told_apart_by_motion(recording, task, tmp_pa
 
 def test_unlabelled_episodes_need_a_choice(recording, task, tmp_path):
     raw_cell.write(tmp_path / 'bag', recording, drop=('rewards',))
-    with pytest.raises(CellError, match='silence is not failure'):
+    with pytest.raises(CellError, match='has no outcome, and that is not failure'):
         import_bag(tmp_path / 'bag', task, tmp_path / 'out')
     assert list((tmp_path / 'out').iterdir()) == []
-    with pytest.raises(CellError, match='holds no episode to learn from.* left out'):
+    with pytest.raises(CellError, match='has no episode to learn from.* left out'):
         import_bag(tmp_path / 'bag', task, tmp_path / 'out', 'exclude')
     report = import_bag(tmp_path / 'bag', task, tmp_path / 'out', 'include')
     assert report.data()['labels'] == {'unlabelled': 2}
     assert all(step.reward is None for steps in episodes(tmp_path / 'out') for step in steps)
 
 
-def test_labels_by_time_fall_on_the_episode_under_way_and_end_it(recording, task, tmp_path):
+def test_a_label_at_a_time_applies_to_the_running_episode_and_ends_it(recording, task, tmp_path):
     raw_cell.write(tmp_path / 'bag', recording, drop=('rewards',))
     before = content_hash(tmp_path / 'bag')
     first = 2.5 + 1.2
@@ -250,7 +252,7 @@ def test_out_of_order_and_double_messages_change_nothing(recording, task, tmp_pa
         assert np.abs(actions(steps) - recording.executed[steps[0].episode_id]).max() < 1e-4
 
 
-def test_missing_frames_are_gaps_not_guesses(recording, task, tmp_path):
+def test_missing_images_make_gaps(recording, task, tmp_path):
     hole = range(raw_cell.START + 30 * raw_cell.TICK, raw_cell.START + 33 * raw_cell.TICK)
     streams = recording.streams | {
         'images': [item for item in recording.streams['images'] if item[0] not in hole]
@@ -277,7 +279,7 @@ def test_another_unit_is_refused(recording, task, tmp_path, convert, words):
         import_of(recording, task, tmp_path, convert=convert)
 
 
-def test_what_is_missing_is_named(recording, task, tmp_path):
+def test_missing_topics_are_named(recording, task, tmp_path):
     with pytest.raises(CellError, match='lacks follower/joint_states and images of wrist_camera'):
         import_of(recording, task, tmp_path, drop=('follower', 'images'))
     raw_cell.write(tmp_path / 'full', recording)
@@ -288,7 +290,7 @@ def test_what_is_missing_is_named(recording, task, tmp_path):
 
 
 @pytest.mark.slow
-def test_fuzzed_recordings_are_a_sentence_or_whole(recording, task, tmp_path):
+def test_damaged_recordings_import_or_raise_one_sentence(recording, task, tmp_path):
     raw_cell.write(tmp_path / 'bag', recording)
     file = tmp_path / 'bag' / 'bag.mcap'
     whole = file.read_bytes()
@@ -327,9 +329,7 @@ def zeroed(task, recording, tmp_path, change, states=lambda state: state):
     [np.zeros_like, lambda a: np.array([-0.9, 0.9, -0.9, 0.5], np.float32)],
     ids=['zero', 'constant'],
 )
-def test_zero_and_constant_actions_are_recomputed_and_it_is_said(
-    recording, task, tmp_path, change
-):
+def test_zero_and_constant_actions_are_recomputed_and_reported(recording, task, tmp_path, change):
     bags = zeroed(task, recording, tmp_path, change)
     notes = []
     for bag in bags_by_time(bags):

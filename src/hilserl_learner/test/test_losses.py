@@ -105,7 +105,7 @@ def test_a_full_disk_is_said_and_nothing_earlier_is_lost(schema, small_disk, tmp
     handed = [record(schema, i % 20, f'e{i // 20}', last=i % 20 == 19) for i in range(120)]
     for step in handed:
         recorder.record(step)
-    with pytest.raises(CellError, match='No space left.*free some space'):
+    with pytest.raises(CellError, match='No space left.*free some disk space'):
         recorder.run()
     complete = [s for bag in bags_by_time(small_disk) for s in Bag(bag).steps()]
     assert len(complete) >= 40 and all(map(same, complete, handed))
@@ -120,7 +120,7 @@ def test_recovery_on_a_full_disk_is_a_sentence(schema, small_disk):
     for i in range(50):
         bag.write(record(schema, i))
     bag.flush()
-    with pytest.raises(CellError, match='50 steps cannot be written anew.*free some space'):
+    with pytest.raises(CellError, match='50 steps cannot be saved.*free some disk space'):
         recover_all(small_disk)
 
 

@@ -89,7 +89,7 @@ def test_labels_that_cannot_be_are_refused_with_the_reason(schema, cell):
             cell.learner.label(name, Outcome.SUCCESS, None)
     with pytest.raises(CellError, match='is not within episode a'):
         cell.learner.label('a', Outcome.SUCCESS, steps[-1].stamp + 1)
-    with pytest.raises(CellError, match='say one of success, failure, discarded'):
+    with pytest.raises(CellError, match='use one of success, failure, discarded'):
         outcome_of('splendid')
     assert cell.errors == []
 

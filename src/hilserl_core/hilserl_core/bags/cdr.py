@@ -1,7 +1,8 @@
-"""Step and Task to and from their serialised bytes; and rosbags' types, for bags.
+"""Conversion of Step and Task messages to and from CDR bytes, and the message types for rosbags.
 
-A step is serialised once: the same bytes are published and written to its bag. They are those that
-rclpy serialises, but for its undefined alignment padding, so any ROS 2 program reads both.
+A step is serialised once: the same bytes are published and written to its bag. They equal the
+bytes from rclpy except for alignment padding, which CDR leaves undefined. Any ROS 2 program can
+read them.
 """
 
 from functools import cache, lru_cache
@@ -28,12 +29,12 @@ _AFTER = struct.Struct('<B3xf4?B3xIf')
 
 @cache
 def typestore():
-    """Types of ROS 2 as rosbags has them, with the suite's own from the installed definitions."""
+    """The ROS 2 types of rosbags, with the suite's own message types."""
     try:
         share = Path(get_package_share_directory('so101_interfaces'))
     except PackageNotFoundError as error:
         raise CellError(
-            'so101_interfaces is not installed here, and bags need its definitions; build it '
+            'so101_interfaces is not installed here, but bags need its definitions; build it '
             'and source install/setup.bash'
         ) from error
     store = get_typestore(Stores.ROS2_JAZZY)
@@ -51,7 +52,7 @@ def definition_hash(text: str, message_type: str) -> str:
 
 
 def step_to_cdr(step: StepRecord) -> bytes | memoryview:
-    """The Step message's bytes: those it was read from, or (`bytes`) written at the first call."""
+    """The Step message's bytes, made at the first call unless the step was read from bytes."""
     data = _write_step(step) if step.cdr is None else step.cdr
     if step.cdr is None:
         object.__setattr__(step, 'cdr', data)
@@ -65,8 +66,8 @@ def _write_step(step: StepRecord) -> bytes:
     cdr.text(step.schema_hash)
     cdr.text(step.episode_id)
     cdr.fields(_INDEX, step.index, len(step.images))
-    for name, stamp, pixels in zip(step.cameras, step.image_stamps, step.images, strict=True):
-        cdr.image(stamp, name, pixels)
+    for name, stamp, image in zip(step.cameras, step.image_stamps, step.images, strict=True):
+        cdr.image(stamp, name, image)
     cdr.numbers(step.state, np.float32)
     cdr.numbers(step.action, np.float32)
     cdr.fields(
@@ -85,11 +86,10 @@ def _write_step(step: StepRecord) -> bytes:
 
 
 def step_from_cdr(data: bytes | memoryview) -> StepRecord:
-    """The record of a Step's bytes.
+    """Decode a Step message.
 
-    CellError if they are none, or an image is not whole or rgb8.
-
-    Images are views of `data`, and the record keeps it for `step_to_cdr`.
+    CellError if the bytes are no Step, or if an image is incomplete or not rgb8. The images are
+    views of `data`. The record keeps `data` for `step_to_cdr`.
     """
     step = decode(data, STEP_TYPE, _read_step)
     object.__setattr__(step, 'cdr', data)
@@ -112,8 +112,8 @@ def _read_step(cdr: Reader) -> StepRecord:
         index=index,
         cameras=tuple(image.frame_id for image in images),
         image_stamps=tuple(image.stamp for image in images),
-        images=tuple(map(_pixels, images)),
-        state=state.copy(),  # small, and aligned in memory, which a view may not be
+        images=tuple(map(_image_array, images)),
+        state=state.copy(),  # a view may be unaligned; this copy is small
         action=action.copy(),
         source=source,
         reward=reward if has_reward else None,
@@ -126,7 +126,7 @@ def _read_step(cdr: Reader) -> StepRecord:
     )
 
 
-def _pixels(image: ImageFields) -> np.ndarray:
+def _image_array(image: ImageFields) -> np.ndarray:
     if image.encoding != 'rgb8' or image.data.size != image.height * image.width * 3:
         raise CellError(
             f'image of {image.frame_id or "an unnamed camera"} has encoding {image.encoding!r} '
@@ -145,7 +145,7 @@ def task_to_cdr(schema: TaskSchema) -> bytes:
 
 
 def task_from_cdr(data: bytes | memoryview) -> TaskSchema:
-    """The schema of a Task's bytes; CellError if they are none, or of another version."""
+    """Decode a Task message; CellError if the bytes are no Task, or of another version."""
     return _task(decode(data, TASK_TYPE, lambda cdr: (cdr.text(), cdr.text(), cdr.text()))[-1])
 
 

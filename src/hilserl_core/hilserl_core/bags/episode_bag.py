@@ -1,8 +1,8 @@
-"""Episodes as rosbag2 bags (MCAP, zstd), one directory each, which stock `ros2 bag` opens.
+"""Episodes as rosbag2 bags (MCAP, zstd), one directory each. Plain `ros2 bag` opens them.
 
-A bag is written as its steps arrive and put on disk once a second. It gets its metadata.yaml when
-it is complete and is never written again; one without it was cut off, and is read up to where it
-stops into a clean bag beside it.
+A bag is written as its steps arrive and synced to disk once a second. It gets its metadata.yaml
+when it is complete, and is not changed after that. A bag without metadata.yaml was cut off: its
+readable steps are copied into a new bag beside it.
 """
 
 from collections.abc import Iterator
@@ -44,11 +44,11 @@ from .mcap import Channel, DamagedFile, Message, Schema
 
 RECOVERED = '-recovered'
 METADATA = 'metadata.yaml'
-MAGIC = b'\x89MCAP0\r\n'  # a whole MCAP file begins and ends with it
+MAGIC = b'\x89MCAP0\r\n'  # a complete MCAP file begins and ends with it
 
 
 class EpisodeBag:
-    """One episode being written. The directory must not exist yet."""
+    """Writes one episode. The directory must not exist yet."""
 
     def __init__(self, directory: Path, schema: TaskSchema, start: int):
         self.directory, self.steps, self._on_disk = directory, 0, False
@@ -82,13 +82,13 @@ class EpisodeBag:
         self.steps += 1
 
     def flush(self) -> None:
-        """Put everything written so far on disk."""
+        """Sync everything written so far to disk."""
         storage: Any = self._writer.storage  # rosbags' MCAP writer
         if storage.chunk.bio.tell():
             storage.close_chunk()
         storage.bio.flush()
         os.fsync(storage.bio.fileno())
-        if not self._on_disk:  # a file that no directory on disk names is lost with the power
+        if not self._on_disk:  # without its directory entry a file is lost in a power cut
             self._on_disk = True
             sync(self.directory)
             sync(self.directory.parent)
@@ -102,14 +102,14 @@ class EpisodeBag:
 
 
 def bag_name(episode_id: str) -> str:
-    """A directory name for an episode; ids come from the wire and may be no name at all."""
+    """A directory name for an episode. Its id comes from a message and may not be a valid name."""
     if re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9._-]{0,99}', episode_id):
         return episode_id
     return 'episode-' + hashlib.sha256(episode_id.encode()).hexdigest()[:16]
 
 
 def new_bag(parent: Path, schema: TaskSchema, step: StepRecord) -> EpisodeBag:
-    """A bag for the episode of `step`; one that exists already gets a second part."""
+    """A new bag for the episode of `step`. If its name is taken, the name gets a number."""
     name, part = bag_name(step.episode_id), 1
     directory = parent / name
     while directory.exists():
@@ -119,7 +119,7 @@ def new_bag(parent: Path, schema: TaskSchema, step: StepRecord) -> EpisodeBag:
 
 
 class Bag:
-    """A bag of steps on disk, read in the order of recording. Holds no file open."""
+    """A bag of steps on disk, read in the order of recording. It keeps no file open."""
 
     def __init__(self, directory: Path):
         self.directory = directory
@@ -130,7 +130,7 @@ class Bag:
         raise CellError(f'bag {directory} has no message on {TASK}: its task is unknown')
 
     def require(self, schema: TaskSchema) -> None:
-        """CellError naming the fields in which the bag's task is another."""
+        """CellError if the bag's task is another; the message names the fields that differ."""
         require(self.directory, self.schema, schema)
 
     def steps(self) -> Iterator[StepRecord]:
@@ -141,15 +141,15 @@ class Bag:
 
 
 def contents(directories: list[Path]) -> Iterator[tuple[Path, int, TaskSchema | StepRecord]]:
-    """Bag, stamp (ns), and task or step, as recorded; CellError where a bag is not whole."""
+    """Yield bag, stamp (ns), and task or step, as recorded; CellError where a bag is damaged."""
     files = [file for directory in directories for file in _files(directory)]
-    here, directory = Path(), Path()
+    current, directory = Path(), Path()
     decoders: dict = {}
     types: dict = {}
     try:
         for file, record in mcap.read(files):
-            if file is not here:
-                here, directory, decoders, types = file, file.parent, {}, {}
+            if file is not current:
+                current, directory, decoders, types = file, file.parent, {}, {}
             if isinstance(record, Message):
                 decode = decoders.get(record.channel_id)
                 if decode:
@@ -161,14 +161,14 @@ def contents(directories: list[Path]) -> Iterator[tuple[Path, int, TaskSchema | 
                     (STEP, STEP_TYPE, step_from_cdr),
                     (TASK, TASK_TYPE, task_from_cdr),
                 ):
-                    # a namespace may stand before it
+                    # the topic may have a namespace
                     if record.topic.endswith(f'/{topic}'):
                         require_definition(types[record.schema_id], message_type)
                         decoders[record.id] = decode
     except DamagedFile as error:
         raise CellError(f'bag {error.file.parent} cannot be read: {error}') from error
     except (CellError, KeyError) as error:
-        raise CellError(f'bag {here.parent} cannot be read: {error}') from error
+        raise CellError(f'bag {current.parent} cannot be read: {error}') from error
 
 
 def _files(directory: Path) -> list[Path]:
@@ -179,14 +179,14 @@ def _files(directory: Path) -> list[Path]:
 
 
 def require(directory: Path, recorded: TaskSchema, schema: TaskSchema) -> None:
-    """CellError naming the fields in which a bag's task is another."""
+    """CellError if a bag's task is another; the message names the fields that differ."""
     lines = schema.differences(recorded)
     if lines:
         raise CellError(f'bag {directory} is of another task; ' + '; '.join(lines))
 
 
 def require_definition(recorded: Schema, message_type: str) -> None:
-    """CellError if a bag's message type is not ours of that name."""
+    """CellError if a bag defines a message type otherwise than this version."""
     if (
         recorded.name != message_type
         or recorded.encoding != 'ros2msg'
@@ -196,7 +196,7 @@ def require_definition(recorded: Schema, message_type: str) -> None:
 
 
 def find_bags(directory: Path) -> list[Path]:
-    """The complete bags in a directory, which may itself be one."""
+    """The complete bags in a directory. The directory may itself be a bag."""
     if (directory / METADATA).is_file():
         return [directory]
     return sorted(
@@ -207,16 +207,16 @@ def find_bags(directory: Path) -> list[Path]:
 
 
 def _was_completed(directory: Path) -> bool:
-    """Whether a bag was completed, and its end was on disk before the power went."""
+    """Whether a bag was completed, and its end reached the disk (it may not in a power cut)."""
     metadata = directory / METADATA
     return (
         metadata.is_file()
         and metadata.stat().st_size > 0
-        and all(map(_is_whole, directory.glob('*.mcap')))
+        and all(map(_is_complete, directory.glob('*.mcap')))
     )
 
 
-def _is_whole(file: Path) -> bool:
+def _is_complete(file: Path) -> bool:
     with file.open('rb') as stream:
         stream.seek(max(0, file.stat().st_size - len(MAGIC)))
         return stream.read() == MAGIC
@@ -233,9 +233,9 @@ def open_bags(directory: Path) -> list[Bag]:
 
 
 def recover_all(parent: Path) -> list[str]:
-    """Recover every cut-off bag in `parent` into `<name>-recovered`; a sentence for each.
+    """Recover every cut-off bag in `parent` into `<name>-recovered`. Return a sentence for each.
 
-    The cut-off bag stays as it is, and is not looked at again once its recovered bag is there.
+    The cut-off bag is not changed. It is skipped if its recovered bag exists.
     """
     workspace = parent / '.recovering'
     shutil.rmtree(workspace, ignore_errors=True)
@@ -256,8 +256,8 @@ def recover_all(parent: Path) -> list[str]:
             os.rename(bag.directory, recovered)
         except (OSError, WriterError) as error:
             raise CellError(
-                f'bag {directory} was cut off, and its {len(steps)} steps cannot be written anew: '
-                f'{error}; free some space and start again'
+                f'bag {directory} was cut off, and its {len(steps)} steps cannot be saved: '
+                f'{error}; free some disk space and start again'
             ) from error
         sentences.append(
             f'bag {directory.name} was cut off: {len(steps)} steps recovered into {recovered.name}'
@@ -267,7 +267,7 @@ def recover_all(parent: Path) -> list[str]:
 
 
 def read_cut_off(directory: Path) -> tuple[TaskSchema | None, list[StepRecord]]:
-    """Task and steps of a bag that was never completed, up to where it stops."""
+    """Task and readable steps of a bag that was not completed."""
     schema, steps = None, []
     try:
         for _, _, content in contents([directory]):
@@ -276,6 +276,6 @@ def read_cut_off(directory: Path) -> tuple[TaskSchema | None, list[StepRecord]]:
             else:
                 steps.append(content)
     except CellError:
-        # where it stops being a bag is where it was cut off
+        # the bag was cut off here: keep the steps before
         pass
     return schema, steps if schema else []

@@ -1,7 +1,7 @@
-"""Success, failure or "forget it", said afterwards: a file beside a bag, by time, never inside it.
+"""Labels: outcomes that are given after recording, in a file beside the bag.
 
-`BAG.labels.json` holds the SHA-256 of what it labels, so that a label never falls on other data.
-An episode that nobody labelled stays unlabelled.
+`BAG.labels.json` holds the SHA-256 of the labelled data, so that a label is never applied to
+other data. The bag itself is not changed.
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ OUTCOMES = {'success': Outcome.SUCCESS, 'failure': Outcome.FAILURE, 'discarded':
 
 @dataclass(frozen=True)
 class Label:
-    """An outcome at a time (ns); without a time, of every episode that has no other label."""
+    """An outcome at a time (ns). Without a time: of every episode that has no other label."""
 
     outcome: Outcome
     time: int | None = None
@@ -54,27 +54,27 @@ def content_hash(bag: Path) -> str:
 
 
 def sidecar(bag: Path) -> Path:
-    """The file that labels a bag."""
+    """The label file of a bag."""
     return bag.parent / f'{bag.name}.labels.json'
 
 
 def read_labels(bag: Path) -> list[Label]:
-    """A bag's labels; CellError if its file is damaged or is about other data."""
+    """Read a bag's labels; CellError if the file is damaged or belongs to other data."""
     file = sidecar(bag)
     if not file.exists():
         return []
-    data = read_data(file, _LabelFile, 'label file', 'mend it or take it away')
+    data = read_data(file, _LabelFile, 'label file', 'correct or remove it')
     labels = [Label(OUTCOMES[entry.outcome], entry.time_ns) for entry in data.labels]
     if data.sha256 != content_hash(bag):
         raise CellError(
-            f'label file {file} was written for other data than {bag} now holds; take it away '
+            f'label file {file} was written for other data than {bag} now holds; remove it '
             'and label again'
         )
     return labels
 
 
 def add_label(bag: Path, label: Label) -> list[Label]:
-    """Put a label beside a bag, in place of one at the same time; returns all of them."""
+    """Add a label to a bag's label file, or replace one of the same time. Return all labels."""
     labels = [known for known in read_labels(bag) if known.time != label.time] + [label]
     text = json.dumps(
         {
@@ -92,16 +92,17 @@ def add_label(bag: Path, label: Label) -> list[Label]:
 
 
 def outcome_of(word: str) -> Outcome:
-    """The outcome that a person means; CellError if it is none."""
+    """The outcome of that name; CellError if there is none."""
     if word not in OUTCOMES:
-        raise CellError(f'{word!r} is no outcome; say one of {", ".join(OUTCOMES)}')
+        raise CellError(f'{word!r} is no outcome; use one of {", ".join(OUTCOMES)}')
     return OUTCOMES[word]
 
 
 def apply(labels: list[Label], steps: list[StepRecord]) -> list[StepRecord]:
-    """An episode with the label that is meant for it, if there is one.
+    """Return the episode with its label, if it has one.
 
-    The first label at a time within the episode ends it there; one without a time is for its end.
+    The first label whose time is within the episode ends the episode there. A label without a
+    time applies to the episode's end.
     """
     within = sorted(
         (
@@ -118,12 +119,12 @@ def apply(labels: list[Label], steps: list[StepRecord]) -> list[StepRecord]:
             after = steps[len(kept)]
             steps = [*kept, as_final(after)]
         return labelled(steps, within[0].outcome)
-    everywhere = [label for label in labels if label.time is None]
-    return labelled(steps, everywhere[-1].outcome) if everywhere else steps
+    untimed = [label for label in labels if label.time is None]
+    return labelled(steps, untimed[-1].outcome) if untimed else steps
 
 
 def as_final(step: StepRecord) -> StepRecord:
-    """A step as an episode's final observation: without its action and what followed it."""
+    """Make a step an episode's final observation: remove its action and what followed."""
     return replace(
         step,
         action=step.action[:0],
@@ -138,8 +139,8 @@ def as_final(step: StepRecord) -> StepRecord:
 
 
 def labelled(steps: list[StepRecord], outcome: Outcome) -> list[StepRecord]:
-    """An episode with an outcome: reward 1 for the action before a success, 0 for the others."""
-    if not steps[-1].last:  # cut off: its last observation is the final one
+    """Give an episode an outcome: reward 1 for the last action of a success, 0 for the others."""
+    if not steps[-1].last:  # the episode was cut off: its last step becomes the final observation
         steps = [*steps[:-1], as_final(steps[-1])]
     last_action = len(steps) - 2
     return [

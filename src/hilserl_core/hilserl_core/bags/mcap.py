@@ -1,7 +1,7 @@
-"""MCAP files as a stream of records, also of a file that was never completed.
+"""Reads MCAP files as a stream of records. It can read a file that was not completed.
 
-Chunks are decompressed by threads ahead of who reads, across the borders of files; what is handed
-out is a view of the chunk, not a copy. Format: mcap.dev/spec.
+Threads decompress chunks ahead of the reader, across the ends of files. A message's data is a view
+of its chunk, not a copy. Format: mcap.dev/spec.
 """
 
 from collections import deque
@@ -16,15 +16,15 @@ from zstandard import ZstdDecompressor, ZstdError
 
 MAGIC = b'\x89MCAP0\r\n'
 SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 3, 4, 5, 6, 15
-AHEAD = 8  # chunks of about 1 MiB
+PREFETCH = 8  # chunks of about 1 MiB
 WORKERS = 2
-LARGEST = 1 << 30  # bytes; a chunk that says it is larger is damaged
-# what reading a file with other bytes in it raises, by where the bytes are
-DAMAGE = (EOFError, ValueError, KeyError, struct.error, ZstdError, MemoryError)
+MAX_SIZE = 1 << 30  # bytes; a chunk or record that claims more is damaged
+# the exceptions that damaged bytes can cause, depending on their place
+DAMAGE_ERRORS = (EOFError, ValueError, KeyError, struct.error, ZstdError, MemoryError)
 
 
 class DamagedFile(Exception):
-    """A file that is not whole; `file` says which."""
+    """The file `file` is incomplete or damaged."""
 
     def __init__(self, file: Path, error: Exception):
         super().__init__(str(error) or type(error).__name__)
@@ -49,7 +49,7 @@ class Channel(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A message's bytes and when it was recorded, ns."""
+    """A message's bytes, and the time of recording in ns."""
 
     channel_id: int
     log_time: int
@@ -57,13 +57,13 @@ class Message(NamedTuple):
 
 
 def read(files: list[Path]) -> Iterator[tuple[Path, Schema | Channel | Message]]:
-    """Records of these files, one after the other; DamagedFile where one is not whole."""
+    """Yield the records of these files in order; DamagedFile where a file is damaged."""
     with ThreadPoolExecutor(WORKERS, 'unpack') as pool:
         waiting: deque[tuple[Path, Future]] = deque()
         source = ((file, item) for file in files for item in _chunks(file))
         more = True
         while more or waiting:
-            while more and len(waiting) < AHEAD:
+            while more and len(waiting) < PREFETCH:
                 file, item = next(source, (None, None))
                 if file is None or item is None:
                     more = False
@@ -82,12 +82,12 @@ def _parsed(file: Path, unpacked: Future) -> Iterator[Schema | Channel | Message
         for opcode, start, end, data in _records(unpacked.result()):
             if opcode in _PARSE:
                 yield _PARSE[opcode](data, start, end)
-    except (OSError, *DAMAGE) as error:
+    except (OSError, *DAMAGE_ERRORS) as error:
         raise DamagedFile(file, error) from error
 
 
 def start_time(file: Path) -> int:
-    """When the first chunk's first message was recorded, ns, without unpacking it; 0 if none."""
+    """Time of the first chunk's first message, ns, read from the chunk's header; 0 if none."""
     with file.open('rb') as stream:
         stream.seek(len(MAGIC))
         while len(head := stream.read(17)) == 17:
@@ -99,11 +99,11 @@ def start_time(file: Path) -> int:
 
 
 def _chunks(file: Path) -> Iterator[tuple[int, bytes] | Exception]:
-    """Compressed chunks of a file, and the error, as the last item, where it stops being one."""
+    """Yield the compressed chunks of a file. If it is damaged, the last item is the error."""
     try:
         with file.open('rb') as stream:
             if stream.read(len(MAGIC)) != MAGIC:
-                raise ValueError('it is no MCAP file')
+                raise ValueError('it is not an MCAP file')
             while True:
                 head = stream.read(9)
                 if len(head) < 9:
@@ -111,16 +111,16 @@ def _chunks(file: Path) -> Iterator[tuple[int, bytes] | Exception]:
                 opcode, length = struct.unpack('<BQ', head)
                 if opcode == DATA_END:
                     return
-                if length > LARGEST:
-                    raise ValueError(f'a record says it has {length:,} bytes')
+                if length > MAX_SIZE:
+                    raise ValueError(f'a record claims to have {length:,} bytes')
                 content = stream.read(length)
                 if len(content) < length:
                     raise EOFError('it was cut off')
                 if opcode == CHUNK:
                     yield opcode, content
-                elif opcode in _PARSE:  # not within a chunk
+                elif opcode in _PARSE:  # a record outside of chunks
                     yield opcode, head + content
-    except (OSError, *DAMAGE) as error:
+    except (OSError, *DAMAGE_ERRORS) as error:
         yield error
 
 
@@ -132,8 +132,8 @@ def _unpack(item: tuple[int, bytes] | Exception) -> memoryview:
     if opcode != CHUNK:
         return memoryview(chunk)
     size, crc = struct.unpack_from('<QI', chunk, 16)
-    if size > LARGEST:
-        raise ValueError(f'a chunk says it has {size:,} bytes')
+    if size > MAX_SIZE:
+        raise ValueError(f'a chunk claims to have {size:,} bytes')
     compression, at = _text(chunk, 28)
     (length,) = struct.unpack_from('<Q', chunk, at)
     data = memoryview(chunk)[at + 8 : at + 8 + length]
@@ -142,7 +142,7 @@ def _unpack(item: tuple[int, bytes] | Exception) -> memoryview:
     elif compression:
         raise ValueError(f'its chunks are compressed by {compression}, not by zstd')
     if len(data) != size or (crc and crc32(data) != crc):
-        raise ValueError("a chunk's content is not what was written")
+        raise ValueError('a chunk does not match its checksum or size')
     return data
 
 

@@ -1,4 +1,4 @@
-"""The thread that writes episodes to bags, so that training never waits for the disk."""
+"""The thread that writes episodes to bags, so that the learner does not wait for the disk."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,31 +20,31 @@ IDLE = 60.0  # s without a step after which an episode's bag is completed
 
 
 class Recorder:
-    """One open bag an episode. `run` is the thread's body; `record` may be called from any."""
+    """Keeps one open bag for each episode. One thread calls `run`; any may call `record`."""
 
     def __init__(self, parent: Path, schema: TaskSchema, log: Callable[[str], object]):
         self.bags = 0  # completed by this recorder
         self._parent, self._schema, self._log = parent, schema, log
-        typestore()  # reading the definitions takes a while: now, not while steps wait
+        typestore()  # loading the definitions is slow: do it before the first step
         self._queue: queue.SimpleQueue[StepRecord | threading.Event | None] = queue.SimpleQueue()
         self._open: dict[str, tuple[EpisodeBag, float]] = {}
 
     def record(self, step: StepRecord) -> None:
-        """Hand over a step to be written."""
+        """Queue a step for writing."""
         self._queue.put(step)
 
     def wait(self, timeout: float) -> bool:
-        """Wait until what was handed over before is written; False if that took too long."""
+        """Wait until all steps queued so far are written; False after `timeout` (s)."""
         written = threading.Event()
         self._queue.put(written)
         return written.wait(timeout)
 
     def finish(self) -> None:
-        """Let `run` write what it has been handed, complete all bags and return."""
+        """Tell `run` to write all queued steps, complete all bags and return."""
         self._queue.put(None)
 
     def run(self) -> None:
-        """Write until `finish`; CellError when the disk does not take it."""
+        """Write until `finish`; CellError if writing fails."""
         flushed = time.monotonic()
         try:
             while True:
@@ -61,13 +61,13 @@ class Recorder:
                 now = time.monotonic()
                 if now - flushed >= FLUSH_PERIOD:
                     flushed = now
-                    self._tend(now)
+                    self._flush_or_complete(now)
             for episode_id in list(self._open):
                 self._complete(episode_id)
         except (OSError, WriterError) as error:
             raise CellError(
-                f'bags cannot be written to {self._parent}: {error}; steps up to the last second '
-                'are on disk, free some space and start the run again'
+                f'bags cannot be written to {self._parent}: {error}; all steps except those of '
+                'the last second are saved; free some disk space and start the run again'
             ) from error
 
     def _write(self, step: StepRecord) -> None:
@@ -79,10 +79,10 @@ class Recorder:
         if step.last:
             self._complete(step.episode_id)
 
-    def _tend(self, now: float) -> None:
+    def _flush_or_complete(self, now: float) -> None:
         for episode_id, (bag, written) in list(self._open.items()):
             if now - written > IDLE:
-                self._log(f'episode {episode_id} has had no step for {IDLE:.0f} s: bag completed')
+                self._log(f'episode {episode_id} had no step for {IDLE:.0f} s: bag completed')
                 self._complete(episode_id)
             else:
                 bag.flush()

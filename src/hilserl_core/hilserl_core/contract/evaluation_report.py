@@ -1,4 +1,4 @@
-"""The report of one policy's evaluation, as a file: the actor writes it, others read it."""
+"""The report file of one policy's evaluation. The actor writes it; the learner reads it too."""
 
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,7 @@ FORMAT: Literal['hilserl-evaluation-1'] = 'hilserl-evaluation-1'
 
 
 class EvaluatedEpisode(msgspec.Struct, forbid_unknown_fields=True):
-    """One episode. situation: its number; bag: relative to the report, '' without one."""
+    """One episode. situation: its number; bag: path relative to the report, '' without a bag."""
 
     situation: int
     episode_id: str
@@ -49,6 +49,6 @@ class EvaluationReport(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def read_report(directory: Path) -> dict:
-    """The report in an evaluation's directory, as it was written; CellError if it is damaged."""
-    report = read_data(directory / REPORT, EvaluationReport, 'evaluation', 'take it away')
+    """Read the report in an evaluation's directory; CellError if it is damaged."""
+    report = read_data(directory / REPORT, EvaluationReport, 'evaluation', 'remove it')
     return msgspec.to_builtins(report)

@@ -1,7 +1,7 @@
-"""The kinematics of a task, and whether an FK service computes actions as the task defines them.
+"""The kinematics of a task, and the check that an FK service computes actions as the task does.
 
-An action is four numbers without a unit: another scale, step or workspace box gives it another
-meaning, and nothing in a recording would show that.
+An action is four numbers without a unit. Another scale, gripper step or workspace box changes
+their meaning, and a recording does not show that.
 """
 
 from so101_description.kinematics import Kinematics, KinematicsConfig
@@ -10,29 +10,29 @@ from so101_node.errors import CellError
 from .task import TaskSchema
 
 FIELDS = ('action_scale', 'gripper_step', 'box_min', 'box_max')  # m, rad, m, m
-EQUAL = 1e-9  # a number may have been text on its way
+EQUAL = 1e-9  # tolerance: a number may have been converted to text and back
 
 
 def kinematics_config(schema: TaskSchema) -> KinematicsConfig:
-    """What the task defines of the kinematics; the other bounds are the defaults."""
+    """The kinematics with the task's scales and box; all other bounds have their defaults."""
     return KinematicsConfig(**{name: getattr(schema, name) for name in FIELDS})
 
 
 def kinematics_of(schema: TaskSchema) -> Kinematics:
-    """The arm's kinematics at a task's scales; CellError if the task is of another arm."""
+    """The arm's kinematics with a task's scales; CellError if the task is for another arm."""
     kinematics = Kinematics(kinematics_config(schema))
     if kinematics.model_hash != schema.model_hash:
         raise CellError(
-            f'task {schema.name} is of arm model {schema.model_hash[:8]}, this suite '
+            f'task {schema.name} is for arm model {schema.model_hash[:8]}, this suite '
             f'has {kinematics.model_hash[:8]}; actions cannot be computed for it'
         )
     return kinematics
 
 
 def require_same_kinematics(schema: TaskSchema, stated) -> None:
-    """CellError if what an FK service states of itself is not what the task defines.
+    """CellError if an FK service's kinematics differ from the task's.
 
-    stated: has model_hash and FIELDS as attributes, as a KinematicsConfig message.
+    stated: the service's answer, with model_hash and FIELDS as attributes (KinematicsConfig).
     """
     if stated.model_hash != schema.model_hash:
         raise CellError(

@@ -1,6 +1,6 @@
-"""Observations: from camera image and joint readings to what steps, bags and networks hold.
+"""Observations: convert camera image and joint positions to what steps, bags and networks hold.
 
-Recording, training, evaluation and import all come through these two functions.
+Recording, training, evaluation and import all use these two functions.
 """
 
 import cv2
@@ -12,29 +12,29 @@ from .task import CameraSpec
 
 
 def crop_resize(image: np.ndarray, spec: CameraSpec) -> np.ndarray:
-    """Cut `spec`'s crop from a (source_height, source_width, 3) uint8 image and shrink it.
+    """Crop a (source_height, source_width, 3) uint8 image as `spec` says, and resize the crop.
 
-    Returns (out_height, out_width, 3) uint8, contiguous. CellError if the image is of another
-    size: a crop of another image is another task.
+    Returns (out_height, out_width, 3) uint8, contiguous. CellError if the image has
+    another size, because the crop would show something else.
     """
     expected = (spec.source_height, spec.source_width, 3)
     if image.shape != expected or image.dtype != np.uint8:
         raise CellError(
             f'camera {spec.name}: image is {image.shape} {image.dtype}, the task expects '
-            f'{expected} uint8; set the camera (or the task) to the other size'
+            f'{expected} uint8; make the sizes of camera and task equal'
         )
     crop = image[spec.top : spec.top + spec.height, spec.left : spec.left + spec.width]
     size = (spec.out_width, spec.out_height)
     return np.ascontiguousarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA))
 
 
-def state_vector(position, target, tool, previous_action) -> np.ndarray:
+def state_vector(position, reference, tool, previous_action) -> np.ndarray:
     """The task's state: (19,) float32, in the order of its `state_names`.
 
-    position, target: (6,) rad, measured and commanded joints; tool: (3,) m, measured, in
+    position, reference: (6,) rad, measured and commanded joint angles; tool: (3,) m, measured, in
     base_link; previous_action: (4,), zeros at an episode's start.
     """
     position = np.asarray(position, np.float64)
     return np.concatenate(
-        [position, np.asarray(target, np.float64) - position, tool, previous_action]
+        [position, np.asarray(reference, np.float64) - position, tool, previous_action]
     ).astype(np.float32)

@@ -1,7 +1,7 @@
-"""A step as plain data: so101_interfaces/Step without ROS. The unit of bags and replay.
+"""A step as plain data: so101_interfaces/Step without ROS. Bags and replay consist of steps.
 
-A step that ends an episode (terminated or truncated) is followed by one more record with
-`last=True`: the final observation, which has no action.
+After a step that ends an episode (terminated or truncated) comes one more record with
+`last=True`. It holds the final observation and has no action.
 """
 
 from dataclasses import dataclass, field
@@ -44,32 +44,32 @@ class StepRecord:
     state: np.ndarray  # (S,) float32
     action: np.ndarray  # (A,) float32, executed; (0,) if last
     source: int = Source.NONE
-    reward: float | None = None  # None: nobody said, which is not 0
+    reward: float | None = None  # None: unknown, which is not 0
     terminated: bool = False
     truncated: bool = False
     last: bool = False
     outcome: int = Outcome.NONE
     policy_version: int = 0
     sigma: float = 0.0
-    # the message's bytes, kept by bags/cdr.py; a changed copy (`replace`) is without them
+    # the serialised message, cached by bags/cdr.py; a copy made by `replace` does not have it
     cdr: bytes | memoryview | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self):
-        # as the message will carry them, so that live and stored steps are equal
+        # The message has float32: round here, so that live and stored steps are equal.
         object.__setattr__(self, 'sigma', float(np.float32(self.sigma)))
         if self.reward is not None:
             object.__setattr__(self, 'reward', float(np.float32(self.reward)))
 
 
 def components_at_limit(action: np.ndarray) -> int:
-    """How many components of an executed action, each in [-1, 1], are at their limit."""
+    """Count the components of an executed action that are at their limit of -1 or 1."""
     return int((np.abs(action) >= 1.0).sum())
 
 
 def problem(step: StepRecord, schema: TaskSchema) -> str:
-    """Why this step cannot be learned from, or ''."""
+    """Return why this step cannot be used for learning, or ''."""
     if step.schema_hash != schema.hash:
-        return f'its schema is {step.schema_hash[:8]}, this run has {schema.hash[:8]}'
+        return f'its schema is {step.schema_hash[:8]}, but this run has {schema.hash[:8]}'
     if len(step.images) != len(schema.cameras):
         return f'it has {len(step.images)} images, the task {len(schema.cameras)} cameras'
     for image, camera in zip(step.images, schema.cameras):
@@ -86,9 +86,9 @@ def problem(step: StepRecord, schema: TaskSchema) -> str:
         return '' if step.action.size == 0 else "it is an episode's last record, with an action"
     if step.action.shape != (len(schema.action_names),):
         return f'its action has {step.action.size} values, the task {len(schema.action_names)}'
-    # written so that NaN is caught too
+    # `not all` also catches NaN
     if not (np.abs(step.action) <= 1.0).all():
         return f'its action {step.action.tolist()} is not within -1 and 1'
     if step.source not in (Source.POLICY, Source.HUMAN):
-        return f'its source is {step.source}: nobody decided its action'
+        return f'its source is {step.source}, neither policy nor human'
     return ''

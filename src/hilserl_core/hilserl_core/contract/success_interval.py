@@ -6,9 +6,9 @@ Z = 1.96  # two-sided 95 % of the normal distribution
 
 
 def wilson(successes, trials):
-    """Return (low, high) of a proportion; it always contains successes / trials.
+    """Return (low, high) of a proportion. The interval always contains successes / trials.
 
-    successes, trials: numbers, or arrays of one shape. (0, 1) without trials.
+    successes, trials: numbers, or arrays of the same shape. Without trials the interval is (0, 1).
     """
     trials = np.asarray(trials, float)
     n = np.maximum(trials, 1.0)
@@ -16,7 +16,8 @@ def wilson(successes, trials):
     middle = p + Z * Z / (2 * n)
     half = Z * np.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n))
     scale = 1 + Z * Z / n
-    # Rounding puts the bound of 100 out of 100 at 1 - 1e-16: below p, where no plot draws it.
+    # Rounding gives 100 of 100 an upper bound of 1 - 1e-16. That is below p, and an error bar
+    # of negative length makes the plot fail.
     low = np.where(trials > 0, np.clip((middle - half) / scale, 0.0, p), 0.0)
     high = np.where(trials > 0, np.clip((middle + half) / scale, p, 1.0), 1.0)
     return (float(low), float(high)) if low.ndim == 0 else (low, high)

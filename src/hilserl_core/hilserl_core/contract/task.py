@@ -1,7 +1,7 @@
 """The task schema: what an observation, an action and an episode of one task are.
 
-Its hash is in every step, bag, checkpoint and weights bundle. Two schemas are the same task only
-if every field is equal; `differences` says in words which ones are not.
+Its hash is in every step, bag, checkpoint and policy bundle. Two schemas are the same task only
+if every field is equal. `differences` names the fields that are not.
 """
 
 from dataclasses import asdict, dataclass, fields
@@ -15,9 +15,9 @@ from so101_node.errors import CellError
 
 @dataclass(frozen=True)
 class CameraSpec:
-    """One camera: the image it delivers, the crop taken from it, the frame that is stored.
+    """One camera: the size of its image, the crop, and the size of the stored image.
 
-    Pixels; the crop is (top, left, height, width) in the source image.
+    All in pixels. The crop is (top, left, height, width) in the source image.
     """
 
     name: str
@@ -45,7 +45,7 @@ class CameraSpec:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Shape of the stored frame: (height, width, 3) uint8."""
+        """Shape of the stored image: (height, width, 3) uint8."""
         return self.out_height, self.out_width, 3
 
 
@@ -54,7 +54,8 @@ class TaskSchema:
     """One task's contract. Units: m, rad, s, Hz; positions in `frame`.
 
     A network sees `(state - state_offset) / state_scale`. An action is 4 numbers in [-1, 1]:
-    the first three times `action_scale` are metres in `frame`, the last times `gripper_step` rad.
+    the first three times `action_scale` are metres in `frame`, and the last times `gripper_step`
+    is rad.
     """
 
     name: str
@@ -69,10 +70,10 @@ class TaskSchema:
     frame: str
     rate: float
     max_steps: int
-    pitch: float  # of the tool's approach axis below the horizontal
-    wrist_roll: float  # held joint angle
+    pitch: float  # angle of the tool's approach axis below the horizontal
+    wrist_roll: float  # joint angle, constant
     start: tuple[float, float, float]  # tool position at which an episode starts
-    start_spread: float  # +- uniform, each axis
+    start_spread: float  # uniform within +- this, on each axis
     box_min: tuple[float, float, float]
     box_max: tuple[float, float, float]
     model_hash: str  # of the arm's kinematic data
@@ -98,7 +99,7 @@ class TaskSchema:
                 )
 
     def canonical(self) -> str:
-        """JSON with sorted keys and no spaces: equal tasks give equal text."""
+        """JSON with sorted keys and no spaces. Equal tasks give equal text."""
         return json.dumps(asdict(self), sort_keys=True, separators=(',', ':'), allow_nan=False)
 
     @cached_property
@@ -108,7 +109,7 @@ class TaskSchema:
 
     @classmethod
     def from_json(cls, text: str) -> 'TaskSchema':
-        """Read a canonical form back; raise CellError if it is not one."""
+        """Read a canonical form; CellError if the text is not one."""
         try:
             data: dict[str, Any] = json.loads(text)
             known: set[str] = {f.name for f in fields(cls)}
@@ -124,7 +125,7 @@ class TaskSchema:
             raise CellError(f'this is not a task schema of this version: {error}') from error
 
     def differences(self, other: 'TaskSchema') -> list[str]:
-        """One line for each field that differs: `field: ours here, theirs there`."""
+        """One line for each field that differs: `field: OURS here, THEIRS there`."""
         lines = []
         for name in (f.name for f in fields(self)):
             ours, theirs = getattr(self, name), getattr(other, name)

@@ -1,4 +1,4 @@
-"""The options that make a task: the same in actor and learner, or they do not talk."""
+"""The options that define a task. Actor and learner must have the same ones to work together."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from .tasks import FRAME_SIZE, RATE, make_task
 
 @dataclass(frozen=True)
 class TaskOptions(TaskOption):
-    """Which task, at which rate, seen how large."""
+    """The task, its rate, and the size of its images."""
 
     rate: float = option(
         RATE,
@@ -24,7 +24,7 @@ class TaskOptions(TaskOption):
     )
     frame_size: int = option(
         FRAME_SIZE,
-        'height and width of the images that are stored and learned from',
+        'height and width of the stored images, which the networks see',
         unit='pixels',
         low=32,
         high=256,
@@ -32,7 +32,7 @@ class TaskOptions(TaskOption):
     )
 
     def schema(self) -> TaskSchema:
-        """The task that these options describe. CellError if there is none."""
+        """The task that these options describe. CellError if there is no such task."""
         return make_task(
             self.task,
             model_hash(),

@@ -11,14 +11,14 @@ from .task import CameraSpec, TaskSchema
 
 ARM = KinematicsConfig()  # scales at 10 Hz, and the workspace box
 FRAME_SIZE = 64
-# A loaded joint lags by a few hundredths of a rad, a squeezing gripper by its whole lead.
+# rad; a loaded joint lags by a few hundredths, a gripper that squeezes by its whole lead.
 FOLLOWING_ERROR_SCALE = (0.1, 0.1, 0.1, 0.1, 0.1, 0.3)
 
 
-# What the simulated cell lays out and calls success for each stands in so101_sim.
+# so101_sim defines the objects and the success of each task in the simulated cell.
 TASKS = {
     'grasp_lift': 'grasp a small cube on the table and lift it by 4 cm',
-    'grasp_lift_wide': 'the same, the cube twice as far off and turned any way',
+    'grasp_lift_wide': 'the same, with the cube up to twice as far away and at any angle',
     'reach': 'bring the tool to the cube: the shortest task that uses every part of the cell',
 }
 RATE = 10.0  # Hz
@@ -34,8 +34,8 @@ def make_task(
 ) -> TaskSchema:
     """The task of that name: 19 state values, one wrist camera.
 
-    For a camera of that image size, in pixels; frames are stored frame_size square. Another rate
-    (Hz) leaves speeds and the 10 s of an episode as they are. CellError if there is no such task.
+    The camera has that image size, in pixels. Stored images are frame_size square. Another rate
+    (Hz) does not change the speeds or the 10 s of an episode. CellError if there is no such task.
     """
     if name not in TASKS:
         raise CellError(f'there is no task {name!r}; the tasks are ' + ', '.join(TASKS))

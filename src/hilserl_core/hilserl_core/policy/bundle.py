@@ -1,9 +1,9 @@
-"""The policy as a bundle of bytes, and as the object that the actor runs.
+"""The policy as a file (the bundle), and as the object that the actor runs.
 
 A bundle is a safetensors file with everything an actor needs: encoder and actor weights, the
 task's schema, the network's configuration, and the golden action: the policy's action for a fixed
-observation. Loading is strict: it refuses a tensor that is missing, unknown or of another shape,
-and a policy that does not compute its golden action.
+observation. Loading is strict. It refuses a tensor that is missing, unknown or of another shape.
+It also refuses a policy that does not compute its golden action.
 """
 
 from collections import deque
@@ -26,7 +26,7 @@ from .network_config import NetworkConfig
 from .networks import Actor, Encoder, Gripper
 
 FORMAT = 'hilserl-policy-2'
-GOLDEN_TOLERANCE = 1e-3  # of an action in [-1, 1]; processors differ by some 1e-6
+GOLDEN_TOLERANCE = 1e-3  # of an action in [-1, 1]; processors differ by about 1e-6
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Bundle:
 
     schema: TaskSchema
     network: NetworkConfig
-    version: int  # grows by one with each publication of a run
+    version: int  # increases by one with each publication of a run
     updates: int
     env_steps: int
     tensors: dict[str, torch.Tensor]
@@ -44,12 +44,12 @@ class Bundle:
     @classmethod
     def from_bytes(cls, data: bytes) -> 'Bundle':
         """Parse and check the digest; CellError if the bytes are no bundle or damaged."""
-        data = bytes(data)  # a message's field is another kind of array
+        data = bytes(data)  # a message's field is an array of another type
         metadata = safetensors_metadata(data)
         if metadata.get('format') != FORMAT:
             raise CellError(
                 f'policy bundle has format {metadata.get("format")!r}, this version reads '
-                f"{FORMAT!r}; it was not written by this version's learner"
+                f"{FORMAT!r}; use a bundle that this version's learner wrote"
             )
         try:
             tensors = safetensors.torch.load(data)
@@ -59,9 +59,7 @@ class Bundle:
         except (SafetensorError, KeyError, ValueError) as error:
             raise CellError(f'policy bundle is damaged: {error}') from error
         if tensors_digest(tensors) != digest:
-            raise CellError(
-                'policy bundle is damaged: its tensors are not the ones that were saved'
-            )
+            raise CellError('policy bundle is damaged: its tensors do not match their digest')
         return cls(
             TaskSchema.from_json(schema),
             NetworkConfig.from_json(network),
@@ -97,7 +95,7 @@ class Policy:
         if not error <= GOLDEN_TOLERANCE:
             raise CellError(
                 f'policy version {self.version}: its golden action is off by {error:.3g} (limit '
-                f'{GOLDEN_TOLERANCE:g}); weights and code do not belong together'
+                f'{GOLDEN_TOLERANCE:g}); the weights are from another version of the code'
             )
         self._history: deque[list[np.ndarray]] = deque(maxlen=self.network.frame_stack)
         self._prepared: tuple[list[np.ndarray], torch.Tensor] | None = None  # images, features
@@ -106,20 +104,20 @@ class Policy:
     def from_bytes(
         cls, data: bytes, schema_hash: str | None = None, newer_than: int = -1
     ) -> 'Policy':
-        """Load a bundle strictly; CellError says what is wrong with it.
+        """Load a bundle strictly; CellError if it is damaged or does not fit.
 
-        It must be newer than version `newer_than`.
+        The bundle must be newer than version `newer_than`.
         """
         bundle = Bundle.from_bytes(data)
         if bundle.version <= newer_than:
             raise CellError(
                 f'policy version {bundle.version} is older than version {newer_than}, which '
-                'is active; a learner that was behind published it'
+                'is active; the learner that published it has an older state'
             )
         if schema_hash is not None and bundle.schema.hash != schema_hash:
             raise CellError(
                 f'policy version {bundle.version} is for task {bundle.schema.name} with schema '
-                f'{bundle.schema.hash[:8]}, this cell runs schema {schema_hash[:8]}'
+                f'{bundle.schema.hash[:8]}, but this cell runs schema {schema_hash[:8]}'
             )
         return cls(bundle)
 
@@ -145,7 +143,7 @@ class Policy:
         ]
         if wrong:
             raise CellError(
-                f'policy version {self.version} does not fit its own description: '
+                f'policy version {self.version} does not fit its own network configuration: '
                 + '; '.join(wrong)
             )
         with torch.no_grad():
@@ -153,16 +151,16 @@ class Policy:
                 tensor.copy_(tensors[name])
 
     def reset(self) -> None:
-        """Clear the frame stack: a new episode begins."""
+        """Clear the frame stack at the start of an episode."""
         self._history.clear()
         self._prepared = None
 
     def continue_from(self, previous: 'Policy') -> None:
-        """Replace `previous` during an episode: its frame stack is copied."""
+        """Copy the frame stack of `previous`, to replace it during an episode."""
         self._history.extend(previous._history)
 
     def prepare(self, images: list[np.ndarray]) -> None:
-        """Encode images before `act` gets the same arrays, which makes `act` faster."""
+        """Encode images in advance. `act` is faster if it gets the same arrays next."""
         self._prepared = (
             images,
             self._encode([*self._history, images][-self.network.frame_stack :]),
@@ -183,11 +181,12 @@ class Policy:
     def act(
         self, images: list[np.ndarray], state: np.ndarray, sigma: float, rng: np.random.Generator
     ) -> np.ndarray:
-        """Action (A,) float32 in [-1, 1] for the present observation.
+        """Action (A,) float32 in [-1, 1] for the current observation.
 
-        images: one (H, W, 3) uint8 a camera, in the schema's order; state: (S,). sigma 0 gives
-        the mean; otherwise Gaussian noise of that size is added and the sum clipped. A discrete
-        gripper's sum is rounded, so the small noise of a trained policy does not move it.
+        images: one (H, W, 3) uint8 a camera, in the schema's order; state: (S,). With sigma 0 the
+        action is the mean. Otherwise Gaussian noise of standard deviation sigma is added, and
+        the sum is clipped. For a discrete gripper the sum is rounded, so that the small noise
+        of a trained policy does not move it.
         """
         if self._prepared is None or any(a is not b for a, b in zip(images, self._prepared[0])):
             self.prepare(images)
@@ -206,7 +205,7 @@ class Policy:
 
 
 def heads(modules: dict[str, torch.nn.Module], features, state) -> torch.Tensor:
-    """Mean action (B, A); a discrete gripper has the Q of each choice instead of a number."""
+    """Mean action (B, A). A discrete gripper has three values, the Q of each choice."""
     with torch.no_grad():
         return torch.cat(
             [modules[part](features, state) for part in ('actor', 'gripper') if part in modules], 1
@@ -224,11 +223,11 @@ def pack(
     gripper: Gripper | None = None,
     half: bool = False,
 ) -> bytes:
-    """Make a bundle of these networks, which may be on any device.
+    """Make a bundle of these networks. They may be on any device.
 
     half: store weights in half precision if that changes the golden action by less than 1e-3.
     """
-    # copies on the CPU: the actor computes the golden action on a CPU too
+    # copy to the CPU, because the actor computes the golden action on a CPU
     modules: dict[str, nn.Module] = {
         part: copy.deepcopy(module).cpu()
         for part, module in (('encoder', encoder), ('actor', actor), ('gripper', gripper))
@@ -269,7 +268,7 @@ def _golden(modules: dict[str, torch.nn.Module], schema, network) -> torch.Tenso
 
 
 def golden_inputs(schema: TaskSchema, network: NetworkConfig):
-    """The fixed observation of the golden action: noise, on which every weight has an effect."""
+    """The fixed observation of the golden action. It is noise, so that every weight matters."""
     rng = np.random.default_rng(7)
     images = [
         torch.from_numpy(
@@ -282,7 +281,7 @@ def golden_inputs(schema: TaskSchema, network: NetworkConfig):
 
 
 def safetensors_metadata(data: bytes) -> dict[str, str]:
-    """The metadata in the header; CellError if these are not the bytes of a safetensors file."""
+    """Read the metadata in the header; CellError if the bytes are not a safetensors file."""
     try:
         (length,) = struct.unpack_from('<Q', data)
         if length > len(data) - 8:

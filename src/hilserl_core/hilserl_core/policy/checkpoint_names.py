@@ -1,15 +1,17 @@
-"""How a run's checkpoints are called, for who writes them and for who evaluates them."""
+"""The names of a run's checkpoints. The learner writes them; the evaluation reads them."""
 
 from pathlib import Path
 import re
 
 POLICY = 'policy.safetensors'  # in each checkpoint: the bundle that an actor loads
-LATEST, BEST = 'latest', 'best'  # links to two of them
-_NAME = re.compile(r'(\d+)(?:-(\d+))?')  # updates, and a number where the same count came again
+LATEST, BEST = 'latest', 'best'  # links to two of the checkpoints
+_NAME = re.compile(
+    r'(\d+)(?:-(\d+))?'
+)  # number of updates, and a suffix if that number exists already
 
 
 def checkpoint_names(directory: Path) -> list[str]:
-    """Names of all checkpoints in a directory, oldest first, whole or not."""
+    """Names of all checkpoints in a directory, oldest first, complete or not."""
     found = (_NAME.fullmatch(path.name) for path in directory.iterdir())
     return [
         match[0]

@@ -1,7 +1,7 @@
 """Exploration noise over the steps of a run.
 
-The start mode sets it, because one default hides the rest: noise of 1.0 makes a trained policy
-succeed in 1 of 10 attempts, and `linear(1.0,0.1,50000)` is still 0.98 after 1,000 steps.
+The start mode sets it, because no single default fits all modes. With noise of 1.0 a trained
+policy succeeds in 1 of 10 attempts, and `linear(1.0,0.1,50000)` is still 0.98 after 1,000 steps.
 """
 
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from so101_node.errors import CellError
 from so101_node.options import Options, option
 
 PRESETS = {
-    # nothing is known: try everything, and be done with it within the first quarter of an hour
+    # without prior knowledge: explore widely, and finish within about 15 minutes
     'scratch': 'linear(1.0,0.1,10000)',
-    # the prior half of each batch shows the way; the human explores where it is wrong
+    # the prior data in each batch guide the policy; the human explores where it is wrong
     'demos': 'linear(0.1,0.05,10000)',
-    # 0.2 costs a trained policy 5 % of its successes; more would hide it
+    # 0.2 costs a trained policy 5 % of its successes; more noise would hide its skill
     'pretrained': 'linear(0.2,0.1,10000)',
 }
 HIGH_SIGMA = 0.3
 REASONS = {
-    'scratch': 'nothing is known: everything is tried',
-    'demos': "the demonstrations' half of each batch shows the way",
-    'pretrained': 'more noise would hide what the policy can do',
+    'scratch': 'without prior knowledge the policy must explore widely',
+    'demos': 'the demonstrations in each batch guide the policy',
+    'pretrained': 'more noise would hide the skill of the policy',
 }
 _NUMBER = r'\s*([0-9.eE+-]+)\s*'
 _LINEAR = re.compile(rf'linear\({_NUMBER},{_NUMBER},{_NUMBER}\)')
@@ -30,7 +30,7 @@ _LINEAR = re.compile(rf'linear\({_NUMBER},{_NUMBER},{_NUMBER}\)')
 
 @dataclass(frozen=True)
 class linear:
-    """From `start` to `end` over `steps`, then `end`."""
+    """Changes linearly from `start` to `end` over `steps`, then stays at `end`."""
 
     start: float
     end: float
@@ -46,7 +46,7 @@ class linear:
 
 
 def schedule(name: str, text: str, low: float, high: float) -> linear:
-    """What `text` says, `linear(a,b,n)` or a number, if within low and high; else CellError."""
+    """Parse `linear(a,b,n)` or a number; CellError if it is neither, or not in [low, high]."""
     match = _LINEAR.fullmatch(text.strip())
     try:
         found = (
@@ -65,29 +65,29 @@ def schedule(name: str, text: str, low: float, high: float) -> linear:
 
 
 def sigma_schedule(start: str, text: str = '') -> linear:
-    """Sigma of a start mode, or the one written in `text`: `linear(a,b,n)` or a number."""
+    """The sigma of `text`, `linear(a,b,n)` or a number; if it is empty, of the start mode."""
     if start not in PRESETS:
         raise CellError(f'start is {start!r}; it is one of ' + ', '.join(PRESETS))
     return schedule('sigma', text.strip() or PRESETS[start], 0.0, 2.0)
 
 
 def refuse_high_sigma(start: str, sigma: linear, allowed: bool) -> None:
-    """CellError if this noise would hide a pretrained policy, unless it is `allowed` to."""
+    """CellError if this noise is too high for a pretrained policy, unless it is `allowed`."""
     if start == 'pretrained' and max(sigma.start, sigma.end) > HIGH_SIGMA and not allowed:
         raise CellError(
-            f'sigma {sigma} goes above {HIGH_SIGMA:g}, which hides what a pretrained policy can '
-            'do: at 1.0 one that succeeds in 98 of 100 attempts succeeds in 10; take a smaller '
-            'one, or say allow_high_sigma:=true'
+            f'sigma {sigma} goes above {HIGH_SIGMA:g}, which hides the skill of a pretrained '
+            'policy: at 1.0 a policy that succeeds in 98 of 100 attempts succeeds in 10; choose a '
+            'smaller sigma, or set allow_high_sigma:=true'
         )
 
 
 @dataclass(frozen=True)
 class ExplorationOptions(Options):
-    """What sets the exploration noise: the same in actor and learner."""
+    """The options of the exploration noise, the same in actor and learner."""
 
     start: str = option(
         'auto',
-        'what the policy starts from, which sets the exploration noise; auto: pretrained or demos '
+        'what the run starts from, which sets the exploration noise; auto: pretrained or demos '
         'if they are given, else scratch',
         choices=('auto', *PRESETS),
         verbs=('train',),
@@ -99,13 +99,13 @@ class ExplorationOptions(Options):
     )
     allow_high_sigma: bool = option(
         False,
-        f'whether noise above {HIGH_SIGMA:g} may hide what a pretrained policy can do',
+        f'allow noise above {HIGH_SIGMA:g}, which hides the skill of a pretrained policy',
         verbs=('train',),
     )
 
     @property
     def start_mode(self) -> str:
-        """`start`; auto means scratch where nothing else is known."""
+        """`start`, with scratch for auto."""
         return 'scratch' if self.start == 'auto' else self.start
 
     def schedule(self) -> linear:
@@ -115,6 +115,6 @@ class ExplorationOptions(Options):
         return found
 
     def check(self) -> None:
-        """CellError for a noise that is none, or that is too high."""
+        """CellError for noise that is not valid or too high."""
         super().check()
         self.schedule()

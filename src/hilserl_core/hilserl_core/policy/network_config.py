@@ -1,4 +1,4 @@
-"""What decides the shape of a policy, without the networks themselves (and without torch)."""
+"""The configuration of a policy's networks. It loads without torch."""
 
 from dataclasses import asdict, dataclass
 import json
@@ -9,24 +9,26 @@ from so101_node.options import check_fields, option
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """What decides the shape of a policy. Travels in every bundle and checkpoint."""
+    """The configuration of a policy's networks. Every bundle and checkpoint contains it."""
 
-    # The previous action and the following error stand in for history.
-    frame_stack: int = option(1, 'images of the past that a policy sees at once', low=1, high=4)
+    # 1, because the state vector holds the previous action and the following error.
+    frame_stack: int = option(1, 'consecutive images that the policy sees together', low=1, high=4)
     channels: int = option(32, 'channels of each convolution', low=1, high=512)
-    # Half the cost of the published 2,1,1,1; learns as well.
+    # Half the cost of the published 2,1,1,1, and learns as well.
     strides: tuple[int, ...] = option((2, 2, 1, 1), 'strides of the convolutions', low=1, high=8)
-    bottleneck: int = option(50, 'image features that a trunk keeps', low=1, high=1024)
+    bottleneck: int = option(
+        50, 'image features after the bottleneck layer of a trunk', low=1, high=1024
+    )
     # 1024 (published) learned nothing in the first 8 minutes.
     hidden: int = option(256, 'units of each hidden layer', low=1, high=8192)
     critic_layer_norm: bool = option(
-        True, 'whether critics normalise their layers, which bounds Q outside the data (RLPD)'
+        True, 'layer normalisation in the critics, which bounds Q outside the data (RLPD)'
     )
-    critics: int = option(2, 'critics, of which the smallest Q counts (REDQ)', low=2, high=10)
-    # The continuous one learns here as the arm does: a leader's half-closed hand stays one.
+    critics: int = option(2, 'number of critics; the smallest Q is used (REDQ)', low=2, high=10)
+    # Continuous, because the leader's gripper is: it can be half closed.
     gripper: str = option(
         'continuous',
-        'how the gripper is driven: continuous, or discrete: close, hold, open by Q (HIL-SERL)',
+        'gripper control: continuous, or discrete: close, hold or open by Q (HIL-SERL)',
         choices=('continuous', 'discrete'),
     )
 
@@ -39,5 +41,5 @@ class NetworkConfig:
 
     @classmethod
     def from_json(cls, text: str) -> 'NetworkConfig':
-        """Read it back; CellError if it is not one of this version."""
+        """Parse it; CellError if it is not a configuration of this version."""
         return decode(text, cls, 'this network configuration is not of this version')

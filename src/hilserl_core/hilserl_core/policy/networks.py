@@ -1,8 +1,8 @@
 """DrQ-v2's networks (Yarats et al. 2021, arXiv:2107.09645), with proprioception.
 
-Images enter as uint8 with channels last, (B, H, W, 3 * frame_stack), oldest frame first; their
-scaling and that of the state happen here and nowhere else. Features are flattened as they lie in
-memory, channels last (as published: channels first), which `import_policy` takes into account.
+Images enter as uint8 with channels last, (B, H, W, 3 * frame_stack), oldest image first.
+Only this module scales images and state. Features are flattened channels last, as they are in
+memory. The published code flattens them channels first; `import_policy` converts the weights.
 """
 
 from typing import Any, cast
@@ -18,7 +18,7 @@ from .network_config import NetworkConfig
 
 
 class Encoder(nn.Module):
-    """Four 3x3 convolutions a camera; features of all cameras side by side."""
+    """Four 3x3 convolutions for each camera. The features of all cameras are concatenated."""
 
     def __init__(self, schema: TaskSchema, config: NetworkConfig):
         super().__init__()
@@ -42,12 +42,12 @@ class Encoder(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images, dtype=torch.float32) -> torch.Tensor:
-        """Features (B, size) in `dtype` of one (B, H, W, C) uint8 tensor a camera."""
+        """Features (B, size) in `dtype`. images: one (B, H, W, C) uint8 tensor for each camera."""
         features = []
         for image, camera in zip(images, self.cameras):
             convs = cast(nn.Sequential, camera)
-            # scaling to -0.5..0.5 is done to the first layer's weights, which are few; the
-            # pixels stay whole numbers, exact in bfloat16
+            # The scaling to -0.5..0.5 is applied to the first layer's weights, because they are
+            # few. The pixels remain integers, which are exact in bfloat16.
             first: Any = convs[0]
             weight = (first.weight / 255.0).contiguous(memory_format=torch.channels_last)
             bias = first.bias - 0.5 * first.weight.sum((1, 2, 3))
@@ -61,7 +61,7 @@ class Encoder(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Image features through the bottleneck, beside the scaled state: (B, size)."""
+    """Image features after the bottleneck, concatenated with the scaled state: (B, size)."""
 
     def __init__(self, features: int, schema: TaskSchema, config: NetworkConfig):
         super().__init__()
@@ -69,7 +69,7 @@ class Trunk(nn.Module):
             nn.Linear(features, config.bottleneck), nn.LayerNorm(config.bottleneck), nn.Tanh()
         )
         self.size = config.bottleneck + len(schema.state_names)
-        # not persistent: they are the schema's, which every bundle carries
+        # not persistent, because every bundle contains the schema
         self.register_buffer('offset', torch.tensor(schema.state_offset), persistent=False)
         self.register_buffer('scale', torch.tensor(schema.state_scale), persistent=False)
 
@@ -84,12 +84,12 @@ class Trunk(nn.Module):
 
 
 def continuous(schema: TaskSchema, config: NetworkConfig) -> int:
-    """How many of an action's numbers, the first ones, actor and critic deal with."""
+    """The number of continuous action components, which actor and critic compute with."""
     return len(schema.action_names) - (config.gripper == 'discrete')
 
 
 class Actor(nn.Module):
-    """Mean action in (-1, 1) from features and state; without a discrete gripper's number."""
+    """Mean action in (-1, 1) from features and state, without a discrete gripper."""
 
     def __init__(self, features: int, schema: TaskSchema, config: NetworkConfig):
         super().__init__()
@@ -103,7 +103,7 @@ class Actor(nn.Module):
 
 
 class Critic(nn.Module):
-    """An ensemble of Q values (B, 1) of features, state and action; published: two."""
+    """An ensemble of Q functions of features, state and action. The published number is two."""
 
     def __init__(self, features: int, schema: TaskSchema, config: NetworkConfig):
         super().__init__()
@@ -115,7 +115,7 @@ class Critic(nn.Module):
         self.apply(orthogonal_init)
 
     def forward(self, features, state, action, dtype=torch.float32):
-        """Return each critic's Q (B, 1) of an action."""
+        """Return the Q (B, 1) of each critic."""
         x = torch.cat([self.trunk(features, state), action], 1)
         return [self.get_submodule(name)(x, dtype) for name in self._names]
 
@@ -130,14 +130,15 @@ class Gripper(nn.Module):
         self.apply(orthogonal_init)
 
     def forward(self, features, state, dtype=torch.float32):
-        """Return a value for each gripper choice."""
+        """Return a Q for each gripper choice."""
         return self.q(self.trunk(features, state), dtype)
 
 
 class Mlp(nn.Sequential):
     """Two hidden layers, optionally normalised before their ReLU, computed in `dtype`.
 
-    The last layer is computed in float32: bfloat16 tells Qs apart by no less than 0.4 %.
+    The last layer is computed in float32, because bfloat16 cannot distinguish Qs that differ by
+    less than 0.4 %.
     """
 
     def __init__(self, inputs: int, hidden: int, outputs: int, layer_norm: bool):

@@ -1,6 +1,7 @@
-"""The Weights message to and from its serialised bytes: a policy on its way to the actors.
+"""Conversion of the Weights message, a published policy, to and from CDR bytes.
 
-Half the time of a message object, which copies a bundle of megabytes twice more on each side.
+This takes half the time of a message object, which copies a bundle of megabytes two times more on
+each side.
 """
 
 import struct
@@ -15,7 +16,7 @@ _VERSION, _ENV_STEPS = struct.Struct('<I'), struct.Struct('<Q')
 
 
 class PublishedPolicy(NamedTuple):
-    """What a Weights message holds."""
+    """The content of a Weights message."""
 
     stamp: int  # ns of the ROS clock
     version: int
@@ -35,7 +36,7 @@ def weights_to_cdr(published: PublishedPolicy) -> bytes:
 
 
 def weights_from_cdr(data: bytes) -> PublishedPolicy:
-    """What the message's bytes hold; CellError if they are no such message."""
+    """Decode a Weights message; CellError if the bytes are none."""
     return decode(data, WEIGHTS_TYPE, _read)
 
 

@@ -1,3 +1,3 @@
-"""Recordings become demonstrations."""
+"""Import of recordings as demonstrations."""
 
 __all__ = ['importer', 'policy_snapshot', 'recording', 'repair']

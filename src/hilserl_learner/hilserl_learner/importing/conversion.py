@@ -1,8 +1,8 @@
-"""From one episode of a raw recording to steps at the task's rate.
+"""Converts one episode of a raw recording to steps at the task's rate.
 
-The action is what the live cell would have stored: from one commanded pose to the next by the
-one FK function. Without commands it comes from the leader by the live clutch, or, where that
-does not explain the motion, from the follower's own joints.
+The action is the one that the live cell would have stored: the FK function computes it from one
+commanded pose to the next. Without commands it comes from the leader's motion, as in live
+teleoperation. If the follower did not follow the leader, it comes from the follower's motion.
 """
 
 from dataclasses import dataclass, replace
@@ -16,19 +16,20 @@ from hilserl_core.contract.steps import Outcome, Source, StepRecord
 from hilserl_core.contract.task import TaskSchema
 from so101_description.kinematics import Kinematics
 
-from .recording import RawRecording, Stream, read_frames
+from .recording import RawRecording, Stream, read_images
 from .segmentation import Span, source_at
 
-FOLLOWS = 0.03  # m; a follower that is nearer (median) to what the leader shows follows it
-AGREES = 0.1  # median by which a leader that drove differs from the commands' actions
-STALE = 10**9  # ns; a command as old, from which the arm is ...
-AWAY = 0.3  # rad ... so far away, is not what the arm was doing
-REWARD_AGE = 5 * 10**8  # ns, as live
-LOOK = 10**8  # ns; a loop acts on the newest that it has, if it is no older ...
-HEARD = 5 * 10**6  # ns; ... and it has not heard yet what is newer
+MAX_FOLLOWING_ERROR = 0.03  # m, median; at a larger one the follower did not follow the leader
+MAX_ACTION_DIFFERENCE = 0.1  # median, between the leader's actions and those of the commands
+# A command that is older than this, and this far from the measured pose, is not in effect.
+STALE_AGE = 10**9  # ns
+STALE_DISTANCE = 0.3  # rad
+MAX_REWARD_AGE = 5 * 10**8  # ns, as in the live cell
+MAX_INPUT_AGE = 10**8  # ns; the live loop acts on its newest inputs, if they are not older
+LATENCY = 5 * 10**6  # ns; the live loop has not received newer inputs yet
 
 COMMANDS = 'follower/joint_commands'
-LEADER = 'the leader, clutched as live'
+LEADER = 'the leader, as in live teleoperation'
 FOLLOWER = "the follower's motion; its following error is unknown and stored as 0"
 OWN_JOINT = (
     "the follower's own joint: a held object stops it, so squeezing is lost; record "
@@ -38,13 +39,13 @@ OWN_JOINT = (
 
 @dataclass
 class Imported:
-    """An episode's steps, the last without an action, and what there is to say about them."""
+    """An episode's steps, and facts for the report. The last step has no action."""
 
     steps: list[StepRecord]
     unclipped: np.ndarray  # (N, 4) actions before clipping
     xyz_from: str
     gripper_from: str
-    dropped: int  # ticks without a frame or a joint state near enough
+    dropped: int  # ticks without an image or joint state near enough in time
 
 
 @dataclass
@@ -52,7 +53,7 @@ class _Tick:
     stamp: int
     position: np.ndarray | None
     leader: np.ndarray | None
-    frames: tuple[int | None, ...]  # index in the camera's stream
+    images: tuple[int | None, ...]  # index in each camera's stream
 
 
 def steps_of(
@@ -61,11 +62,11 @@ def steps_of(
     schema: TaskSchema,
     kinematics: Kinematics,
 ) -> Imported | None:
-    """Steps of one episode, unlabelled; None if it is too short to hold one."""
+    """The steps of one episode, without label; None if the episode is too short for one."""
     period = round(1e9 / schema.rate)
     ticks = _ticks(recording, span, period, schema)
-    sound = [t.position is not None and None not in t.frames for t in ticks]
-    if sum(sound) < 2:
+    complete = [t.position is not None and None not in t.images for t in ticks]
+    if sum(complete) < 2:
         return None
     references, unclipped, xyz_from, gripper_from = _actions(
         recording, ticks, schema, kinematics, period
@@ -75,11 +76,11 @@ def steps_of(
     known = np.isfinite(unclipped).all(1)
     previous = np.zeros(len(schema.action_names), np.float32)
     steps, kept = [], []
-    final = max(i for i, ok in enumerate(sound) if ok)
+    final = max(i for i, ok in enumerate(complete) if ok)
     for i, tick in enumerate(ticks[: final + 1]):
         source = source_at(recording, tick.stamp, period)
         acted = i < final and known[i] and source != Source.NONE
-        if sound[i] and (acted or i == final):
+        if complete[i] and (acted or i == final):
             steps.append(
                 StepRecord(
                     stamp=tick.stamp,
@@ -88,12 +89,12 @@ def steps_of(
                     index=round((tick.stamp - ticks[0].stamp) / period),
                     cameras=tuple(camera.name for camera in schema.cameras),
                     image_stamps=tuple(
-                        int(recording.frames[c.name].stamps[n])
-                        for c, n in zip(schema.cameras, tick.frames)
+                        int(recording.images[c.name].stamps[n])
+                        for c, n in zip(schema.cameras, tick.images)
                     ),
                     images=tuple(
-                        images[c.name, n]  # type: ignore[index]  # sound: no frame is missing
-                        for c, n in zip(schema.cameras, tick.frames)
+                        images[c.name, n]  # type: ignore[index]  # complete: no image is missing
+                        for c, n in zip(schema.cameras, tick.images)
                     ),
                     state=state_vector(
                         tick.position,
@@ -123,25 +124,25 @@ def steps_of(
 
 
 def _ticks(recording, span, period, schema) -> list[_Tick]:
-    """The episode's control ticks, and one more, at which what followed was seen."""
-    # a loop at this rate says how it stands at the beginning of each tick, and then commands
+    """The episode's control ticks, and one more for the final observation."""
+    # A control loop publishes its status at the start of each tick, and then its commands.
     for stream in (recording.marks, recording.commands):
         if stream is not None:
             a, b = np.searchsorted(stream.stamps, [span.start, span.end - period // 2])
             stamps = np.unique(stream.stamps[a:b]).tolist()
             if len(stamps) > 2 and 0.8 < np.median(np.diff(stamps)) / period < 1.25:
-                tolerance = max(period, LOOK)
+                tolerance = max(period, MAX_INPUT_AGE)
 
-                def see(stream, stamp, age):
-                    return stream.latest(stamp - HEARD, age)
+                def find(stream, stamp, age):
+                    return stream.latest(stamp - LATENCY, age)
 
                 break
     else:
         stamps = list(range(span.start, span.end - period, period))
-        see, tolerance = Stream.nearest, period // 2
+        find, tolerance = Stream.nearest, period // 2
 
     def value(stream, stamp):
-        index = None if stream is None else see(stream, stamp, tolerance)
+        index = None if stream is None else find(stream, stamp, tolerance)
         return None if index is None else stream.values[index]
 
     return [
@@ -149,14 +150,14 @@ def _ticks(recording, span, period, schema) -> list[_Tick]:
             stamp,
             value(recording.follower, stamp),
             value(recording.leader, stamp),
-            tuple(see(recording.frames[c.name], stamp, tolerance) for c in schema.cameras),
+            tuple(find(recording.images[c.name], stamp, tolerance) for c in schema.cameras),
         )
         for stamp in ([*stamps, stamps[-1] + period] if stamps else [])
     ]
 
 
 def _actions(recording, ticks, schema, kinematics, period):
-    """References (T, 6), unclipped actions (T, 4; NaN: unknown), and where both come from."""
+    """References (T, 6), unclipped actions (T, 4; NaN: unknown), and the sources of both."""
     positions = [t.position for t in ticks]
     leader = None if recording.leader is None else [t.leader for t in ticks]
     sources = {source_at(recording, t.stamp, period) for t in ticks[:-1]}
@@ -170,16 +171,17 @@ def _actions(recording, ticks, schema, kinematics, period):
         commands = [_command(recording, tick) for tick in ticks]
         references, unclipped = _between(commands, positions, kinematics)
         if human:
-            shown = _shown(leader, references, kinematics)
-            apart = np.abs(np.clip(shown, -1, 1) - np.clip(unclipped, -1, 1))[:-1, :3]
-            if np.nanmedian(apart) < AGREES:
-                # the command stops at the gripper's bounds where the hand went on squeezing
-                known = np.isfinite(shown[:-1, 3])
-                unclipped[:-1, 3][known] = shown[:-1, 3][known]
+            by_leader = _leader_actions(leader, references, kinematics)
+            difference = np.abs(np.clip(by_leader, -1, 1) - np.clip(unclipped, -1, 1))[:-1, :3]
+            if np.nanmedian(difference) < MAX_ACTION_DIFFERENCE:
+                # The command stops at the gripper's limit; the leader shows that the human
+                # squeezes further.
+                known = np.isfinite(by_leader[:-1, 3])
+                unclipped[:-1, 3][known] = by_leader[:-1, 3][known]
                 return references, unclipped, COMMANDS, LEADER
         return references, unclipped, COMMANDS, COMMANDS
     if human:
-        references, unclipped = _clutched(leader, positions, schema, kinematics)
+        references, unclipped = _follow_leader(leader, positions, schema, kinematics)
         if references is not None:
             return references, unclipped, LEADER, LEADER
     references, unclipped = _between(positions, positions, kinematics)
@@ -190,76 +192,76 @@ def _actions(recording, ticks, schema, kinematics, period):
     return references, unclipped, FOLLOWER, "the leader's gripper"
 
 
-def _shown(leader, references, kinematics) -> np.ndarray:
-    """Unclipped actions (T, 4; NaN: unknown) of a leader clutched at the first tick, as live."""
+def _leader_actions(leader, references, kinematics) -> np.ndarray:
+    """Unclipped actions (T, 4; NaN: unknown) of the leader's motion since the first tick."""
     return np.array(
         [
             np.full(4, np.nan)
-            if shown is None or reference is None
-            else kinematics.action_between(shown, reference, leader[0], references[0]).unclipped
-            for shown, reference in zip(leader, references)
+            if pose is None or reference is None
+            else kinematics.action_between(pose, reference, leader[0], references[0]).unclipped
+            for pose, reference in zip(leader, references)
         ]
     )
 
 
 def _command(recording, tick) -> np.ndarray | None:
-    """Where the follower was told to be when this tick began; where it is, if it no longer was."""
+    """The command in effect when this tick began, or the measured pose if there was none."""
     index = recording.commands.before(tick.stamp)
     if index is None or tick.position is None:
         return tick.position if index is None else recording.commands.values[index]
     command = recording.commands.values[index]
-    old = tick.stamp - recording.commands.stamps[index] > STALE
-    away = np.abs(command - tick.position)[:5].max() > AWAY
-    return tick.position if old and away else command
+    old = tick.stamp - recording.commands.stamps[index] > STALE_AGE
+    far = np.abs(command - tick.position)[:5].max() > STALE_DISTANCE
+    return tick.position if old and far else command
 
 
 def _between(poses, positions, kinematics) -> tuple[list, np.ndarray]:
-    """Actions from each pose to the next; NaN where one of them is not known."""
+    """References, and unclipped actions from each pose to the next; NaN if one is unknown."""
     unclipped = np.full((len(poses), 4), np.nan)
-    for i, (here, there) in enumerate(itertools.pairwise(poses)):
-        if here is not None and there is not None:
-            unclipped[i] = kinematics.action_between(there, here).unclipped
+    for i, (current, following) in enumerate(itertools.pairwise(poses)):
+        if current is not None and following is not None:
+            unclipped[i] = kinematics.action_between(following, current).unclipped
     references = [p if r is None else r for r, p in zip(poses, positions)]
     return references, unclipped
 
 
-def _clutched(leader, positions, schema, kinematics):
-    """References and actions as the live loop makes them; None if the arm went elsewhere."""
+def _follow_leader(leader, positions, schema, kinematics):
+    """References and actions as in live teleoperation; None if the arm did not follow."""
     reference = positions[0]
-    references, unclipped, apart = [], np.full((len(leader), 4), np.nan), []
-    for i, (shown, measured) in enumerate(zip(leader, positions)):
+    references, unclipped, errors = [], np.full((len(leader), 4), np.nan), []
+    for i, (pose, measured) in enumerate(zip(leader, positions)):
         references.append(reference)
-        if shown is None or measured is None:
-            continue  # what the hand did meanwhile shows in the next that is known
-        result = kinematics.action_between(shown, reference, leader[0], positions[0])
+        if pose is None or measured is None:
+            continue  # the next known pose includes the leader's motion during this tick
+        result = kinematics.action_between(pose, reference, leader[0], positions[0])
         unclipped[i] = result.unclipped
-        apart.append(
+        errors.append(
             np.linalg.norm(kinematics.tool_pose(reference)[0] - kinematics.tool_pose(measured)[0])
         )
         reference = kinematics.joint_target(
             measured, reference, result.action, schema.pitch, schema.wrist_roll
         ).q
-    return (references, unclipped) if np.median(apart) < FOLLOWS else (None, None)
+    return (references, unclipped) if np.median(errors) < MAX_FOLLOWING_ERROR else (None, None)
 
 
 def _images(recording, ticks, schema) -> dict[tuple[str, int], np.ndarray]:
-    """Cropped frames by camera and index in its stream."""
+    """Cropped images by camera and index in its stream."""
     images = {}
     for k, camera in enumerate(schema.cameras):
-        stream = recording.frames[camera.name]
+        stream = recording.images[camera.name]
         index_of = {
-            int(stream.values[t.frames[k]]): t.frames[k] for t in ticks if t.frames[k] is not None
+            int(stream.values[t.images[k]]): t.images[k] for t in ticks if t.images[k] is not None
         }
-        for recorded, image in read_frames(recording.reader, camera.name, set(index_of)):
+        for recorded, image in read_images(recording.reader, camera.name, set(index_of)):
             images[camera.name, index_of[recorded]] = crop_resize(image, camera)
     return images
 
 
 def _reward(recording, stamp: int) -> float | None:
-    """What the judge last said when what followed was seen; None: nobody did."""
+    """The reward at the time of the next observation; None if no reward was given."""
     if recording.rewards is None:
         return None
     index = recording.rewards.before(stamp)
-    if index is None or stamp - recording.rewards.stamps[index] > REWARD_AGE:
+    if index is None or stamp - recording.rewards.stamps[index] > MAX_REWARD_AGE:
         return None
     return recording.rewards.values[index][0]

@@ -1,7 +1,7 @@
-"""Bags of any recording to bags of steps: raw ones by FK, recorded steps checked and mended.
+"""Imports a recording as bags of steps. Raw recordings are converted, recorded steps are checked.
 
-One function for `./cell import` and for `demos:=` at launch. A bag is taken in whole or not at
-all, is never written to, and nothing about it is guessed.
+`./cell import` and `demos:=` at launch use the same function. It imports a bag completely or not
+at all. It never writes to the bag, and never guesses.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ from .repair import has_steps, recompute, recorded_episodes, recorded_task
 from .segmentation import spans
 from .summary import Report
 
-VERSION = 1  # of what an import makes of a bag; a cache of an older one is not used
+VERSION = 1  # of the import's results; cached results of another version are not used
 
 
 def import_bag(
@@ -38,10 +38,10 @@ def import_bag(
     unlabelled: str = 'refuse',
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
-    """Import one bag into `out`, a directory of episode bags; CellError with the reason if not.
+    """Import one bag into `out`, a directory of episode bags; CellError if it is refused.
 
-    unlabelled: 'include' or 'exclude' episodes of which nobody said how they came out, or
-    'refuse' the bag if there are any.
+    unlabelled: 'include' or 'exclude' episodes without an outcome, or 'refuse' the bag if it has
+    any.
     """
     with opened(directory) as reader:
         return import_opened(reader, schema, out, unlabelled, progress)
@@ -54,7 +54,7 @@ def import_opened(
     unlabelled: str,
     progress: Callable[[int, int], None],
 ) -> Report:
-    """`import_bag` of a bag that is open already."""
+    """`import_bag` for a bag that is already open."""
     directory = directory_of(reader)
     labels = read_labels(directory)
     kinematics = kinematics_of(schema)
@@ -73,11 +73,11 @@ def import_opened(
         for steps, saturated in episodes:
             steps = apply(labels, steps)
             if _wanted(steps, unlabelled, report):
-                report.add(steps, saturated)
+                report.add_episode(steps, saturated)
                 _write(workspace, out, steps, schema)
         if not report.steps:
             raise CellError(
-                f'bag {directory} holds no episode to learn from'
+                f'bag {directory} has no episode to learn from'
                 + ('; ' + '; '.join(report.notes) if report.notes else '')
             )
         for bag in sorted(workspace.iterdir()):
@@ -98,7 +98,7 @@ def _read_raw(reader, schema, progress):
             raise
         raise CellError(
             f'bag {directory_of(reader)} has steps of another task and no raw streams '
-            'to make them anew from; ' + '; '.join(schema.differences(task))
+            'to convert instead; ' + '; '.join(schema.differences(task))
         ) from None
 
 
@@ -107,17 +107,17 @@ def _wanted(steps: list[StepRecord], unlabelled: str, report: Report) -> bool:
     if last.last and last.outcome == Outcome.DISCARDED:
         report.notes.append(f'episode {last.episode_id} was discarded when it was recorded')
         return False
-    judged = last.outcome != Outcome.NONE or all(
+    has_outcome = last.outcome != Outcome.NONE or all(
         step.reward is not None for step in steps if not step.last
     )
-    if judged or unlabelled == 'include':
+    if has_outcome or unlabelled == 'include':
         return True
     if unlabelled == 'exclude':
         report.notes.append(f'episode {last.episode_id} is unlabelled and left out')
         return False
     raise CellError(
-        f'bag {report.bag}: nobody said how episode {last.episode_id} came out, and silence is '
-        'not failure; label it (./cell label), or leave it out: unlabelled:=exclude at launch, '
+        f'bag {report.bag}: episode {last.episode_id} has no outcome, and that is not '
+        'failure; label it (./cell label), or leave it out: unlabelled:=exclude at launch, '
         '--unlabelled exclude or include at import'
     )
 
@@ -127,7 +127,7 @@ def _write(workspace: Path, out: Path, steps: list[StepRecord], schema: TaskSche
     if (out / name).exists() or (workspace / name).exists():
         raise CellError(
             f'episode {steps[0].episode_id} is in {out} already; import each bag '
-            'once, or into another directory'
+            'once, or choose another directory'
         )
     bag = EpisodeBag(workspace / name, schema, steps[0].stamp)
     for step in steps:
@@ -152,7 +152,7 @@ def _raw(recording, found, how, schema, kinematics, report) -> Iterator:
 
 
 def _recorded(reader, schema, kinematics, report) -> Iterator:
-    total = mended = 0
+    total = recomputed = 0
     for steps in recorded_episodes(reader):
         reasons = [why for why in (problem(step, schema) for step in steps) if why]
         for why in sorted(set(reasons)):
@@ -162,20 +162,20 @@ def _recorded(reader, schema, kinematics, report) -> Iterator:
         steps = [step for step in steps if not problem(step, schema)]
         if sum(not step.last for step in steps) == 0:
             continue
-        acting = sum(not step.last for step in steps)
-        total += acting
+        with_action = sum(not step.last for step in steps)
+        total += with_action
         source = gripper = 'recorded'
         if wrong := _wrong(steps, schema):
             steps, commanded = recompute(steps, schema, kinematics)
             source = 'recomputed from joint states'
             gripper = 'the commanded joint' if commanded else OWN_JOINT
-            mended += acting
+            recomputed += with_action
             if still := _wrong(steps, schema):
                 still = 'the same' if still == wrong else still
                 raise CellError(
                     f'bag {directory_of(reader)}, episode {steps[0].episode_id}: {wrong}; '
                     f'recomputed from its joint states: {still}; record it again, or '
-                    'take this bag away'
+                    'remove this bag'
                 )
         report.actions_from[source] += 1
         report.gripper_from[gripper] += 1
@@ -183,10 +183,10 @@ def _recorded(reader, schema, kinematics, report) -> Iterator:
             steps,
             sum(int((np.abs(step.action) >= 1.0).sum()) for step in steps if not step.last),
         )
-    if mended:
+    if recomputed:
         report.notes.insert(
             0,
-            f'recomputed {mended:,} of {total:,} actions from joint states, '
+            f'recomputed {recomputed:,} of {total:,} actions from joint states, '
             f'scale {schema.action_scale:g} m',
         )
 
@@ -194,32 +194,35 @@ def _recorded(reader, schema, kinematics, report) -> Iterator:
 def _wrong(steps, schema) -> str:
     check = ActionCheck(schema)
     for step in steps:
-        check.add(step)
+        check.add_step(step)
     return check.problem()
 
 
 def derived(
     directory: Path, schema: TaskSchema, log: Callable[[str], object], unlabelled: str = 'refuse'
 ) -> Path:
-    """Directory of a bag's steps, imported once and kept beside it by content and schema."""
+    """Import a bag, and return the directory of its steps. The result is cached beside the bag.
+
+    Content, labels and schema select the cached result.
+    """
     labels = [(label.outcome, label.time) for label in read_labels(directory)]
     key = content_hash(directory)[:16] + '-' + schema.hash[:16]
     if labels:
         key += '-' + hashlib.sha256(repr(labels).encode()).hexdigest()[:8]
     if unlabelled == 'exclude':
         key += '-labelled'
-    kept = directory.parent / '.imported' / f'{key}-{VERSION}'
-    if kept.is_dir():
-        log(f'demonstration {directory.name}: as imported before')
-        return kept
-    beside = kept.with_name(f'{kept.name}.new-{os.getpid()}')
+    cached = directory.parent / '.imported' / f'{key}-{VERSION}'
+    if cached.is_dir():
+        log(f'demonstration {directory.name}: already imported')
+        return cached
+    beside = cached.with_name(f'{cached.name}.new-{os.getpid()}')
     try:
         report = import_bag(directory, schema, beside, unlabelled)
-        os.rename(beside, kept)
+        os.rename(beside, cached)
     except OSError as error:
         raise CellError(
-            f'{directory} has to be imported, and {kept.parent} cannot be written: {error}; '
-            './cell import --out puts it elsewhere'
+            f'{directory} has to be imported, but {cached.parent} cannot be written: {error}; '
+            'use ./cell import --out to import it to another place'
         ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -229,4 +232,4 @@ def derived(
         f'{report.steps:,} steps, actions from {", ".join(report.actions_from)}'
         + ''.join(f'; {note}' for note in report.notes)
     )
-    return kept
+    return cached

@@ -1,9 +1,9 @@
-"""A DrQ-v2 snapshot's weights as a policy bundle of this suite. Weights only, never an object.
+"""Converts the weights of a DrQ-v2 snapshot to a policy bundle. It loads weights, never objects.
 
-The published snapshot pickles whole objects, which is not read here: save its state dicts first,
+The published snapshot pickles whole objects, which are refused. Save its state dicts first:
 `torch.save({"encoder": agent.encoder.state_dict(), "actor": agent.actor.state_dict()}, FILE)`.
-Two things differ between the networks: features are flattened channels first there, and the
-state beside them is unknown there, so that its weights begin at zero.
+The published networks differ in two ways. They flatten features channels first. They have no
+state vector as input, so its weights start at zero.
 """
 
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         raise CellError(f'{path} cannot be read: {error}') from error
     except pickle.UnpicklingError as error:
         raise CellError(
-            f'{path} holds pickled objects, which can run any code and are not loaded; save '
+            f'{path} holds pickled objects, which could run any code and are not loaded; save '
             'the state dicts of its encoder and actor, and give that file'
         ) from error
     return dict(_flat(data))
@@ -66,7 +66,7 @@ def _flat(data, prefix=''):
 
 
 def convert(theirs: dict[str, torch.Tensor], schema: TaskSchema) -> tuple[bytes, list[str]]:
-    """A bundle of version 0 and a line on each tensor. CellError lists all that do not fit."""
+    """A bundle of version 0, and a line for each tensor. CellError lists those that do not fit."""
     missing = [name for name in KEYS if name not in theirs]
     if missing:
         raise CellError(

@@ -1,4 +1,4 @@
-"""Recorded steps, and their actions anew where the recorded ones cannot be what moved the arm."""
+"""Reads recorded steps, and recomputes actions that cannot have caused the arm's motion."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +17,7 @@ from .recording import connections_of, reading
 
 
 def recorded_task(reader: AnyReader) -> TaskSchema | None:
-    """The task that a bag says its steps are of; None if it says none."""
+    """The task of a bag's steps; None if the bag has no task."""
     with reading(reader):
         found = connections_of(reader, TASK, (TASK_TYPE,))
         for _, _, data in reader.messages(found) if found else ():
@@ -26,7 +26,7 @@ def recorded_task(reader: AnyReader) -> TaskSchema | None:
 
 
 def has_steps(reader: AnyReader) -> bool:
-    """Whether a bag holds recorded steps of this version's definition."""
+    """Whether a bag has steps whose message definition is that of this version."""
     return any(
         c.topic.endswith(f'/{STEP}')
         and c.msgtype == STEP_TYPE
@@ -37,7 +37,7 @@ def has_steps(reader: AnyReader) -> bool:
 
 
 def recorded_episodes(reader: AnyReader) -> Iterator[list[StepRecord]]:
-    """Episodes of recorded steps, each as soon as it is whole; steps sorted by index."""
+    """Yield the episodes of recorded steps, each when it is complete, sorted by index."""
     episodes: dict[str, list[StepRecord]] = {}
     with reading(reader):
         for _, _, data in reader.messages(connections_of(reader, STEP, (STEP_TYPE,))):
@@ -54,22 +54,23 @@ def recompute(
     schema: TaskSchema,
     kinematics: Kinematics,
 ) -> tuple[list[StepRecord], bool]:
-    """The same episode with actions by FK from its joint states.
+    """Recompute an episode's actions by FK from its joint states.
 
-    Also whether the gripper's action is the commanded one (else the joint's own).
-
-    A step holds the measured joints and how far the command is ahead of them: together the
-    commanded pose, from one of which to the next the executed action went.
+    Also returns whether the gripper's action comes from its command (else from its joint).
+    A step holds the measured joints and the following error. Their sum is the commanded pose, and
+    the executed action leads from one commanded pose to the next.
     """
     measured = _columns(steps, schema, 'position')
-    ahead = _columns(steps, schema, 'following_error')
-    commanded = bool(np.abs(ahead).max() > 1e-4)
-    poses = measured + ahead
-    own = [schema.state_names.index(f'previous.{name}') for name in schema.action_names]
-    result, previous = [], np.zeros(len(own), np.float32)
+    errors = _columns(steps, schema, 'following_error')
+    commanded = bool(np.abs(errors).max() > 1e-4)
+    poses = measured + errors
+    previous_columns = [
+        schema.state_names.index(f'previous.{name}') for name in schema.action_names
+    ]
+    result, previous = [], np.zeros(len(previous_columns), np.float32)
     for i, step in enumerate(steps):
         state = step.state.copy()
-        state[own] = previous
+        state[previous_columns] = previous
         action = step.action
         if not step.last and i + 1 < len(steps):
             action = kinematics.action_between(poses[i + 1], poses[i]).action.astype(np.float32)
@@ -78,6 +79,6 @@ def recompute(
     return result, commanded
 
 
-def _columns(steps, schema, what: str) -> np.ndarray:
-    columns = [schema.state_names.index(f'{joint}.{what}') for joint in JOINTS]
+def _columns(steps, schema, name: str) -> np.ndarray:
+    columns = [schema.state_names.index(f'{joint}.{name}') for joint in JOINTS]
     return np.array([step.state[columns] for step in steps], np.float64)

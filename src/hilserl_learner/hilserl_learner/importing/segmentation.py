@@ -1,7 +1,7 @@
-"""Where the episodes of a raw recording begin and end, and how they came out.
+"""Finds the episodes of a raw recording: where they begin and end, and which succeeded.
 
-By the actor's status where it was recorded; else by motion: an episode is where the follower is
-commanded (as far as commands were recorded) and moves.
+The actor's status shows it, if it was recorded. Otherwise motion does: in an episode the follower
+moves, and is commanded if commands were recorded.
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from so101_node.modes import Mode
 from .recording import RawRecording
 
 SOURCES = {Mode.HUMAN: Source.HUMAN, Mode.POLICY: Source.POLICY, Mode.EVAL: Source.POLICY}
-MOVED = 0.02  # rad within a second, any joint; less is rest
-PAUSE = 1.0  # s; a shorter one is part of the episode
-SHORTEST = 1.5  # s, the second of rest that is taken around a motion included
+MIN_MOTION = 0.02  # rad within a second, any joint; with less the arm is still
+MIN_PAUSE = 1.0  # s; a shorter pause is part of the episode
+MIN_LENGTH = 1.5  # s, with the half second before and after the motion
 
 
 @dataclass(frozen=True)
 class Span:
-    """One episode's time, ns: its first tick is at or after `start`, its last before `end`."""
+    """The time of one episode, ns. Its first tick is not before `start`, its last before `end`."""
 
     name: str
     start: int
@@ -30,7 +30,7 @@ class Span:
 
 
 def spans(recording: RawRecording, period: int) -> tuple[list[Span], str]:
-    """The episodes, and by what they were told apart. Period of the task in ns."""
+    """The episodes, and what separated them: marks or motion. period: of the task, ns."""
     if recording.marks is not None:
         found, how = _by_marks(recording, period), 'marks'
     else:
@@ -39,7 +39,7 @@ def spans(recording: RawRecording, period: int) -> tuple[list[Span], str]:
 
 
 def source_at(recording: RawRecording, stamp: int, period: int) -> Source:
-    """Who decided at a tick: as marked; without marks a raw recording is a human's."""
+    """Who decided at a tick, by the marks. Without marks a human drove the whole recording."""
     if recording.marks is None:
         return Source.HUMAN
     near = recording.marks.nearest(stamp, period // 2)
@@ -52,12 +52,12 @@ def _by_marks(recording, period) -> list[Span]:
     found, name, start, last = [], '', 0, 0
     marks = recording.marks
     for stamp, (mode, episode_id) in [*zip(marks.stamps.tolist(), marks.values), (0, ('', ''))]:
-        now = episode_id if mode in SOURCES else ''
-        if name and now != name:
+        current = episode_id if mode in SOURCES else ''
+        if name and current != name:
             found.append(Span(name, start, last + period))
-        if now and now != name:
+        if current and current != name:
             start = stamp - period // 2
-        name, last = now, stamp
+        name, last = current, stamp
     return found
 
 
@@ -71,7 +71,7 @@ def _by_motion(recording, period) -> list[Span]:
     half = max(1, round(0.5e9 / period))
     padded = np.pad(positions, ((half, half), (0, 0)), mode='edge')
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=0)
-    active = (windows.max(-1) - windows.min(-1)).max(-1) > MOVED
+    active = (windows.max(-1) - windows.min(-1)).max(-1) > MIN_MOTION
     if recording.commands is not None:
         active &= np.array(
             [recording.commands.nearest(int(t), 5 * 10**8) is not None for t in grid]
@@ -79,14 +79,14 @@ def _by_motion(recording, period) -> list[Span]:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], active, [False]]).astype(int)))
     stretches: list[list[int]] = []
     for start, end in edges.reshape(-1, 2):
-        if stretches and (start - stretches[-1][1]) * period < PAUSE * 1e9:
+        if stretches and (start - stretches[-1][1]) * period < MIN_PAUSE * 1e9:
             stretches[-1][1] = end
         else:
             stretches.append([start, end])
     return [
         Span(f'motion-{int(grid[a]) // 10**6}', int(grid[a]), int(grid[b - 1]) + period)
         for a, b in stretches
-        if (b - a) * period >= SHORTEST * 1e9
+        if (b - a) * period >= MIN_LENGTH * 1e9
     ]
 
 

@@ -1,4 +1,4 @@
-"""What an import found in a bag: for a person as a table, for a program as JSON."""
+"""The report of an import: a table for a person, JSON for a program."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,58 +13,58 @@ from hilserl_core.contract.task import TaskSchema
 
 
 class Spread:
-    """Mean and standard deviation of rows, (N, D) at a time."""
+    """Mean and standard deviation of rows that are added as (N, D) arrays."""
 
     def __init__(self, size: int):
         self.count, self._sum, self._squares = 0, np.zeros(size), np.zeros(size)
 
     def add(self, rows: np.ndarray) -> None:
-        """Take rows into account."""
+        """Add rows."""
         self.count += len(rows)
         self._sum += rows.sum(0)
         self._squares += (rows.astype(np.float64) ** 2).sum(0)
 
     @property
     def mean(self) -> np.ndarray:
-        """Of each column."""
+        """One value for each column."""
         return self._sum / max(self.count, 1)
 
     @property
     def std(self) -> np.ndarray:
-        """Of each column."""
+        """One value for each column."""
         return np.sqrt(np.maximum(self._squares / max(self.count, 1) - self.mean**2, 0.0))
 
 
 @dataclass
 class Report:
-    """One bag's import. `add` takes episodes as they are written."""
+    """The import of one bag. Call `add_episode` for each written episode."""
 
     bag: str
     task: str
     schema: TaskSchema
-    source: str  # of the episodes: marks, motion, recorded steps
+    source: str  # what separated the episodes: marks, motion, recorded steps
     actions_from: Counter = field(default_factory=Counter)
     gripper_from: Counter = field(default_factory=Counter)
     outcomes: Counter = field(default_factory=Counter)
     steps: int = 0  # with an action
-    gaps: int = 0  # neighbours that are not a period apart
-    dropped: int = 0  # ticks without a frame or joint state near enough
-    saturated: int = 0  # action components past +-1
+    gaps: int = 0  # pairs of neighbouring steps that are more than a period apart
+    dropped: int = 0  # ticks without an image or joint state near enough in time
+    saturated: int = 0  # action components beyond +-1
     periods: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self):
         self._actions, self._brightness = Spread(len(self.schema.action_names)), Spread(1)
 
-    def add(self, steps: list[StepRecord], saturated: int) -> None:
-        """An episode that is taken in."""
-        acting = [step for step in steps if not step.last]
+    def add_episode(self, steps: list[StepRecord], saturated: int) -> None:
+        """Add an imported episode."""
+        with_action = [step for step in steps if not step.last]
         self.outcomes[Outcome(steps[-1].outcome).name.lower()] += 1
-        self.steps += len(acting)
+        self.steps += len(with_action)
         self.gaps += int((np.diff([s.index for s in steps]) > 1).sum())
         self.periods += np.diff([s.stamp for s in steps]).tolist()
         self.saturated += saturated
-        self._actions.add(np.array([step.action for step in acting]))
+        self._actions.add(np.array([step.action for step in with_action]))
         self._brightness.add(
             np.array([[np.mean([image.mean() for image in step.images])] for step in steps])
         )
@@ -112,5 +112,5 @@ class Report:
         return table
 
     def write(self, file: Path) -> None:
-        """Put the JSON on disk."""
+        """Write the report as JSON."""
         file.write_text(json.dumps(self.data(), indent=1) + '\n')

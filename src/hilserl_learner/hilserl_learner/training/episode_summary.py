@@ -26,7 +26,7 @@ class EpisodeSummaries:
     def add_step(self, step: StepRecord) -> EpisodeSummary | None:
         """Add a step; returns the summary when it was the episode's last."""
         check, human = self._open.setdefault(step.episode_id, (ActionCheck(self._schema), []))
-        check.add(step)
+        check.add_step(step)
         if not step.last:
             human.append(step.source == Source.HUMAN)
             return None

@@ -168,7 +168,7 @@ def _unsound(directory: Path, items: list[Item], schema: TaskSchema) -> str:
         if isinstance(content, TaskSchema):
             task = content
         else:
-            _check_of(checks, content, schema).add(content)
+            _check_of(checks, content, schema).add_step(content)
     if task is None or not checks:
         return 'it is a raw recording'
     require(directory, task, schema)
@@ -204,7 +204,7 @@ def _fill(
         elif step.outcome != Outcome.NONE:
             silent[step.episode_id] = False
         if replay.add(step, demonstration) == '':
-            _check_of(checks, step, replay.schema).add(step)
+            _check_of(checks, step, replay.schema).add_step(step)
             if step.last:
                 why = checks.pop(step.episode_id).problem()
                 if why:
