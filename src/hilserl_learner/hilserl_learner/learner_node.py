@@ -1,4 +1,4 @@
-"""The learner node: steps and task in; weights, status and services out. All else: learner.py."""
+"""The learner node: receives steps and task; publishes weights and status. See learner.py."""
 
 import time
 
@@ -19,11 +19,11 @@ from .training.malloc import keep_freed_memory
 from .training.options import LearnerNodeOptions
 
 STATUS_PERIOD = 1.0
-LAST_STEPS = 0.3  # s
+LAST_STEPS_WAIT = 0.3  # s
 
 
 class LearnerNode(CellNode):
-    """ROS around one `Learner`."""
+    """The ROS interface of one `Learner`."""
 
     OPTIONS = LearnerNodeOptions
     options: LearnerNodeOptions
@@ -41,7 +41,7 @@ class LearnerNode(CellNode):
             self.create_publisher(LearnerStatus, actor + names.LEARNER_STATUS, qos.STATUS)
             for actor in actors
         ]
-        # before the bags are read: steps that arrive meanwhile wait in the subscription
+        # Subscribe before reading the bags: steps that arrive during this wait in the queue.
         for actor in actors:
             self.create_subscription(Step, actor + names.STEP, self._on_step, qos.STEPS, raw=True)
             self.create_subscription(
@@ -75,7 +75,7 @@ class LearnerNode(CellNode):
         except CellError as error:
             lines = [str(error)]
         if lines:
-            self.fatal("the actor's task is not the learner's: " + '; '.join(lines))
+            self.fatal('actor and learner have different tasks: ' + '; '.join(lines))
 
     def _publish(self, data: bytes, version: int, updates: int, env_steps: int) -> None:
         now = self.get_clock().now().nanoseconds
@@ -153,8 +153,8 @@ class LearnerNode(CellNode):
 
     def close(self) -> None:
         """Complete the bags and save a checkpoint."""
-        # The actor is told to end at the same moment: its last steps are still on the way.
-        time.sleep(LAST_STEPS)
+        # The actor ends at the same time: wait for its last steps.
+        time.sleep(LAST_STEPS_WAIT)
         try:
             self._learner.close(self._train_thread, self._record_thread)
         except CellError as error:

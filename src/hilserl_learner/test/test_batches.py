@@ -74,7 +74,7 @@ def test_what_was_deleted_is_not_learned_from_though_drawn_before(replay, schema
     states(batches, 1)
     replay.delete_episode('e0')
     before = batches.rng_state
-    batches.forget()
+    batches.discard_ahead()
     assert batches.rng_state == before  # as though it had never been drawn
     kept = replay.gather(replay._valid.members().astype(np.int64)).state
     with batches.next() as batch:
@@ -100,7 +100,7 @@ def test_an_empty_replay_is_a_sentence(schema):
 
 def test_a_batch_can_be_put_where_the_last_one_was(replay):
     slots = replay._valid.members()[:6].astype(np.int64)
-    room = replay.room(6)
+    room = replay.allocate(6)
     again = replay.gather(slots, room)
     assert again is room
     fresh = replay.gather(slots)

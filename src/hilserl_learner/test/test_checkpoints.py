@@ -102,7 +102,7 @@ def test_a_broken_checkpoint_is_named_and_the_one_before_is_used(schema, tmp_pat
     assert len(sentences) == 1 and str(broken) in sentences[0] and 'damaged' in sentences[0]
     for path in (tmp_path / '5').iterdir():
         path.write_bytes(b'x')
-    with pytest.raises(CellError, match='no whole checkpoint is left'):
+    with pytest.raises(CellError, match='no undamaged checkpoint is left'):
         checkpoints.newest()
     assert (tmp_path / '5').exists() and broken.exists()
 
@@ -133,7 +133,7 @@ def test_what_a_killed_save_left_is_not_a_checkpoint(schema, tmp_path):
     (tmp_path / '.new-10' / 'agent.safetensors').write_bytes(b'half')
     (tmp_path / '.new-latest').symlink_to('5')
     again = Checkpoints(tmp_path)
-    again.remove_left_overs()
+    again.remove_incomplete()
     assert again.names() == ['5'] and not list(tmp_path.glob('.new*'))
     assert save(again, agent, 10).name == '10'
 
@@ -199,7 +199,7 @@ for kill in range(20):
         last = int.from_bytes(data, 'big')
     os.close(read)
     torn += bool(list(checkpoints.directory.glob('.new-*')))
-    checkpoints.remove_left_overs()
+    checkpoints.remove_incomplete()
     newest, sentences = checkpoints.newest()
     assert sentences == [] and newest.state['updates'] in (last, last + 1), (sentences, last)
     updates = newest.state['updates']

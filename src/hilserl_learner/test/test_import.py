@@ -372,7 +372,7 @@ def test_demos_at_launch_takes_raw_and_zeroed_bags_once(recording, task, tmp_pat
             assert loaded.env_steps == 40 and replay.prior_size == 40
             assert replay.sample(32, True, np.random.default_rng(0)).action.abs().max() > 0.1
     assert sum('recomputed 20 of 20' in sentence for sentence in said) == 2
-    assert sum('as imported before' in sentence for sentence in said) == 3
+    assert sum('already imported' in sentence for sentence in said) == 3
 
 
 def test_a_recorded_step_bag_is_taken_as_it_is(task, tmp_path):

@@ -19,7 +19,7 @@ from hilserl_learner.replay.prefetch import Batches
 from hilserl_learner.training.checkpoint_writer import CheckpointWriter
 from hilserl_learner.training.checkpoints import Checkpoints, agent_tensors, restore
 from hilserl_learner.training.learner import Learner
-from hilserl_learner.training.metrics import BrokenDown, UpdateMetrics
+from hilserl_learner.training.metrics import NotFinite, UpdateMetrics
 from hilserl_learner.training.update_pacer import Pacer
 from so101_node.errors import CellError
 
@@ -105,7 +105,7 @@ def test_steps_newer_than_the_checkpoint_are_said_and_learned(schema, tmp_path):
         bag.write(step)
     bag.close()
     again = Cell(schema, tmp_path / 'run')
-    assert any('the checkpoint knew 20 steps, the bags hold 32' in s for s in again.said)
+    assert any('the checkpoint counts 20 steps, the bags contain 32' in s for s in again.said)
     assert again.published[0][1] == 78
     again.wait(lambda: again.learner.trainer.updates == cell.learner.trainer.updates + 12)
     again.close()
@@ -155,7 +155,7 @@ def test_discarded_and_zero_action_episodes_are_kept_in_bags_and_not_learned(sch
     for step in zero:
         step.action[:] = 0.0
     cell.feed(*zero)
-    cell.wait(lambda: any('episode zero is not learned from' in s for s in cell.said))
+    cell.wait(lambda: any('episode zero is not in the replay' in s for s in cell.said))
     assert len(cell.learner.trainer.replay) == 8
     cell.close()
     assert len(open_bags(tmp_path / 'run' / 'bags')) == 3
@@ -282,7 +282,8 @@ def test_the_published_algorithm_trains_and_a_run_keeps_its_algorithm(schema, tm
     with pytest.raises(CellError, match='was started with algorithm:=drqv2, not cell'):
         Cell(schema, tmp_path / 'run')
     again = Cell(schema, tmp_path / 'run', replace(options, agent_options='')).close()
-    assert any('goes on as it was started: hidden 32 here, 1024 there' in s for s in again.said)
+    expected = 'keeps the configuration of its start: hidden 32 here, 1024 there'
+    assert any(expected in s for s in again.said)
 
 
 def test_demonstrations_are_learned_before_the_first_policy_goes_out(schema, tmp_path, demos):
@@ -387,7 +388,7 @@ def test_a_full_disk_ends_learning_with_its_reason_and_the_checkpoint_before(sch
         assert cell.learner.save(timeout=1.0) == ''
         cell.wait(lambda: cell.errors)
         assert 'No space left' in str(cell.errors[0])
-        assert 'the one before it is whole' in str(cell.errors[0])
+        assert 'the previous one is complete' in str(cell.errors[0])
         cell.close()
         assert not list(disk.glob('.new-*'))
         assert len(open_bags(tmp_path / 'run' / 'bags')) == 2
@@ -449,7 +450,7 @@ def test_a_break_down_names_the_input_of_the_update_that_broke(schema, tmp_path)
     bad = replace(good, reward=good.reward * float('nan'))
     for batch in (good, good, bad, good, good):
         metrics.add(trainer.agent.update(batch, 0.1), batch)
-    with pytest.raises(BrokenDown, match='after 13 updates; not finite in the batch: reward'):
+    with pytest.raises(NotFinite, match='after 13 updates; not finite in the batch: reward'):
         metrics.collect(15)
     cell.close()
 

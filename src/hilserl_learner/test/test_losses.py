@@ -182,7 +182,7 @@ def test_out_of_order_and_double_steps_are_refused_and_counted(schema, tmp_path)
     write_steps(tmp_path / 'b', schema, steps)  # the same episode once more
     replay, _loaded, _ = load(tmp_path, schema)
     assert len(replay) == 9 and replay.rejected == 2 + 10
-    assert 'its episode already has it, or has ended' in replay.last_rejection
+    assert 'its episode already has this step, or has ended' in replay.last_rejection
 
 
 def test_stamps_that_go_back_or_stand_still_make_no_transition(schema, tmp_path):

@@ -42,7 +42,7 @@ def test_a_label_changes_what_is_learned_at_once_and_at_the_next_start(schema, t
     before = content_hash(tmp_path / 'run' / 'bags' / 'b')
     assert sorted(rewards(cell.learner.trainer.replay))[-2:] == [1.0, 1.0]
     said = cell.learner.label('', Outcome.FAILURE, None)
-    assert said == 'episode b is a failure: 8 steps learned from as that'
+    assert said == 'episode b is a failure: 8 steps in the replay'
     assert sorted(rewards(cell.learner.trainer.replay))[-2:] == [0.0, 1.0]
     assert len(cell.learner.trainer.replay) == 16
     assert content_hash(tmp_path / 'run' / 'bags' / 'b') == before
@@ -57,7 +57,7 @@ def test_a_label_at_a_time_ends_the_episode_there(schema, cell):
     cell.feed(*steps)
     wait_for(cell, 8, 'a')
     said = cell.learner.label('a', Outcome.SUCCESS, steps[5].stamp)
-    assert said == 'episode a is a success: 6 steps learned from as that'
+    assert said == 'episode a is a success: 6 steps in the replay'
     assert rewards(cell.learner.trainer.replay) == [0.0] * 5 + [1.0]
 
 

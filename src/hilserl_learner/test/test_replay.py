@@ -223,7 +223,7 @@ def test_the_memory_asked_for_is_checked_against_the_machine(schema):
         Replay.within(available_memory() / 1e9 + 1, schema)
     replay = Replay.within(0.1, schema)
     size = sum(value.nbytes for value in vars(replay).values() if isinstance(value, np.ndarray))
-    size += sum(frames.nbytes for frames in replay._frames)
+    size += sum(frames.nbytes for frames in replay._images)
     assert 0.09e9 < size <= 0.1e9
 
 
@@ -231,7 +231,7 @@ def memory_of(replay):
     """Bytes of everything that grows with the capacity."""
     arrays = [
         *vars(replay).values(),
-        *replay._frames,
+        *replay._images,
         *vars(replay._valid).values(),
         *vars(replay._prior).values(),
     ]

@@ -79,9 +79,9 @@ def test_a_figure_that_cannot_be_drawn_leaves_a_sentence_in_a_page_that_is_whole
 def test_a_run_that_has_just_begun_has_a_page_too(schema, tmp_path):
     directory = RunDirectory(tmp_path / 'new', schema)
     directory.begin(schema, LearnerOptions().settings())
-    assert 'there is none' in page.page(read_run(directory.path))
+    assert 'Last failure: none' in page.page(read_run(directory.path))
 
 
 def test_what_is_no_run_is_one_sentence(tmp_path, capsys):
     assert verb.run(['report', str(tmp_path)]) == 1
-    assert 'is no run' in capsys.readouterr().err
+    assert 'is not a run' in capsys.readouterr().err

@@ -118,7 +118,7 @@ def test_discarded_and_impossible_episodes_leave_the_replay(schema, outcome, pro
     assert summary.discarded is not problem and bool(summary.problem) is problem
     assert len(trainer.replay) == 0 and trainer.env_steps == 8
     assert trainer.logged == (
-        [f'episode a is not learned from: {summary.problem}'] if problem else []
+        [f'episode a is not in the replay: {summary.problem}'] if problem else []
     )
 
 

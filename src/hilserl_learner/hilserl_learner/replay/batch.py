@@ -1,4 +1,4 @@
-"""A batch of transitions, as the replay gathers it and an update reads it."""
+"""A batch of transitions. The replay fills it, and an update reads it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -8,10 +8,10 @@ import torch
 
 @dataclass(frozen=True)
 class Batch:
-    """Transitions: images (B, H, W, 3 * stack) uint8 a camera, the rest (B, ...) float32.
+    """Transitions: images (B, H, W, 3 * stack) uint8 for each camera, the rest (B, ...) float32.
 
-    `reward` is the discounted n-step sum; `discount` multiplies the value of the next
-    observation: gamma^k, or 0 after a true terminal.
+    `reward` is the discounted n-step sum. `discount` multiplies the value of the next
+    observation: gamma^k, or 0 if the episode terminated.
     """
 
     images: tuple[torch.Tensor, ...]
@@ -28,7 +28,7 @@ class Batch:
         return len(self.action)
 
     def map(self, function: Callable[..., torch.Tensor], *others: 'Batch') -> 'Batch':
-        """A batch of `function(tensor, *tensors of the others)`, for each tensor."""
+        """A batch of `function(tensor, *tensors of the others)` for each tensor."""
 
         def apply(*values):
             if isinstance(values[0], tuple):
@@ -44,11 +44,11 @@ class Batch:
         )
 
     def to(self, device: torch.device) -> 'Batch':
-        """The same on another device; a copy from pinned memory does not block."""
+        """The batch on another device. A copy from pinned memory does not block."""
         return self.map(lambda value: value.to(device, non_blocking=True))
 
     def parts(self, size: int) -> Iterator[tuple[slice, 'Batch']]:
-        """Its transitions in parts of `size`, without a copy; and where each part is."""
+        """Yield the transitions in parts of `size`, each with its slice. This copies nothing."""
         for begin in range(0, len(self), size):
-            where = slice(begin, begin + size)
-            yield where, self.map(lambda value, where=where: value[where])
+            part = slice(begin, begin + size)
+            yield part, self.map(lambda value, part=part: value[part])

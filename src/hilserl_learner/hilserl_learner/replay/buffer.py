@@ -1,9 +1,9 @@
-"""The replay: each image once, as uint8; frame stacks, successors and n-step sums by index.
+"""The replay. It stores each image once, as uint8, and builds stacks and n-step sums by index.
 
-A slot holds one step record. Slots are linked to their neighbours in the same episode. So writers
-may interleave, steps may be missing, the ring may wrap and episodes may be deleted: no transition
-is formed across a gap. Sampling is uniform over the valid transitions: those with an action, a
-known reward, their own successor and their whole frame stack.
+A slot holds one step record. Slots are linked to their neighbours in the same episode. So no
+transition is formed across a gap, even if writers interleave, steps are missing, the ring wraps,
+or episodes are deleted. Sampling is uniform over the valid transitions. A valid transition has an
+action, a known reward, a successor and a complete frame stack.
 """
 
 from collections import deque
@@ -19,7 +19,7 @@ from so101_node.errors import CellError
 from .batch import Batch
 from .slot_set import NONE, SlotSet
 
-MAX_GAP = 2.5  # control periods between neighbours; after a longer gap the arm has moved on
+MAX_GAP = 2.5  # control periods between neighbours; steps further apart are not linked
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Replay:
         self.frame_stack, self.n_step, self.discount = frame_stack, n_step, discount
         self.rejected = 0  # records refused so far
         self.last_rejection = ''
-        self._frames = [np.empty((capacity, *camera.shape), np.uint8) for camera in schema.cameras]
+        self._images = [np.empty((capacity, *camera.shape), np.uint8) for camera in schema.cameras]
         self._state = np.zeros((capacity, len(schema.state_names)), np.float32)
         self._action = np.zeros((capacity, len(schema.action_names)), np.float32)
         self._reward = np.zeros(capacity, np.float32)
@@ -58,7 +58,7 @@ class Replay:
         self._demonstration = np.zeros(capacity, bool)
         self._previous = np.full(capacity, NONE, np.int32)
         self._next = np.full(capacity, NONE, np.int32)
-        # how many records of the same episode came before: the images that its stack can have
+        # the number of earlier records of the episode, which its frame stack can contain
         self._position = np.zeros(capacity, np.int32)
         self._owner: list[str | None] = [None] * capacity
         self._episodes: dict[str, _Episode] = {}
@@ -68,10 +68,10 @@ class Replay:
 
     @staticmethod
     def bytes_per_step(schema: TaskSchema) -> int:
-        """Memory of one record, all included."""
-        frames = sum(int(np.prod(camera.shape)) for camera in schema.cameras)
+        """Memory of one record in bytes, including its links."""
+        images = sum(int(np.prod(camera.shape)) for camera in schema.cameras)
         floats = 4 * (len(schema.state_names) + len(schema.action_names) + 1)
-        return frames + floats + 5 + 3 * 4 + 4 * 4 + 8 + 40  # flags, links, pools, owner
+        return images + floats + 5 + 3 * 4 + 4 * 4 + 8 + 40  # flags, links, pools, owner
 
     @classmethod
     def within(cls, gigabytes: float, schema: TaskSchema, **options) -> 'Replay':
@@ -79,45 +79,45 @@ class Replay:
         free = available_memory()
         if gigabytes * 1e9 > 0.8 * free:
             raise CellError(
-                f'memory_gb is {gigabytes:g}, and only {free / 1e9:.1f} GB are free here; '
+                f'memory_gb is {gigabytes:g}, but only {free / 1e9:.1f} GB are free here; '
                 f'set it to {0.8 * free / 1e9:.1f} or less'
             )
         return cls(schema, max(int(gigabytes * 1e9 / cls.bytes_per_step(schema)), 2), **options)
 
     def __len__(self) -> int:
-        """Valid transitions."""
+        """Number of valid transitions."""
         return len(self._valid)
 
     @property
     def prior_size(self) -> int:
-        """Valid transitions that a human decided or that come from demonstrations."""
+        """Number of valid transitions from humans or from demonstrations."""
         return len(self._prior)
 
     def add(self, step: StepRecord, demonstration: bool = False) -> str:
-        """Add one record; returns '' or why it was refused (and counted).
+        """Add one record. Return '', or why it was refused; refused records are counted.
 
-        Demonstrations are added first and never overwritten: the ring is the memory after them.
+        Add demonstrations first. They are never overwritten: the ring uses the memory after them.
         """
         reason = problem(step, self.schema)
         episode = self._episodes.get(step.episode_id)
         if not reason and episode and (episode.closed or step.index <= episode.tail_index):
-            reason = 'its episode already has it, or has ended'
+            reason = 'its episode already has this step, or has ended'
         if reason:
             self.rejected += 1
             self.last_rejection = f'step {step.index} of episode {step.episode_id}: {reason}'
             return reason
         if demonstration and self._cursor >= self.capacity // 2:
             raise CellError(
-                f"demonstrations fill half of the replay's {self.capacity} steps and there are "
-                'more; raise memory_gb to twice what they need'
+                f"demonstrations fill more than half of the replay's {self.capacity} steps; "
+                'set memory_gb to twice the memory that they need'
             )
         if episode is None:
             episode = self._episodes[step.episode_id] = _Episode(deque(), step.index)
         slot = self._take_slot()
         if demonstration:
             self._first = self._cursor
-        for frames, image in zip(self._frames, step.images):
-            frames[slot] = image
+        for stored, image in zip(self._images, step.images):
+            stored[slot] = image
         self._state[slot] = step.state
         self._startable[slot] = not step.last and step.reward is not None
         self._action[slot] = 0.0 if step.last else step.action
@@ -167,9 +167,9 @@ class Replay:
         return slot
 
     def _clear(self, slot: int) -> None:
-        """Clear a slot, and every transition that needs its image.
+        """Clear a slot, and invalidate every transition whose frame stack contains its image.
 
-        An episode's slots are cleared oldest first, so only later ones can still need this one.
+        An episode's slots are cleared oldest first, so only later slots can need this image.
         """
         self._invalidate(slot)
         following = self._next[slot]
@@ -188,7 +188,7 @@ class Replay:
         self._prior.discard(slot)
 
     def delete_episode(self, episode_id: str) -> int:
-        """Delete an episode; returns how many records it had. Later ones of it are refused."""
+        """Delete an episode. Return how many records it had. Later records of it are refused."""
         episode = self._episodes.get(episode_id)
         if episode is None:
             return 0
@@ -199,19 +199,19 @@ class Replay:
         return count
 
     def replace_episode(self, steps: list[StepRecord]) -> str:
-        """Replace the records of an episode; returns '' or why one was refused."""
+        """Replace the records of an episode. Return '', or why one was refused."""
         self.delete_episode(steps[0].episode_id)
         self._episodes.pop(steps[0].episode_id, None)
         return next((why for why in map(self.add, steps) if why), '')
 
     def sample(self, batch: int, prior: bool, rng: np.random.Generator) -> Batch:
-        """`batch` transitions, uniform over the valid ones (or over the prior ones)."""
+        """Sample `batch` transitions uniformly from the valid ones, or from the prior data."""
         return self.gather(self._draw(batch, prior, rng))
 
     def sample_half(
         self, batch: int, rng: np.random.Generator, into: Batch | None = None
     ) -> Batch:
-        """Half from demonstrations and interventions, half from everything (RLPD, HIL-SERL)."""
+        """Sample one half from the prior data, one half from all transitions (RLPD, HIL-SERL)."""
         half = batch // 2
         return self.gather(
             np.concatenate([self._draw(half, True, rng), self._draw(batch - half, False, rng)]),
@@ -224,16 +224,16 @@ class Replay:
             raise CellError('the replay has no transition yet; nothing can be sampled')
         return pool.draw(batch, rng)
 
-    def room(self, count: int, pinned: bool = False) -> Batch:
-        """Memory for a batch of `count`; `pinned`: a GPU copies from it without blocking."""
+    def allocate(self, count: int, pinned: bool = False) -> Batch:
+        """Allocate a batch of `count`. A GPU copies from `pinned` memory without blocking."""
 
         def memory(*shape, dtype=torch.float32):
             return torch.empty((count, *shape), dtype=dtype, pin_memory=pinned)
 
         images, following = (
             tuple(
-                memory(*frames.shape[1:3], self.frame_stack * frames.shape[3], dtype=torch.uint8)
-                for frames in self._frames
+                memory(*stored.shape[1:3], self.frame_stack * stored.shape[3], dtype=torch.uint8)
+                for stored in self._images
             )
             for _ in range(2)
         )
@@ -249,8 +249,8 @@ class Replay:
         )
 
     def gather(self, slots: np.ndarray, into: Batch | None = None) -> Batch:
-        """The transitions that start at these valid slots, in the memory of `into` if given."""
-        into = self.room(len(slots)) if into is None else into
+        """Gather the transitions that start at these valid slots, into `into` if it is given."""
+        into = self.allocate(len(slots)) if into is None else into
         current, running = slots, np.ones(len(slots), bool)
         reward, discount = into.reward.numpy(), into.discount.numpy()
         reward[:], discount[:] = 0.0, 1.0
@@ -260,34 +260,37 @@ class Replay:
             discount[running & self._terminated[current]] = 0.0
             stops = self._ends[current]
             current = np.where(running, self._next[current], current)
-            # the sum goes on while the next record starts a transition of its own
+            # the sum continues while the next record starts a transition too
             running &= ~stops & self._startable[current] & (self._next[current] != NONE)
         self._stack(slots, into.images)
         self._stack(current, into.next_images)
-        for values, at, place in (
+        for values, at, output in (
             (self._state, slots, into.state),
             (self._action, slots, into.action),
             (self._state, current, into.next_state),
             (self._human, slots, into.human),
         ):
-            values.take(at, 0, place.numpy(), 'clip')
+            values.take(at, 0, output.numpy(), 'clip')
         return into
 
     def _stack(self, slots: np.ndarray, into: tuple[torch.Tensor, ...]) -> None:
-        """Images of these slots and before, oldest first; the first of an episode is repeated."""
-        looked_back = [slots]
+        """Stack the images of these slots and the ones before, oldest first.
+
+        At an episode's start its first image is repeated.
+        """
+        sources = [slots]
         for _ in range(self.frame_stack - 1):
-            before = self._previous[looked_back[0]]
-            looked_back.insert(0, np.where(before == NONE, looked_back[0], before))
-        for frames, place in zip(self._frames, into):
-            stack, channels = place.numpy(), frames.shape[3]
+            before = self._previous[sources[0]]
+            sources.insert(0, np.where(before == NONE, sources[0], before))
+        for stored, output in zip(self._images, into):
+            stack, channels = output.numpy(), stored.shape[3]
             if self.frame_stack == 1:
-                frames.take(slots, 0, stack, 'clip')  # 'raise' would copy twice
+                stored.take(slots, 0, stack, 'clip')  # 'raise' would copy twice
                 continue
-            for i, back in enumerate(looked_back):
-                frame = frames[back]
-                for channel in range(channels):  # five times as fast as three at once
-                    stack[..., i * channels + channel] = frame[..., channel]
+            for i, source in enumerate(sources):
+                image = stored[source]
+                for channel in range(channels):  # five times as fast as all channels at once
+                    stack[..., i * channels + channel] = image[..., channel]
 
 
 def available_memory() -> int:

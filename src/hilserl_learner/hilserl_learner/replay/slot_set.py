@@ -1,4 +1,4 @@
-"""A set of slots with uniform draws; the replay samples from it."""
+"""A set of slots with uniform sampling, for the replay."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ class SlotSet:
 
     def __init__(self, capacity: int):
         self._members = np.empty(capacity, np.int32)
-        self._where = np.full(capacity, NONE, np.int32)
+        self._place = np.full(capacity, NONE, np.int32)
         self._size = 0
 
     def __len__(self) -> int:
@@ -18,19 +18,19 @@ class SlotSet:
 
     def add(self, slot: int) -> None:
         """Add a slot."""
-        if self._where[slot] == NONE:
+        if self._place[slot] == NONE:
             self._members[self._size] = slot
-            self._where[slot] = self._size
+            self._place[slot] = self._size
             self._size += 1
 
     def discard(self, slot: int) -> None:
         """Remove a slot; the last member moves to its place."""
-        where = self._where[slot]
-        if where != NONE:
+        place = self._place[slot]
+        if place != NONE:
             self._size -= 1
             moved = self._members[self._size]
-            self._members[where], self._where[moved] = moved, where
-            self._where[slot] = NONE
+            self._members[place], self._place[moved] = moved, place
+            self._place[slot] = NONE
 
     def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """`count` members, uniform and independent."""

@@ -1,3 +1,3 @@
-"""One page on a run."""
+"""The report of a run, one page."""
 
 __all__ = ['page', 'run_record']

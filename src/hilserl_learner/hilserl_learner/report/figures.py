@@ -11,15 +11,15 @@ from hilserl_core.contract.success_interval import wilson
 
 from .run_record import RunRecord, Strip
 
-WINDOW = 20  # episodes that a share is taken over
+WINDOW = 20  # episodes in a moving average
 POLICY, HUMAN, MEASURED = '#1f6fb4', '#d9822b', '#1a1a1a'
 
 
 def success(run: RunRecord) -> str:
-    """Success of the policy alone against robot minutes: in training, and as measured."""
+    """Success of the policy alone over robot minutes: in training, and in evaluations."""
     figure, axes = _axes('robot time, minutes', 'success')
     minutes = np.array([row.minutes for row in run.episodes])
-    alone = _moving([row.alone for row in run.episodes])
+    alone = _moving_average([row.alone for row in run.episodes])
     if len(minutes):
         counts = np.minimum(np.arange(len(minutes)) + 1, WINDOW)
         low, high = wilson(alone * counts, counts)
@@ -46,11 +46,12 @@ def success(run: RunRecord) -> str:
 
 
 def intervention(run: RunRecord) -> str:
-    """Share of steps that the human decided, and sigma, against robot minutes."""
+    """Human share of steps, and sigma, over robot minutes."""
     figure, axes = _axes('robot time, minutes', 'human share of steps')
     minutes = [row.minutes for row in run.episodes]
     human, steps = (
-        _moving([getattr(row, name) for row in run.episodes]) for name in ('human_steps', 'steps')
+        _moving_average([getattr(row, name) for row in run.episodes])
+        for name in ('human_steps', 'steps')
     )
     axes.plot(minutes, human / np.maximum(steps, 1e-9), color=HUMAN)
     axes.set_ylim(-0.03, 1.03)
@@ -63,7 +64,7 @@ def intervention(run: RunRecord) -> str:
 
 
 def values(run: RunRecord) -> str:
-    """Q beside the highest return there can be."""
+    """Q, and the highest possible return."""
     figure, axes = _axes('updates', 'Q')
     for name, colour, style in (
         ('q_mean', POLICY, '-'),
@@ -87,21 +88,21 @@ def losses(run: RunRecord) -> str:
 
 
 def actions(run: RunRecord) -> str:
-    """How often each action component had which value, of policy and human."""
+    """Histograms of each action component, for policy and human."""
     names = run.schema.action_names
     figure = Figure(figsize=(7, 2.2), layout='constrained')
     for number, name in enumerate(names):
         axes = figure.add_subplot(1, len(names), number + 1)
-        for who, colour in (('policy', POLICY), ('human', HUMAN)):
-            if who in run.actions:
+        for source, colour in (('policy', POLICY), ('human', HUMAN)):
+            if source in run.actions:
                 axes.hist(
-                    run.actions[who][:, number],
+                    run.actions[source][:, number],
                     21,
                     range=(-1, 1),
                     density=True,
                     alpha=0.5,
                     color=colour,
-                    label=who if number == 0 else None,
+                    label=source if number == 0 else None,
                 )
         axes.set_title(name, fontsize=9)
         axes.set_yticks([])
@@ -109,18 +110,19 @@ def actions(run: RunRecord) -> str:
 
 
 def strip(shown: Strip) -> str:
-    """Frames side by side, as a PNG."""
+    """Images side by side, as a PNG in a data URL."""
     import cv2
 
     row = np.concatenate(
-        [np.pad(f, ((0, 0), (0, 2), (0, 0)), constant_values=255) for f in shown.frames], axis=1
+        [np.pad(image, ((0, 0), (0, 2), (0, 0)), constant_values=255) for image in shown.images],
+        axis=1,
     )
     _, data = cv2.imencode('.png', row[:, :, ::-1])
     return 'data:image/png;base64,' + base64.b64encode(data.tobytes()).decode()
 
 
 def svg(figure: Figure) -> str:
-    """A figure as text that stands in a page."""
+    """A figure as SVG text for an HTML page."""
     for axes in figure.axes:
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize=7, loc='best')
@@ -129,10 +131,10 @@ def svg(figure: Figure) -> str:
     return text.getvalue()[text.getvalue().index('<svg') :]
 
 
-def _axes(across: str, up: str):
+def _axes(x_label: str, y_label: str):
     figure = Figure(figsize=(7, 3), layout='constrained')
     axes = figure.add_subplot()
-    axes.set(xlabel=across, ylabel=up)
+    axes.set(xlabel=x_label, ylabel=y_label)
     axes.grid(alpha=0.3)
     return figure, axes
 
@@ -143,8 +145,8 @@ def _curve(axes, run: RunRecord, name: str, **style) -> None:
         axes.plot(points[:, 0], points[:, 1], **{'linewidth': 1, 'label': name} | style)
 
 
-def _moving(numbers) -> np.ndarray:
-    """Means over the last WINDOW, fewer at the beginning."""
+def _moving_average(numbers) -> np.ndarray:
+    """Means over the last WINDOW numbers, over fewer at the beginning."""
     sums = np.concatenate([[0.0], np.cumsum(np.asarray(numbers, float))])
     end = np.arange(1, len(sums))
     begin = np.maximum(end - WINDOW, 0)

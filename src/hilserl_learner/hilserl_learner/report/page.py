@@ -1,4 +1,4 @@
-"""What came of a run, as one page that needs nothing beside it."""
+"""The report of a run as one HTML page that needs no other file."""
 
 from html import escape
 from importlib.metadata import version
@@ -20,26 +20,26 @@ img.strip{width:100%;image-rendering:pixelated}.note{color:#666}
 
 def page(run: RunRecord) -> str:
     """The whole page."""
-    said = _figures(run)
+    summary = _summary(run)
     parts = [
-        f'<h1>{escape(run.path.name)}</h1><p class="note">{escape(said.pop("what"))}</p>',
-        _table(said),
+        f'<h1>{escape(run.path.name)}</h1><p class="note">{escape(summary.pop("what"))}</p>',
+        _table(summary),
         '<h2>Success</h2>',
-        _drawn(figures.success, run),
-        '<p class="note">Bands and bars are 95 % intervals (Wilson). An episode that a human had '
-        'a hand in is no success of the policy.</p>',
-        '<h2>Help and exploration</h2>',
-        _drawn(figures.intervention, run),
+        _draw_or_explain(figures.success, run),
+        '<p class="note">Bands and bars are 95 % intervals (Wilson). An episode with human '
+        'steps does not count as a success of the policy.</p>',
+        '<h2>Interventions and exploration</h2>',
+        _draw_or_explain(figures.intervention, run),
         '<h2>Q and its bound</h2>',
-        _drawn(figures.values, run),
+        _draw_or_explain(figures.values, run),
         '<h2>Losses</h2>',
-        _drawn(figures.losses, run),
+        _draw_or_explain(figures.losses, run),
         '<h2>Actions</h2>',
-        _drawn(figures.actions, run),
-        '<h2>What the wrist camera saw</h2>',
+        _draw_or_explain(figures.actions, run),
+        '<h2>Wrist camera</h2>',
     ]
-    for what, shown in (('Quickest without help', run.best), ('Last failure', run.failed)):
-        images = f'{escape(shown.title)}<br>{_drawn(_strip, shown)}' if shown else 'there is none'
+    for what, shown in (('Fastest success without help', run.best), ('Last failure', run.failed)):
+        images = f'{escape(shown.title)}<br>{_draw_or_explain(_strip, shown)}' if shown else 'none'
         parts.append(f'<p>{what}: {images}</p>')
     parts += [
         '<h2>Configuration</h2>',
@@ -53,8 +53,8 @@ def page(run: RunRecord) -> str:
     )
 
 
-def _drawn(draw, data) -> str:
-    """A figure as HTML; a figure that cannot be drawn leaves a sentence in its place."""
+def _draw_or_explain(draw, data) -> str:
+    """A figure as HTML; a sentence instead if it cannot be drawn."""
     try:
         return draw(data)
     except Exception as error:
@@ -68,7 +68,7 @@ def _strip(shown: Strip) -> str:
     return f'<img class="strip" alt="{escape(shown.title)}" src="{figures.strip(shown)}">'
 
 
-def _figures(run: RunRecord) -> dict:
+def _summary(run: RunRecord) -> dict:
     rows = run.episodes
     successes = sum(row.outcome == Outcome.SUCCESS for row in rows)
     alone = sum(row.alone for row in rows)
@@ -103,7 +103,7 @@ def _versions() -> dict:
         try:
             found[name] = version(name)
         except ImportError:
-            pass  # another build of it, or a distribution's
+            pass  # a package may be installed without metadata
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a finished or running run left behind, read back for its report. Changes nothing."""
+"""Reads a finished or running run for its report. It changes no file."""
 
 from dataclasses import dataclass, field
 import json
@@ -15,8 +15,8 @@ from so101_node.errors import CellError
 
 from ..training.checkpoints import Checkpoints
 
-PAUSE = 60.0  # s between two steps beyond which the cell stood still
-FRAMES = 10  # of an episode's strip
+MAX_PAUSE = 60.0  # s between two steps; after a longer pause the cell was not in use
+STRIP_IMAGES = 10  # of one episode
 EVALUATIONS = 'eval'
 
 
@@ -25,7 +25,7 @@ class EpisodeRow:
     """One episode of the run."""
 
     episode_id: str
-    minutes: float  # of the robot, when it ended
+    minutes: float  # robot minutes of the run at its end
     outcome: Outcome
     steps: int
     human_steps: int
@@ -39,42 +39,46 @@ class EpisodeRow:
 
 @dataclass
 class Strip:
-    """What the wrist camera saw of an episode."""
+    """Images of the wrist camera from one episode."""
 
     title: str
-    frames: list[np.ndarray]  # (H, W, 3) uint8 each
+    images: list[np.ndarray]  # (H, W, 3) uint8 each
 
 
 @dataclass
 class RunRecord:
-    """A run as its report needs it."""
+    """The data of a run that its report shows."""
 
     path: Path
     settings: dict  # run.yaml, without the schema
     schema: TaskSchema
     episodes: list[EpisodeRow] = field(default_factory=list)
-    step_minutes: np.ndarray = field(default_factory=lambda: np.zeros(0))  # of each step, (N,)
-    actions: dict[str, np.ndarray] = field(default_factory=dict)  # by who decided, (N, A)
-    best: Strip | None = None  # quickest success without help, the latest of its kind
+    step_minutes: np.ndarray = field(
+        default_factory=lambda: np.zeros(0)
+    )  # robot minutes at each step, (N,)
+    actions: dict[str, np.ndarray] = field(
+        default_factory=dict
+    )  # by source: policy or human, (N, A)
+    best: Strip | None = None  # fastest success without help, the latest of equals
     failed: Strip | None = None  # the last failure without help
     curves: dict[str, np.ndarray] = field(default_factory=dict)  # name -> (N, 2)
     evaluations: list[dict] = field(default_factory=list)
     agent: dict = field(default_factory=dict)  # configuration in the newest checkpoint
 
     def minutes_of(self, env_steps: int) -> float:
-        """Robot minutes after so many steps."""
+        """Robot minutes after that many steps."""
         if not len(self.step_minutes):
             return 0.0
         return float(self.step_minutes[min(env_steps, len(self.step_minutes)) - 1])
 
 
 def read_run(path: Path) -> RunRecord:
-    """Read a run's directory; CellError if it is none."""
+    """Read a run's directory; CellError if it is not a run."""
     try:
         data = yaml.safe_load((path / 'run.yaml').read_text(encoding='utf-8'))
         schema = TaskSchema.from_json(data.pop('schema'))
     except (OSError, KeyError, AttributeError, yaml.YAMLError) as error:
-        raise CellError(f'{path} is no run: its run.yaml cannot be read ({error})') from error
+        raise CellError(f'{path} is not a run: its run.yaml cannot be read ({error})') from error
     record = RunRecord(path, data, schema)
     _read_bags(record)
     record.curves = _read_curves(path / 'tensorboard')
@@ -86,7 +90,7 @@ def read_run(path: Path) -> RunRecord:
 
 
 def read_evaluations(path: Path) -> list[dict]:
-    """The reports in a run's `eval`, by the steps that their policy had learned from."""
+    """The reports in a run's `eval`, sorted by the steps that their policy had learned from."""
     found = []
     for file in (path / EVALUATIONS).glob(f'*/{REPORT}'):
         data = read_report(file.parent)
@@ -96,12 +100,12 @@ def read_evaluations(path: Path) -> list[dict]:
 
 
 def _read_bags(record: RunRecord) -> None:
-    clock, minutes, quickest = _Clock(), [], np.inf
+    clock, minutes, fewest = _Clock(), [], np.inf
     actions: dict[str, list] = {'policy': [], 'human': []}
     for bag in bags_by_time(record.path / 'bags'):
         steps = [content for _, _, content in contents([bag]) if isinstance(content, StepRecord)]
         for step in steps:
-            clock.go(step.stamp)
+            clock.advance(step.stamp)
             if not step.last:
                 minutes.append(clock.minutes)
                 actions['human' if step.source == Source.HUMAN else 'policy'].append(step.action)
@@ -109,53 +113,53 @@ def _read_bags(record: RunRecord) -> None:
             continue
         row = _row(steps, clock.minutes)
         record.episodes.append(row)
-        if row.alone and row.steps <= quickest:
-            quickest, record.best = row.steps, _strip(row, steps)
+        if row.alone and row.steps <= fewest:
+            fewest, record.best = row.steps, _strip(row, steps)
         elif not row.human_steps and row.outcome != Outcome.SUCCESS:
             record.failed = _strip(row, steps)
     record.step_minutes = np.array(minutes)
-    record.actions = {who: np.array(rows) for who, rows in actions.items() if rows}
+    record.actions = {source: np.array(rows) for source, rows in actions.items() if rows}
 
 
 class _Clock:
-    """Robot minutes from stamps; what stood still between two of them does not count."""
+    """Robot minutes from stamps. Long pauses do not count."""
 
     def __init__(self):
         self.minutes, self._last = 0.0, None
 
-    def go(self, stamp: int) -> None:
+    def advance(self, stamp: int) -> None:
         passed = 0.0 if self._last is None else (stamp - self._last) * 1e-9
         self._last = stamp
-        self.minutes += passed / 60.0 if 0.0 < passed < PAUSE else 0.0
+        self.minutes += passed / 60.0 if 0.0 < passed < MAX_PAUSE else 0.0
 
 
 def _row(steps: list[StepRecord], minutes: float) -> EpisodeRow:
-    acted = [step for step in steps if not step.last]
-    sigma = [step.sigma for step in acted if step.source == Source.POLICY]
+    with_action = [step for step in steps if not step.last]
+    sigma = [step.sigma for step in with_action if step.source == Source.POLICY]
     return EpisodeRow(
         steps[0].episode_id,
         minutes,
         Outcome(steps[-1].outcome),
-        len(acted),
-        len(acted) - len(sigma),
+        len(with_action),
+        len(with_action) - len(sigma),
         float(np.mean(sigma)) if sigma else np.nan,
     )
 
 
 def _strip(row: EpisodeRow, steps: list[StepRecord]) -> Strip:
-    shown = np.unique(np.linspace(0, len(steps) - 1, FRAMES).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(steps) - 1, STRIP_IMAGES).round().astype(int))
     return Strip(
         f'{row.outcome.name.lower()} after {row.steps} steps, minute {row.minutes:.1f}',
-        [steps[i].images[0] for i in shown],
+        [steps[i].images[0] for i in chosen],
     )
 
 
 def _read_curves(directory: Path) -> dict[str, np.ndarray]:
-    """Every scalar that the learner drew: (N, 2) updates (or steps) and value."""
+    """Every scalar in TensorBoard: (N, 2), updates (or steps) and value."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     found: dict[str, list] = {}
-    for file in sorted(directory.glob('events.*')):  # one of each start
+    for file in sorted(directory.glob('events.*')):  # each start of the learner writes one
         events = EventAccumulator(str(file), size_guidance={'scalars': 0}).Reload()
         for name in events.Tags()['scalars']:
             found.setdefault(name, []).extend((e.step, e.value) for e in events.Scalars(name))

@@ -1,4 +1,4 @@
-"""Writes checkpoints in a thread of its own; training stops only for the copy in memory."""
+"""Writes checkpoints in a separate thread. Training waits only for the copy in memory."""
 
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +13,7 @@ class CheckpointWriter:
 
     def __init__(self, checkpoints: Checkpoints):
         self.last = ''  # name of the newest one on disk
-        self.saved_updates = 0  # of the newest one, on disk or on the way
+        self.saved_updates = 0  # of the newest one, on disk or being written
         self.failed = False  # the last one could not be written
         self._checkpoints = checkpoints
         self._writing: list[tuple[Future, Future | None]] = []
@@ -21,7 +21,7 @@ class CheckpointWriter:
         self._thread = ThreadPoolExecutor(1, 'saver', initializer=lambda: os.nice(5))
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Continue after this checkpoint, which is on disk."""
+        """Continue after this checkpoint."""
         self.last = checkpoint.directory.name
         self.saved_updates = checkpoint.state['updates']
 
@@ -31,14 +31,14 @@ class CheckpointWriter:
         return bool(self._writing)
 
     def save(self, agent: Agent, state: Mapping, answer: Future | None = None) -> None:
-        """Copy the agent now and write it soon; `answer` gets the name when it is on disk."""
+        """Copy the agent now and write it later; `answer` gets the name when it is on disk."""
         self.saved_updates = state['updates']
         self._writing.append(
             (self._thread.submit(self._checkpoints.save, Snapshot.of(agent), state), answer)
         )
 
     def check(self) -> None:
-        """Take over the results of finished writes. CellError if one could not be written."""
+        """Process the results of finished writes; CellError if one failed."""
         while self._writing and self._writing[0][0].done():
             written, answer = self._writing.pop(0)
             self.failed = written.exception() is not None
@@ -47,9 +47,9 @@ class CheckpointWriter:
                 answer.set_result(self.last)
 
     def best(self) -> Checkpoint | None:
-        """The best checkpoint, or the newest while none has enough episodes; None: there is none.
+        """The best checkpoint, or the newest if none has enough episodes; None if there is none.
 
-        Waits for the disk.
+        This waits for the disk.
         """
         self.finish()
         name = self._checkpoints.best() or self.last
@@ -62,6 +62,6 @@ class CheckpointWriter:
         self.check()
 
     def close(self) -> None:
-        """Finish the writes and end the thread."""
+        """Finish all writes and end the thread."""
         self._thread.shutdown(wait=True)
         self.check()

@@ -1,9 +1,9 @@
 """Checkpoints: complete, atomic, checked by digest on load; a run resumes from the newest one.
 
 A checkpoint is a directory: agent.safetensors (networks, optimisers, torch's generator),
-policy.safetensors (the bundle an actor takes) and state.json (counters, configuration, digests).
-It is written to a temporary directory, synced to disk and renamed; none is ever overwritten. The
-newest few are kept, one for each KEEP_EVERY updates, and the one with the best success.
+policy.safetensors (the policy bundle) and state.json (counters, configuration, digests).
+It is written to a temporary directory, synced to disk and renamed; none is ever overwritten. Kept
+are the newest few, one for each KEEP_EVERY updates, and the one with the best success.
 """
 
 from collections.abc import Mapping
@@ -35,19 +35,19 @@ from ..agent.drqv2 import Agent
 
 FORMAT = 'hilserl-checkpoint-3'
 KEEP = 5  # newest ones
-KEEP_EVERY = 3_000  # updates; the first checkpoint of each such stretch is kept
-ENOUGH = 10  # episodes that a success rate needs to be compared with others
+KEEP_EVERY = 3_000  # updates; the first checkpoint of each such interval is kept
+MIN_EPISODES = 10  # a success rate of fewer episodes is not compared with others
 AGENT, STATE = 'agent.safetensors', 'state.json'
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """An agent at one moment, in memory of its own: it can be written while training goes on."""
+    """A copy of an agent. It can be written while training continues."""
 
     schema: TaskSchema
     config: AgentConfig
     tensors: dict[str, torch.Tensor]
-    policy: dict[str, Any]  # the networks, by the names that `pack` takes
+    policy: dict[str, Any]  # the networks, as keyword arguments of `pack`
 
     @classmethod
     def of(cls, agent: Agent) -> 'Snapshot':
@@ -62,7 +62,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A whole checkpoint on disk: its directory, its state, its tensors and its policy."""
+    """A complete checkpoint that was read from disk."""
 
     directory: Path
     state: dict
@@ -81,13 +81,13 @@ class Checkpoints:
     def __init__(self, directory: Path):
         self.directory = directory
 
-    def remove_left_overs(self) -> None:
-        """Delete what a killed save left. The caller must hold the run's lock."""
-        for left_over in self.directory.glob('.new-*'):
-            if left_over.is_symlink():
-                left_over.unlink()
+    def remove_incomplete(self) -> None:
+        """Delete checkpoints that were not finished. The caller must hold the run's lock."""
+        for incomplete in self.directory.glob('.new-*'):
+            if incomplete.is_symlink():
+                incomplete.unlink()
             else:
-                shutil.rmtree(left_over)
+                shutil.rmtree(incomplete)
 
     def save(self, snapshot: Snapshot, state: Mapping) -> Path:
         """Write a checkpoint named by `state['updates']`; returns its directory.
@@ -135,40 +135,40 @@ class Checkpoints:
         except OSError as error:
             shutil.rmtree(beside, ignore_errors=True)  # a bag may need the space
             raise CellError(
-                f'checkpoint {name} cannot be written to {self.directory}: {error}; the one '
-                'before it is whole'
+                f'checkpoint {name} cannot be written to {self.directory}: {error}; the '
+                'previous one is complete'
             ) from error
         for old in set(self.names()) - self._kept(best):
             shutil.rmtree(self.directory / old)
         return self.directory / name
 
     def _free_name(self, name: str) -> str:
-        # above the last of the same count: a number that was pruned would sort as the oldest
+        # use a number above the last: a number that was deleted would sort as the oldest
         same = [int(n.partition('-')[2] or 1) for n in self.names() if n.split('-')[0] == name]
         return f'{name}-{max(same) + 1}' if same else name
 
     def _kept(self, best: str) -> set[str]:
         names = self.names()
-        stretches: dict[int, str] = {}
+        intervals: dict[int, str] = {}
         for name in names:
-            stretches.setdefault(int(name.split('-')[0]) // KEEP_EVERY, name)
-        stretches.pop(0, None)
-        return {*names[-KEEP:], *stretches.values(), best}
+            intervals.setdefault(int(name.split('-')[0]) // KEEP_EVERY, name)
+        intervals.pop(0, None)
+        return {*names[-KEEP:], *intervals.values(), best}
 
     def best(self) -> str:
-        """Name of the one with the highest success, the newest of equals.
+        """Name of the checkpoint with the highest success, the newest of equals.
 
-        '' if none has a success rate of enough episodes.
+        '' if no checkpoint has a success rate of at least MIN_EPISODES episodes.
         """
         rated = [
             (state['success'], number)
             for number, state in enumerate(self.states().values())
-            if state.get('success_episodes', 0) >= ENOUGH
+            if state.get('success_episodes', 0) >= MIN_EPISODES
         ]
         return self.names()[max(rated)[1]] if rated else ''
 
     def states(self) -> dict[str, dict]:
-        """What each checkpoint says of itself, oldest first; {} of one that cannot be read."""
+        """The state of each checkpoint, oldest first; {} for one that cannot be read."""
         found = {}
         for name in self.names():
             try:
@@ -178,13 +178,13 @@ class Checkpoints:
         return found
 
     def names(self) -> list[str]:
-        """Names of all checkpoints, oldest first, whole or not."""
+        """Names of all checkpoints, oldest first, complete or not."""
         return checkpoint_names(self.directory)
 
     def newest(self) -> tuple[Checkpoint | None, list[str]]:
-        """The newest whole checkpoint (None: there are none), and a sentence on each broken one.
+        """The newest undamaged checkpoint, and a sentence for each damaged one.
 
-        CellError if there are checkpoints and none is whole.
+        None if there are no checkpoints. CellError if all checkpoints are damaged.
         """
         sentences: list[str] = []
         for name in reversed(self.names()):
@@ -194,14 +194,15 @@ class Checkpoints:
                 sentences.append(str(error))
         if sentences:
             raise CellError(
-                '; '.join(sentences) + f'; no whole checkpoint is left, so nothing was touched: '
+                '; '.join(sentences)
+                + f'; no undamaged checkpoint is left, and no file was changed: '
                 f'move {self.directory} away to train again from the bags'
             )
         return None, []
 
 
 def load(directory: Path) -> Checkpoint:
-    """Read a checkpoint; CellError in one sentence if it is not whole."""
+    """Read a checkpoint; CellError if it is incomplete or damaged."""
     try:
         state = json.loads((directory / STATE).read_text())
         if state['format'] != FORMAT:
@@ -210,7 +211,7 @@ def load(directory: Path) -> Checkpoint:
         for name in (AGENT, POLICY):
             files[name] = (directory / name).read_bytes()
             if hashlib.sha256(files[name]).hexdigest() != state['sha256'][name]:
-                raise ValueError(f'{name} is not what was saved ({len(files[name])} bytes)')
+                raise ValueError(f'{name} ({len(files[name])} bytes) does not match its digest')
         return Checkpoint(directory, state, safetensors.torch.load(files[AGENT]), files[POLICY])
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise CellError(f'checkpoint {directory} is damaged: {error}') from error
@@ -218,7 +219,7 @@ def load(directory: Path) -> Checkpoint:
 
 @cache
 def code_version() -> str:
-    """Digest of the learner's and the core's source: tells builds of one version apart."""
+    """Digest of the source of learner and core. It distinguishes builds of the same version."""
     digest = hashlib.sha256()
     for package in (hilserl_core, hilserl_learner):
         for path in sorted(Path(package.__path__[0]).rglob('*.py')):
@@ -240,9 +241,10 @@ def agent_tensors(agent: Agent) -> dict[str, torch.Tensor]:
 
 
 def restore(agent: Agent, checkpoint: Checkpoint) -> str:
-    """Put a checkpoint's networks, optimisers and generator into an agent, strictly.
+    """Load a checkpoint's networks, optimisers and generator into an agent, strictly.
 
-    Returns '' or a sentence: a generator of another kind of device starts from its seed.
+    Returns a sentence if the generator is of another kind of device and starts from its seed,
+    else ''.
     """
     tensors, sentence = dict(checkpoint.tensors), ''
     try:
@@ -252,7 +254,7 @@ def restore(agent: Agent, checkpoint: Checkpoint) -> str:
         else:
             sentence = (
                 f'checkpoint {checkpoint.directory.name} was trained on another kind of '
-                f'device: its random numbers start from the seed on {agent.device.type}'
+                f'device: on {agent.device.type} the random numbers start from the seed'
             )
         moments: dict[str, dict] = {part: {} for part in agent.optimizers()}
         weights: dict[str, dict] = {part: {} for part in agent.modules()}
@@ -267,7 +269,7 @@ def restore(agent: Agent, checkpoint: Checkpoint) -> str:
             module.load_state_dict(weights[part])
         for part, optimizer in agent.optimizers().items():
             parameters = optimizer.param_groups[0]['params']
-            # a moment lies in memory as its weight does; the fused step relies on it
+            # the fused step needs each moment in the memory layout of its weight
             state = {
                 index: {
                     name: torch.empty_like(parameters[index]).copy_(value) if value.ndim else value

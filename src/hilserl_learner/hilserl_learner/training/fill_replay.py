@@ -1,4 +1,4 @@
-"""Filling the replay at start: a run's own bags, and demonstrations."""
+"""Fills the replay at start, from the run's bags and from demonstrations."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,35 +15,35 @@ from so101_node.errors import CellError
 from ..importing.importer import derived
 from ..replay.buffer import Replay
 
-PROGRESS = 1.0  # s between sentences on how far reading is
+PROGRESS_PERIOD = 1.0  # s between progress messages
 
-Item = tuple[Path, TaskSchema | StepRecord]  # a bag, and what it holds, one by one
+Item = tuple[Path, TaskSchema | StepRecord]  # a bag, and one item of its content
 
 
 @dataclass
 class Loaded:
-    """What a directory of bags held."""
+    """The contents of a directory of bags, as counts."""
 
     bags: int = 0
     env_steps: int = 0  # records with an action
-    policy_version: int = 0  # the highest that decided one
+    policy_version: int = 0  # the highest in the steps
     episodes: set[str] = field(default_factory=set)
     unlabelled: list[str] = field(default_factory=list)  # episodes without an outcome
 
 
 def load_run(directory: Path, replay: Replay, log: Callable[[str], object]) -> Loaded:
-    """Rebuild the replay from a run's bags, recovering the ones that were cut off first.
+    """Rebuild the replay from a run's bags. Bags that were cut off are recovered first.
 
-    Episodes that were discarded, or whose actions cannot be right, count and are not learned.
+    Episodes that were discarded, or whose actions cannot be right, are counted but not added.
     """
     for sentence in recover_all(directory):
         log(sentence)
     loaded, bags = Loaded(), bags_by_time(directory)
-    source = _bags_in_turn(bags, _Progress(len(bags), loaded, log))
+    source = _run_items(bags, _Progress(len(bags), loaded, log))
     for episode_id, why in _fill(source, replay, False, loaded).items():
         replay.delete_episode(episode_id)
         if why:
-            log(f'episode {episode_id} is not learned from: {why}')
+            log(f'episode {episode_id} is not in the replay: {why}')
     return loaded
 
 
@@ -53,20 +53,20 @@ def load_demonstrations(
     log: Callable[[str], object],
     unlabelled: str = 'refuse',
 ) -> Loaded:
-    """Take in demonstrations, which stay for good. CellError for what is none.
+    """Add demonstrations, which are never overwritten. CellError if they cannot be used.
 
     unlabelled: 'refuse' episodes without an outcome, or 'exclude' them.
 
-    A directory is one bag or holds several. Raw recordings, and steps whose actions cannot be
-    right, are imported first, once, into `.imported` beside them. A bag's steps are decoded once,
-    and are in memory while they are checked: one bag at a time.
+    A directory is one bag, or contains several. Raw recordings, and steps whose actions cannot
+    be right, are imported first, once, into `.imported` beside them. A bag's steps are decoded
+    once. One bag at a time is in memory while it is checked.
     """
     loaded = Loaded()
     for directory in directories:
         bags = bags_by_time(directory)
         if not bags:
             raise CellError(
-                f'demos: there is no complete bag in {directory}; give the bag, or the '
+                f'demos: there is no complete bag in {directory}; give a bag, or a '
                 'directory of bags (of a run: runs/NAME/bags)'
             )
         before = loaded.env_steps
@@ -76,7 +76,7 @@ def load_demonstrations(
             if why:
                 raise CellError(f'demonstration {episode_id}: {why}; record it again')
             replay.delete_episode(episode_id)
-        _leave_out(loaded.unlabelled, replay, log, unlabelled)
+        _exclude_unlabelled(loaded.unlabelled, replay, log, unlabelled)
         log(
             f'demonstrations: {loaded.env_steps - before:,} steps from {len(bags)} bags in '
             f'{directory}'
@@ -95,11 +95,11 @@ def load_demonstrations(
     return loaded
 
 
-def _leave_out(episodes: list[str], replay: Replay, log, unlabelled: str) -> None:
+def _exclude_unlabelled(episodes: list[str], replay: Replay, log, unlabelled: str) -> None:
     if episodes and unlabelled == 'refuse':
         raise CellError(
             f'demonstration {episodes[0]}: it has no outcome ({len(episodes)} such '
-            'episodes), and no outcome is not failure; label it (./cell label), or start with '
+            'episodes), and that is not failure; label it (./cell label), or start with '
             'unlabelled:=exclude'
         )
     for episode_id in episodes:
@@ -109,7 +109,7 @@ def _leave_out(episodes: list[str], replay: Replay, log, unlabelled: str) -> Non
 
 
 class _Progress:
-    """Logs how far reading is, once a second at most."""
+    """Logs the progress of reading, at most once a second."""
 
     def __init__(self, total: int, loaded: Loaded, log: Callable[[str], object]):
         self._total, self._loaded, self._log = total, loaded, log
@@ -117,7 +117,7 @@ class _Progress:
 
     def next_bag(self) -> None:
         self._loaded.bags += 1
-        if time.monotonic() - self._logged > PROGRESS:
+        if time.monotonic() - self._logged > PROGRESS_PERIOD:
             self._logged = time.monotonic()
             self._log(
                 f'reading bags: {self._loaded.bags - self._before:,} of {self._total:,}, '
@@ -125,11 +125,11 @@ class _Progress:
             )
 
 
-def _bags_in_turn(bags: list[Path], progress: _Progress) -> Iterator[Item]:
-    here = None
+def _run_items(bags: list[Path], progress: _Progress) -> Iterator[Item]:
+    current = None
     for bag, content in _labelled(_read(bags), bags):
-        if bag is not here:
-            here = bag
+        if bag is not current:
+            current = bag
             progress.next_bag()
         yield bag, content
 
@@ -137,11 +137,11 @@ def _bags_in_turn(bags: list[Path], progress: _Progress) -> Iterator[Item]:
 def _demonstrations(
     bags: list[Path], schema: TaskSchema, log, unlabelled: str, progress: _Progress
 ) -> Iterator[Item]:
-    """The bags' own steps, or those that an import makes of a bag."""
+    """The steps of the bags. Bags that cannot be used as they are, are imported."""
     for bag in bags:
         progress.next_bag()
         items = list(_read([bag])) if list(bag.glob('*.mcap')) else []
-        why = _unsound(bag, items, schema)
+        why = _import_reason(bag, items, schema)
         if not why:
             yield from _labelled(items, [bag])
             continue
@@ -160,8 +160,8 @@ def _read(bags: list[Path]) -> Iterator[Item]:
     return ((bag, content) for bag, _, content in contents(bags))
 
 
-def _unsound(directory: Path, items: list[Item], schema: TaskSchema) -> str:
-    """Why a bag's steps cannot be learned from as they are, or ''."""
+def _import_reason(directory: Path, items: list[Item], schema: TaskSchema) -> str:
+    """Why a bag must be imported before its steps can be used, or ''."""
     checks: dict[str, ActionCheck] = {}
     task = None
     for _, content in items:
@@ -185,10 +185,10 @@ def _check_of(checks: dict, step: StepRecord, schema: TaskSchema) -> ActionCheck
 def _fill(
     source: Iterator[Item], replay: Replay, demonstration: bool, loaded: Loaded
 ) -> dict[str, str]:
-    """Add these steps; returns the episodes not to learn from, and why ('': discarded)."""
+    """Add these steps. Return the episodes to remove, and why ('': discarded)."""
     checks: dict[str, ActionCheck] = {}
     unwanted: dict[str, str] = {}
-    silent: dict[str, bool] = {}
+    without_reward: dict[str, bool] = {}
     for bag, content in source:
         if isinstance(content, TaskSchema):
             require(bag, content, replay.schema)
@@ -200,9 +200,11 @@ def _fill(
         if step.last and step.outcome == Outcome.DISCARDED:
             unwanted[step.episode_id] = ''
         if not step.last:
-            silent[step.episode_id] = silent.get(step.episode_id, False) or step.reward is None
+            without_reward[step.episode_id] = (
+                without_reward.get(step.episode_id, False) or step.reward is None
+            )
         elif step.outcome != Outcome.NONE:
-            silent[step.episode_id] = False
+            without_reward[step.episode_id] = False
         if replay.add(step, demonstration) == '':
             _check_of(checks, step, replay.schema).add_step(step)
             if step.last:
@@ -212,12 +214,12 @@ def _fill(
     for episode_id, check in checks.items():
         if why := check.problem():
             unwanted.setdefault(episode_id, why)
-    loaded.unlabelled += [episode_id for episode_id, is_silent in silent.items() if is_silent]
+    loaded.unlabelled += [episode_id for episode_id, missing in without_reward.items() if missing]
     return unwanted
 
 
 def _labelled(items: Iterable[Item], bags: list[Path]) -> Iterator[Item]:
-    """These items of the bags; the steps of labelled bags with what their labels say."""
+    """The items of the bags, with labels applied to the steps of labelled bags."""
     labels = {bag: found for bag in bags if (found := read_labels(bag))}
     waiting: dict[tuple[Path, str], list[StepRecord]] = {}
     for bag, content in items:

@@ -1,6 +1,6 @@
-"""Whether learning goes well: metrics, and warnings that say what to check.
+"""Checks on the health of learning: metrics, and warnings that say what to check.
 
-Nothing here changes what is learned.
+These checks do not influence learning.
 """
 
 from collections import deque
@@ -15,15 +15,15 @@ from ..replay.batch import Batch
 from ..replay.buffer import Replay
 
 HIGH_LOSS, LONG = 1000.0, 100  # critic loss, updates in a row
-LIVE_STEPS = 100  # of the run, compared with what is learned from
-REFERENCE = 256  # transitions that stand for the replay
-MARGIN = 0.05  # of a state's scale, beyond the range that was seen
+LIVE_STEPS = 100  # newest steps of the run, compared with the replay
+REFERENCE = 256  # transitions that represent the replay
+MARGIN = 0.05  # of a state's scale, beyond the range in the replay
 OUTSIDE_SHARE = 0.1
 BRIGHTNESS_DRIFT = 0.2
 
 
 class Drift:
-    """Live states and images against those in the replay."""
+    """Compares live states and images with those in the replay."""
 
     def __init__(self, schema: TaskSchema):
         self._schema = schema
@@ -54,8 +54,8 @@ class Drift:
         if share > OUTSIDE_SHARE:
             worst = [self._schema.state_names[i] for i in np.argsort(-outside)[:3]]
             warnings.append(
-                f'{100 * share:.0f} % of the state is outside what training has seen, most of '
-                f'all {", ".join(worst)}; look at the calibration and at the start pose'
+                f'{100 * share:.0f} % of the state values are outside the range in the replay, '
+                f'first of all {", ".join(worst)}; check the calibration and the start pose'
             )
         live = np.mean([brightness for _, brightness in self._live], 0)
         for camera, now, then in zip(self._schema.cameras, live, self._brightness):
@@ -64,14 +64,14 @@ class Drift:
             if abs(drift) > BRIGHTNESS_DRIFT:
                 warnings.append(
                     f'{camera.name} is {100 * abs(drift):.0f} % '
-                    f'{"brighter" if drift > 0 else "darker"} than in training; look at the '
-                    "light and at the camera's exposure"
+                    f'{"brighter" if drift > 0 else "darker"} than in training; check the '
+                    "light and the camera's exposure"
                 )
         return found, warnings
 
 
 class Health:
-    """Follows a run; `warnings` are the sentences that hold now."""
+    """Monitors a run; `warnings` are the current ones."""
 
     def __init__(self, schema: TaskSchema, config: AgentConfig):
         self.drift = Drift(schema)
@@ -82,9 +82,9 @@ class Health:
     def check(
         self, losses: np.ndarray, metrics: dict[str, float], batch: Batch, replay: Replay
     ) -> dict[str, float]:
-        """Check the updates since the last call and set `warnings`; returns more metrics.
+        """Check the updates since the last call and set `warnings`. Return more metrics.
 
-        losses: (N,) critic loss of each; batch: that of the last one.
+        losses: (N,) critic loss of each update; batch: the batch of the last one.
         """
         for loss in losses:
             self._high = self._high + 1 if loss > HIGH_LOSS else 0
@@ -93,8 +93,8 @@ class Health:
         scalars['q_mean_to_bound'] = metrics['q_mean'] / bound
         if metrics['q_mean'] > 1.1 * bound:
             self.warnings.append(
-                f'mean Q is {metrics["q_mean"]:.3g}, and no return can be above {bound:.3g}; '
-                'critic_layer_norm=true or more critics bound it, a lower discount too'
+                f'mean Q is {metrics["q_mean"]:.3g}, but no return can be above {bound:.3g}; '
+                'critic_layer_norm=true, more critics or a lower discount reduce it'
             )
         if self._high >= LONG:
             self.warnings.append(
@@ -104,20 +104,20 @@ class Health:
         return scalars
 
     def _bound(self, batch: Batch) -> float:
-        """The highest return there can be."""
+        """The highest possible return."""
         if self._config.target_high < 1e6:
             return max(self._config.target_high, 1e-6)
         return max(float(batch.reward.abs().max()), 1.0) / max(1.0 - self._config.discount, 1e-3)
 
     def _causes(self, batch: Batch, replay: Replay) -> list[str]:
-        """The usual causes of a high loss, each with what its numbers are here."""
+        """The usual causes of a high loss, each with its numbers in this run."""
         spread = batch.action.std(0)
-        still = [n for n, s in zip(self._schema.action_names, spread.tolist()) if s < 1e-3]
+        constant = [n for n, s in zip(self._schema.action_names, spread.tolist()) if s < 1e-3]
         zero = float((batch.action.abs().amax(1) < 1e-3).float().mean())
         low, high = float(batch.reward.min()), float(batch.reward.max())
         return [
             '(1) actions: '
-            + (f'{", ".join(still)} never change' if still else 'all of them vary')
+            + (f'{", ".join(constant)} never change' if constant else 'all of them vary')
             + f', {100 * zero:.0f} % of the last batch are zero',
             f'(2) reward scale: n-step rewards are from {low:g} to {high:g}'
             + (', which is large for a 0/1 task' if max(-low, high) > 10 else ', as they should'),
@@ -138,6 +138,6 @@ def broken_inputs(batch: Batch) -> str:
     largest = float(batch.state.abs().max()), float(batch.reward.abs().max())
     return (
         f'all inputs of the batch are finite (|state| up to {largest[0]:.3g}, |reward| '
-        f'up to {largest[1]:.3g}), so a weight broke: a lower learning_rate or '
+        f'up to {largest[1]:.3g}), so a weight is not finite; use a lower learning_rate or '
         'critic_layer_norm=true'
     )

@@ -1,7 +1,7 @@
 """A run's learning in real time: a `Trainer` with threads, clocks and disk. No ROS.
 
 One thread (`train`) owns the trainer; others write bags (`recorder.run`) and checkpoints. Other
-threads only call `ingest`, `pause`, `save`, `roll_back`, `label` and read figures.
+threads only call `ingest`, `pause`, `save`, `roll_back` and `label`, and read attributes.
 """
 
 from collections.abc import Callable
@@ -21,17 +21,17 @@ from hilserl_core.contract.task import TaskSchema
 from so101_node.errors import CellError
 
 from .checkpoint_writer import CheckpointWriter
-from .metrics import BrokenDown
+from .metrics import NotFinite
 from .options import LearnerOptions
 from .relabel import relabel
 from .resume import start_run
 
-METRICS_PERIOD = 1.0  # s between collections of the losses, each of which waits for the device
+METRICS_PERIOD = 1.0  # s between collections of the losses; each collection waits for the device
 DRIFT_PERIOD = 10.0  # s between new reference transitions for the drift of live steps
 
 
 class Learner:
-    """One run's learning. `publish(data, version, updates, env_steps)` sends a policy out."""
+    """One run's learning. `publish(data, version, updates, env_steps)` gets each policy."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Learner:
         self._checkpoints = CheckpointWriter(started.checkpoints)
         if started.checkpoint:
             self._checkpoints.resume(started.checkpoint)
-        self._board = SummaryWriter(str(self.run.tensorboard))
+        self._tensorboard = SummaryWriter(str(self.run.tensorboard))
         self._arrived: queue.SimpleQueue[StepRecord] = queue.SimpleQueue()
         self._requests: queue.SimpleQueue[tuple[Callable[[Future], None], Future]] = (
             queue.SimpleQueue()
@@ -64,30 +64,31 @@ class Learner:
     # from other threads
 
     def ingest(self, step: StepRecord) -> None:
-        """Hand over a step."""
+        """Queue a step for training and recording."""
         self._arrived.put(step)
 
     def pause(self, paused: bool) -> None:
-        """Stop or continue training; steps are recorded and added to the replay all the while."""
+        """Pause or continue training. A pause does not stop recording or filling the replay."""
         self._paused = paused
 
     def save(self, timeout: float = 5.0) -> str:
-        """Have a checkpoint written now; returns its name, or '' if that took too long."""
+        """Write a checkpoint now. Return its name, or '' after `timeout` (s)."""
         return self._request(self._save_checkpoint, timeout)
 
     def roll_back(self, timeout: float = 5.0) -> str:
-        """Go back to the best checkpoint; returns its name, or '' if that took too long.
+        """Return to the best checkpoint. Return its name, or '' after `timeout` (s).
 
-        Counters go on, so that what follows is newer than what it replaces.
+        The counters do not go back, so that later policies have newer versions.
         """
         return self._request(self._roll_back, timeout)
 
     def label(
         self, episode_id: str, outcome: Outcome, at: int | None, timeout: float = 5.0
     ) -> str:
-        """Set the outcome of a finished episode ('': the last one); returns a sentence.
+        """Set the outcome of a finished episode ('': the last one); return a sentence.
 
-        at: ns, the moment; None: its end. CellError if there is no such episode or moment.
+        at: the time in the episode, ns; None: its end. CellError if there is no such episode or
+        time.
         """
 
         def answer_request(answer: Future) -> None:
@@ -104,12 +105,12 @@ class Learner:
             except CellError as error:
                 answer.set_exception(error)
 
-        self.recorder.wait(timeout)  # a bag is complete a moment after its last step
+        self.recorder.wait(timeout)  # the bag is completed shortly after its last step
         return self._request(answer_request, timeout)
 
-    def _request(self, what: Callable[[Future], None], timeout: float) -> str:
+    def _request(self, function: Callable[[Future], None], timeout: float) -> str:
         answer: Future[str] = Future()
-        self._requests.put((what, answer))
+        self._requests.put((function, answer))
         try:
             return answer.result(timeout)
         except TimeoutError:
@@ -117,7 +118,7 @@ class Learner:
 
     @property
     def checkpoint(self) -> str:
-        """Name of the newest one on disk."""
+        """Name of the newest checkpoint on disk."""
         return self._checkpoints.last
 
     @property
@@ -131,11 +132,11 @@ class Learner:
         return 'TRAINING' if trainer.pacer.credited or trainer.pretrain_left else 'WAITING'
 
     def updates_per_s(self) -> float:
-        """Since the last call."""
-        then, updates = self._rate_mark
+        """Updates per second since the last call."""
+        before, updates = self._rate_mark
         now = time.monotonic()
         self._rate_mark = (now, self.trainer.updates)
-        return (self.trainer.updates - updates) / max(now - then, 1e-3)
+        return (self.trainer.updates - updates) / max(now - before, 1e-3)
 
     # the training thread
 
@@ -160,8 +161,8 @@ class Learner:
             ):
                 raise
             raise CellError(
-                f'memory ran out after {trainer.updates:,} updates; {self._last_good()}; make '
-                'memory_gb or batch_size smaller'
+                f'memory ran out after {trainer.updates:,} updates; {self._last_good()}; reduce '
+                'memory_gb or batch_size'
             ) from error
 
     def _receive_steps(self, wait: float) -> None:
@@ -179,7 +180,7 @@ class Learner:
             self.recorder.record(step)
         if summary:
             for name, value in summary.scalars.items():
-                self._board.add_scalar(f'episode/{name}', value, self.trainer.env_steps)
+                self._tensorboard.add_scalar(f'episode/{name}', value, self.trainer.env_steps)
 
     def _run_periodic_work(self) -> None:
         now, options, due = time.monotonic(), self._options, self._due
@@ -205,17 +206,17 @@ class Learner:
         ):
             self._save_checkpoint()
         while not self._requests.empty():
-            what, answer = self._requests.get()
-            what(answer)
+            function, answer = self._requests.get()
+            function(answer)
 
     def _write_metrics(self) -> None:
         try:
             metrics = self.trainer.collect_metrics()
-        except BrokenDown as error:
+        except NotFinite as error:
             self._broken = True
-            raise BrokenDown(f'{error}; {self._last_good()}') from error
+            raise NotFinite(f'{error}; {self._last_good()}') from error
         for name, value in metrics.items():
-            self._board.add_scalar(f'learner/{name}', value, self.trainer.updates)
+            self._tensorboard.add_scalar(f'learner/{name}', value, self.trainer.updates)
 
     def _last_good(self) -> str:
         return (
@@ -241,7 +242,7 @@ class Learner:
             return
         self.trainer.restore(checkpoint)
         self._publish_policy()
-        self._save_checkpoint()  # a restart goes on from here too
+        self._save_checkpoint()  # a restart must also continue from here
         self._log(
             f'rolled back to checkpoint {checkpoint.directory.name}, published as version '
             f'{self.trainer.version}'
@@ -249,7 +250,10 @@ class Learner:
         answer.set_result(checkpoint.directory.name)
 
     def close(self, train: threading.Thread | None, record: threading.Thread | None) -> None:
-        """End both threads, complete the bags, save; a few hundred ms. CellError as in save."""
+        """End both threads, complete the bags and save. CellError if the disk is full.
+
+        This takes a few hundred ms.
+        """
         self._stop.set()
         if train:
             train.join(2.0)
@@ -259,13 +263,13 @@ class Learner:
             record.join(2.0)
         checkpoints = self._checkpoints
         try:
-            # after a failure too, except if learning broke down or the disk refused the last one
+            # save after a failure too, except after a loss that is not finite or a failed write
             if self.trainer.updates > checkpoints.saved_updates and not (
                 self._broken or checkpoints.failed
             ):
                 self._save_checkpoint()
         finally:
             self.trainer.close()
-            self._board.close()
+            self._tensorboard.close()
             checkpoints.close()
             self.run.release()

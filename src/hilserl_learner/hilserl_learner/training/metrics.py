@@ -15,11 +15,11 @@ from so101_node.errors import CellError
 from ..replay.batch import Batch
 from .health import broken_inputs
 
-DETAILED_EVERY = 10  # updates between those with gradient norms and action statistics
+DETAILED_EVERY = 10  # every so many updates have gradient norms and action statistics
 
 
-class BrokenDown(CellError):
-    """A loss is not finite: the agent must not be saved."""
+class NotFinite(CellError):
+    """A metric is not finite. The agent must not be saved."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class UpdateMetrics:
         )
 
     def collect(self, updates: int) -> Collected | None:
-        """Average what was added since the last call; None if nothing was.
+        """Average the metrics since the last call; None if there are none.
 
-        updates: made so far. `BrokenDown` if a metric is not finite.
+        updates: the number of updates so far. `NotFinite` if a metric is not finite.
         """
         if not self._pending:
             return None
@@ -75,7 +75,7 @@ class UpdateMetrics:
                 for name in bad
                 if len(values[name]) == len(batches)
             )
-            raise BrokenDown(
+            raise NotFinite(
                 f'learning broke down: {", ".join(bad)} not finite after '
                 f'{updates - len(batches) + first + 1:,} updates; {broken_inputs(batches[first])}'
             )

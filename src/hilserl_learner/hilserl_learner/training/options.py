@@ -1,4 +1,4 @@
-"""What a person sets of a run's learning, and whether it fits together."""
+"""The options of a run's learning, and the check that they fit together."""
 
 from dataclasses import asdict, dataclass, replace
 import json
@@ -14,8 +14,8 @@ from so101_node.shared_options import SeedOption, WorldOption
 from ..agent.config import ALGORITHMS, AgentConfig, agent_config
 from .run_directory import refuse_if_in_use
 
-# Updates on demonstrations before the first step of a run, by start mode: enough for a policy that
-# moves as demonstrated, and a matter of seconds.
+# Updates on demonstrations before the first step of a run, by start mode. They take seconds, and
+# suffice for a policy that moves as demonstrated.
 PRETRAIN_UPDATES = {'scratch': 0, 'demos': 200, 'pretrained': 0}
 # Critic-only updates at the start from a policy bundle. A newly initialised critic is
 # uninformative; training the actor on it degrades the pretrained policy. A checkpoint
@@ -25,11 +25,11 @@ CRITIC_WARMUP_UPDATES = 1000
 
 @dataclass(frozen=True)
 class LearnerOptions(ExplorationOptions, WorldOption, SeedOption):
-    """How a run learns."""
+    """The options of learning."""
 
     algorithm: str = option(
         'cell',
-        'which set of numbers: cell learns best in the simulated cell, drqv2 is as published',
+        'set of algorithm numbers: cell learns best in the simulated cell, drqv2 is as published',
         choices=tuple(ALGORITHMS),
         verbs=('train',),
     )
@@ -50,14 +50,14 @@ class LearnerOptions(ExplorationOptions, WorldOption, SeedOption):
     )
     pretrained: str = option(
         '',
-        'what to start from: a checkpoint (directory), or a policy bundle (file), whose critics '
-        'are yet to be learned',
+        'what to start from: a checkpoint (directory), or a policy bundle (file), which has no '
+        'critics',
         verbs=('train',),
     )
-    encoder: str = option('', 'policy bundle whose encoder is taken and frozen', verbs=('train',))
+    encoder: str = option('', 'policy bundle whose encoder is used and frozen', verbs=('train',))
     pretrain_updates: int = option(
         -1,
-        'updates on demonstrations before the first step of a run; -1: what start sets (demos: '
+        'updates on demonstrations before the first step of a run; -1: by start mode (demos: '
         f'{PRETRAIN_UPDATES["demos"]}, else 0)',
         low=-1,
         high=1_000_000,
@@ -100,17 +100,17 @@ class LearnerOptions(ExplorationOptions, WorldOption, SeedOption):
 
     @property
     def start_mode(self) -> str:
-        """What `start` says; auto: what the given sources make of it."""
+        """`start`; auto: the mode that the given sources imply."""
         if self.start != 'auto':
             return self.start
         return 'pretrained' if self.pretrained else 'demos' if self.demos else 'scratch'
 
     def settings(self) -> dict[str, Any]:
-        """All of them, as run.yaml holds them."""
+        """All options, as run.yaml stores them."""
         return asdict(self) | {'demos': list(self.demos), 'start': self.start_mode}
 
     def cell(self) -> dict[str, Any]:
-        """What the whole cell was started with, if bring-up said so: node, option, value."""
+        """The options of all nodes, if bring-up gave them: node, option, value."""
         return {}
 
     def check(self) -> None:
@@ -125,12 +125,12 @@ class LearnerOptions(ExplorationOptions, WorldOption, SeedOption):
         config = agent_config(self.algorithm, self.agent_options)
         if config.freeze_encoder and not self.encoder:
             raise CellError(
-                'agent_options: freeze_encoder is set by encoder:=FILE, the one to freeze'
+                'agent_options: freeze_encoder needs an encoder; give it by encoder:=FILE'
             )
         return replace(config, freeze_encoder=True) if self.encoder else config
 
     def pretrain_count(self) -> int:
-        """Updates before the run's first step; CellError if there is nothing to make them on."""
+        """Updates before the run's first step; CellError without demonstrations for them."""
         count = self.pretrain_updates
         if count < 0:
             count = PRETRAIN_UPDATES[self.start_mode]
@@ -138,7 +138,7 @@ class LearnerOptions(ExplorationOptions, WorldOption, SeedOption):
             return 0
         if count and not self.demos:
             raise CellError(
-                f'pretrain_updates is {count}, and there are no demonstrations to learn from; '
+                f'pretrain_updates is {count}, but there are no demonstrations; '
                 'give demos:=DIRECTORY, or pretrain_updates:=0'
             )
         return count
@@ -151,47 +151,45 @@ class LearnerOptions(ExplorationOptions, WorldOption, SeedOption):
         return CRITIC_WARMUP_UPDATES if from_bundle else 0
 
     def require_sources(self) -> None:
-        """CellError unless demonstrations and policy are those that `start` asks for."""
+        """CellError unless demonstrations and policy are given as the start mode requires."""
         mode = self.start_mode
         if (mode == 'demos') != bool(self.demos) and mode != 'pretrained':
             raise CellError(
                 f'start is {mode} and demos is {",".join(self.demos)!r}; '
-                'demonstrations go with start:=demos, and start:=demos needs demos:=DIRECTORY'
+                'demonstrations need start:=demos, and start:=demos needs demos:=DIRECTORY'
             )
         if (mode == 'pretrained') != bool(self.pretrained):
             raise CellError(
-                f'start is {mode} and pretrained is {self.pretrained!r}; a policy bundle goes '
-                'with start:=pretrained, and start:=pretrained needs pretrained:=FILE'
+                f'start is {mode} and pretrained is {self.pretrained!r}; a policy bundle needs '
+                'start:=pretrained, and start:=pretrained needs pretrained:=FILE'
             )
 
 
 @dataclass(frozen=True)
 class LearnerNodeOptions(LearnerOptions, TaskOptions):
-    """What the learner node can be told."""
+    """The options of the learner node."""
 
     run_dir: str = option('runs/default', 'directory of the run: bags, checkpoints, curves')
     actors: tuple[str, ...] = option(
         (),
-        'namespaces of the cells that this learner serves, separated by commas, its own among '
-        'them; empty: its own alone',
+        'namespaces of the cells that this learner serves, its own included, separated by '
+        'commas; empty: only its own',
         verbs=('train',),
     )
-    cell_options: str = option(
-        '', "every node's options as JSON, which bring-up puts here for run.yaml"
-    )
+    cell_options: str = option('', "every node's options as JSON; bring-up sets it, for run.yaml")
 
     def settings(self) -> dict[str, Any]:
-        """All of them, as run.yaml holds them."""
+        """All options, as run.yaml stores them."""
         found = super().settings() | {'actors': list(self.actors)}
         del found['cell_options']
         return found
 
     def cell(self) -> dict[str, Any]:
-        """What the whole cell was started with, if bring-up said so: node, option, value."""
+        """The options of all nodes, if bring-up gave them: node, option, value."""
         return json.loads(self.cell_options) if self.cell_options else {}
 
     def check(self) -> None:
-        """CellError also if another process holds the run's directory."""
+        """CellError also if another process uses the run's directory."""
         super().check()
         try:
             self.cell()

@@ -1,4 +1,4 @@
-"""How a run starts or resumes: agent, replay and counters, from options, checkpoint and bags."""
+"""Starts or resumes a run: agent, replay and counters, from options, checkpoint and bags."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def start_run(
     options: LearnerOptions,
     log: Callable[[str], object],
 ) -> StartedRun:
-    """Start a run, or resume it from its newest whole checkpoint and its bags; logs which.
+    """Start a run, or resume it from its newest undamaged checkpoint and its bags; log which.
 
     CellError if options, checkpoints, bags or demonstrations do not fit together. Sets the number
     of torch's threads, on which the results of an update depend.
@@ -48,19 +48,19 @@ def start_run(
     config = options.config()
     run = RunDirectory(directory, schema)
     checkpoints = Checkpoints(run.checkpoints)
-    checkpoints.remove_left_overs()
+    checkpoints.remove_incomplete()
     algorithm = run.settings.get('algorithm', 'cell') if run.exists else options.algorithm
     if algorithm != options.algorithm:
         raise CellError(
             f'run {run.name} was started with algorithm:={algorithm}, not '
-            f'{options.algorithm}; start it so, or take another run name'
+            f'{options.algorithm}; use the same algorithm, or another run name'
         )
     checkpoint, sentences = checkpoints.newest()
     for sentence in sentences:
-        log(f'{sentence}; the one before it is used')
+        log(f'{sentence}; the previous one is used')
     if checkpoint:
         for line in checkpoint.config.differences(config):
-            log(f'run {run.name} goes on as it was started: {line}')
+            log(f'run {run.name} keeps the configuration of its start: {line}')
         config = checkpoint.config
     agent = Agent(schema, config, options.device, options.seed, log)
     replay = Replay.within(
@@ -98,7 +98,7 @@ def _warm_start(agent: Agent, options: LearnerOptions, log) -> None:
     if options.pretrained:
         log(adopt_policy(agent, Path(options.pretrained)))
         if count := options.critic_warmup_count():
-            log(f'only its critics are trained for the first {count:,} updates')
+            log(f'only the critics are trained for the first {count:,} updates')
     if options.encoder:
         log(adopt_encoder(agent, Path(options.encoder)))
 
@@ -108,15 +108,15 @@ def _resume(trainer: Trainer, checkpoint: Checkpoint, log) -> None:
     trainer.resume(checkpoint)
     if state.get('code') != code_version():
         log(
-            f"the learner's code is {code_version()}, it was {state.get('code', 'older')} when "
+            f"the learner's code is {code_version()}; it was {state.get('code', 'older')} when "
             f'checkpoint {checkpoint.directory.name} was written'
         )
     newer = trainer.env_steps - state['env_steps']
     if newer:
         log(
-            f'the checkpoint knew {state["env_steps"]:,} steps, the bags hold '
+            f'the checkpoint counts {state["env_steps"]:,} steps, the bags contain '
             f'{trainer.env_steps:,}: '
-            + ('the newer ones are learned from now' if newer > 0 else 'bags are missing')
+            + ('the newer ones are in the replay' if newer > 0 else 'bags are missing')
         )
 
 
@@ -130,7 +130,7 @@ def _log_resumed(
         f'{loaded.bags:,} bags'
     )
     if changed := run.resume(trainer.options.cell()):
-        log(f'run {run.name} goes on with other options: ' + '; '.join(changed))
+        log(f'run {run.name} continues with other options: ' + '; '.join(changed))
     if run.settings.get('start') != trainer.options.start_mode:
         log(
             f'run {run.name} was started with start:={run.settings.get("start")}, now it is '

@@ -1,6 +1,6 @@
 """One run's directory: bags, checkpoints, tensorboard, run.yaml, and a lock.
 
-The lock is the kernel's (flock): it is gone when its process is, however that ended.
+The lock is a kernel lock (flock). It is released when its process ends, for any reason.
 """
 
 from datetime import UTC, datetime
@@ -14,12 +14,12 @@ from hilserl_core.contract.task import TaskSchema
 from so101_node.durable import replace_file
 from so101_node.errors import CellError
 
-RESUMED = 20  # starts with other options that run.yaml remembers
-_OF_ONE_START = ('run_for', 'cell_options')  # what may differ each time without a word
+MAX_RESUMED = 20  # starts with other options that run.yaml lists
+_UNREPORTED = ('run_for', 'cell_options')  # these may differ at each start
 
 
 def refuse_if_in_use(path: str | Path) -> None:
-    """CellError if a process holds this run directory. Makes and changes nothing."""
+    """CellError if a process uses this run directory. This changes no file."""
     try:
         with open(Path(path) / 'lock', encoding='ascii') as file:
             _lock(file, Path(path).name, fcntl.LOCK_SH)
@@ -34,12 +34,12 @@ def _lock(file, name: str, kind: int) -> None:
         file.seek(0)
         owner = file.read().strip() or 'unknown'
         raise CellError(
-            f'run {name} is in use by process {owner}; end it first, or take another run name'
+            f'run {name} is in use by process {owner}; end it first, or use another run name'
         ) from None
 
 
 class RunDirectory:
-    """A run's directory, made if need be and held by this process until it ends."""
+    """A run's directory. It is made if necessary, and locked until this process ends."""
 
     def __init__(self, path: str | Path, schema: TaskSchema):
         self.path = Path(path).expanduser().resolve()
@@ -75,11 +75,11 @@ class RunDirectory:
             raise CellError(
                 f'run {self.name} is of another task; '
                 + '; '.join(lines)
-                + '; take another run name'
+                + '; use another run name'
             )
 
     def begin(self, schema: TaskSchema, settings: dict, cell: dict | None = None) -> None:
-        """Write run.yaml of a new run: the task, and what learner and whole cell started with."""
+        """Write run.yaml of a new run: the task, and the options of learner and whole cell."""
         self.settings = dict(settings)
         self._write(
             {
@@ -95,7 +95,7 @@ class RunDirectory:
         self.exists = True
 
     def resume(self, cell: dict) -> list[str]:
-        """Note in run.yaml with which other options the cell goes on; returns a line for each."""
+        """Record options that differ from the run's start in run.yaml. Return a line for each."""
         data = yaml.safe_load(self._file.read_text(encoding='utf-8'))
         before = data.get('cell', {})
         lines = [
@@ -103,11 +103,13 @@ class RunDirectory:
             for node, values in cell.items()
             if isinstance(values, dict) and isinstance(before.get(node), dict)
             for name, value in values.items()
-            if before[node].get(name) != value and name not in _OF_ONE_START
+            if before[node].get(name) != value and name not in _UNREPORTED
         ]
         if lines:
             now = datetime.now(UTC).isoformat(timespec='seconds')
-            data['resumed'] = [*data.get('resumed', []), {'at': now, 'changed': lines}][-RESUMED:]
+            data['resumed'] = [*data.get('resumed', []), {'at': now, 'changed': lines}][
+                -MAX_RESUMED:
+            ]
             self._write(data)
         return lines
 
@@ -116,10 +118,10 @@ class RunDirectory:
 
     @property
     def version(self) -> int:
-        """The last policy version that went out, as far as known: the next one must be newer.
+        """The last published policy version, if known. The next one must be newer.
 
-        Neither checkpoint nor steps know a policy that was published just before a kill, and an
-        actor that has it refuses older ones.
+        Checkpoint and steps may not include a version that was published just before a kill. An
+        actor that received it refuses older ones.
         """
         try:
             return int((self.path / 'version').read_text())
@@ -129,10 +131,10 @@ class RunDirectory:
     @version.setter
     def version(self, version: int) -> None:
         try:
-            # An actor that is still there after a power cut: none. So it need not be synced.
+            # No actor survives a power cut either, so syncing is not necessary.
             replace_file(self.path / 'version', f'{version}\n', synced=False)
         except OSError:
-            pass  # writing bags and checkpoints reports a full disk
+            pass  # the writers of bags and checkpoints report a full disk
 
     def release(self) -> None:
         """Unlock the run for other processes."""

@@ -1,4 +1,4 @@
-"""Learning without threads, clocks and disk: steps in, updates, policies and checkpoint state out.
+"""Learning without threads, clocks and disk: from steps to updates, policies and checkpoint state.
 
 The owner of a Trainer decides when it learns. `Learner` does so in real time, the in-process
 simulation in simulated time. The same calls in the same order give the same weights.
@@ -31,8 +31,8 @@ class Trainer:
     """An agent, its replay and the counters of a run.
 
     One thread calls the methods; other threads may read the attributes. `env_steps` and
-    `episodes` are those of the run's earlier steps, which the replay holds already. `log` gets one
-    sentence for each event that the operator should know of.
+    `episodes` are those of earlier steps of the run, which the replay already contains. `log` gets
+    one sentence for each event that the operator should know.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Trainer:
         self.batches = Batches(
             replay, np.random.default_rng(options.seed), options.batch_size, agent.device
         )
-        # updates on demonstrations that are still to be made before the first step of the run
+        # remaining updates on demonstrations before the first step of the run
         self.pretrain_left = 0 if env_steps else options.pretrain_count()
         self._critic_warmup = options.critic_warmup_count()
         self.sigma = options.schedule()
@@ -80,7 +80,7 @@ class Trainer:
 
     @property
     def update_due(self) -> bool:
-        """Whether an update may be made now: in pretraining always, then by the update ratio."""
+        """Whether an update is due: always in pretraining, later by the update ratio."""
         return self.pretrain_left > 0 or self.pacer.due()
 
     @property
@@ -92,7 +92,7 @@ class Trainer:
         return not self.pretrain_left and self.updates > self._policy_updates
 
     def add(self, step: StepRecord, credit: bool = True) -> EpisodeSummary | None:
-        """Add a step of the running episode to the replay; returns a summary if it ends it.
+        """Add a step of the running episode to the replay; return a summary if it is the last.
 
         credit: whether the step makes updates due. A refused step is counted and logged. Episodes
         that are discarded or have impossible actions are deleted from the replay.
@@ -116,7 +116,7 @@ class Trainer:
         if summary is None:
             return None
         if summary.problem:
-            self._log(f'episode {step.episode_id} is not learned from: {summary.problem}')
+            self._log(f'episode {step.episode_id} is not in the replay: {summary.problem}')
         if summary.problem or summary.discarded:
             self.delete_episode(step.episode_id)
         if summary.scalars:
@@ -126,18 +126,18 @@ class Trainer:
         return summary
 
     def delete_episode(self, episode_id: str) -> None:
-        """Delete an episode from the replay; the next update no longer uses it."""
+        """Delete an episode from the replay. Later updates do not use it."""
         self.replay.delete_episode(episode_id)
-        self.batches.forget()
+        self.batches.discard_ahead()
 
     def replace_episode(self, steps: list[StepRecord]) -> str:
-        """Replace an episode in the replay by these steps; returns '' or why one was refused."""
+        """Replace an episode in the replay by these steps. Return '', or why one was refused."""
         refusal = self.replay.replace_episode(steps)
-        self.batches.forget()
+        self.batches.discard_ahead()
         return refusal
 
     def update(self) -> None:
-        """Make one update of the agent, whether or not it is due."""
+        """Update the agent once, even if no update is due."""
         with self.batches.next() as batch:
             self._update_metrics.add(
                 self.agent.update(
@@ -161,7 +161,7 @@ class Trainer:
     def collect_metrics(self) -> dict[str, float]:
         """Average the metrics of the updates since the last call; {} if there were none.
 
-        The call waits for the device. It raises `BrokenDown` if a loss is not finite.
+        The call waits for the device. It raises `NotFinite` if a loss is not finite.
         """
         self.metrics = self.metrics | {
             'sigma': self.sigma(self.env_steps),
@@ -189,9 +189,9 @@ class Trainer:
         return self.metrics
 
     def refresh_drift_reference(self) -> None:
-        """Draw the transitions with which live steps are compared, once there are enough."""
+        """Sample the transitions with which live steps are compared, if there are enough."""
         if len(self.replay) > 2 * LIVE_STEPS:
-            # a generator of its own: this draw must not change the batches of the updates
+            # a separate generator, so that this sample does not change the batches of the updates
             self.health.drift.set_reference(
                 self.replay.sample(REFERENCE, False, np.random.default_rng(self.env_steps))
             )
@@ -211,7 +211,7 @@ class Trainer:
         )
 
     def state(self) -> dict:
-        """Everything but the agent's tensors that a checkpoint needs, for JSON."""
+        """The state for a checkpoint without the agent's tensors, as values for JSON."""
         return {
             'updates': self.updates,
             'env_steps': self.env_steps,
@@ -238,16 +238,16 @@ class Trainer:
         self.pretrain_left = 0
         newer = self.env_steps - state['env_steps']
         credited = state['credited'] and max(state['credited'] + newer, 1)
-        # a changed ratio holds from here on
+        # a changed ratio applies from now on
         self.pacer = Pacer(ratio, credited, min(state['paced_updates'], int(ratio * credited)))
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Put back a checkpoint's networks, optimisers and outcomes. All counters stay."""
+        """Restore a checkpoint's networks, optimisers and outcomes. The counters do not change."""
         if sentence := restore(self.agent, checkpoint):
             self._log(sentence)
         self._outcomes.clear()
         self._outcomes.extend(checkpoint.state['outcomes'])
 
     def close(self) -> None:
-        """Release what draws the batches."""
+        """End the thread that samples batches."""
         self.batches.close()

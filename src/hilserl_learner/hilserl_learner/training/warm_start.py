@@ -1,4 +1,4 @@
-"""Starts a new agent from earlier training: all of it, the policy, or only the encoder."""
+"""Starts a new agent from an earlier checkpoint, a policy, or only an encoder."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from so101_node.errors import CellError
 from ..agent.drqv2 import Agent
 from .checkpoints import load, restore
 
-SHAPING = ('frame_stack', 'channels', 'strides')
+ENCODER_FIELDS = ('frame_stack', 'channels', 'strides')
 
 
 def adopt_policy(agent: Agent, path: Path) -> str:
@@ -42,21 +42,21 @@ def adopt_encoder(agent: Agent, path: Path) -> str:
     bundle = _read(path, 'encoder')
     lines = [
         f'{name}: {ours} here, {theirs} there'
-        for name in SHAPING
+        for name in ENCODER_FIELDS
         if (ours := getattr(agent.config.network, name))
         != (theirs := getattr(bundle.network, name))
     ]
     if agent.schema.cameras != bundle.schema.cameras:
         lines.append(f'cameras: {agent.schema.cameras} here, {bundle.schema.cameras} there')
     if lines:
-        raise CellError(f'encoder {path} sees other images; ' + '; '.join(lines))
+        raise CellError(f'encoder {path} is for other images; ' + '; '.join(lines))
     agent.encoder.load_state_dict(Policy(bundle).encoder.state_dict())
     agent.reset_ema()
     return f'encoder of {path}, frozen: version {bundle.version}, {bundle.updates:,} updates'
 
 
-def _read(path: Path, what: str) -> Bundle:
+def _read(path: Path, kind: str) -> Bundle:
     try:
         return Bundle.from_bytes(path.read_bytes())
     except OSError as error:
-        raise CellError(f'{what} {path} cannot be read: {error}') from error
+        raise CellError(f'{kind} {path} cannot be read: {error}') from error

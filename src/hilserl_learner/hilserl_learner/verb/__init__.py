@@ -1,1 +1,1 @@
-"""The commands of this package, one a file."""
+"""The verbs of this package, one module each."""

@@ -1,4 +1,4 @@
-"""List a run's checkpoints with steps and success. Changes nothing."""
+"""List a run's checkpoints with steps and success. This changes no file."""
 
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +9,7 @@ from so101_node.errors import CellError
 def add_arguments(parser) -> None:
     """Declare the arguments."""
     parser.add_argument('run', help='name of the run, or its directory')
-    parser.add_argument('--runs-dir', default='runs', help='where runs live')
+    parser.add_argument('--runs-dir', default='runs', help='directory of all runs')
 
 
 def main(options) -> None:
@@ -27,12 +27,12 @@ def main(options) -> None:
 
 
 def listing(directory: Path):
-    """One row a checkpoint, oldest first, as a rich Table."""
+    """A rich Table with one row for each checkpoint, oldest first."""
     from rich.table import Table
 
     from hilserl_core.policy.checkpoint_names import BEST, LATEST
 
-    from ..training.checkpoints import ENOUGH, Checkpoints
+    from ..training.checkpoints import MIN_EPISODES, Checkpoints
 
     checkpoints = Checkpoints(directory)
     links = {
@@ -62,7 +62,7 @@ def listing(directory: Path):
             marks,
         )
     table.caption = (
-        f'success: episodes that the policy ended well by itself, of the last ones; '
-        f'best needs {ENOUGH} of them'
+        f'success: share of recent episodes in which the policy succeeded without help; '
+        f'best needs {MIN_EPISODES} of them'
     )
     return table

@@ -32,18 +32,18 @@ def add_arguments(parser) -> None:
         '--out',
         type=Path,
         metavar='DIR',
-        help='where the episodes go, for demos:=DIR (default: TASK-demos)',
+        help='directory for the episodes, for demos:=DIR (default: TASK-demos)',
     )
     parser.add_argument(
         '--unlabelled',
         choices=('refuse', 'exclude', 'include'),
         default='refuse',
-        help='what to do with episodes of which nobody said how they came out',
+        help='what to do with episodes without an outcome',
     )
 
 
 def main(options) -> int:
-    """Import every bag; 1 if one of them was refused."""
+    """Import every bag. Return 1 if one of them was refused."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -66,7 +66,7 @@ def main(options) -> int:
                         work, completed=done, total=total
                     ),
                 )
-        except CellError as error:  # one bag's fault is no reason to leave out the others
+        except CellError as error:  # import the other bags all the same
             print(f'cell import: {error}', file=sys.stderr)
             failed += 1
             continue
@@ -77,20 +77,20 @@ def main(options) -> int:
 
 
 def bags_in(directory: Path) -> list[Path]:
-    """The recordings that a person means; CellError if there are none."""
+    """The recordings in a directory, or the directory itself; CellError if there is none."""
     from hilserl_core.bags.episode_bag import find_bags
 
     bags = find_bags(directory)
     if not bags:
         raise CellError(
-            f'there is no bag in {directory}: a bag is a directory with metadata.yaml (one that '
-            'was cut off: `ros2 bag reindex` it first)'
+            f'there is no bag in {directory}: a bag is a directory with metadata.yaml (if it '
+            'was cut off, run `ros2 bag reindex` on it first)'
         )
     return bags
 
 
 def task_for(reader: 'AnyReader', task: str) -> 'TaskSchema':
-    """The task for the size of a bag's images; CellError if the bag's steps are of another."""
+    """The task for the size of a bag's images; CellError if the bag has no images and no steps."""
     from hilserl_core.contract.tasks import make_task
     from so101_description.model import model_hash
 

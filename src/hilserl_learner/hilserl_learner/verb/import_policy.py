@@ -1,4 +1,4 @@
-"""Turn a DrQ-v2 snapshot into a policy bundle: ./cell import --policy FILE.
+"""Convert a DrQ-v2 snapshot to a policy bundle: ./cell import --policy FILE.
 
 The snapshot is a state dict (.pt) or a .safetensors file; pickled objects are refused.
 """
@@ -21,7 +21,7 @@ def add_arguments(parser) -> None:
         '--frame-size',
         type=int,
         default=FRAME_SIZE,
-        help='of the frames that the policy sees, pixels',
+        help='height and width of the images that the policy sees, pixels',
     )
 
 

@@ -1,13 +1,13 @@
-"""Say afterwards how an episode came out: success, failure or discarded.
+"""Label an episode after recording: success, failure or discarded.
 
-The label goes into a file beside the bag; the bag does not change.
+The label is written to a file beside the bag. The bag does not change.
 """
 
 from pathlib import Path
 
 from so101_node.errors import CellError
 
-ABSOLUTE = 1e9  # s; from here on a time is since 1970, below since the bag's start
+ABSOLUTE = 1e9  # s; a smaller time counts from the bag's start, a larger one from 1970
 
 
 def add_arguments(parser) -> None:
@@ -20,9 +20,9 @@ def add_arguments(parser) -> None:
         '--at',
         type=float,
         metavar='TIME',
-        help='the moment it came out so, s '
-        "since the bag's start (or since 1970): the episode under way then gets "
-        'the label and ends there; without: every episode that has no label',
+        help='time of the outcome, s '
+        "since the bag's start (or since 1970); the episode at that time gets "
+        'the label and ends there; without it, every episode that has no label gets this one',
     )
 
 
@@ -32,7 +32,7 @@ def main(options) -> None:
 
 
 def label(bag: Path, outcome: str, at: float | None) -> None:
-    """Label a bag; CellError if it is none, or does not hold that moment."""
+    """Label a bag; CellError if it is not a bag, or `at` (s) is not within it."""
     from hilserl_core.bags.labels import OUTCOMES, Label, add_label, sidecar
 
     from ..importing.recording import opened

@@ -1,6 +1,6 @@
-"""Make one page on a run: curves, frames, configuration.
+"""Write one page about a run: curves, images, configuration.
 
-The page needs no file beside it.
+The page needs no other file.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ PAGE = 'report.html'
 def add_arguments(parser) -> None:
     """Declare the arguments."""
     parser.add_argument('run', help='name of the run, or its directory')
-    parser.add_argument('--runs-dir', default='runs', help='where runs live')
+    parser.add_argument('--runs-dir', default='runs', help='directory of all runs')
     parser.add_argument('--out', type=Path, help=f'file to write (default: RUN/{PAGE})')
 
 
