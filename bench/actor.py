@@ -1,4 +1,4 @@
-"""The control loop with the learner at full load: loop rate, delays, handovers."""
+"""Measures the control loop with the learner at full load: loop rate, delays, handovers."""
 
 import argparse
 import itertools
@@ -17,13 +17,13 @@ from hilserl_tests.hand_over import commands_of, hand_overs, seconds
 from hilserl_tests.watcher import Watcher
 from so101_node import names
 
-FULL_LOAD = 50  # updates a step: more than any machine this is for has time for
+FULL_LOAD = 50  # updates a step, more than the machine can make
 CAMERA_HZ = 30
-GUIDED = 1.0  # s
+INTERVENTION = 1.0  # s
 
 
 def measure(rate: float, length: float) -> tuple[Watcher, float]:
-    """Run a cell; returns its messages in `length` s, and the system's load meanwhile."""
+    """Run a cell. Return its messages during `length` s, and the load of the machine."""
     with tempfile.TemporaryDirectory() as runs, own_domain() as environment:
         cell = CellProcess(
             [
@@ -37,43 +37,46 @@ def measure(rate: float, length: float) -> tuple[Watcher, float]:
         )
         try:
             cell.wait_for('READY -> POLICY', 60)
-            with Watcher() as heard:
-                while not (heard.learner and heard.learner[-1].updates > 20):
+            with Watcher() as messages:
+                while not (messages.learner and messages.learner[-1].updates > 20):
                     time.sleep(0.2)
-                missed = heard.actor[-1].missed_ticks
-                heard.actor.clear()
-                heard.steps.clear()
-                let_go(heard, length)
+                missed = messages.actor[-1].missed_ticks
+                messages.actor.clear()
+                messages.steps.clear()
+                end_interventions(messages, length)
                 load = os.getloadavg()[0]
-            heard.missed = heard.actor[-1].missed_ticks - missed
+            messages.missed = messages.actor[-1].missed_ticks - missed
         finally:
             cell.interrupt()
-    return heard, load
+    return messages, load
 
 
-def let_go(heard: Watcher, length: float) -> None:
-    """For `length` s, end take-overs after GUIDED s; else the operator often ends the episode."""
-    key = heard.node.create_client(SetBool, names.INTERVENE)
+def end_interventions(messages: Watcher, length: float) -> None:
+    """For `length` s, end each intervention after INTERVENTION s.
+
+    Otherwise the scripted operator ends many episodes itself, and there are few releases.
+    """
+    key = messages.node.create_client(SetBool, names.INTERVENE)
     end, since = time.monotonic() + length, None
     while (now := time.monotonic()) < end:
-        human = heard.actor and heard.actor[-1].mode == 'HUMAN'
+        human = messages.actor and messages.actor[-1].mode == 'HUMAN'
         since = (since or now) if human else None
-        if human and now - since > GUIDED:
+        if human and now - since > INTERVENTION:
             key.call_async(SetBool.Request(data=False))
             since = now
         time.sleep(0.05)
 
 
-def distributions(heard: Watcher, rate: float) -> dict[str, np.ndarray]:
-    """The measured quantities, ms."""
-    stamps = np.array([seconds(s.header.stamp) for s in heard.actor])
+def distributions(messages: Watcher, rate: float) -> dict[str, np.ndarray]:
+    """The measured quantities, each as an array in ms."""
+    stamps = np.array([seconds(s.header.stamp) for s in messages.actor])
     periods = np.diff(stamps) * 1e3
-    acting = [s for s in heard.actor if s.mode in ('POLICY', 'HUMAN')]
-    steps = [s for s in heard.steps if not s.last]
-    sent = {seconds(c.header.stamp) for c in heard.commands}
+    acting = [s for s in messages.actor if s.mode in ('POLICY', 'HUMAN')]
+    steps = [s for s in messages.steps if not s.last]
+    sent = {seconds(c.header.stamp) for c in messages.commands}
     times = np.array(sorted(sent))
     after = []  # from an action's command to the next observation
-    for a, b in zip(heard.steps, heard.steps[1:]):
+    for a, b in zip(messages.steps, messages.steps[1:]):
         if a.episode_id == b.episode_id and b.index == a.index + 1:
             at = int(np.searchsorted(times, seconds(a.header.stamp)))
             if at < len(times):
@@ -92,8 +95,8 @@ def distributions(heard: Watcher, rate: float) -> dict[str, np.ndarray]:
             ]
         ),
     }
-    assert all(target is not None for target in commands_of(steps, heard.commands)[1:-1]), (
-        'a step whose command was not heard'
+    assert all(command is not None for command in commands_of(steps, messages.commands)[1:-1]), (
+        'the command of a step was not received'
     )
     return found
 
@@ -101,11 +104,11 @@ def distributions(heard: Watcher, rate: float) -> dict[str, np.ndarray]:
 def main():
     """Run, measure, print a table and one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--seconds', type=float, default=60.0, help='how long to measure')
+    parser.add_argument('--seconds', type=float, default=60.0, help='length of the measurement, s')
     parser.add_argument('--rate', type=float, default=10.0, help='control steps a second')
     options = parser.parse_args()
-    heard, load = measure(options.rate, options.seconds)
-    found = distributions(heard, options.rate)
+    messages, load = measure(options.rate, options.seconds)
+    found = distributions(messages, options.rate)
     table = Table(
         title=f'{options.rate:g} Hz over {options.seconds:g} s, the camera at '
         f'{CAMERA_HZ} Hz ({1e3 / CAMERA_HZ:.0f} ms), load {load:.1f}; ms'
@@ -115,15 +118,15 @@ def main():
     for name, values in found.items():
         table.add_row(name, *(f'{np.percentile(values, p):.2f}' for p in (1, 50, 90, 99, 100)))
     Console().print(table)
-    take_over, release = hand_overs(heard)
-    first, last = heard.learner[0], heard.learner[-1]
+    take_over, release = hand_overs(messages)
+    first, last = messages.learner[0], messages.learner[-1]
     between = seconds(last.header.stamp) - seconds(first.header.stamp)
     print(
         json.dumps(
             {
                 'period_ms_p50': round(float(np.median(found['period'])), 2),
                 'period_ms_p99': round(float(np.percentile(found['period'], 99)), 2),
-                'missed': heard.missed,
+                'missed': messages.missed,
                 'obs_age_ms_p99': round(float(np.percentile(found['observation age'], 99)), 1),
                 'takeover_jump_deg': round(take_over.deg, 3),
                 'release_jump_deg': round(release.deg, 3),
@@ -133,11 +136,12 @@ def main():
                 'releases': release.count,
                 'jitter_ms_p99': round(float(np.percentile(found['jitter'], 99)), 2),
                 'tick_ms_p99': round(float(np.percentile(found['tick'], 99)), 2),
-                'weights_latency_ms': round(heard.actor[-1].weights_latency_ms, 1),
-                'dropped_steps': heard.actor[-1].dropped_steps - heard.actor[0].dropped_steps,
-                'steps': sum(not s.last for s in heard.steps),
+                'weights_latency_ms': round(messages.actor[-1].weights_latency_ms, 1),
+                'dropped_steps': messages.actor[-1].dropped_steps
+                - messages.actor[0].dropped_steps,
+                'steps': sum(not s.last for s in messages.steps),
                 'updates_per_s': round((last.updates - first.updates) / between, 1),
-                'follower_hz': round(heard.rate(names.JOINT_STATES.format(arm='follower')), 1),
+                'follower_hz': round(messages.rate(names.JOINT_STATES.format(arm='follower')), 1),
                 'rate': options.rate,
                 'seconds': options.seconds,
                 'load': round(load, 1),

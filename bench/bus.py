@@ -1,4 +1,4 @@
-"""The servo bus: rate against the wire's limit, jitter, CPU share, cost of a lost packet."""
+"""Measures the servo bus: rate and its limit, jitter, CPU share, cost of a lost packet."""
 
 import argparse
 import contextlib
@@ -31,7 +31,7 @@ TICKS = os.sysconf('SC_CLK_TCK')
 WIRE_BYTES = 8 + len(IDS) + len(IDS) * (6 + BLOCK_LENGTH) + 8 + 3 * len(IDS)
 LIMIT = 1.0 / (WIRE_BYTES * BYTE)
 
-# Each emulated bus is a process of its own: no lock is shared with what is measured.
+# Each emulated bus is a separate process, so that it shares no lock with the measured driver.
 SERVE = """
 import sys
 from so101_description.joints import REST
@@ -47,7 +47,7 @@ for line in sys.stdin:
 
 @contextlib.contextmanager
 def process(words, **options):
-    """A child process that ends with the block."""
+    """A child process that is ended with the `with` block."""
     child = subprocess.Popen(words, text=True, **options)
     try:
         yield child
@@ -73,10 +73,10 @@ def cpu_seconds(pid: int) -> float:
 
 
 class Driver:
-    """The driver node on both arms, torque on, seen through its diagnostics."""
+    """The driver node on both arms with torque on, measured by its diagnostics."""
 
     def __init__(self, ports, rate: float, environment):
-        parameters = {'rate': rate, 'rest_after': 3600.0}
+        parameters = {'bus_rate': rate, 'rest_after': 3600.0}
         for arm, port in zip(names.ARMS, ports):
             parameters |= {f'{arm}_port': port, f'{arm}_calibration': calibration_path(arm)}
         self.words = [
@@ -90,13 +90,13 @@ class Driver:
         self.environment = environment
 
     def measure(self, seconds: float) -> dict[str, list[float]]:
-        """{key: a value a diagnostics message} of the follower, and `cpu` in % of a core."""
+        """{key: one value for each message} of the follower, and `cpu` in % of a core."""
         rclpy.init()
         node = rclpy.create_node('bench')
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        heard = []
-        node.create_subscription(DiagnosticArray, names.DIAGNOSTICS, heard.append, qos.STATUS)
+        messages = []
+        node.create_subscription(DiagnosticArray, names.DIAGNOSTICS, messages.append, qos.STATUS)
         with process(
             self.words, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as driver:
@@ -108,10 +108,10 @@ class Driver:
                     executor.spin_until_future_complete(answer, 5.0)
                     if answer.result() and answer.result().success:
                         break
-            end = time.monotonic() + 6.0  # the driver's figures are of its last 5 s
+            end = time.monotonic() + 6.0  # the driver's figures cover its last 5 s
             while time.monotonic() < end:
                 executor.spin_once(0.1)
-            heard.clear()
+            messages.clear()
             used, since = cpu_seconds(driver.pid), time.monotonic()
             while time.monotonic() < since + seconds:
                 executor.spin_once(0.1)
@@ -121,7 +121,7 @@ class Driver:
         rclpy.shutdown()
         rows = [
             {v.key: float(v.value) for v in status.values if v.key != 'torque'}
-            for message in heard
+            for message in messages
             for status in message.status
             if status.name == 'driver: follower'
         ]
@@ -129,7 +129,7 @@ class Driver:
 
 
 def lost_packet_ms(port: str, child) -> list[float]:
-    """What one lost answer adds to a sync read, ms, several times."""
+    """The additional time of sync reads with one lost answer, ms."""
     bus, costs = Bus(port, IDS), []
 
     def timed():
@@ -150,7 +150,7 @@ def lost_packet_ms(port: str, child) -> list[float]:
 def main():
     """Run, measure, print a table and one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--seconds', type=float, default=10.0, help='how long each part takes')
+    parser.add_argument('--seconds', type=float, default=10.0, help='length of each part, s')
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory, own_domain() as environment:
         os.environ |= {

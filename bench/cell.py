@@ -1,4 +1,4 @@
-"""The whole simulated cell for a minute: loop period, rates, updates, CPU share a process."""
+"""Measures the simulated cell: loop period, rates, updates, CPU share of each process."""
 
 import argparse
 import json
@@ -39,7 +39,7 @@ def cpu_seconds(parent: int) -> dict[str, tuple[float, float]]:
 def main():
     """Run, measure, print a table and one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--seconds', type=float, default=60.0, help='how long to measure')
+    parser.add_argument('--seconds', type=float, default=60.0, help='length of the measurement, s')
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as runs, own_domain() as environment:
         started = time.monotonic()
@@ -48,28 +48,28 @@ def main():
         first_step = time.monotonic() - started
         while not any('updates' in line and ' 0 updates' not in line for line in cell.lines):
             time.sleep(0.5)
-        with Watcher() as heard:
+        with Watcher() as messages:
             before, since = cpu_seconds(cell.process.pid), time.monotonic()
             time.sleep(options.seconds)
             after, until = cpu_seconds(cell.process.pid), time.monotonic()
         stop = cell.interrupt()
-    periods = np.diff([s.header.stamp.sec + s.header.stamp.nanosec * 1e-9 for s in heard.actor])
-    a, b = heard.learner[0], heard.learner[-1]
+    periods = np.diff([s.header.stamp.sec + s.header.stamp.nanosec * 1e-9 for s in messages.actor])
+    a, b = messages.learner[0], messages.learner[-1]
     result = {
         'first_step_s': round(first_step, 2),
         'stop_s': round(stop, 2),
         'period_ms_p50': round(float(np.median(periods)) * 1e3, 2),
         'period_ms_p99': round(float(np.percentile(periods, 99)) * 1e3, 2),
-        'missed_ticks': heard.actor[-1].missed_ticks - heard.actor[0].missed_ticks,
+        'missed_ticks': messages.actor[-1].missed_ticks - messages.actor[0].missed_ticks,
         'observation_age_ms_p99': round(
-            float(np.percentile([s.observation_age_ms for s in heard.actor], 99)), 1
+            float(np.percentile([s.observation_age_ms for s in messages.actor], 99)), 1
         ),
-        'follower_hz': round(heard.rate(names.JOINT_STATES.format(arm='follower')), 1),
-        'leader_hz': round(heard.rate(names.JOINT_STATES.format(arm='leader')), 1),
-        'camera_hz': round(heard.rate(names.IMAGE.format(camera=names.WRIST_CAMERA)), 1),
+        'follower_hz': round(messages.rate(names.JOINT_STATES.format(arm='follower')), 1),
+        'leader_hz': round(messages.rate(names.JOINT_STATES.format(arm='leader')), 1),
+        'camera_hz': round(messages.rate(names.IMAGE.format(camera=names.WRIST_CAMERA)), 1),
         'updates_per_s': round((b.updates - a.updates) / (until - since), 2),
         'update_ratio': round(b.update_ratio, 3),
-        'dropped_steps': heard.actor[-1].dropped_steps - heard.actor[0].dropped_steps,
+        'dropped_steps': messages.actor[-1].dropped_steps - messages.actor[0].dropped_steps,
     }
     table = Table(title=f'the cell over {until - since:.0f} s')
     for heading in ('process', 'CPU, % of one core', 'memory, MB'):

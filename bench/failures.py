@@ -32,31 +32,31 @@ SIGMAS = (1.0, 0.4, 0.2, 0.1, 0.0)
 
 
 def without_action(step: StepRecord) -> StepRecord:
-    """A zero action, as a recorder without kinematics stores it."""
+    """Record a zero action, as a recorder without kinematics does."""
     return step if step.last else replace(step, action=0.0 * step.action)
 
 
 def without_command(step: StepRecord) -> StepRecord:
-    """As `without_action`, and without the commands to the joints."""
+    """`without_action`, and without the joint commands."""
     step = without_action(step)
     error = [name.endswith('.following_error') for name in SCHEMA.state_names]
     return replace(step, state=np.where(error, np.float32(0.0), step.state))
 
 
 def without_joints(step: StepRecord) -> StepRecord:
-    """As `without_command`, and without the joint positions."""
+    """`without_command`, and without the joint positions."""
     step = without_command(step)
     measured = [name.endswith('.position') for name in SCHEMA.state_names]
     return replace(step, state=np.where(measured, np.float32(0.0), step.state))
 
 
 def timeout_as_terminal(step: StepRecord) -> StepRecord:
-    """A timeout, recorded as a terminal."""
+    """Record a timeout as a terminal."""
     return replace(step, terminated=step.terminated or step.truncated, truncated=False)
 
 
 def without_human_source(step: StepRecord) -> StepRecord:
-    """A human step, recorded as one of the policy: it stays out of the prior half."""
+    """Record a human step as a policy step, so that it is not in the prior data."""
     return replace(step, source=Source.POLICY) if step.source == Source.HUMAN else step
 
 
@@ -64,11 +64,11 @@ def without_human_source(step: StepRecord) -> StepRecord:
 class Row:
     """One experiment: its differences from an ordinary run."""
 
-    says: str
+    title: str
     agent_options: str = ''
     demonstrations: Callable[[StepRecord], StepRecord] = simulation.unchanged
     steps: Callable[[StepRecord], StepRecord] = simulation.unchanged
-    unchecked: bool = False  # demonstrations are not checked for impossible actions
+    unchecked: bool = False  # do not check demonstrations for impossible actions
     not_recorded: tuple[
         str, ...
     ] = ()  # topics left out of --recording, which then has the demonstrations
@@ -104,7 +104,7 @@ ROWS = {
 
 
 def learn(name: str, options, directory: Path) -> dict:
-    """Run one row; returns its result."""
+    """Run one row. Return its result."""
     row, schema = ROWS[name], SCHEMA
     demos = directory / 'demos'
     if row.not_recorded:
@@ -169,7 +169,7 @@ def noise(policy: Path, world: str) -> dict:
 
 
 def main():
-    """Run a row or the noise; prints one JSON line and appends it to --out."""
+    """Run a row or the noise. Print one JSON line, and append it to --out."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--row', choices=tuple(ROWS), default='ordinary')
     parser.add_argument('--list', action='store_true', help='list the rows')
@@ -188,7 +188,7 @@ def main():
     options = parser.parse_args()
     if options.list:
         for name, row in ROWS.items():
-            print(f'{name:22} {row.says}')
+            print(f'{name:22} {row.title}')
         return
     if ROWS[options.row].not_recorded and not options.recording:
         parser.error(f'--row {options.row} needs --recording')
@@ -216,4 +216,4 @@ if __name__ == '__main__':
     except CellError as error:
         sys.exit(f'cell bench failures: {error}')
     except KeyboardInterrupt:
-        sys.exit('cell bench failures: interrupted; nothing of this experiment is kept')
+        sys.exit('cell bench failures: interrupted; this experiment has no result')

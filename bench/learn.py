@@ -87,7 +87,7 @@ class Screen:
 
 
 def learn(options, directory: Path, console: Console) -> dict:
-    """Make one run; returns its result."""
+    """Make one run. Return its result."""
     schema = make_task(options.task, model_hash())
     began, demos = time.monotonic(), directory / 'demos'
     screen = Screen(console, options.minutes)

@@ -1,4 +1,4 @@
-"""The learner's update beside the published reference update: rates, ratio, share of each part."""
+"""Measures the learner's update and the published one: rates, ratio, share of each part."""
 
 import argparse
 from dataclasses import replace
@@ -73,10 +73,10 @@ class Reference:
         ]
 
     @staticmethod
-    def shift(pixels, pad=4):
+    def shift(images, pad=4):
         """Replicate-pad, then sample a shifted grid bilinearly."""
-        count, _, _, side = pixels.shape
-        padded = F.pad(pixels, (pad, pad, pad, pad), mode='replicate')
+        count, _, _, side = images.shape
+        padded = F.pad(images, (pad, pad, pad, pad), mode='replicate')
         whole = side + 2 * pad
         line = torch.linspace(-1.0 + 1.0 / whole, 1.0 - 1.0 / whole, whole)[:side]
         y, x = torch.meshgrid(line, line, indexing='ij')
@@ -84,9 +84,9 @@ class Reference:
         offset = torch.randint(0, 2 * pad + 1, (count, 1, 1, 2)).float() * (2.0 / whole)
         return F.grid_sample(padded, grid + offset, padding_mode='zeros', align_corners=False)
 
-    def encode(self, pixels):
-        """(B, 39200) features of (B, 9, 84, 84) pixels."""
-        return self.encoder(pixels / 255.0 - 0.5).reshape(len(pixels), -1)
+    def encode(self, images):
+        """(B, 39200) features of (B, 9, 84, 84) images."""
+        return self.encoder(images / 255.0 - 0.5).reshape(len(images), -1)
 
     def act(self, features):
         """Mean action plus clipped noise."""
@@ -131,13 +131,13 @@ class Reference:
 
 
 def inputs(count, schema):
-    """One batch, as ours and as the reference takes it."""
+    """One batch, in the form of our update and in that of the reference."""
 
     def images():
         return torch.randint(0, 256, (count, SIZE, SIZE, 3 * STACK), dtype=torch.uint8)
 
-    def plain(pixels):
-        return pixels.permute(0, 3, 1, 2).contiguous()
+    def channels_first(stack):
+        return stack.permute(0, 3, 1, 2).contiguous()
 
     state = torch.randn(2, count, len(schema.state_names))
     first, following = images(), images()
@@ -153,7 +153,13 @@ def inputs(count, schema):
         state[1],
         torch.zeros(count, dtype=torch.bool),
     )
-    return batch, (plain(first), plain(following), action, reward[:, None], discount[:, None])
+    return batch, (
+        channels_first(first),
+        channels_first(following),
+        action,
+        reward[:, None],
+        discount[:, None],
+    )
 
 
 def timed(function):
@@ -164,7 +170,7 @@ def timed(function):
 
 
 def shares(function, repeats=3):
-    """Part of the time that each kind of operation takes, as (name, fraction)."""
+    """The share of time of each kind of operation, as (name, fraction)."""
     with profile(activities=[ProfilerActivity.CPU]) as recorded:
         for _ in range(repeats):
             function()
@@ -177,10 +183,12 @@ def shares(function, repeats=3):
 
 
 def main():
-    """Measure in turns, print tables and one JSON line."""
+    """Measure both updates alternately; print tables and one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--threads', type=int, default=2)
-    parser.add_argument('--rounds', type=int, default=9, help='measurements of each, in turns')
+    parser.add_argument(
+        '--rounds', type=int, default=9, help='measurements of each update, alternating'
+    )
     options = parser.parse_args()
     keep_freed_memory()
     torch.set_num_threads(options.threads)
@@ -195,7 +203,7 @@ def main():
     for count in (64, 256):
         ours, reference = Agent(schema, ALGORITHMS['drqv2']), Reference()
         batch, plain = inputs(count, schema)
-        # bound now: the names change in the next round
+        # bound as defaults, because the names change in the next round
         updates = (
             lambda o=ours, b=batch: o.update(b, SIGMA),
             lambda r=reference, p=plain: r.update(*p),

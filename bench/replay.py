@@ -1,4 +1,4 @@
-"""The replay: memory, sampling, adding, delay until a step is sampled, loading; and LeRobot's."""
+"""Measures the replay: memory, sampling, adding, delay, loading; and LeRobot's sampling."""
 
 import argparse
 from dataclasses import replace
@@ -20,21 +20,23 @@ from hilserl_core.bags.episode_bag import EpisodeBag
 from hilserl_core.contract.steps import Outcome, Source, StepRecord
 from hilserl_core.contract.tasks import make_task
 from hilserl_learner.agent.augmentation import random_shift
-from hilserl_learner.trainer.replay.buffer import Replay
+from hilserl_learner.replay.buffer import Replay
 from hilserl_learner.training.fill_replay import load_run
-from hilserl_learner.training.learner import Learner, LearnerOptions
+from hilserl_learner.training.learner import Learner
+from hilserl_learner.training.options import LearnerOptions
 
 BATCH, STACK, N_STEP, SHIFT, EPISODE = 256, 3, 3, 4, 100
 HERE = Path(__file__).parent
 START = 1_700_000_000 * 10**9
 
-# Runs in the other venv. Its buffer imports the data set class only to save and load, and that
-# class half of LeRobot's dependencies: a stand-in keeps the venv small and the sampling the same.
+# This runs in the other venv. LeRobot's buffer imports the data set class only to save and load,
+# but that class needs half of LeRobot's dependencies. A fake class keeps the venv small and does
+# not change sampling.
 LEROBOT = """
 import json, sys, time, types
-stand_in = types.ModuleType('lerobot.datasets.lerobot_dataset')
-stand_in.LeRobotDataset = object
-sys.modules['lerobot.datasets.lerobot_dataset'] = stand_in
+fake = types.ModuleType('lerobot.datasets.lerobot_dataset')
+fake.LeRobotDataset = object
+sys.modules['lerobot.datasets.lerobot_dataset'] = fake
 import torch
 from lerobot.rl.buffer import ReplayBuffer
 torch.set_num_threads(int(sys.argv[1]))
@@ -67,8 +69,8 @@ def schema_of(size: int, cameras: int = 1):
     )
 
 
-def frames_of(size: int, count: int, rng) -> list[np.ndarray]:
-    """Images that compress as a camera's do: smooth shades, a moving object, sensor noise."""
+def make_images(size: int, count: int, rng) -> list[np.ndarray]:
+    """Images that compress like a camera's: smooth shades, a moving object, sensor noise."""
     y, x = np.mgrid[:size, :size] / size
     result = []
     for i in range(count):
@@ -79,7 +81,7 @@ def frames_of(size: int, count: int, rng) -> list[np.ndarray]:
     return result
 
 
-def episode(schema, name: str, number: int, frames, rng) -> list[StepRecord]:
+def episode(schema, name: str, number: int, images, rng) -> list[StepRecord]:
     """One episode of random actions and states."""
     steps = []
     for i in range(EPISODE + 1):
@@ -92,7 +94,7 @@ def episode(schema, name: str, number: int, frames, rng) -> list[StepRecord]:
                 index=i,
                 cameras=tuple(c.name for c in schema.cameras),
                 image_stamps=(stamp,) * len(schema.cameras),
-                images=tuple(frames[(number + i) % len(frames)] for _ in schema.cameras),
+                images=tuple(images[(number + i) % len(images)] for _ in schema.cameras),
                 state=rng.normal(0, 0.1, len(schema.state_names)).astype(np.float32),
                 action=np.zeros(0, np.float32)
                 if last
@@ -107,12 +109,12 @@ def episode(schema, name: str, number: int, frames, rng) -> list[StepRecord]:
     return steps
 
 
-def sampling(schema, frames, rng, repeats: int) -> tuple[list[float], list[float]]:
-    """Times (s) of batches with shift, and of adding a step; the ring is full."""
+def sampling(schema, images, rng, repeats: int) -> tuple[list[float], list[float]]:
+    """Times (s) of sampling a batch with random shift, and of adding a step to a full ring."""
     replay = Replay(schema, 10_000, frame_stack=STACK, n_step=N_STEP)
     adds = []
     for number in range(110):
-        for step in episode(schema, f'e{number}', number, frames, rng):
+        for step in episode(schema, f'e{number}', number, images, rng):
             begin = time.perf_counter()
             replay.add(step)
             adds.append(time.perf_counter() - begin)
@@ -121,13 +123,13 @@ def sampling(schema, frames, rng, repeats: int) -> tuple[list[float], list[float
     for _ in range(repeats + 2):
         begin = time.perf_counter()
         batch = replay.sample(BATCH, False, rng)
-        for images in (*batch.images, *batch.next_images):
-            random_shift(images, SHIFT, generator)
+        for stack in (*batch.images, *batch.next_images):
+            random_shift(stack, SHIFT, generator)
         times.append(time.perf_counter() - begin)
     return times[2:], adds[-1000:]
 
 
-def visibility(frames, rng, directory: Path, count: int) -> list[float]:
+def visibility(images, rng, directory: Path, count: int) -> list[float]:
     """Times (s) from `ingest` of a step by a training learner until it can be sampled."""
     schema = schema_of(64)
     options = LearnerOptions(min_steps=50, memory_gb=0.1, checkpoint_period=3600.0)
@@ -141,11 +143,11 @@ def visibility(frames, rng, directory: Path, count: int) -> list[float]:
     times, number = [], 0
     while len(times) < count:
         number += 1
-        for step in episode(schema, f'v{number}', number, frames, rng):
+        for step in episode(schema, f'v{number}', number, images, rng):
             before = len(learner.trainer.replay)
             begin = time.perf_counter()
             learner.ingest(step)
-            # a step becomes a transition when the one after it is in
+            # a step becomes a transition when the next step is added
             while step.index and len(learner.trainer.replay) == before:
                 time.sleep(0.0005)
             times.append(time.perf_counter() - begin)
@@ -154,11 +156,11 @@ def visibility(frames, rng, directory: Path, count: int) -> list[float]:
     return times[50:]
 
 
-def loading(schema, frames, rng, directory: Path, steps: int) -> tuple[float, float]:
-    """Write a run's bags, load them; steps a second, and megabytes on disk."""
+def loading(schema, images, rng, directory: Path, steps: int) -> tuple[float, float]:
+    """Write a run's bags and load them. Return steps per second, and megabytes on disk."""
     for number in range(steps // EPISODE):
         name = f'e{number:04d}'
-        recorded = episode(schema, name, number, frames, rng)
+        recorded = episode(schema, name, number, images, rng)
         bag = EpisodeBag(directory / name, schema, recorded[0].stamp)
         for step in recorded:
             bag.write(step)
@@ -173,7 +175,7 @@ def loading(schema, frames, rng, directory: Path, steps: int) -> tuple[float, fl
 
 
 def lerobot(venv: Path, threads: int, repeats: int) -> list[float] | None:
-    """Times (s) of the same batch through LeRobot's buffer; None where it is not installed."""
+    """Times (s) of sampling the same batch from LeRobot's buffer; None if it is not installed."""
     python = venv / 'bin' / 'python'
     if not python.exists():
         print(f'lerobot is not installed in {venv}: lerobot_sample_ms and ratio are left out')
@@ -196,7 +198,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--steps', type=int, default=36_000, help='steps in the bags to load')
     parser.add_argument('--repeats', type=int, default=20, help='batches')
-    parser.add_argument('--visible', type=int, default=250, help='steps whose way is timed')
+    parser.add_argument('--visible', type=int, default=250, help='steps whose delay is measured')
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument(
         '--lerobot',
@@ -207,19 +209,21 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rng = np.random.default_rng(0)
-    schema, frames = schema_of(84), frames_of(84, 200, rng)
+    schema, images = schema_of(84), make_images(84, 200, rng)
     result = {
         'bytes_per_step_84': Replay.bytes_per_step(schema),
         'bytes_per_step_2x128': Replay.bytes_per_step(schema_of(128, 2)),
     }
-    times, adds = sampling(schema, frames, rng, options.repeats)
+    times, adds = sampling(schema, images, rng, options.repeats)
     result['sample_ms'] = round(float(np.median(times)) * 1e3, 2)
     result['add_us'] = round(float(np.median(adds)) * 1e6, 1)
     with tempfile.TemporaryDirectory() as directory:
-        seen = visibility(frames_of(64, 200, rng), rng, Path(directory) / 'run', options.visible)
-        result['visible_ms_p99'] = round(float(np.percentile(seen, 99)) * 1e3, 1)
+        delays = visibility(
+            make_images(64, 200, rng), rng, Path(directory) / 'run', options.visible
+        )
+        result['visible_ms_p99'] = round(float(np.percentile(delays, 99)) * 1e3, 1)
     with tempfile.TemporaryDirectory() as directory:
-        rate, size = loading(schema, frames, rng, Path(directory), options.steps)
+        rate, size = loading(schema, images, rng, Path(directory), options.steps)
         result['load_steps_per_s'] = round(rate)
     theirs = lerobot(options.lerobot, options.threads, options.repeats)
     if theirs:
@@ -229,7 +233,7 @@ def main():
         title=f'replay: batch {BATCH}, 84x84, stack {STACK}, n-step {N_STEP}, '
         f'{options.threads} threads'
     )
-    table.add_column('what')
+    table.add_column('quantity')
     table.add_column('value', justify='right')
     table.add_column('limit', justify='right')
     limits = {

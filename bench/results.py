@@ -1,4 +1,4 @@
-"""Tables and plots of all results in docs/results; with --add RUN, one more of them."""
+"""Makes the tables and plots of all results in docs/results; --add RUN adds a result."""
 
 import argparse
 from pathlib import Path
@@ -11,11 +11,11 @@ from published.from_ros_run import result_of_run
 from so101_node.errors import CellError
 
 DOCS = Path(__file__).parents[1] / 'docs'
-PAGE = DOCS / 'training.md'  # its tables stand between <!-- NAME --> and <!-- end -->
+PAGE = DOCS / 'training.md'  # each table is between <!-- NAME --> and <!-- end -->
 
 
 def put(page: str, name: str, table: str) -> str:
-    """The page with this table in its place."""
+    """Return the page with this table in its place."""
     begin = f'<!-- {name} -->\n'
     before, found, rest = page.partition(begin)
     _, end, after = rest.partition('<!-- end -->')
@@ -25,7 +25,7 @@ def put(page: str, name: str, table: str) -> str:
 
 
 def draw_after(draw, *arguments) -> None:
-    """Draw a plot of results that are on disk; if that fails, one sentence says so."""
+    """Draw a plot of results; print a sentence if that fails."""
     try:
         draw(*arguments)
     except Exception as error:
@@ -40,7 +40,7 @@ def main():
     parser.add_argument(
         '--check',
         action='store_true',
-        help='write nothing; fail if the tables are not those of the data',
+        help='write no file; fail if the tables differ from the data',
     )
     options = parser.parse_args()
     directory = DOCS / 'results'
@@ -54,19 +54,19 @@ def main():
         page = put(page, file.stem, run_results.markdown(runs))
         if not options.check:
             plots.append((file, run_results.draw, (runs,)))
-    says = {name: row.says for name, row in failures.ROWS.items()}
+    titles = {name: row.title for name, row in failures.ROWS.items()}
     for file in sorted(directory.glob('*.jsonl')):
         rows = failure_results.read(file)
-        page = put(page, file.stem, failure_results.markdown(rows, says))
+        page = put(page, file.stem, failure_results.markdown(rows, titles))
         if not options.check:
-            plots.append((file, failure_results.draw, (rows, says)))
+            plots.append((file, failure_results.draw, (rows, titles)))
     if not options.check:
         PAGE.write_text(page, encoding='utf-8')
         for file, draw, data in plots:
             draw_after(draw, *data, file.with_suffix('.png'))
     elif page != old:
         raise CellError(
-            f'the tables in {PAGE} are not those of {directory}; run ./cell bench results'
+            f'the tables in {PAGE} differ from the data in {directory}; run ./cell bench results'
         )
 
 

@@ -1,4 +1,4 @@
-"""What the replayed failures cost, as data: one JSON line an experiment, a table and a plot.
+"""Results of the failure experiments: one JSON line for each, a table and a plot.
 
 A line has `row`, `seed` and `world`, and either `refused` (a sentence), or `success`, `interval`,
 `episodes` and `curve` ([[minutes, success], ...]), or, for the row 'noise', `noise`:
@@ -16,7 +16,7 @@ NOISE = 'noise'
 
 
 def read(file: Path) -> list[dict]:
-    """The experiments in a file; CellError names the line that is none."""
+    """Read the experiments in a file; CellError names a line that is not an experiment."""
     rows = []
     for number, line in enumerate(file.read_text(encoding='utf-8').splitlines(), 1):
         try:
@@ -28,7 +28,7 @@ def read(file: Path) -> list[dict]:
                         raise ValueError(f'a success of {measured["success"]} in {low} to {high}')
             rows.append({'row': row['row'], 'seed': int(row['seed']), **row})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CellError(f'line {number} of {file} is no experiment: {error}') from error
+            raise CellError(f'line {number} of {file} is not an experiment: {error}') from error
     return rows
 
 
@@ -36,17 +36,17 @@ def _measured(row: dict) -> dict[str, dict]:
     return row['noise'] if row['row'] == NOISE else {'': row}
 
 
-def _in_order(rows: list[dict], says: dict[str, str]) -> list[tuple[str, dict]]:
-    """(what was done, experiment), as `says` has them."""
+def _in_order(rows: list[dict], titles: dict[str, str]) -> list[tuple[str, dict]]:
+    """(title, experiment), in the order of `titles`."""
     return [
         (text, row)
-        for name, text in says.items()
+        for name, text in titles.items()
         for row in sorted((r for r in rows if r['row'] == name), key=lambda r: r['seed'])
     ]
 
 
 def _under_noise(rows: list[dict]) -> list[tuple[float, int, dict]]:
-    """(sigma, seed, measured), the strongest noise first."""
+    """(sigma, seed, measured), largest sigma first."""
     return sorted(
         (
             (float(sigma), row['seed'], measured)
@@ -63,19 +63,19 @@ def _final(measured: dict) -> str:
     return f'{100 * measured["success"]:.0f} % | {100 * low:.0f} to {100 * high:.0f} %'
 
 
-def markdown(rows: list[dict], says: dict[str, str]) -> str:
-    """Tables for the documentation. says: what each row is, in the order of the table."""
+def markdown(rows: list[dict], titles: dict[str, str]) -> str:
+    """Return tables for the documentation. titles: of each row, in the order of the table."""
     lines = [
         '| what was done | seed | success on the way | at the end | 95 % interval |',
         '|---|---|---|---|---|',
     ]
-    for text, row in _in_order(rows, says):
+    for text, row in _in_order(rows, titles):
         if 'refused' in row:
             lines.append(f'| {text} | {row["seed"]} | refused before the start | | |')
             continue
-        way = ', '.join(f'{100 * success:.0f}' for _, success in row['curve'])
+        curve = ', '.join(f'{100 * success:.0f}' for _, success in row['curve'])
         times = ', '.join(f'{minutes:.0f}' for minutes, _ in row['curve'])
-        lines.append(f'| {text} | {row["seed"]} | {way} % at minute {times} | {_final(row)} |')
+        lines.append(f'| {text} | {row["seed"]} | {curve} % at minute {times} | {_final(row)} |')
     lines += [
         '',
         '| a trained policy under sigma | seed | success | 95 % interval |',
@@ -88,12 +88,12 @@ def markdown(rows: list[dict], says: dict[str, str]) -> str:
     return '\n'.join(lines)
 
 
-def draw(rows: list[dict], says: dict[str, str], file: Path) -> None:
-    """As a PNG: success on the way and at the end of each, and of a policy under noise."""
+def draw(rows: list[dict], titles: dict[str, str], file: Path) -> None:
+    """Draw a PNG: success during and after each experiment, and of a policy with noise."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
-    experiments, noise = _in_order(rows, says), _under_noise(rows)
+    experiments, noise = _in_order(rows, titles), _under_noise(rows)
     times = sorted({round(m) for _, row in experiments for m, _ in row.get('curve', ())})
     figure = Figure(figsize=(8, 3.2 + 0.3 * len(experiments)), dpi=120, layout='constrained')
     grid, dots = figure.subplots(2, 1, height_ratios=(1 + len(experiments), 5))

@@ -1,4 +1,4 @@
-"""A ROS run's result, from its bags (robot time) and its evaluations (success)."""
+"""The result of a ROS run, from its bags (robot time) and its evaluations (success)."""
 
 import json
 from pathlib import Path
@@ -11,9 +11,9 @@ from so101_node.errors import CellError
 
 
 def result_of_run(path: Path) -> dict:
-    """What `results.add` takes, of a run that `./cell eval checkpoint:=all` has measured.
+    """The result of a run that `./cell eval checkpoint:=all` has measured, for `run_results.add`.
 
-    CellError if nothing of it was measured in the world that it learned in.
+    CellError if the run has no evaluation in the world of its training.
     """
     run = read_run(path)
     settings = run.settings['settings']

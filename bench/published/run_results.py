@@ -1,6 +1,6 @@
 """Results of whole runs as data, in one file for each task.
 
-Only evaluations write here; tables and plots in the documentation are made from it.
+Only evaluations write to these files. Tables and plots in the documentation are made from them.
 """
 
 from collections.abc import Iterable
@@ -27,8 +27,8 @@ FIELDS = {
     'config': str,
 }
 GRAPHS = ('ros', 'inprocess')
-GOOD, ENOUGH = 0.9, 20  # success, measured over at least so many episodes
-# with the task, the agent, sigma and the demonstrations: two runs with equal ones are the same
+GOOD, MIN_EPISODES = 0.9, 20  # success rate, and the episodes that it needs at least
+# With task, agent, sigma and demonstrations, these options decide how a run learns.
 ALGORITHM = (
     'start',
     'pretrain_updates',
@@ -42,9 +42,10 @@ ALGORITHM = (
 def config_hash(
     schema: TaskSchema, options: LearnerOptions, demos: int, agent: AgentConfig | None = None
 ) -> str:
-    """Twelve hex digits of all that decides how a run learns.
+    """Twelve hex digits of everything that decides how a run learns.
 
-    demos: episodes; agent: what a checkpoint says, where defaults may have changed since.
+    demos: number of episodes; agent: the configuration in a checkpoint, because defaults may have
+    changed since.
     """
     data = {name: getattr(options, name) for name in ALGORITHM}
     data |= {
@@ -69,19 +70,22 @@ def options_of(settings: dict) -> LearnerOptions:
 
 
 def minutes_to(curve: Iterable[tuple[float, float, int]], success: float = GOOD) -> float | None:
-    """Robot minutes of the first measurement that is good; curve: minutes, success, episodes."""
+    """Robot minutes of the first success rate of at least `success`.
+
+    curve: minutes, success, episodes of each evaluation.
+    """
     return next(
         (
             round(minutes, 1)
             for minutes, share, episodes in curve
-            if share >= success and episodes >= ENOUGH
+            if share >= success and episodes >= MIN_EPISODES
         ),
         None,
     )
 
 
 def read(file: Path) -> list[dict]:
-    """The runs in a file; none if there is no file. CellError if it is damaged."""
+    """Read the runs in a file; [] without a file. CellError if it is damaged."""
     try:
         runs = json.loads(file.read_text(encoding='utf-8'))['runs']
         for run in runs:
@@ -94,7 +98,7 @@ def read(file: Path) -> list[dict]:
 
 
 def add(file: Path, run: dict) -> None:
-    """Write one more run; the same run measured again takes the place of what was there."""
+    """Add a run to a file, or replace an earlier measurement of the same run."""
     _check(run)
     runs = [other for other in read(file) if _key(other) != _key(run)] + [run]
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -111,13 +115,13 @@ def _key(run: dict) -> tuple:
 def _check(run: dict) -> None:
     for name, kind in FIELDS.items():
         if name not in run or not isinstance(run[name], kind):
-            raise CellError(f"a run's {name} is {run.get(name)!r}, which is none")
+            raise CellError(f"a run's {name} is {run.get(name)!r}, which is of the wrong type")
     if run['graph'] not in GRAPHS:
         raise CellError(f"a run's graph is {run['graph']!r}; it is one of " + ', '.join(GRAPHS))
 
 
 def markdown(runs: list[dict]) -> str:
-    """A table for the documentation."""
+    """Return a table for the documentation."""
     lines = [
         '| task | world | graph | seed | config | minutes to 90 % | success | of | at minute |',
         '|---|---|---|---|---|---|---|---|---|',
@@ -135,7 +139,7 @@ def markdown(runs: list[dict]) -> str:
 
 
 def draw(runs: list[dict], file: Path) -> None:
-    """Success against robot minutes of all runs that have a curve, as a PNG."""
+    """Draw success over robot minutes of all runs that have a curve, as a PNG."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 

@@ -114,5 +114,5 @@ def test_replayed_failures_become_a_table_in_the_order_of_their_descriptions(tmp
 @pytest.mark.parametrize('wrong', [{'interval': [0.1, 0.5]}, {'seed': 'none'}, {'success': None}])
 def test_a_damaged_experiment_is_named_by_its_line(tmp_path, wrong):
     file = failures(tmp_path, FAILURE, FAILURE | wrong)
-    with pytest.raises(CellError, match='line 2 of .* is no experiment'):
+    with pytest.raises(CellError, match='line 2 of .* is not an experiment'):
         failure_results.read(file)
