@@ -1,4 +1,4 @@
-"""What the tests share: one schema."""
+"""The schema of these tests."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A step and its bytes: exact both ways, the ones rclpy writes, or one sentence."""
+"""The bytes of a step: exact both ways, equal to rclpy's, or one sentence."""
 
 from array import array
 from dataclasses import replace
@@ -63,7 +63,7 @@ def message_of(step):
     return message
 
 
-def test_our_bytes_are_the_ones_rclpy_writes(schema):
+def test_our_bytes_equal_those_of_rclpy(schema):
     for step in (record(schema, 1), record(schema, 2, last=True)):
         message = message_of(step)
         ours, theirs = step_to_cdr(step), serialize_message(message)
@@ -92,7 +92,7 @@ def test_a_changed_step_has_bytes_of_its_own(schema):
     assert same(step_from_cdr(step_to_cdr(step)), step)
 
 
-def test_the_recorder_writes_the_bytes_that_came(schema, tmp_path):
+def test_the_recorder_writes_the_bytes_of_the_message(schema, tmp_path):
     received = [serialize_message(message_of(record(schema, i, last=i == 4))) for i in range(5)]
     recorder = Recorder(tmp_path, schema, print)
     for data in received:
@@ -105,7 +105,7 @@ def test_the_recorder_writes_the_bytes_that_came(schema, tmp_path):
     assert [bytes(m.data) for m in messages] == [task_to_cdr(schema), *received]
 
 
-def test_constants_are_the_messages():
+def test_constants_equal_those_of_the_message():
     assert {s.value for s in Source} == {Step.SOURCE_NONE, Step.SOURCE_POLICY, Step.SOURCE_HUMAN}
     assert Source.HUMAN == Step.SOURCE_HUMAN
     assert {f'OUTCOME_{o.name}': o.value for o in Outcome} == {
@@ -120,7 +120,7 @@ def test_constants_are_the_messages():
     }
 
 
-def test_an_image_that_is_not_whole_is_refused(schema):
+def test_an_incomplete_image_is_refused(schema):
     message = message_of(record(schema, 1))
     message.images[0].data = message.images[0].data[:-3]
     with pytest.raises(CellError, match='wrist_camera .*rgb8 without padding'):
@@ -191,13 +191,13 @@ def test_any_step_survives_its_bytes_and_rclpy_reads_the_same(step):
     data = step_to_cdr(step)
     read = step_from_cdr(data)
     assert same(read, step)
-    assert step_to_cdr(replace(read)) == data  # written anew, the same bytes
+    assert step_to_cdr(replace(read)) == data  # writing it again gives the same bytes
     assert deserialize_message(data, Step) == message_of(step)
 
 
 @settings(deadline=None)  # the first message of a type loads its library
 @given(any_step(), st.data())
-def test_truncated_bytes_are_a_sentence(step, data):
+def test_truncated_bytes_raise_one_sentence(step, data):
     whole = step_to_cdr(step)
     cut = data.draw(st.integers(0, len(whole) - 1))
     with pytest.raises(CellError, match='are no so101_interfaces/msg/Step'):
@@ -206,14 +206,14 @@ def test_truncated_bytes_are_a_sentence(step, data):
 
 @settings(deadline=None)  # the first message of a type loads its library
 @given(any_step(), st.binary(min_size=4, max_size=9))
-def test_bytes_that_go_on_are_a_sentence(step, more):
+def test_additional_bytes_raise_one_sentence(step, more):
     with pytest.raises(CellError, match='bytes follow its end'):
         step_from_cdr(step_to_cdr(step) + more)
 
 
 @settings(deadline=None)  # the first message of a type loads its library
 @given(any_step(), st.data())
-def test_changed_bytes_are_a_sentence_or_another_step(step, data):
+def test_changed_bytes_raise_one_sentence_or_give_another_step(step, data):
     changed = bytearray(step_to_cdr(step))
     for place in data.draw(st.lists(st.integers(0, len(changed) - 1), min_size=1, max_size=4)):
         changed[place] = data.draw(st.integers(0, 255))
@@ -225,7 +225,7 @@ def test_changed_bytes_are_a_sentence_or_another_step(step, data):
 
 @settings(deadline=None)  # the first message of a type loads its library
 @given(st.binary(max_size=300))
-def test_foreign_bytes_are_a_sentence(data):
+def test_other_bytes_raise_one_sentence(data):
     for read in (step_from_cdr, task_from_cdr):
         with pytest.raises(CellError):
             read(data)

@@ -1,4 +1,4 @@
-"""Bags: what goes in comes out, for us and for any reader of rosbag2."""
+"""Bags: they return the written steps, to us and to any reader of rosbag2."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -73,7 +73,7 @@ def test_ids_from_the_wire_cannot_leave_the_directory(schema, tmp_path):
     second.close()
 
 
-def test_a_damaged_bag_is_one_sentence(schema, tmp_path):
+def test_a_damaged_bag_raises_one_sentence(schema, tmp_path):
     write_bag(tmp_path / 'bag', schema)
     file = tmp_path / 'bag' / 'bag.mcap'
     file.write_bytes(file.read_bytes()[:-20_000])
@@ -96,7 +96,7 @@ def test_recorder_completes_bags_of_interleaved_episodes(schema, tmp_path):
     assert counts == {'a': 8, 'b': 8}
 
 
-def test_recorder_says_when_the_disk_does_not_take_it(schema, tmp_path):
+def test_recorder_reports_a_failed_write(schema, tmp_path):
     recorder = Recorder(tmp_path / 'gone' / '\0', schema, print)
     recorder.record(record(schema, 0))
     with pytest.raises((CellError, ValueError)):
@@ -115,7 +115,7 @@ def test_a_bag_of_another_message_version_is_refused(schema, tmp_path):
         Bag(tmp_path / 'bag')
 
 
-def test_any_flipped_byte_is_a_sentence_or_harmless(schema, tmp_path):
+def test_any_flipped_byte_is_harmless_or_raises_one_sentence(schema, tmp_path):
     write_bag(tmp_path / 'bag', schema)
     file = tmp_path / 'bag' / 'bag.mcap'
     whole = file.read_bytes()

@@ -1,4 +1,4 @@
-"""Bundles are whole or refused; a policy sees what the replay would have shown it."""
+"""Bundles are complete or refused; a policy stacks images as the replay does."""
 
 import dataclasses
 import hashlib
@@ -48,7 +48,7 @@ def test_sigma_adds_noise_of_that_size_and_clips(schema):
     assert np.abs(loud).max() == 1.0
 
 
-def test_history_starts_with_the_episodes_own_first_frame(schema):
+def test_history_starts_with_the_first_image_of_the_episode(schema):
     policy = Policy.from_bytes(make_bundle(schema, stack=3)[0])
     rng = np.random.default_rng(0)
     (first, state), (second, _), (third, _) = (observation(rng, schema) for _ in range(3))
@@ -63,7 +63,7 @@ def test_history_starts_with_the_episodes_own_first_frame(schema):
 
 
 @pytest.mark.parametrize('stack', [1, 3])
-def test_looking_ahead_changes_no_action(schema, stack):
+def test_preparing_images_changes_no_action(schema, stack):
     data = make_bundle(schema, stack=stack)[0]
     plain, ahead = Policy.from_bytes(data), Policy.from_bytes(data)
     rng = np.random.default_rng(0)
@@ -119,7 +119,7 @@ def test_weights_are_loaded_strictly(schema):
             Policy.from_bytes(repacked(data, change))
 
 
-def test_a_foreign_file_is_refused():
+def test_a_file_of_another_format_is_refused():
     data = safetensors.torch.save({'x': torch.zeros(1)}, metadata={'format': 'pt'})
     with pytest.raises(CellError, match="format 'pt'"):
         Policy.from_bytes(data)
@@ -147,7 +147,7 @@ def test_half_precision_halves_the_bundle_and_keeps_its_golden_action(schema):
     assert 0.0 < float((golden[0] - golden[1]).abs().max()) < 1e-3
 
 
-def test_weights_that_half_precision_would_change_too_much_stay_whole(schema):
+def test_weights_stay_float32_if_half_precision_changes_the_action_too_much(schema):
     _, encoder, actor = make_bundle(schema)
     with torch.no_grad():
         first, _, second, *_ = encoder.cameras[0]
@@ -159,7 +159,7 @@ def test_weights_that_half_precision_would_change_too_much_stay_whole(schema):
     assert Policy.from_bytes(data).version == 3
 
 
-def test_half_of_a_half_is_the_same(schema):
+def test_halving_twice_gives_the_same_weights(schema):
     """What was rounded once is not changed by going out again."""
     _, encoder, actor = make_bundle(schema)
     network = NetworkConfig(hidden=32)

@@ -68,7 +68,7 @@ def test_a_killed_writer_loses_at_most_two_seconds(schema, tmp_path):
 
 
 def test_a_power_cut_loses_at_most_what_was_not_yet_synced(schema, tmp_path, monkeypatch):
-    """What is on disk for sure: files as they were at their last fsync, in synced directories."""
+    """The disk after a power cut has files as of their last fsync, in synced directories."""
     synced, fsync = {}, os.fsync
 
     def remember(descriptor):
@@ -120,7 +120,7 @@ def test_a_bag_whose_end_did_not_reach_the_disk_is_recovered(schema, tmp_path, d
 
 
 @pytest.mark.parametrize('part', [0.0, 0.02, 0.3, 0.5, 0.9, 0.999])
-def test_a_bag_cut_anywhere_gives_what_is_whole_in_it(schema, tmp_path, part):
+def test_a_bag_cut_anywhere_gives_its_readable_steps(schema, tmp_path, part):
     steps = [record(schema, i) for i in range(60)]
     bag = EpisodeBag(tmp_path / 'e', schema, START)
     for i, step in enumerate(steps):

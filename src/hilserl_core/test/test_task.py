@@ -64,7 +64,7 @@ def test_differences_name_the_cameras_field(schema):
 
 
 @pytest.mark.parametrize('text', ['', '{}', '[]', '{"name": "x"}', 'null'])
-def test_what_is_no_schema_is_one_sentence(text):
+def test_text_that_is_not_a_schema_raises_one_sentence(text):
     with pytest.raises(CellError, match='not a task schema'):
         TaskSchema.from_json(text)
 
@@ -78,7 +78,7 @@ def test_bad_schemas_are_refused(schema):
         dataclasses.replace(schema, start=(0.1, 0.0, 0.07))
 
 
-def test_tasks_of_both_cameras_differ_in_nothing_but_the_crop():
+def test_tasks_of_both_cameras_differ_only_in_the_crop():
     small, large = make_task('grasp_lift', 'm'), make_task('grasp_lift', 'm', 640, 480)
     crop = large.cameras[0]
     assert (crop.top, crop.left, crop.height, crop.width) == (0, 80, 480, 480)
@@ -89,7 +89,7 @@ def test_tasks_of_both_cameras_differ_in_nothing_but_the_crop():
         make_task('juggle', 'm')
 
 
-def test_crop_takes_the_crop_and_nothing_else(schema):
+def test_the_image_is_cropped_as_the_spec_says(schema):
     spec = schema.cameras[0]
     image = np.zeros((120, 160, 3), np.uint8)
     image[:, :20], image[:, 140:] = 255, 255
@@ -126,7 +126,7 @@ def test_schedules():
         sigma_schedule('resume')
 
 
-def test_another_rate_leaves_speeds_and_the_episode_s_length_as_they_are(schema):
+def test_another_rate_does_not_change_speeds_and_episode_length(schema):
     fast = make_task('grasp_lift', 'm', rate=30.0)
     assert fast.action_scale * fast.rate == pytest.approx(schema.action_scale * schema.rate)
     assert fast.gripper_step * fast.rate == pytest.approx(schema.gripper_step * schema.rate)
@@ -135,7 +135,7 @@ def test_another_rate_leaves_speeds_and_the_episode_s_length_as_they_are(schema)
 
 
 @pytest.mark.parametrize('option', [{'rate': 0.0}, {'rate': 200.0}, {'frame_size': 8}])
-def test_a_rate_or_frame_size_that_cannot_be_is_refused(option):
+def test_an_invalid_rate_or_frame_size_is_refused(option):
     with pytest.raises(CellError, match='is not between'):
         make_task('grasp_lift', 'm', **option)
 

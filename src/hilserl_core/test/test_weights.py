@@ -1,4 +1,4 @@
-"""A published policy and its bytes: exact both ways, the ones rclpy writes, or one sentence."""
+"""The bytes of a published policy: exact both ways, equal to rclpy's, or one sentence."""
 
 from array import array
 
@@ -33,13 +33,13 @@ def test_a_policy_survives_its_bytes_and_rclpy_reads_and_writes_the_same(publish
 
 
 @given(ANY, st.data())
-def test_truncated_bytes_are_a_sentence(published, data):
+def test_truncated_bytes_raise_one_sentence(published, data):
     whole = weights_to_cdr(published)
     with pytest.raises(CellError, match='are no so101_interfaces/msg/Weights'):
         weights_from_cdr(whole[: data.draw(st.integers(0, len(whole) - 1))])
 
 
 @given(st.binary(max_size=100))
-def test_foreign_bytes_are_a_sentence(data):
+def test_other_bytes_raise_one_sentence(data):
     with pytest.raises(CellError):
         weights_from_cdr(data)

@@ -146,7 +146,7 @@ def test_target_is_the_reward_alone_only_where_the_discount_is_zero(schema):
     assert float(agent.update(batch, 0.1)['target_mean']) > 20.0
 
 
-def test_targets_stay_within_what_a_return_can_be(schema):
+def test_targets_are_clipped_to_the_possible_returns(schema):
     agent = Agent(schema, SMALL)
     with torch.no_grad():
         for q in (agent.critic_target.q1, agent.critic_target.q2):
@@ -155,7 +155,7 @@ def test_targets_stay_within_what_a_return_can_be(schema):
     assert float(agent.update(batch, 0.1)['target_mean']) == 1.0
 
 
-def test_same_start_same_numbers(schema):
+def test_the_same_seed_gives_the_same_weights(schema):
     first, second, other = (Agent(schema, SMALL, seed=s) for s in (1, 1, 2))
     for agent in (first, second, other):
         for i in range(3):
@@ -165,7 +165,7 @@ def test_same_start_same_numbers(schema):
     assert not all(torch.equal(a[name], c[name]) for name in a)
 
 
-def test_making_an_agent_leaves_the_global_generator_alone(schema):
+def test_making_an_agent_does_not_use_the_global_generator(schema):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -193,7 +193,7 @@ def test_shift_is_a_window_of_the_edge_padded_image():
 
 
 @pytest.mark.slow
-def test_an_agent_learns_what_one_batch_says(schema):
+def test_an_agent_fits_one_batch(schema):
     agent = Agent(schema, SMALL)
     batch = replace(random_batch(schema, 16), discount=torch.zeros(16))
     losses = [float(agent.update(batch, 0.1)['critic_loss']) for _ in range(80)]
@@ -257,7 +257,7 @@ def test_parameter_counts_are_the_published_ones(schema):
         ('n_step=1', 'n_step', 1),
     ],
 )
-def test_an_option_changes_its_number_alone(text, name, value):
+def test_an_option_changes_only_its_own_number(text, name, value):
     changed, published = agent_config('drqv2', text), ALGORITHMS['drqv2']
     lines = published.differences(changed)
     assert any(line.endswith(f'{value} there') and line.startswith(name) for line in lines)
@@ -282,7 +282,7 @@ def test_a_wrong_option_is_one_sentence(algorithm, text, words):
         agent_config(algorithm, text)
 
 
-def test_options_that_were_not_yet_known_take_their_defaults():
+def test_options_missing_in_older_json_have_their_defaults():
     text = SMALL.to_json().replace(', "critics": 2', '').replace('"bc": "0", ', '')
     assert 'critics' not in text and '"bc"' not in text
     assert AgentConfig.from_json(text) == SMALL
@@ -307,7 +307,7 @@ def test_a_batch_in_pieces_gives_the_same_gradients(schema, monkeypatch):
         torch.testing.assert_close(a.grad, b.grad, atol=1e-6, rtol=1e-4)
 
 
-def test_cloning_pulls_towards_human_actions_alone(schema):
+def test_cloning_uses_only_human_actions(schema):
     batch = replace(random_batch(schema, 16), human=torch.arange(16) < 8)
     agent = Agent(schema, SMALL)
 
@@ -320,8 +320,10 @@ def test_cloning_pulls_towards_human_actions_alone(schema):
     for _ in range(60):
         metrics = agent.update(batch, 0.05, bc=100.0)
     assert error(batch.human) < 0.3 * before[0] and error(~batch.human) > 0.5 * before[1]
-    nobody = agent.update(replace(batch, human=torch.zeros(16, dtype=torch.bool)), 0.05, bc=1.0)
-    assert float(nobody['bc_loss']) == 0.0 < float(metrics['bc_loss'])
+    without_human = agent.update(
+        replace(batch, human=torch.zeros(16, dtype=torch.bool)), 0.05, bc=1.0
+    )
+    assert float(without_human['bc_loss']) == 0.0 < float(metrics['bc_loss'])
 
 
 def test_an_ensemble_bounds_its_target_by_the_smallest(schema):
@@ -339,7 +341,7 @@ def test_an_ensemble_bounds_its_target_by_the_smallest(schema):
     assert not any(torch.equal(before[n], after[n]) for n in before if n.startswith('critic.'))
 
 
-def test_a_frozen_encoder_stays_and_the_rest_learns(schema):
+def test_a_frozen_encoder_does_not_change_and_the_rest_learns(schema):
     agent = Agent(schema, replace(SMALL, freeze_encoder=True))
     before = parameters(agent)
     agent.update(random_batch(schema), 0.1)

@@ -1,4 +1,4 @@
-"""Batches drawn ahead are the batches that would have come anyway."""
+"""Batches that are sampled ahead equal those that are not."""
 
 import threading
 
@@ -38,7 +38,7 @@ def same(ours, theirs):
     return len(ours) == len(theirs) and all(map(torch.equal, ours, theirs))
 
 
-def test_drawn_ahead_or_not_the_batches_are_the_same(replay):
+def test_batches_are_the_same_with_and_without_prefetch(replay):
     ahead, plain = (
         Batches(replay, np.random.default_rng(1), 8, CPU, ahead) for ahead in (True, False)
     )
@@ -46,7 +46,7 @@ def test_drawn_ahead_or_not_the_batches_are_the_same(replay):
     ahead.close()
 
 
-def test_a_checkpoint_goes_on_with_the_batch_that_no_update_had(replay):
+def test_a_checkpoint_continues_with_the_first_unused_batch(replay):
     straight = Batches(replay, np.random.default_rng(1), 8, CPU, ahead=True)
     states(straight, 3)
     rng = np.random.default_rng(9)
@@ -56,7 +56,7 @@ def test_a_checkpoint_goes_on_with_the_batch_that_no_update_had(replay):
     straight.close(), resumed.close()
 
 
-def test_the_next_batch_is_drawn_during_the_update_and_done_after_it(replay):
+def test_the_next_batch_is_sampled_during_the_update(replay):
     batches, drawn = Batches(replay, np.random.default_rng(1), 8, CPU, ahead=True), []
     gather = replay.gather
     replay.gather = lambda *a: (drawn.append(threading.current_thread().name), gather(*a))[1]
@@ -69,7 +69,7 @@ def test_the_next_batch_is_drawn_during_the_update_and_done_after_it(replay):
     batches.close()
 
 
-def test_what_was_deleted_is_not_learned_from_though_drawn_before(replay, schema):
+def test_a_deleted_episode_is_not_in_a_batch_that_was_sampled_ahead(replay, schema):
     batches = Batches(replay, np.random.default_rng(1), 64, CPU, ahead=True)
     states(batches, 1)
     replay.delete_episode('e0')
@@ -82,7 +82,7 @@ def test_what_was_deleted_is_not_learned_from_though_drawn_before(replay, schema
     batches.close()
 
 
-def test_a_loader_that_dies_is_heard_of_at_the_next_batch(replay):
+def test_an_error_while_sampling_ahead_is_raised_at_the_next_batch(replay):
     batches = Batches(replay, np.random.default_rng(1), 8, CPU, ahead=True)
     states(batches, 1)
     replay.gather = None
@@ -92,13 +92,13 @@ def test_a_loader_that_dies_is_heard_of_at_the_next_batch(replay):
     batches.close()
 
 
-def test_an_empty_replay_is_a_sentence(schema):
+def test_an_empty_replay_raises_one_sentence(schema):
     batches = Batches(Replay(schema, 10), np.random.default_rng(0), 8, CPU)
     with pytest.raises(CellError, match='no transition yet'), batches.next():
         pass
 
 
-def test_a_batch_can_be_put_where_the_last_one_was(replay):
+def test_a_batch_can_reuse_memory(replay):
     slots = replay._valid.members()[:6].astype(np.int64)
     room = replay.allocate(6)
     again = replay.gather(slots, room)

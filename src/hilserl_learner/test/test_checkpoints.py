@@ -1,4 +1,4 @@
-"""Checkpoints: a resumed run is the run; what is broken is named and not used."""
+"""Checkpoints: a resumed run continues exactly; damaged checkpoints are named and skipped."""
 
 import subprocess
 import sys
@@ -126,7 +126,7 @@ def test_saving_again_and_again_without_an_update_keeps_the_newest(schema, tmp_p
     assert checkpoints.newest()[0].directory == directory
 
 
-def test_what_a_killed_save_left_is_not_a_checkpoint(schema, tmp_path):
+def test_an_incomplete_save_is_not_a_checkpoint(schema, tmp_path):
     checkpoints, agent = Checkpoints(tmp_path), Agent(schema, CONFIG)
     save(checkpoints, agent, 5)
     (tmp_path / '.new-10').mkdir()
@@ -142,7 +142,7 @@ def test_an_empty_directory_has_none(tmp_path):
     assert Checkpoints(tmp_path).newest() == (None, [])
 
 
-def test_the_best_and_one_of_each_stretch_outlive_the_newest(schema, tmp_path):
+def test_the_best_and_one_of_each_interval_are_kept(schema, tmp_path):
     checkpoints, agent = Checkpoints(tmp_path), Agent(schema, CONFIG)
     success = {5: 1.0, 10: 0.6, 20: 0.6, 10_500: 0.2, 10_600: 0.3, 20_100: 0.1}
     for updates, share in success.items():
@@ -208,7 +208,7 @@ print(torn)
 
 
 @pytest.mark.slow
-def test_killed_twenty_times_during_a_save_the_last_one_is_whole(tmp_path):
+def test_after_twenty_kills_during_a_save_the_last_checkpoint_is_undamaged(tmp_path):
     ended = subprocess.run(
         [sys.executable, '-c', KILLS, str(tmp_path)], capture_output=True, text=True, timeout=120
     )
@@ -217,7 +217,7 @@ def test_killed_twenty_times_during_a_save_the_last_one_is_whole(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_list_shows_what_there_is_and_touches_nothing(schema, tmp_path):
+def test_the_list_shows_all_checkpoints_and_changes_no_file(schema, tmp_path):
     directory = tmp_path / 'lift' / 'checkpoints'
     directory.mkdir(parents=True)
     checkpoints, agent = Checkpoints(directory), Agent(schema, CONFIG)

@@ -57,7 +57,7 @@ def away(schema, monkeypatch):
 
 
 @pytest.mark.parametrize('config', PIECES, ids=['plain', 'gripper', 'frozen'])
-def test_an_update_stays_on_its_device_and_asks_it_nothing(schema, config, away):
+def test_an_update_stays_on_its_device_and_does_not_wait_for_it(schema, config, away):
     agent, batch = away(config), random_batch(schema).to(AWAY)
     agent.update(batch, 0.1, 0.5)  # optimisers make their states
     with Left() as left:
@@ -70,7 +70,7 @@ def test_an_update_stays_on_its_device_and_asks_it_nothing(schema, config, away)
         float(metrics['critic_loss'])
 
 
-def test_a_batch_left_on_the_processor_would_be_noticed(schema, away):
+def test_a_batch_on_the_wrong_device_is_an_error(schema, away):
     with pytest.raises(RuntimeError, match='not on the expected device|same device'):
         away(SMALL).eager_update(random_batch(schema), 0.1, 0.0, False)
 

@@ -1,4 +1,4 @@
-"""A gripper that closes, holds or opens by Q, as in HIL-SERL, from the loss to the robot."""
+"""A gripper that closes, holds or opens by Q, as in HIL-SERL, from the loss to the bundle."""
 
 from dataclasses import replace
 
@@ -89,7 +89,7 @@ def test_every_parameter_moves_and_actor_and_critics_do_without_the_gripper(sche
 
 
 @pytest.mark.slow
-def test_it_learns_which_choice_pays(schema):
+def test_it_learns_the_choice_with_the_higher_reward(schema):
     agent, batch = Agent(schema, CONFIG), random_batch(schema, 48)
     action = batch.action.clone()
     action[:, 3] = torch.arange(48) % 3 - 1.0
@@ -104,7 +104,7 @@ def test_it_learns_which_choice_pays(schema):
 
 
 @pytest.mark.slow
-def test_cloning_leads_humans_choices_by_a_margin(schema):
+def test_cloning_gives_human_choices_a_margin(schema):
     agent, batch = Agent(schema, CONFIG), random_batch(schema, 16)
     action = batch.action.clone()
     action[:, 3] = 1.0
@@ -133,7 +133,7 @@ def test_the_bundle_makes_the_choice_with_the_highest_q(schema, values, expected
     assert not np.isin(action[:3], (-1.0, 0.0, 1.0)).any()
 
 
-def test_little_noise_leaves_the_choice_alone_and_much_tries_all(schema):
+def test_small_noise_keeps_the_choice_and_large_noise_explores_all(schema):
     policy = Policy.from_bytes(packed(rigged(schema, (0.9, 0.1, 0.2))))
     rng = np.random.default_rng(0)
     images, state = observation(rng, schema)
@@ -155,7 +155,7 @@ def test_a_bundle_without_its_gripper_is_refused(schema):
         )
 
 
-def test_bundles_from_before_there_was_a_choice_are_read(schema):
+def test_bundles_without_the_gripper_option_are_read(schema):
     bundle = Bundle.from_bytes(packed(Agent(schema, SMALL)))
     network = bundle.network.to_json().replace('"gripper": "continuous", ', '')
     assert 'gripper' not in network
@@ -197,7 +197,7 @@ def test_resumed_training_is_bit_identical(schema, tmp_path):
     assert Policy.from_bytes(checkpoint.policy).network.gripper == 'discrete'
 
 
-def test_a_pretrained_policy_brings_its_gripper(schema, tmp_path):
+def test_a_pretrained_policy_includes_its_gripper(schema, tmp_path):
     (tmp_path / 'p').write_bytes(packed(rigged(schema, (0.1, 0.2, 0.9))))
     agent = Agent(schema, CONFIG, seed=7)
     adopt_policy(agent, tmp_path / 'p')

@@ -1,4 +1,4 @@
-"""What the learner watches, and the sentences it says."""
+"""The learner's health checks and their warnings."""
 
 from dataclasses import replace
 
@@ -46,7 +46,7 @@ def look(health, batch, replay, losses=(0.1,), metrics=METRICS):
     return health.check(np.array(losses), metrics, batch, replay)
 
 
-def test_a_healthy_run_says_nothing(schema, health, batch, replay):
+def test_a_healthy_run_has_no_warnings(schema, health, batch, replay):
     health.drift.set_reference(batch)
     for step in live(schema, LIVE_STEPS):
         health.drift.add_live_step(step)
@@ -56,7 +56,7 @@ def test_a_healthy_run_says_nothing(schema, health, batch, replay):
     assert scalars['brightness_drift/wrist_camera'] == pytest.approx(0.0, abs=1e-3)
 
 
-def test_a_darker_room_is_said_with_its_camera(schema, health, batch, replay):
+def test_darker_images_are_a_warning_that_names_the_camera(schema, health, batch, replay):
     health.drift.set_reference(batch)
     for step in live(schema, LIVE_STEPS, 60):
         health.drift.add_live_step(step)
@@ -93,7 +93,7 @@ def test_a_loss_that_stays_high_names_its_causes_in_order(health, batch, replay)
     assert health.warnings == []
 
 
-def test_a_q_above_any_return_is_said(schema, health, batch, replay):
+def test_a_q_above_any_return_is_a_warning(schema, health, batch, replay):
     look(health, batch, replay, metrics={'q_mean': 1.5})
     assert 'no return can be above 1' in health.warnings[0]
     unbounded = Health(schema, ALGORITHMS['drqv2'])
@@ -103,7 +103,7 @@ def test_a_q_above_any_return_is_said(schema, health, batch, replay):
     assert 'above 100' in unbounded.warnings[0]
 
 
-def test_what_is_not_finite_is_named(batch):
+def test_inputs_that_are_not_finite_are_named(batch):
     assert 'all inputs of the batch are finite' in broken_inputs(batch)
     reward = batch.reward.clone()
     reward[3] = float('nan')

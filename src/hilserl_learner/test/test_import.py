@@ -1,4 +1,4 @@
-"""Import: recordings of every kind become the steps that were executed, or a sentence."""
+"""Import: recordings of every kind become the executed steps, or are refused by one sentence."""
 
 from dataclasses import replace
 import json
@@ -364,15 +364,15 @@ def test_actions_that_nothing_recorded_gives_are_refused_with_one_reason(
 def test_demos_at_launch_takes_raw_and_zeroed_bags_once(recording, task, tmp_path):
     bags = zeroed(task, recording, tmp_path, np.zeros_like)
     shutil.rmtree(tmp_path / 'good')
-    said = []
+    logged = []
     for directory in (bags, tmp_path / 'raw'):
         for _ in range(2):
             replay = Replay(task, 1000)
-            loaded = load_demonstrations([directory], replay, said.append)
+            loaded = load_demonstrations([directory], replay, logged.append)
             assert loaded.env_steps == 40 and replay.prior_size == 40
             assert replay.sample(32, True, np.random.default_rng(0)).action.abs().max() > 0.1
-    assert sum('recomputed 20 of 20' in sentence for sentence in said) == 2
-    assert sum('already imported' in sentence for sentence in said) == 3
+    assert sum('recomputed 20 of 20' in sentence for sentence in logged) == 2
+    assert sum('already imported' in sentence for sentence in logged) == 3
 
 
 def test_a_recorded_step_bag_is_taken_as_it_is(task, tmp_path):

@@ -1,4 +1,4 @@
-"""A DrQ-v2 state dict becomes the policy it was, and what does not fit is listed."""
+"""A DrQ-v2 state dict becomes the same policy; tensors that do not fit are listed."""
 
 from dataclasses import replace
 import subprocess

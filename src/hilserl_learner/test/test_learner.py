@@ -66,7 +66,7 @@ def test_a_run_trains_publishes_saves_and_is_resumed(schema, tmp_path):
     last = Policy.from_bytes(cell.published[-1][0])
 
     again = Cell(schema, tmp_path / 'run')
-    sentence = [s for s in again.said if s.startswith('resumed')]
+    sentence = [s for s in again.logged if s.startswith('resumed')]
     assert sentence == [
         f'resumed run run: {learner.trainer.updates} updates, 48 steps, 6 episodes, version '
         f'{learner.trainer.version}, from checkpoints/{learner.trainer.updates} and 6 bags'
@@ -95,7 +95,7 @@ def test_a_policy_published_just_before_a_kill_is_older_than_the_next_one(schema
     again.close()
 
 
-def test_steps_newer_than_the_checkpoint_are_said_and_learned(schema, tmp_path):
+def test_steps_newer_than_the_checkpoint_are_logged_and_learned(schema, tmp_path):
     cell = Cell(schema, tmp_path / 'run')
     cell.feed(*episode(schema, 'a', 20))
     cell.wait(lambda: cell.learner.trainer.updates == cell.learner.trainer.pacer.credited > 5)
@@ -105,7 +105,7 @@ def test_steps_newer_than_the_checkpoint_are_said_and_learned(schema, tmp_path):
         bag.write(step)
     bag.close()
     again = Cell(schema, tmp_path / 'run')
-    assert any('the checkpoint counts 20 steps, the bags contain 32' in s for s in again.said)
+    assert any('the checkpoint counts 20 steps, the bags contain 32' in s for s in again.logged)
     assert again.published[0][1] == 78
     again.wait(lambda: again.learner.trainer.updates == cell.learner.trainer.updates + 12)
     again.close()
@@ -114,7 +114,7 @@ def test_steps_newer_than_the_checkpoint_are_said_and_learned(schema, tmp_path):
 def test_demonstrations_are_prior_and_stay_apart_from_the_runs_steps(schema, tmp_path, demos):
     cell = Cell(schema, tmp_path / 'run', replace(OPTIONS, start='demos', demos=(str(demos),)))
     assert cell.learner.trainer.replay.prior_size == 16 and cell.learner.trainer.env_steps == 0
-    assert any('16 steps from 2 bags' in s for s in cell.said)
+    assert any('16 steps from 2 bags' in s for s in cell.logged)
     cell.close()
     assert open_bags(tmp_path / 'run' / 'bags') == []
 
@@ -155,7 +155,7 @@ def test_discarded_and_zero_action_episodes_are_kept_in_bags_and_not_learned(sch
     for step in zero:
         step.action[:] = 0.0
     cell.feed(*zero)
-    cell.wait(lambda: any('episode zero is not in the replay' in s for s in cell.said))
+    cell.wait(lambda: any('episode zero is not in the replay' in s for s in cell.logged))
     assert len(cell.learner.trainer.replay) == 8
     cell.close()
     assert len(open_bags(tmp_path / 'run' / 'bags')) == 3
@@ -168,12 +168,12 @@ def test_steps_of_another_schema_are_counted_and_not_stored(schema, tmp_path):
     cell = Cell(schema, tmp_path / 'run')
     cell.feed(*episode(replace(schema, rate=20.0), 'foreign'))
     cell.wait(lambda: cell.learner.trainer.replay.rejected == 9)
-    assert any('its schema is' in sentence for sentence in cell.said)
+    assert any('its schema is' in sentence for sentence in cell.logged)
     cell.close()
     assert open_bags(tmp_path / 'run' / 'bags') == []
 
 
-def test_pause_holds_updates_and_takes_steps(schema, tmp_path):
+def test_pause_stops_updates_and_adds_steps(schema, tmp_path):
     cell = Cell(schema, tmp_path / 'run', replace(OPTIONS, min_steps=1))
     cell.learner.pause(True)
     cell.feed(*episode(schema, 'a'))
@@ -186,7 +186,7 @@ def test_pause_holds_updates_and_takes_steps(schema, tmp_path):
     cell.close()
 
 
-def test_a_broken_down_learning_ends_with_its_reason_and_saves_nothing(schema, tmp_path):
+def test_a_loss_that_is_not_finite_ends_learning_and_saves_nothing(schema, tmp_path):
     cell = Cell(schema, tmp_path / 'run')
     for p in cell.learner.trainer.agent.critic.parameters():
         p.data.fill_(float('nan'))
@@ -219,7 +219,7 @@ def test_pretrained_starts_from_a_bundle_and_refuses_what_does_not_fit(schema, t
         Cell(schema, tmp_path / 'd', replace(options, pretrained=''))
 
 
-def test_a_pretrained_policy_stays_as_it_is_until_its_critic_knows_something(schema, tmp_path):
+def test_a_pretrained_policy_does_not_change_during_critic_warmup(schema, tmp_path):
     cell = Cell(schema, tmp_path / 'a').close()
     bundle = tmp_path / 'policy.safetensors'
     bundle.write_bytes(cell.published[0][0])
@@ -229,7 +229,7 @@ def test_a_pretrained_policy_stays_as_it_is_until_its_critic_knows_something(sch
     assert replace(options, critic_warmup_updates=-1).critic_warmup_count() == 1000
     images, state = [np.zeros((64, 64, 3), np.uint8)], np.zeros(19, np.float32)
 
-    def said(data):
+    def policy_action(data):
         return Policy.from_bytes(data).act(images, state, 0.0, None)
 
     other = Cell(schema, tmp_path / 'b', options)
@@ -238,7 +238,9 @@ def test_a_pretrained_policy_stays_as_it_is_until_its_critic_knows_something(sch
     other.wait(lambda: other.published[-1][2] > 3)  # of a policy of so many updates
     other.close()
     assert not torch.equal(other.learner.trainer.agent.critic.state_dict()['q1.0.weight'], critic)
-    assert np.array_equal(said(other.published[-1][0]), said(bundle.read_bytes()))
+    assert np.array_equal(
+        policy_action(other.published[-1][0]), policy_action(bundle.read_bytes())
+    )
     again = Cell(
         schema,
         tmp_path / 'b',
@@ -247,10 +249,12 @@ def test_a_pretrained_policy_stays_as_it_is_until_its_critic_knows_something(sch
     again.feed(*episode(schema, 'y', 9))
     again.wait(lambda: again.published[-1][2] > other.learner.trainer.updates + 3)
     again.close()
-    assert not np.array_equal(said(again.published[-1][0]), said(bundle.read_bytes()))
+    assert not np.array_equal(
+        policy_action(again.published[-1][0]), policy_action(bundle.read_bytes())
+    )
 
 
-def test_a_checkpoint_brings_its_critics(schema, tmp_path):
+def test_a_checkpoint_includes_its_critics(schema, tmp_path):
     cell = Cell(schema, tmp_path / 'a', replace(OPTIONS, min_steps=5))
     cell.feed(*episode(schema, 'x', 9))
     cell.wait(lambda: cell.learner.trainer.updates > 3)
@@ -262,7 +266,7 @@ def test_a_checkpoint_brings_its_critics(schema, tmp_path):
         pretrained=str(tmp_path / 'a' / 'checkpoints' / 'latest'),
     )
     other = Cell(schema, tmp_path / 'b', options).close()
-    assert 'critics included' in ' '.join(other.said)
+    assert 'critics included' in ' '.join(other.logged)
     ours, theirs = (agent_tensors(c.learner.trainer.agent) for c in (other, cell))
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[n], theirs[n]) for n in ours)
     assert other.learner.trainer.updates == other.learner.trainer.env_steps == 0
@@ -283,7 +287,7 @@ def test_the_published_algorithm_trains_and_a_run_keeps_its_algorithm(schema, tm
         Cell(schema, tmp_path / 'run')
     again = Cell(schema, tmp_path / 'run', replace(options, agent_options='')).close()
     expected = 'keeps the configuration of its start: hidden 32 here, 1024 there'
-    assert any(expected in s for s in again.said)
+    assert any(expected in s for s in again.logged)
 
 
 def test_demonstrations_are_learned_before_the_first_policy_goes_out(schema, tmp_path, demos):
@@ -291,7 +295,7 @@ def test_demonstrations_are_learned_before_the_first_policy_goes_out(schema, tmp
     cell = Cell(schema, tmp_path / 'run', options)
     cell.wait(lambda: cell.published)
     assert cell.published[0][1:] == (1, 12, 0)
-    assert any('12 updates on demonstrations before the first step' in s for s in cell.said)
+    assert any('12 updates on demonstrations before the first step' in s for s in cell.logged)
     assert cell.learner.trainer.pacer.updates == 0
     cell.feed(*episode(schema, 'a'))
     cell.wait(lambda: cell.learner.trainer.updates == 12 + 8)
@@ -304,7 +308,7 @@ def test_demonstrations_are_learned_before_the_first_policy_goes_out(schema, tmp
         Cell(schema, tmp_path / 'b', replace(OPTIONS, pretrain_updates=5))
 
 
-def test_a_pretrained_start_with_loud_noise_needs_to_be_meant(schema, tmp_path):
+def test_high_noise_on_a_pretrained_policy_needs_an_option(schema, tmp_path):
     options = replace(OPTIONS, start='pretrained', pretrained='/p', sigma='0.4')
     with pytest.raises(CellError, match='allow_high_sigma'):
         Cell(schema, tmp_path / 'run', options)
@@ -349,7 +353,7 @@ def test_rolling_back_returns_to_the_best_and_publishes_it_as_new(schema, tmp_pa
     assert not cell.errors and cell.learner.trainer.updates == updates + 30
 
 
-def test_an_encoder_is_taken_over_and_stays(schema, tmp_path):
+def test_a_given_encoder_is_used_and_frozen(schema, tmp_path):
     first = Cell(schema, tmp_path / 'a').close()
     bundle = tmp_path / 'policy.safetensors'
     bundle.write_bytes(first.published[0][0])
@@ -394,11 +398,11 @@ def test_a_full_disk_ends_learning_with_its_reason_and_the_checkpoint_before(sch
         assert len(open_bags(tmp_path / 'run' / 'bags')) == 2
         (disk / 'filler').unlink()
         again = Cell(schema, tmp_path / 'run', options)
-        assert any(f'from checkpoints/{name} and 2 bags' in s for s in again.said)
+        assert any(f'from checkpoints/{name} and 2 bags' in s for s in again.logged)
         again.close()
 
 
-def test_memory_that_runs_out_is_said_and_what_was_learned_is_saved(schema, tmp_path, monkeypatch):
+def test_out_of_memory_is_reported_and_a_checkpoint_is_saved(schema, tmp_path, monkeypatch):
     cell = Cell(schema, tmp_path / 'run')
     cell.feed(*episode(schema, 'a', 20))
     cell.wait(lambda: cell.learner.trainer.updates == cell.learner.trainer.pacer.credited > 3)
@@ -414,11 +418,11 @@ def test_memory_that_runs_out_is_said_and_what_was_learned_is_saved(schema, tmp_
     cell.close()
     assert cell.learner.state == 'FAILED'
     again = Cell(schema, tmp_path / 'run')
-    assert any(f'from checkpoints/{made} and 2 bags' in s for s in again.said)
+    assert any(f'from checkpoints/{made} and 2 bags' in s for s in again.logged)
     again.close()
 
 
-def test_a_thread_that_draws_and_dies_ends_learning_with_its_reason_and_a_saved_state(
+def test_an_error_while_sampling_ahead_ends_learning_and_saves_a_checkpoint(
     schema, tmp_path, monkeypatch
 ):
     cell = Cell(schema, tmp_path / 'run')
@@ -440,7 +444,7 @@ def test_a_thread_that_draws_and_dies_ends_learning_with_its_reason_and_a_saved_
     assert list((tmp_path / 'run' / 'checkpoints').glob(str(learner.trainer.updates)))
 
 
-def test_a_break_down_names_the_input_of_the_update_that_broke(schema, tmp_path):
+def test_a_loss_that_is_not_finite_names_the_update_and_its_input(schema, tmp_path):
     """Weights are not finite after it, though later batches are."""
     cell = Cell(schema, tmp_path / 'run', replace(OPTIONS, min_steps=10**6))
     trainer, metrics = cell.learner.trainer, UpdateMetrics()
@@ -491,7 +495,7 @@ def test_after_a_change_of_device_the_random_numbers_start_from_the_seed(schema,
 
 
 @pytest.mark.slow
-def test_a_checkpoint_holds_training_up_for_less_than_100_ms(schema, tmp_path):
+def test_a_checkpoint_delays_training_by_less_than_100_ms(schema, tmp_path):
     """Of the published networks, the largest, over their median: the machine may be busy."""
     camera = replace(schema.cameras[0], out_height=84, out_width=84)
     schema = replace(schema, cameras=(camera,))

@@ -1,4 +1,4 @@
-"""The real learner process, fed real messages over DDS."""
+"""The learner process with messages over DDS."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ def environment():
 
 
 class Actor:
-    """What an actor would send and hear."""
+    """The topics and services of an actor."""
 
     def __init__(self, namespace=None):
         self.node = rclpy.create_node('test_actor', namespace=namespace)
@@ -148,7 +148,7 @@ def test_steps_become_bags_weights_status_and_a_run_that_resumes(environment, ac
         answer = actor.call(
             LabelEpisode,
             names.LEARNER_LABEL,
-            LabelEpisode.Request(episode_id='nobody', outcome='failure'),
+            LabelEpisode.Request(episode_id='unknown', outcome='failure'),
         )
         assert not answer.success and 'there is no complete bag' in answer.message
         assert actor.call(SetBool, names.LEARNER_PAUSE, SetBool.Request(data=True)).success

@@ -1,4 +1,4 @@
-"""What is on disk after kills, on a full disk, and in bags that somebody changed."""
+"""The data on disk after kills, on a full disk, and in changed bags."""
 
 from dataclasses import replace
 import os
@@ -27,7 +27,7 @@ from so101_node.errors import CellError
 KILLS = 20
 STEP_PERIOD = 0.04
 EPISODE = 30
-# One process that forks the writers: each start anew would cost a second.
+# One process that forks the writers: each new start would take a second.
 WRITERS = f"""
 import os, sys, threading, time
 from pathlib import Path
@@ -100,7 +100,7 @@ def small_disk(tmp_path):
         yield disk
 
 
-def test_a_full_disk_is_said_and_nothing_earlier_is_lost(schema, small_disk, tmp_path):
+def test_a_full_disk_is_reported_and_earlier_steps_are_kept(schema, small_disk, tmp_path):
     recorder = Recorder(small_disk, schema, print)
     handed = [record(schema, i % 20, f'e{i // 20}', last=i % 20 == 19) for i in range(120)]
     for step in handed:
@@ -115,7 +115,7 @@ def test_a_full_disk_is_said_and_nothing_earlier_is_lost(schema, small_disk, tmp
     assert len(steps) >= len(complete) and all(map(same, steps, handed))
 
 
-def test_recovery_on_a_full_disk_is_a_sentence(schema, small_disk):
+def test_recovery_on_a_full_disk_raises_one_sentence(schema, small_disk):
     bag = EpisodeBag(small_disk / 'cut', schema, 1)
     for i in range(50):
         bag.write(record(schema, i))
@@ -147,9 +147,9 @@ def write_steps(directory, schema, steps, step_type=STEP_TYPE):
 
 
 def load(directory, schema):
-    said = []
+    logged = []
     replay = Replay(schema, 200)
-    return replay, load_run(directory, replay, said.append), said
+    return replay, load_run(directory, replay, logged.append), logged
 
 
 def test_a_wrong_message_type_is_a_sentence(schema, tmp_path):
@@ -158,7 +158,7 @@ def test_a_wrong_message_type_is_a_sentence(schema, tmp_path):
         load(tmp_path, schema)
 
 
-def test_bytes_that_are_no_step_are_a_sentence(schema, tmp_path):
+def test_bytes_that_are_not_a_step_raise_one_sentence(schema, tmp_path):
     whole = bytes(step_to_cdr(record(schema, 0)))
     rng = np.random.default_rng(0)
     for data in (
@@ -185,7 +185,7 @@ def test_out_of_order_and_double_steps_are_refused_and_counted(schema, tmp_path)
     assert 'its episode already has this step, or has ended' in replay.last_rejection
 
 
-def test_stamps_that_go_back_or_stand_still_make_no_transition(schema, tmp_path):
+def test_stamps_that_do_not_increase_make_no_transition(schema, tmp_path):
     steps = [record(schema, i) for i in range(10)]
     steps[4] = replace(steps[4], stamp=steps[2].stamp)
     steps[7] = replace(steps[7], stamp=steps[6].stamp)
@@ -197,12 +197,12 @@ def test_stamps_that_go_back_or_stand_still_make_no_transition(schema, tmp_path)
     assert found == {round(float(steps[i].state[0]), 6) for i in (0, 1, 2, 5, 7, 8)}
 
 
-def test_a_label_beside_a_runs_bag_counts_when_the_run_is_loaded(schema, tmp_path):
+def test_a_label_of_a_runs_bag_is_applied_when_the_run_is_loaded(schema, tmp_path):
     bag = EpisodeBag(tmp_path / 'e', schema, 1)
     for i in range(10):
         bag.write(record(schema, i, last=i == 9, reward=None))
     bag.close()
-    assert len(load(tmp_path, schema)[0]) == 0  # nobody said a reward
+    assert len(load(tmp_path, schema)[0]) == 0  # no step has a reward
     label(tmp_path / 'e', 'success', None)
     replay, _, _ = load(tmp_path, schema)
     batch = replay.gather(np.sort(replay._valid.members()).astype(np.int64))
@@ -210,7 +210,7 @@ def test_a_label_beside_a_runs_bag_counts_when_the_run_is_loaded(schema, tmp_pat
     assert batch.reward[-1] == 1.0 and batch.reward[0] == 0.0
 
 
-def test_two_writers_stay_apart_by_episode(schema, tmp_path):
+def test_steps_of_two_writers_are_separated_by_episode(schema, tmp_path):
     recorder = Recorder(tmp_path, schema, print)
     replay = Replay(schema, 100, frame_stack=3)
     for i in range(12):

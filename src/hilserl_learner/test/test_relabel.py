@@ -1,4 +1,4 @@
-"""A finished episode gets another outcome while the run goes on."""
+"""A finished episode gets another outcome during the run."""
 
 from dataclasses import replace
 
@@ -41,8 +41,8 @@ def test_a_label_changes_what_is_learned_at_once_and_at_the_next_start(schema, t
     wait_for(cell, 16, 'a', 'b')
     before = content_hash(tmp_path / 'run' / 'bags' / 'b')
     assert sorted(rewards(cell.learner.trainer.replay))[-2:] == [1.0, 1.0]
-    said = cell.learner.label('', Outcome.FAILURE, None)
-    assert said == 'episode b is a failure: 8 steps in the replay'
+    answer = cell.learner.label('', Outcome.FAILURE, None)
+    assert answer == 'episode b is a failure: 8 steps in the replay'
     assert sorted(rewards(cell.learner.trainer.replay))[-2:] == [0.0, 1.0]
     assert len(cell.learner.trainer.replay) == 16
     assert content_hash(tmp_path / 'run' / 'bags' / 'b') == before
@@ -56,12 +56,12 @@ def test_a_label_at_a_time_ends_the_episode_there(schema, cell):
     steps = episode(schema, 'a', outcome=Outcome.TIMEOUT)
     cell.feed(*steps)
     wait_for(cell, 8, 'a')
-    said = cell.learner.label('a', Outcome.SUCCESS, steps[5].stamp)
-    assert said == 'episode a is a success: 6 steps in the replay'
+    answer = cell.learner.label('a', Outcome.SUCCESS, steps[5].stamp)
+    assert answer == 'episode a is a success: 6 steps in the replay'
     assert rewards(cell.learner.trainer.replay) == [0.0] * 5 + [1.0]
 
 
-def test_a_discarded_episode_is_forgotten_and_stays_on_disk(schema, tmp_path, cell):
+def test_a_discarded_episode_leaves_the_replay_and_stays_on_disk(schema, tmp_path, cell):
     cell.feed(*episode(schema, 'a'), *episode(schema, 'b'))
     wait_for(cell, 16, 'a', 'b')
     cell.learner.label('a', Outcome.DISCARDED, None)
@@ -73,18 +73,18 @@ def test_a_discarded_episode_is_forgotten_and_stays_on_disk(schema, tmp_path, ce
     again.close()
 
 
-def test_an_episode_s_namesake_is_not_labelled(schema, cell):
+def test_a_bag_with_a_similar_name_is_not_labelled(schema, cell):
     cell.feed(*episode(schema, 'a'), *episode(schema, 'a-2'))
     wait_for(cell, 16, 'a', 'a-2')
     assert cell.learner.label('a', Outcome.FAILURE, None).startswith('episode a is')
     assert sorted(rewards(cell.learner.trainer.replay))[-2:] == [0.0, 1.0]
 
 
-def test_labels_that_cannot_be_are_refused_with_the_reason(schema, cell):
+def test_invalid_labels_are_refused_with_the_reason(schema, cell):
     steps = episode(schema, 'a')
     cell.feed(*steps, *episode(schema, 'open')[:3])
     wait_for(cell, 11, 'a')
-    for name in ('open', 'nobody', '../../etc'):
+    for name in ('open', 'unknown', '../../etc'):
         with pytest.raises(CellError, match='there is no complete bag of episode'):
             cell.learner.label(name, Outcome.SUCCESS, None)
     with pytest.raises(CellError, match='is not within episode a'):
@@ -111,5 +111,5 @@ def test_unlabelled_demonstrations_need_a_choice(schema, tmp_path):
         Cell(schema, tmp_path / 'one', options)
     cell = Cell(schema, tmp_path / 'two', replace(options, unlabelled='exclude'))
     assert len(cell.learner.trainer.replay) == 8
-    assert 'demonstration silent is unlabelled and left out' in cell.said
+    assert 'demonstration silent is unlabelled and left out' in cell.logged
     cell.close()

@@ -1,4 +1,4 @@
-"""The replay against its rules written plainly (slow_replay), and its own promises."""
+"""The replay against its plain reference implementation (slow_replay), and its limits."""
 
 from dataclasses import replace
 import sys
@@ -36,7 +36,9 @@ EVENT = st.fixed_dictionaries(
     stack=st.integers(1, 4),
     n_step=st.integers(1, 4),
 )
-def test_replay_is_what_its_rules_say(schema, demonstrations, events, capacity, stack, n_step):
+def test_replay_equals_its_reference_implementation(
+    schema, demonstrations, events, capacity, stack, n_step
+):
     schema = tiny(schema)
     replay = Replay(schema, capacity, stack, n_step, 0.9)
     number, adds, deletions, state = 0, [], {}, {}
@@ -133,7 +135,7 @@ def test_terminated_step_does_not_bootstrap_and_earlier_ones_see_its_reward(sche
     assert float(batch.discount[at[1.0]]) == pytest.approx(0.97**3)
 
 
-def test_an_episode_whose_beginning_was_missed_is_taken_from_where_it_starts(schema):
+def test_an_episode_without_its_beginning_starts_at_its_first_step(schema):
     schema = tiny(schema)
     at, batch = everything(filled(schema, episode(schema, 'a', 6)[2:], frame_stack=3))
     assert batch.images[0][at[2.0], 0, 0, ::3].tolist() == [2, 2, 2]
@@ -168,7 +170,7 @@ def test_sampling_is_uniform_over_valid_transitions(schema):
     assert chi_square < 58.3  # 29 degrees of freedom, p = 0.001
 
 
-def test_half_of_a_batch_is_prior_and_all_of_it_where_there_is_none(schema):
+def test_half_of_a_batch_is_prior_data_if_there_is_any(schema):
     schema = tiny(schema)
     steps = episode(schema, 'a', 20)
     replay = filled(schema, steps)
@@ -182,7 +184,7 @@ def test_half_of_a_batch_is_prior_and_all_of_it_where_there_is_none(schema):
     assert replay.sample(16, True, rng).human.all()
 
 
-def test_demonstrations_stay_when_the_ring_goes_round(schema):
+def test_demonstrations_are_not_overwritten_when_the_ring_wraps(schema):
     schema = tiny(schema)
     replay = Replay(schema, 40)
     for step in episode(schema, 'demo', 10):
@@ -209,7 +211,7 @@ def test_bad_steps_are_refused_counted_and_named(schema):
         ({'action': np.zeros(3, np.float32)}, '3 values'),
         ({'images': ()}, '0 images'),
         ({'images': (np.zeros((84, 84, 3), np.uint8),)}, 'the task has'),
-        ({'source': Source.NONE}, 'nobody'),
+        ({'source': Source.NONE}, 'neither policy nor human'),
         ({'reward': float('nan')}, 'reward'),
     ):
         assert words in replay.add(replace(good, **change))
@@ -218,7 +220,7 @@ def test_bad_steps_are_refused_counted_and_named(schema):
     assert replay.add(good) == ''
 
 
-def test_the_memory_asked_for_is_checked_against_the_machine(schema):
+def test_memory_gb_is_compared_with_the_free_memory(schema):
     with pytest.raises(CellError, match='GB are free'):
         Replay.within(available_memory() / 1e9 + 1, schema)
     replay = Replay.within(0.1, schema)
@@ -241,7 +243,7 @@ def memory_of(replay):
 
 
 @pytest.mark.parametrize('size, cameras, limit', [(84, 1, 21_600), (128, 2, 99_000)])
-def test_a_step_takes_its_frame_and_little_more(schema, size, cameras, limit):
+def test_a_step_needs_little_more_memory_than_its_image(schema, size, cameras, limit):
     camera = replace(schema.cameras[0], out_height=size, out_width=size)
     schema = replace(
         schema, cameras=tuple(replace(camera, name=f'camera{i}') for i in range(cameras))

@@ -1,4 +1,4 @@
-"""A run's page, made from what is on disk."""
+"""The report page of a run, from its files."""
 
 from dataclasses import replace
 import re
@@ -38,13 +38,13 @@ def test_robot_time_counts_resets_and_not_the_hours_between_two_starts(run, sche
     )
 
 
-def test_only_what_the_policy_did_alone_is_its_success(run):
+def test_only_episodes_without_help_are_a_success_of_the_policy(run):
     rows = read_run(run).episodes
     assert [row.alone for row in rows] == [False] * 6 + [True] * 4
     assert [row.human_steps for row in rows] == [3] * 3 + [0] * 7
 
 
-def test_the_page_needs_nothing_beside_it_and_shows_what_there_is(run, capsys):
+def test_the_page_needs_no_other_file_and_shows_the_run(run, capsys):
     assert verb.run(['report', 'lift', '--runs-dir', str(run.parent)]) == 0
     text = (run / 'report.html').read_text()
     assert text.count('<svg') == 5 and text.count('data:image/png;base64,') == 2
@@ -62,9 +62,7 @@ def test_the_page_needs_nothing_beside_it_and_shows_what_there_is(run, capsys):
     assert '10 episodes, 2 evaluations' in capsys.readouterr().out
 
 
-def test_a_figure_that_cannot_be_drawn_leaves_a_sentence_in_a_page_that_is_whole(
-    run, monkeypatch, capsys
-):
+def test_a_figure_that_cannot_be_drawn_is_a_sentence_in_a_complete_page(run, monkeypatch, capsys):
     def broken(_):
         raise ValueError('no font')
 
@@ -82,6 +80,6 @@ def test_a_run_that_has_just_begun_has_a_page_too(schema, tmp_path):
     assert 'Last failure: none' in page.page(read_run(directory.path))
 
 
-def test_what_is_no_run_is_one_sentence(tmp_path, capsys):
+def test_a_directory_that_is_not_a_run_gives_one_sentence(tmp_path, capsys):
     assert verb.run(['report', str(tmp_path)]) == 1
     assert 'is not a run' in capsys.readouterr().err

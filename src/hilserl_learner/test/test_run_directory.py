@@ -1,4 +1,4 @@
-"""A run's directory: one process holds it, and run.yaml says how it was started."""
+"""A run's directory: one process locks it, and run.yaml has the options of its start."""
 
 from dataclasses import replace
 import json
@@ -13,7 +13,7 @@ from so101_node.errors import CellError
 from so101_node.options import checked
 
 
-def test_a_run_directory_is_held_by_one_process_and_keeps_its_task(schema, tmp_path):
+def test_a_run_directory_is_locked_by_one_process_and_keeps_its_task(schema, tmp_path):
     run = RunDirectory(tmp_path / 'run', schema)
     assert not run.exists
     run.begin(schema, {'start': 'demos'})
@@ -34,7 +34,7 @@ def cell(**driver):
     return {'command': 'train', 'driver': {'max_speed': 2.0, **driver}, 'cell': {'run_for': 5.0}}
 
 
-def test_run_yaml_holds_the_first_start_whole_and_what_changed_later(schema, tmp_path):
+def test_run_yaml_has_the_options_of_the_first_start_and_later_changes(schema, tmp_path):
     run = RunDirectory(tmp_path / 'run', schema)
     run.begin(schema, {'start': 'demos'}, cell())
     assert run.resume(cell()) == []
@@ -53,7 +53,7 @@ def test_run_yaml_holds_the_first_start_whole_and_what_changed_later(schema, tmp
     again.release()
 
 
-def test_what_the_learner_node_is_told_of_the_cell_goes_to_run_yaml(tmp_path):
+def test_the_options_of_the_whole_cell_are_written_to_run_yaml(tmp_path):
     options = checked(
         LearnerNodeOptions,
         {

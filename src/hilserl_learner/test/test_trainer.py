@@ -1,4 +1,4 @@
-"""The trainer alone: no thread, no clock, no disk but for the checkpoint that is compared."""
+"""The trainer alone: no thread, no clock, and no disk except for one checkpoint."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What tests of bags and of learning share: steps as the actor records them."""
+"""Steps as the actor records them, for tests of bags and of learning."""
 
 from dataclasses import fields
 

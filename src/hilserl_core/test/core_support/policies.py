@@ -1,4 +1,4 @@
-"""Observations for a policy, and bundles that somebody changed."""
+"""Observations for a policy, and changed bundles."""
 
 import numpy as np
 import safetensors.torch

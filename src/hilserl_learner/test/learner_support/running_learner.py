@@ -35,12 +35,12 @@ def episode(schema, name, length=8, outcome=Outcome.SUCCESS, **options):
 
 
 class Cell:
-    """A learner with its threads, and what it says and publishes."""
+    """A learner with its threads, its log and its published policies."""
 
     def __init__(self, schema, directory, options=OPTIONS):
-        self.said, self.published = [], []
+        self.logged, self.published = [], []
         self.learner = Learner(
-            schema, directory, options, lambda *a: self.published.append(a), self.said.append
+            schema, directory, options, lambda *a: self.published.append(a), self.logged.append
         )
         self.errors = []
         self.threads = [
@@ -63,7 +63,7 @@ class Cell:
     def wait(self, condition, seconds=20.0):
         end = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < end, (self.said, self.errors)
+            assert time.monotonic() < end, (self.logged, self.errors)
             time.sleep(0.01)
 
     def close(self):

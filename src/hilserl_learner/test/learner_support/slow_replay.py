@@ -1,4 +1,4 @@
-"""The replay's rules written down once more, plainly: every transition from a list of steps."""
+"""A plain reference implementation of the replay: every transition from a list of steps."""
 
 from hilserl_core.contract.steps import Source, problem
 

@@ -1,4 +1,4 @@
-"""A disk that is soon full."""
+"""A small file system, to test a full disk."""
 
 from contextlib import contextmanager
 import shutil
@@ -9,7 +9,7 @@ import pytest
 
 @contextmanager
 def mounted(disk, size):
-    """A file system of that size there, with what it takes; skips where none can be mounted."""
+    """Mount a file system of that size; skip the test if that is not possible."""
     made = (
         subprocess.run(
             ['mount', '-t', 'tmpfs', '-o', f'size={size}', 'tmpfs', str(disk)],
