@@ -1,4 +1,4 @@
-"""One arm of the simulated cell with its driver's limits, in simulated time and without a port.
+"""A simulated arm with its driver's limits, in simulated time and without a serial port.
 
 The driver's own setpoint, grip and tick map work on the emulated servos directly. Two things are
 left out: the wire (packets, timing, faults), and the servos' latched protections, which count
@@ -20,13 +20,13 @@ from so101_sim.servo_arm import ServoArm
 
 _DEFAULT = DriverOptions()
 RATE = _DEFAULT.bus_rate
-NEVER = 255  # % of the full drive
+DISABLED = 255  # % of the full drive, which no load reaches
 
 
 class SimulatedGripperServo:
     """The emulated servo of a gripper, for `Grip`."""
 
-    overloaded = False  # its protection is off
+    overloaded = False  # the overload protection is disabled
 
     def __init__(self, servo: sts3215.Sts3215, calibration: Calibration):
         self._servo, self._calibration = servo, calibration
@@ -43,11 +43,11 @@ class SimulatedGripperServo:
         return float(self._calibration.to_rad(ticks)[GRIPPER])
 
     def read_torque_limit(self) -> int:
-        """0.1 %."""
+        """Read the torque limit, in 0.1 %."""
         return self._servo.word(sts3215.TORQUE_LIMIT)
 
     def write_torque_limit(self, limit: int) -> None:
-        """0.1 %."""
+        """Write the torque limit, in 0.1 %."""
         write_word(self._servo, sts3215.TORQUE_LIMIT, limit)
 
     def restart(self, setpoint: np.ndarray) -> None:
@@ -79,7 +79,7 @@ class SimulatedArm:
         self._torque_on = False
         self._now = 0.0
         for joint, servo in zip(JOINTS, self._servos):
-            servo.memory[OVERLOAD_TORQUE] = NEVER
+            servo.memory[OVERLOAD_TORQUE] = DISABLED
             write_word(servo, sts3215.TORQUE_LIMIT, torque_limit(joint))
         self._measure()
         self._grip = Grip(
@@ -89,13 +89,13 @@ class SimulatedArm:
             lambda sentence: None,
         )
 
-    def command(self, target) -> None:
-        """Set the joint target (6,) rad; without torque it is ignored."""
+    def command(self, joints) -> None:
+        """Command joint angles (6,) rad. Without torque the command is ignored."""
         if self._torque_on:
-            self._setpoint.command(np.asarray(target, np.float64), self._now)
+            self._setpoint.command(np.asarray(joints, np.float64), self._now)
 
     def set_torque(self, on: bool) -> None:
-        """Switch all servos; switched on, they hold where the arm is."""
+        """Switch the torque on or off. When it is switched on, the arm holds its pose."""
         if on and not self._torque_on:
             self._measure()
             self._setpoint.reset(self.position, self._now)
@@ -121,5 +121,5 @@ class SimulatedArm:
 
 
 def write_word(servo: sts3215.Sts3215, address: int, value: int) -> None:
-    """Write a register of two bytes."""
+    """Write a two-byte register."""
     servo.write(address, value.to_bytes(2, 'little'))

@@ -1,8 +1,8 @@
 """A simulated cell in one process: the cores of the ROS graph, in simulated time.
 
 The actor's control loop, the kinematics, the driver's limits, the emulated servos, the world and
-the scripted operator are those of the graph. Left out are messages and their delays (an image is
-20 ms old here, joints 5 ms), the wire, and other processes that compete for the processor. Time
+the scripted operator are those of the graph. Messages and their delays (here an image is 20 ms
+old, joints 5 ms), the serial bus, and the load of other processes are left out. Simulated time
 waits for learning, so the update ratio is exact.
 """
 
@@ -63,7 +63,7 @@ class SimulatedCell:
         self._plant = Plant(
             self._world,
             {
-                arm: f'/dev/null/{arm}'  # never linked
+                arm: f'/dev/null/{arm}'  # this port is never created
                 for arm in ('follower', 'leader')
             },
         )
@@ -77,7 +77,7 @@ class SimulatedCell:
         )
         self._image = np.zeros(camera.shape, np.uint8)
         self._kinematics = DirectKinematics(schema)
-        self._ticks_per_period = round(1.0 / schema.rate / PERIOD)
+        self._steps_per_period = round(1.0 / schema.rate / PERIOD)
         self._steps = 0  # of the plant
         self.loop = ControlLoop(
             schema,
@@ -98,24 +98,24 @@ class SimulatedCell:
         return self._steps * PERIOD
 
     # --- the control loop's `Arms` interface -------------------------------------------------
-    def command(self, arm: str, target) -> None:
-        """Set the joint target (6,) rad of an arm."""
-        self._arms[arm].command(target)
+    def command(self, arm: str, joints) -> None:
+        """Command joint angles (6,) rad to an arm."""
+        self._arms[arm].command(joints)
 
     def command_accepted(self) -> bool:
-        """Whether the last command moves the follower: here always."""
+        """Whether the driver accepted the last command; always true here."""
         return True
 
     def set_torque(self, arm: str, on: bool) -> None:
-        """Switch an arm's servos."""
+        """Switch the torque of an arm on or off."""
         self._arms[arm].set_torque(on)
 
     # --- time --------------------------------------------------------------------------------
     def tick(self) -> None:
         """One control period: physics, driver, camera and operator; then the control loop."""
-        exposed = self._ticks_per_period - IMAGE_AGE
-        for step in range(self._ticks_per_period):
-            if step == exposed and self.loop.machine.mode is not Mode.RESET:
+        exposure = self._steps_per_period - IMAGE_AGE
+        for step in range(self._steps_per_period):
+            if step == exposure and self.loop.machine.mode is not Mode.RESET:
                 self._image = crop_resize(self._renderer.render(), self.schema.cameras[0])
             if self._steps % DRIVER_STEPS == 0:
                 for arm in self._arms.values():

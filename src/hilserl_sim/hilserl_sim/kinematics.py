@@ -1,4 +1,4 @@
-"""The FK service's answers by a direct call."""
+"""The kinematics by direct calls, instead of the FK service."""
 
 from functools import partial
 
@@ -16,7 +16,7 @@ class DirectKinematics:
         self._core = kinematics_of(schema)
 
     def action(self, leader, reference, leader_start, reference_start) -> np.ndarray:
-        """Action (4,) that moves the reference as the leader was moved."""
+        """Action (4,) that moves the reference as the leader moved."""
         return self._core.action_between(
             leader, reference, leader_start, reference_start
         ).action.astype(np.float32)

@@ -1,7 +1,7 @@
-"""Learning in simulated time: every update is made at the simulated moment at which it is due.
+"""Learning in simulated time: each update is made when it is due in simulated time.
 
-The same seed gives the same run. Bags, checkpoint and metrics are those of an ordinary run, so
-that `./cell` can read and resume it.
+The same seed gives the same run. Bags, checkpoint and metrics have the formats of a ROS run, so
+`./cell` can read and resume it.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from hilserl_learner.training.resume import start_run
 
 
 class SimulatedLearner:
-    """A run with its `trainer`; `offer(policy)` gets each policy that an actor would load."""
+    """A run with its `trainer`. It passes each published policy to `offer(policy)`."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class SimulatedLearner:
         self.trainer = self._run.trainer
         self.bundle = b''  # the last published policy
         self._published_at = 0.0  # simulated s
-        self._board = SummaryWriter(str(self._run.directory.tensorboard))
+        self._tensorboard = SummaryWriter(str(self._run.directory.tensorboard))
         self._recorder = Recorder(self._run.directory.bags, schema, log)
         self._recording = threading.Thread(target=self._recorder.run)
         self._recording.start()
@@ -50,7 +50,7 @@ class SimulatedLearner:
             self._write('episode', summary.scalars, self.trainer.env_steps)
 
     def pretrain(self, progress: Callable[[], None] = lambda: None) -> None:
-        """Make the updates that come before the first step, and publish their policy."""
+        """Make the updates before the first step, and publish the policy."""
         while self.trainer.pretrain_left:
             self.trainer.update()
             progress()
@@ -58,7 +58,7 @@ class SimulatedLearner:
             self._publish()
 
     def run_due_updates(self, now: float) -> None:
-        """Make every update that is due; publish a policy every `publish_period` simulated s."""
+        """Make all due updates. Publish a policy every `publish_period` simulated seconds."""
         while self.trainer.update_due:
             self.trainer.update()
         if now - self._published_at >= self._options.publish_period:
@@ -73,7 +73,7 @@ class SimulatedLearner:
 
     def _write(self, group: str, metrics: dict[str, float], at: int) -> None:
         for name, value in metrics.items():
-            self._board.add_scalar(f'{group}/{name}', value, at)
+            self._tensorboard.add_scalar(f'{group}/{name}', value, at)
 
     def close(self) -> None:
         """Complete the bags and save a checkpoint."""
@@ -86,5 +86,5 @@ class SimulatedLearner:
                 self._run.checkpoints.save(Snapshot.of(self.trainer.agent), self.trainer.state())
         finally:
             self.trainer.close()
-            self._board.close()
+            self._tensorboard.close()
             self._run.directory.release()

@@ -1,7 +1,7 @@
 """A training run in simulated time: demonstrations, learning with interventions, evaluations.
 
 Robot minutes are the time that a robot would need: steps, resets and the operator's delays. They
-count neither demonstrations (`record_demonstrations` returns their minutes) nor evaluations.
+do not include demonstrations (`record_demonstrations` returns their minutes) and evaluations.
 """
 
 from collections.abc import Callable
@@ -19,18 +19,18 @@ from hilserl_learner.training.options import LearnerOptions
 from .cell import SimulatedCell
 from .learner import SimulatedLearner
 
-EVALUATION_SEED = 1_000_000  # its cube positions occur in no training run
+EVALUATION_SEED = 1_000_000  # a seed that no training run uses
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Deterministic episodes of one policy."""
+    """The result of evaluating one policy."""
 
-    minutes: float  # of the robot, when it was measured
+    minutes: float  # robot minutes of training before it
     updates: int
     successes: int
     episodes: int
-    seconds: float  # median time to success, 0: none
+    seconds: float  # median time to success; 0 without success
 
     @property
     def success(self) -> float:
@@ -39,7 +39,7 @@ class Evaluation:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % (Wilson)."""
+        """95 % interval of the success rate (Wilson)."""
         return wilson(self.successes, self.episodes)
 
 
@@ -69,9 +69,9 @@ def record_demonstrations(
     world: str,
     change: Callable[[StepRecord], StepRecord] = unchanged,
 ) -> float:
-    """Record `count` episodes of the scripted operator in bags; returns robot minutes.
+    """Record `count` episodes of the scripted operator in bags. Return the robot minutes.
 
-    change: applied to each step before it is stored (experiments).
+    change: a function that is applied to each step before it is stored (for experiments).
     """
     recorder = Recorder(directory, schema, lambda sentence: None)
     recording = threading.Thread(target=recorder.run)
@@ -99,7 +99,8 @@ def evaluate(
 ) -> Evaluation:
     """Run episodes of a policy without help, always with the same cube positions.
 
-    It ends early when a success rate of `enough` is out of reach. sigma: noise, 0: deterministic.
+    It ends early if a success rate of `enough` is not possible any more. sigma: of the noise;
+    0: deterministic.
     """
     policy = Policy.from_bytes(bundle, schema.hash)
     cell = SimulatedCell(
@@ -144,9 +145,9 @@ def train(
 ) -> Progress:
     """Train for `minutes` of robot time in `directory`; evaluate each `every` minutes.
 
-    episodes: of one evaluation; enough: a success rate at which to stop; change: applied to each
-    step before it is learned from (experiments). After a KeyboardInterrupt the run ends in order
-    and `Progress.interrupted` is true.
+    episodes: number in one evaluation; enough: success rate at which training stops; change: a
+    function that is applied to each step before it is learned from (for experiments). After a
+    KeyboardInterrupt the run is closed as usual, and `Progress.interrupted` is true.
     """
     progress = Progress()
     learner: SimulatedLearner

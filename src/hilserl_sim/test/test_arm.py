@@ -1,4 +1,4 @@
-"""One simulated arm: the driver's limits hold, and its gripper is eased as the driver eases it."""
+"""A simulated arm: the driver's limits and the easing of its gripper apply."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def run(arm, seconds, since=0.0):
         arm.cycle(since + cycle / RATE)
 
 
-def test_it_measures_where_it_is(arm):
+def test_it_measures_its_pose(arm):
     assert arm.position == pytest.approx(REST, abs=0.01)
 
 

@@ -1,4 +1,4 @@
-"""The simulated cell alone: the scripted operator drives it, and a seed repeats it."""
+"""The simulated cell: the scripted operator drives it, and the same seed repeats it."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Runs in simulated time, short ones: what they leave on disk, and that a seed repeats them."""
+"""Short runs in simulated time: their files, and that the same seed repeats them."""
 
 import pytest
 
