@@ -503,4 +503,4 @@ def test_two_cameras_from_the_replay_to_the_policy(schema):
     first = policy.act(frames, np.zeros(19), 0.0, None)
     policy.reset()
     darker = policy.act([frames[0], frames[1] // 2], np.zeros(19), 0.0, None)
-    assert not np.allclose(first, darker, atol=1e-6)  # the second camera is seen
+    assert not np.allclose(first, darker, atol=1e-6)  # the policy uses the second camera

@@ -100,14 +100,14 @@ def test_an_empty_replay_raises_one_sentence(schema):
 
 def test_a_batch_can_reuse_memory(replay):
     slots = replay._valid.members()[:6].astype(np.int64)
-    room = replay.allocate(6)
-    again = replay.gather(slots, room)
-    assert again is room
+    memory = replay.allocate(6)
+    again = replay.gather(slots, memory)
+    assert again is memory
     fresh = replay.gather(slots)
     for name in ('state', 'action', 'reward', 'discount', 'next_state', 'human'):
-        assert torch.equal(getattr(room, name), getattr(fresh, name)), name
-    assert torch.equal(room.images[0], fresh.images[0])
-    assert torch.equal(room.next_images[0], fresh.next_images[0])
-    before = room.images[0].data_ptr()
-    assert replay.gather(slots[::-1].copy(), room).images[0].data_ptr() == before
-    assert torch.equal(room.images[0], fresh.images[0].flip(0))
+        assert torch.equal(getattr(memory, name), getattr(fresh, name)), name
+    assert torch.equal(memory.images[0], fresh.images[0])
+    assert torch.equal(memory.next_images[0], fresh.next_images[0])
+    before = memory.images[0].data_ptr()
+    assert replay.gather(slots[::-1].copy(), memory).images[0].data_ptr() == before
+    assert torch.equal(memory.images[0], fresh.images[0].flip(0))

@@ -35,7 +35,7 @@ def packed(agent, version=1, **options):
 
 
 def rigged(schema, values):
-    """An agent whose gripper sees these Qs whatever it looks at."""
+    """An agent whose gripper has these Qs for every observation."""
     agent = Agent(schema, CONFIG)
     with torch.no_grad():
         for head in (agent.gripper.q, agent.gripper_target.q):
@@ -50,7 +50,7 @@ def test_choices_are_the_nearest_of_close_hold_and_open():
 
 
 def test_the_loss_is_double_q_learning(schema):
-    """Transcribed: the online network chooses, the target network says what that is worth."""
+    """Plain transcription: the online network chooses, the target network gives the value."""
     agent, batch = Agent(schema, CONFIG, seed=2), random_batch(schema)
     other, unbounded = (
         Agent(schema, CONFIG, seed=3),

@@ -42,7 +42,7 @@ def live(schema, count, brightness=100, state=None):
         yield step
 
 
-def look(health, batch, replay, losses=(0.1,), metrics=METRICS):
+def check(health, batch, replay, losses=(0.1,), metrics=METRICS):
     return health.check(np.array(losses), metrics, batch, replay)
 
 
@@ -50,7 +50,7 @@ def test_a_healthy_run_has_no_warnings(schema, health, batch, replay):
     health.drift.set_reference(batch)
     for step in live(schema, LIVE_STEPS):
         health.drift.add_live_step(step)
-    scalars = look(health, batch, replay)
+    scalars = check(health, batch, replay)
     assert health.warnings == []
     assert scalars['state_outside_share'] == 0.0 and scalars['q_bound'] == 1.0
     assert scalars['brightness_drift/wrist_camera'] == pytest.approx(0.0, abs=1e-3)
@@ -60,7 +60,7 @@ def test_darker_images_are_a_warning_that_names_the_camera(schema, health, batch
     health.drift.set_reference(batch)
     for step in live(schema, LIVE_STEPS, 60):
         health.drift.add_live_step(step)
-    look(health, batch, replay)
+    check(health, batch, replay)
     assert len(health.warnings) == 1
     assert 'wrist_camera is 40 % darker than in training' in health.warnings[0]
 
@@ -71,7 +71,7 @@ def test_states_outside_training_are_named(schema, health, batch, replay):
     far[[1, 13, 14]] = 30.0
     for step in live(schema, LIVE_STEPS, state=far):
         health.drift.add_live_step(step)
-    assert look(health, batch, replay)['state_outside_share'] == pytest.approx(3 / 19)
+    assert check(health, batch, replay)['state_outside_share'] == pytest.approx(3 / 19)
     for name in ('shoulder_lift.position', 'tool.y', 'tool.z'):
         assert name in health.warnings[0]
 
@@ -80,26 +80,26 @@ def test_a_loss_that_stays_high_names_its_causes_in_order(health, batch, replay)
     action = batch.action.clone()
     action[:, 3] = 0.0
     batch = replace(batch, action=action, reward=batch.reward * 100)
-    look(health, batch, replay, [2000.0] * 99)
+    check(health, batch, replay, [2000.0] * 99)
     assert health.warnings == []
-    look(health, batch, replay, [2000.0])
+    check(health, batch, replay, [2000.0])
     (sentence,) = health.warnings
     assert (
         sentence.index('(1) actions: gripper never change')
         < sentence.index('(2) reward scale: n-step rewards are from 0 to 100, which is large')
         < sentence.index('(3) schema mix: every step')
     )
-    look(health, batch, replay, [1.0])
+    check(health, batch, replay, [1.0])
     assert health.warnings == []
 
 
 def test_a_q_above_any_return_is_a_warning(schema, health, batch, replay):
-    look(health, batch, replay, metrics={'q_mean': 1.5})
+    check(health, batch, replay, metrics={'q_mean': 1.5})
     assert 'no return can be above 1' in health.warnings[0]
     unbounded = Health(schema, ALGORITHMS['drqv2'])
-    look(unbounded, batch, replay, metrics={'q_mean': 90.0})
+    check(unbounded, batch, replay, metrics={'q_mean': 90.0})
     assert unbounded.warnings == []
-    look(unbounded, batch, replay, metrics={'q_mean': 120.0})
+    check(unbounded, batch, replay, metrics={'q_mean': 120.0})
     assert 'above 100' in unbounded.warnings[0]
 
 

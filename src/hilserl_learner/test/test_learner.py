@@ -373,7 +373,7 @@ def test_a_given_encoder_is_used_and_frozen(schema, tmp_path):
 
 
 def test_a_full_disk_ends_learning_with_its_reason_and_the_checkpoint_before(schema, tmp_path):
-    """The checkpoints' disk alone: bags go on, and nothing half-written takes its room."""
+    """Only the checkpoints' disk is full: bags are written, incomplete checkpoints are removed."""
     disk = tmp_path / 'run' / 'checkpoints'
     disk.mkdir(parents=True)
     options = replace(OPTIONS, agent_options='hidden=32 channels=8')

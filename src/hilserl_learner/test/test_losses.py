@@ -191,7 +191,7 @@ def test_stamps_that_do_not_increase_make_no_transition(schema, tmp_path):
     steps[7] = replace(steps[7], stamp=steps[6].stamp)
     write_steps(tmp_path / 'a', schema, steps)
     replay, _, _ = load(tmp_path, schema)
-    # 3 to 4 goes back, 4 to 5 is three periods, 6 to 7 stands still
+    # 3 to 4 goes back, 4 to 5 is three periods, 6 to 7 has the same stamp
     kept = replay.gather(replay._valid.members().astype(np.int64))
     found = {round(float(s[0]), 6) for s in kept.state}
     assert found == {round(float(steps[i].state[0]), 6) for i in (0, 1, 2, 5, 7, 8)}

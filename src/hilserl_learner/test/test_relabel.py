@@ -99,7 +99,7 @@ def test_unlabelled_demonstrations_need_a_choice(schema, tmp_path):
         replace(step, reward=None, outcome=Outcome.NONE, terminated=False)
         for step in episode(schema, 'silent')
     ]
-    for steps in (silent, episode(schema, 'judged')):
+    for steps in (silent, episode(schema, 'labelled')):
         bag = EpisodeBag(tmp_path / 'demos' / steps[0].episode_id, schema, 1)
         for step in steps:
             bag.write(step)
