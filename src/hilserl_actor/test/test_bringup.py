@@ -271,7 +271,7 @@ def test_a_pretrained_policy_has_little_noise_unless_sigma_is_given():
     words = ('start:=pretrained', 'pretrained:=/p.safetensors')
     assert parameters(plan('train', *words), 'learner')['sigma'] == ''
     for loud in ('sigma:=0.31', 'sigma:=linear(0.1,0.5,100)'):
-        with pytest.raises(CellError, match='say allow_high_sigma:=true'):
+        with pytest.raises(CellError, match='set allow_high_sigma:=true'):
             plan('train', *words, loud)
     allowed = plan('train', *words, 'sigma:=0.5', 'allow_high_sigma:=true')
     assert parameters(allowed, 'actor')['sigma'] == '0.5'

@@ -304,7 +304,7 @@ def test_demonstrations_are_learned_before_the_first_policy_goes_out(schema, tmp
     again = Cell(schema, tmp_path / 'run', options)
     assert again.published and again.learner.trainer.updates == 20
     again.close()
-    with pytest.raises(CellError, match='no demonstrations to learn from'):
+    with pytest.raises(CellError, match='but there are no demonstrations'):
         Cell(schema, tmp_path / 'b', replace(OPTIONS, pretrain_updates=5))
 
 
