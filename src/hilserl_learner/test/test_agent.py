@@ -202,7 +202,7 @@ def test_an_agent_fits_one_batch(schema):
 
 def test_configuration_survives_json_and_refuses_another_version():
     assert AgentConfig.from_json(SMALL.to_json()) == SMALL
-    for text in ('{}', 'x', SMALL.to_json().replace('"tau"', '"tauu"')):
+    for text in ('[]', 'x', SMALL.to_json().replace('"tau"', '"tauu"')):
         with pytest.raises(CellError, match='not of this version'):
             AgentConfig.from_json(text)
 
