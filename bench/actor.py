@@ -13,7 +13,7 @@ from rich.table import Table
 from std_srvs.srv import SetBool
 
 from hilserl_tests.cell_process import CellProcess, own_domain
-from hilserl_tests.hand_over import commands_of, hand_overs, seconds
+from hilserl_tests.handover import commands_of_steps, measure_handover_jumps, seconds
 from hilserl_tests.watcher import Watcher
 from so101_node import names
 
@@ -95,9 +95,9 @@ def distributions(messages: Watcher, rate: float) -> dict[str, np.ndarray]:
             ]
         ),
     }
-    assert all(command is not None for command in commands_of(steps, messages.commands)[1:-1]), (
-        'the command of a step was not received'
-    )
+    assert all(
+        command is not None for command in commands_of_steps(steps, messages.commands)[1:-1]
+    ), 'the command of a step was not received'
     return found
 
 
@@ -118,7 +118,7 @@ def main():
     for name, values in found.items():
         table.add_row(name, *(f'{np.percentile(values, p):.2f}' for p in (1, 50, 90, 99, 100)))
     Console().print(table)
-    take_over, release = hand_overs(messages)
+    take_over, release = measure_handover_jumps(messages)
     first, last = messages.learner[0], messages.learner[-1]
     between = seconds(last.header.stamp) - seconds(first.header.stamp)
     print(

@@ -1,4 +1,4 @@
-"""A follower arm that outlives every process: emulated servos on a port, and what they did."""
+"""An emulated follower arm in the test's process; it logs setpoints, positions and torque."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ PERIOD = 0.004  # s
 
 
 class BenchFollower:
-    """Six servos at `port`, moving; `log` is what was seen of them, a row a look.
+    """Six moving servos at `port`; `log` has one row per period.
 
     A row: time (monotonic, s), goals (6,), positions (6,), all in rad, and torque (6,).
     """
@@ -47,6 +47,6 @@ class BenchFollower:
             last = now
 
     def between(self, since: float, until: float) -> np.ndarray:
-        """The rows (N, 19) of this time."""
+        """Return the rows (N, 19) of this time."""
         rows = np.array(self.log)
         return rows[(rows[:, 0] >= since) & (rows[:, 0] <= until)]

@@ -1,4 +1,4 @@
-"""A cell started as a user starts it, watched from outside, in a ROS domain of its own."""
+"""Runs a cell as a user starts it, as a process in its own ROS domain."""
 
 from contextlib import contextmanager
 import fcntl
@@ -19,11 +19,10 @@ _started: list['CellProcess'] = []  # in the domains that are open
 
 
 class CellProcess:
-    """`./cell ...` with its output kept, line by line.
+    """A `./cell ...` process whose output lines are kept.
 
-    It ends with its domain at the latest: a test that fails leaves nobody behind.
-
-    terminal: it has one to read keys from, see `type`.
+    It ends with its domain, so a failed test leaves no process. terminal: whether it has a
+    terminal that `type` writes keys to.
     """
 
     def __init__(self, words, environment, terminal=False):
@@ -53,17 +52,17 @@ class CellProcess:
             print(f'{time.monotonic() - self.started:6.1f} {line}', end='', flush=True)
 
     def type(self, keys: str) -> None:
-        """Press keys at its terminal."""
+        """Type keys at its terminal."""
         os.write(self._keys, keys.encode())
 
     def wait(self, timeout: float) -> int:
-        """Exit code; fails the test if it takes longer."""
+        """Return the exit code; fails if the process does not end in time."""
         code = self.process.wait(timeout)
         self._reader.join(5.0)
         return code
 
     def interrupt(self) -> float:
-        """Press Ctrl-C; returns how long the cell took to end, s."""
+        """Send Ctrl-C; return how long the cell took to end, s."""
         since = time.monotonic()
         self.process.send_signal(signal.SIGINT)
         self.process.wait(15.0)
@@ -76,9 +75,9 @@ class CellProcess:
             for line in list(self.lines):
                 if text in line:
                     return line
-            assert self.process.poll() is None, f'the cell ended before it said {text!r}'
+            assert self.process.poll() is None, f'the cell ended before it printed {text!r}'
             time.sleep(0.05)
-        raise AssertionError(f'the cell did not say {text!r} within {timeout} s')
+        raise AssertionError(f'the cell did not print {text!r} within {timeout} s')
 
     @property
     def text(self) -> str:
@@ -88,7 +87,7 @@ class CellProcess:
 
 @contextmanager
 def own_domain():
-    """Environment (also of this process) with a ROS domain that nobody else uses."""
+    """Reserve a ROS domain; yield the environment, which is also set for this process."""
     with domain_id() as number:
         os.environ['ROS_DOMAIN_ID'] = str(number)
         os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
@@ -103,7 +102,7 @@ def own_domain():
 
 
 def processes_with(text: str) -> list[str]:
-    """Command lines of running processes that contain `text`."""
+    """Return the command lines of running processes that contain `text`."""
     found = []
     for entry in Path('/proc').iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():

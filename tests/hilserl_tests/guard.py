@@ -1,7 +1,7 @@
-"""The guard's run: the whole loop in simulated time on the shortest task, until it is good enough.
+"""The guard: trains the in-process simulation on the shortest task until it is good enough.
 
 `python -m hilserl_tests.guard DIRECTORY` writes demonstrations, run and `curve.json` there. It
-takes a minute of a core that nobody else wants, so the tests start it first and look at it last.
+needs a minute of an idle core, so the tests start it first and check it last.
 """
 
 from contextlib import suppress
@@ -17,13 +17,13 @@ from hilserl_sim.training import record_demonstrations, train  # before MuJoCo
 from so101_description.model import model_hash
 
 EPISODES, ENOUGH = 30, 0.9
-MINUTES = 10.0  # of the robot; a sound suite needs half of them
-# Small frames and short episodes: a third of the time, and nothing that could break is left out.
+MINUTES = 10.0  # robot time; a correct suite needs half of it
+# Small images and short episodes take a third of the time and use the same code.
 SCHEMA = replace(make_task('reach', model_hash(), frame_size=32), max_steps=40)
 
 
 def learn_to_reach(directory: Path, seed: int = 0) -> list[dict]:
-    """Demonstrations and a run that ends as soon as it is good enough; returns its evaluations."""
+    """Record demonstrations and train until it is good enough; return the evaluations."""
     record_demonstrations(SCHEMA, directory / 'demos', 20, seed, 'plain')
     options = LearnerOptions(start='demos', demos=(str(directory / 'demos'),), seed=seed)
     progress = train(
@@ -41,7 +41,7 @@ def learn_to_reach(directory: Path, seed: int = 0) -> list[dict]:
 
 
 if __name__ == '__main__':
-    with suppress(OSError):  # a system without that class: beside the others, then
+    with suppress(OSError):  # no such scheduling class on this system: run with normal priority
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     out = Path(sys.argv[1])
     (out / 'curve.json').write_text(json.dumps(learn_to_reach(out)))

@@ -1,8 +1,8 @@
-"""How far the follower's command jumps when human and policy take over from each other.
+"""Measures how far the follower's command jumps at handovers between human and policy.
 
-A step's command is the first one stamped after it. What the policy's own action asks for is no
-jump: at a release the motion of that action from the command before is taken off, computed anew.
-A take-over begins with the human at rest (the clutch), so nothing is taken off there.
+A step's command is the first one stamped after it. The motion of the policy's own action does not
+count as a jump: at a release it is computed again and subtracted. At a take-over the human's first
+action is zero (the clutch), so nothing is subtracted.
 """
 
 from dataclasses import dataclass
@@ -19,21 +19,21 @@ HUMAN = 2
 
 
 def seconds(stamp) -> float:
-    """A message's stamp, s."""
+    """Return a message's stamp, s."""
     return stamp.sec + stamp.nanosec * 1e-9
 
 
 @dataclass(frozen=True)
 class Jumps:
-    """The largest jump of any joint of the arm (deg) and of the tool (mm) over `count` ones."""
+    """The largest jump of any joint of the arm (deg) and of the tool (mm) in `count` handovers."""
 
     count: int
     deg: float
     mm: float
 
 
-def commands_of(steps, commands) -> list[np.ndarray | None]:
-    """The command (6,) rad that carried out each step's action; None: not heard."""
+def commands_of_steps(steps, commands) -> list[np.ndarray | None]:
+    """Return the command (6,) rad of each step's action; None: not received."""
     times = np.array([seconds(c.header.stamp) for c in commands])
     found = []
     for step in steps:
@@ -47,16 +47,16 @@ def commands_of(steps, commands) -> list[np.ndarray | None]:
     return found
 
 
-def hand_overs(heard: Watcher) -> tuple[Jumps, Jumps]:
-    """Of take-overs and releases, from what a cell said."""
+def measure_handover_jumps(heard: Watcher) -> tuple[Jumps, Jumps]:
+    """Return the jumps at take-overs and at releases, from a cell's messages."""
     assert heard.task is not None
     schema = TaskSchema.from_json(heard.task.schema)
     steps = [s for s in heard.steps if not s.last]
-    kinematics, targets = kinematics_of(schema), commands_of(steps, heard.commands)
+    kinematics, targets = kinematics_of(schema), commands_of_steps(steps, heard.commands)
     jumps: dict[bool, list] = {
         True: [],
         False: [],
-    }  # whether the human commands now -> (deg, mm) of each
+    }  # whether the human commands after it -> (deg, mm) of each
     for (a, before), (b, after) in zip(zip(steps, targets), zip(steps[1:], targets[1:])):
         if (
             a.episode_id != b.episode_id

@@ -1,4 +1,4 @@
-"""docs/options.md, from the options themselves: `python -m hilserl_tests.options_page --write`."""
+"""Makes docs/options.md from the options: `python -m hilserl_tests.options_page --write`."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from so101_node.options import Option, options_of
 PAGE = Path(__file__).resolve().parents[2] / 'docs' / 'options.md'
 HEAD = """# Options
 
-Made from the code by `python -m hilserl_tests.options_page --write`; a test compares them.
+Generated from the code by `python -m hilserl_tests.options_page --write`; a test compares them.
 
 `./cell train` and `ros2 launch hilserl_actor train.launch.py` take every option alike:
 
@@ -35,8 +35,8 @@ driver:
     locked_joints: [wrist_roll]
 ```
 
-The command line goes before the file, and `node.name:=` before `name:=`. A run's `run.yaml` has
-every option of every node as the run was started, and what changed at later starts.
+The command line overrides the file, and `node.name:=` overrides `name:=`. A run's `run.yaml` has
+every option of every node at the start of the run, and the changes at later starts.
 """
 AGENT = """
 ## Numbers of the algorithm
@@ -46,7 +46,7 @@ AGENT = """
 
 
 def page() -> str:
-    """The whole page, Markdown."""
+    """Return the page in Markdown."""
     shown: dict[str, Option] = {}
     for command in COMMANDS:
         shown |= {name: each for name, each in names(command).items() if name not in shown}

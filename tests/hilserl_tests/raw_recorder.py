@@ -1,6 +1,6 @@
-"""A raw recording as `ros2 bag record` makes it, where there is none: topics to a rosbag2.
+"""Records topics to a rosbag2, as `ros2 bag record` does, on systems without it.
 
-`python -m hilserl_tests.raw_recorder DIRECTORY SECONDS`; messages are stored as they came.
+`python -m hilserl_tests.raw_recorder DIRECTORY SECONDS`; messages are stored unchanged.
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ TOPICS = (
 
 
 def record(directory: Path, seconds: float) -> dict[str, int]:
-    """Record for so long; returns how many messages each topic had."""
+    """Record for `seconds`; return the number of messages of each topic."""
     context = rclpy.Context()
     rclpy.init(context=context)
     node = rclpy.create_node('raw_recorder', context=context)
@@ -60,7 +60,7 @@ def record(directory: Path, seconds: float) -> dict[str, int]:
 
 
 def without(bag: Path, topics, out: Path) -> Path:
-    """A copy of a recording as if these topics had not been recorded; returns it."""
+    """Copy a recording without these topics; return the copy."""
     left_out = {f'/{topic}' for topic in topics}
     with (
         Reader(bag) as reader,

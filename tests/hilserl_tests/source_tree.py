@@ -1,4 +1,4 @@
-"""Where the source tree is: the verbs for developers work on it, not on what is installed."""
+"""Finds the source tree; the verbs for developers work on it, not on the installed files."""
 
 from pathlib import Path
 

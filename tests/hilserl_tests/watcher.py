@@ -1,4 +1,4 @@
-"""A ROS node that listens to a running cell and keeps what a test asks about."""
+"""A ROS node that receives and keeps the messages of a running cell."""
 
 from collections import Counter
 import threading
@@ -13,7 +13,7 @@ from so101_node import names, qos
 
 
 class Watcher:
-    """Everything the cell said while the `with` block ran."""
+    """The messages of the cell while the `with` block runs."""
 
     def __init__(self):
         self.actor: list[ActorStatus] = []
@@ -74,7 +74,7 @@ class Watcher:
             store(message)
 
     def rate(self, topic: str) -> float:
-        """Messages a second that arrived between the first and the last."""
+        """Return the rate between the first and the last message, 1/s."""
         return (self.counts[topic] - 1) / (self.last[topic] - self.first[topic])
 
     def __exit__(self, *_):

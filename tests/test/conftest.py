@@ -1,4 +1,4 @@
-"""What takes long and disturbs nobody begins before the first test."""
+"""Starts the guard, which takes long, before the first test."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import so101_sim  # noqa: F401  it chooses MuJoCo's renderer, before MuJoCo is i
 
 @pytest.fixture(scope='session', autouse=True)
 def guard(request, tmp_path_factory):
-    """The guard's process and its directory, if one of the tests looks at it."""
+    """The guard's process and its directory, if a selected test uses it."""
     if not any(item.path.name == 'test_learning.py' for item in request.session.items):
         yield None
         return

@@ -1,4 +1,4 @@
-"""The whole cell as a user starts it: the real graph, and then what came out of it."""
+"""The whole cell as a user starts it, with the real graph; checks the results of a run."""
 
 from pathlib import Path
 import signal
@@ -28,7 +28,7 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def trained(runs):
-    """One run of about a minute: (process, what was heard, run directory)."""
+    """A run of about a minute: (process, watcher, run directory)."""
     with own_domain() as environment, Watcher() as heard:
         cell = CellProcess(
             ['train', 'run:=whole', f'runs_dir:={runs}', f'run_for:={RUN_FOR}'], environment
@@ -69,14 +69,14 @@ def test_steps_of_an_episode_have_no_gap_and_end_with_an_observation(trained):
 
 
 def test_no_zero_action_while_the_arm_moved(trained):
-    """The founding failure: motion stored as nothing."""
+    """The failure that this suite was made against: motion stored as zero actions."""
     steps = acted(trained[1])
     moved = zeros = 0
     for before, a, b in zip(steps, steps[1:], steps[2:]):
         if before.episode_id != b.episode_id or b.index != before.index + 2:
             continue
         if a.source != before.source:
-            continue  # a take-over starts from rest: the arm still catches up with its reference
+            continue  # after a take-over the arm still moves towards its reference
         if np.abs(np.subtract(b.state[12:15], a.state[12:15])).max() > 0.008:  # tool, m
             moved += 1
             zeros += bool(np.abs(a.action).max() < 1e-3)
@@ -84,7 +84,7 @@ def test_no_zero_action_while_the_arm_moved(trained):
     assert zeros <= 0.02 * moved, f'{zeros} of {moved} moving steps have a zero action'
 
 
-def test_executed_actions_move_the_tool_the_way_they_say(trained):
+def test_executed_actions_move_the_tool_in_their_direction(trained):
     deltas, actions = [], []
     for a, b in zip(acted(trained[1]), acted(trained[1])[1:]):
         if a.episode_id == b.episode_id and b.index == a.index + 1:
@@ -96,7 +96,7 @@ def test_executed_actions_move_the_tool_the_way_they_say(trained):
 
 
 def test_executed_equals_stored(trained):
-    """Whoever decided it, the stored action alone gives the command that was sent."""
+    """The stored action of policy or human gives the command that was sent."""
     heard, kinematics = trained[1], Kinematics()
     schema = TaskSchema.from_json(heard.task.schema)
     commands = [
@@ -152,7 +152,7 @@ def test_the_checkpoint_holds_a_policy_that_loads(trained):
     assert policy.updates >= 20
 
 
-def test_rates_hold_with_the_learner_at_work(trained):
+def test_rates_are_kept_while_the_learner_trains(trained):
     heard = trained[1]
     for arm in names.ARMS:
         assert heard.rate(names.JOINT_STATES.format(arm=arm)) > 50
@@ -161,7 +161,7 @@ def test_rates_hold_with_the_learner_at_work(trained):
     assert np.median(periods) == pytest.approx(100.0, abs=2.0)
 
 
-def test_starting_again_resumes_and_says_so_and_ctrl_c_ends_it_within_5_s(trained):
+def test_a_second_start_resumes_and_ctrl_c_ends_it_within_5_s(trained):
     run = trained[2]
     saved = Policy.from_bytes((run / 'checkpoints/latest/policy.safetensors').read_bytes())
     with own_domain() as environment, Watcher() as heard:
@@ -177,7 +177,7 @@ def test_starting_again_resumes_and_says_so_and_ctrl_c_ends_it_within_5_s(traine
     assert processes_with(str(run)) == []
 
 
-def test_a_second_cell_is_refused_and_a_dead_supervisor_leaves_nothing_behind(runs):
+def test_a_second_cell_is_refused_and_a_dead_supervisor_leaves_no_process(runs):
     with own_domain() as environment:
         words = ['train', 'run:=busy', f'runs_dir:={runs}']
         first = CellProcess(words, environment)

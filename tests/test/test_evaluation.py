@@ -1,4 +1,4 @@
-"""Evaluations in the whole cell: the same situations, interrupted or not; failures are kept."""
+"""Evaluations in the whole cell: same situations after an interruption; bags of failures."""
 
 import threading
 
@@ -27,9 +27,9 @@ ENOUGH = 10  # steps
 
 
 class Situations:
-    """Where cube and tool were at the first step of each episode, in order.
+    """Records the poses of cube and tool at the first step of each episode, in order.
 
-    Who watches has seen enough after a second, and says that it failed.
+    It marks each episode as a failure after ENOUGH steps.
     """
 
     def __enter__(self):
@@ -69,7 +69,7 @@ class Situations:
         self._thread.join()
 
 
-def test_two_evaluations_see_the_same_situations_though_one_is_interrupted(tmp_path):
+def test_two_evaluations_have_the_same_situations_although_one_is_interrupted(tmp_path):
     schema, network = make_task('grasp_lift', model_hash()), NetworkConfig()
     torch.manual_seed(0)
     encoder = Encoder(schema, network)
@@ -89,7 +89,7 @@ def test_two_evaluations_see_the_same_situations_though_one_is_interrupted(tmp_p
         with Situations() as whole:
             third = CellProcess(words, environment)
             assert third.wait(90) == 0, third.text[-3000:]
-    # an episode that was broken off (a late camera, the interrupt) saw its situation again
+    # an aborted episode (late camera, interrupt) is repeated in the same situation
     firsts, lasts = (np.array([cell.found[i] for cell in (cut, whole)]) for i in (0, -1))
     for first, other in (firsts, lasts):
         assert np.allclose(first[:2], other[:2], atol=0.002)  # cube, m

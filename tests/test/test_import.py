@@ -17,30 +17,30 @@ SECONDS = 20.0
 
 
 def steps_by_episode(out):
-    """{episode id: its acting steps} of all bags in a directory."""
+    """Return {episode id: its steps with an action} of all bags in a directory."""
     found = {}
     for bag in bags_by_time(out):
         steps = [step for step in Bag(bag).steps() if not step.last]
-        if steps:  # an episode that was broken off at once has none
+        if steps:  # an episode that was aborted at once has none
             found[steps[0].episode_id] = steps
     return found
 
 
 def import_and_compare(bag, executed, out):
-    """Median difference between imported and executed actions, as a share of their median."""
+    """Return the median difference of imported and executed actions over their median size."""
     report = import_bag(bag, make_task('grasp_lift', model_hash()), out, 'exclude')
-    differences, magnitudes, alone = [], [], 0
+    differences, magnitudes, unmatched = [], [], 0
     for name, steps in steps_by_episode(out).items():
         for step in steps:
             live = min(
                 executed.get(name, ()), key=lambda s: abs(s.stamp - step.stamp), default=None
             )
             if live is None or abs(live.stamp - step.stamp) > 5e7:
-                alone += 1  # executed, but what followed was seen too late to be stored
+                unmatched += 1  # executed, but dropped because the next observation was late
                 continue
             differences.append(np.linalg.norm(live.action - step.action))
             magnitudes.append(np.linalg.norm(live.action))
-    assert len(differences) >= max(20, 4 * alone), report.data()
+    assert len(differences) >= max(20, 4 * unmatched), report.data()
     ratio = np.median(differences) / np.median(magnitudes)
     print(
         f'{bag.name}: {len(differences)} steps, actions from {", ".join(report.actions_from)}, '
@@ -50,7 +50,7 @@ def import_and_compare(bag, executed, out):
 
 
 def test_a_raw_recording_of_the_cell_imports_to_the_executed_actions(tmp_path, monkeypatch):
-    # the steps themselves are left out: the importer has to make them anew
+    # do not record the steps: the importer must compute them
     monkeypatch.setattr(raw_recorder, 'TOPICS', [t for t in raw_recorder.TOPICS if t[0] != STEP])
     with own_domain() as environment:
         cell = CellProcess(['record', 'run:=raw', f'runs_dir:={tmp_path}'], environment)

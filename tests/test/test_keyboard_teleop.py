@@ -1,6 +1,4 @@
-"""A person at the simulated cell, on a real terminal (pty): drives the leader by keys, records,
-takes a demonstration back.
-"""
+"""Keyboard teleoperation in the simulated cell on a real terminal (pty): record and discard."""
 
 import fcntl
 import os
@@ -24,7 +22,7 @@ pytestmark = pytest.mark.graph
 
 
 class Terminal:
-    """A cell on a pty of its own, and the person before it."""
+    """A cell with its own pty, and the person who types there."""
 
     def __init__(self, words, environment):
         self._master, slave = pty.openpty()
@@ -54,17 +52,17 @@ class Terminal:
         os.write(self._master, key)
 
     def hold(self, key: bytes, seconds: float):
-        """As a terminal passes a held key on."""
+        """Repeat a key, as a terminal does while it is held down."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.press(key)
             time.sleep(0.04)
 
     def wait_for(self, words: str, timeout: float = 30.0, key: bytes = b''):
-        """Until the terminal says so; `key` is pressed every second meanwhile."""
+        """Wait for `words` on the terminal; press `key` every second meanwhile."""
         since, deadline, again = len(self.text), time.monotonic() + timeout, 0.0
         while words not in self.text[since:]:
-            assert time.monotonic() < deadline, f'{words!r} was not said: {self.text[-3000:]}'
+            assert time.monotonic() < deadline, f'{words!r} was not printed: {self.text[-3000:]}'
             assert self.process.poll() is None, self.text[-3000:]
             if key and time.monotonic() > again:
                 self.press(key)
@@ -72,7 +70,7 @@ class Terminal:
             time.sleep(0.05)
 
 
-def test_keys_drive_record_and_take_back(tmp_path):
+def test_a_person_records_by_keys_and_discards_a_demonstration(tmp_path):
     with own_domain() as environment, Watcher() as heard:
         terminal = Terminal(
             [
@@ -86,7 +84,7 @@ def test_keys_drive_record_and_take_back(tmp_path):
             environment,
         )
         terminal.wait_for('RESET -> READY', 60, key=b' ')
-        for key, said in (
+        for key, expected in (
             (b'\x1b[A', 'demonstration 1 of 2: success'),  # away
             (b'\x1b[B', 'demonstration 1 of 2: success'),  # back
             (b'\x1b[D', 'demonstration 2 of 2: success'),
@@ -94,7 +92,7 @@ def test_keys_drive_record_and_take_back(tmp_path):
             terminal.wait_for('READY -> HUMAN', key=b' ')
             terminal.hold(key, 1.5)
             terminal.press(b's')
-            terminal.wait_for(said)
+            terminal.wait_for(expected)
             if key == b'\x1b[A':
                 terminal.wait_for('the last episode is discarded; 0 of 2', key=b'r')
         assert terminal.process.wait(20) == 0, terminal.text[-3000:]

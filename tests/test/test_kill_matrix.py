@@ -1,8 +1,8 @@
-"""Actor, FK service, camera and driver killed (-9) at random moments: what the arm then does.
+"""Kills actor, FK service, camera and driver (-9) at random moments and checks the arm.
 
-The emulated servos and the learner's part are this process's and outlive all of them. Each kind
-is killed twice; the environment variable HILSERL_KILLS says another number (20: the whole
-matrix, six minutes). What is asserted here stands as a table in docs/architecture.md.
+The emulated servos and the learner's part run in this process. Each node is killed twice;
+HILSERL_KILLS sets another number (20: the whole matrix, six minutes). docs/architecture.md shows
+the asserted behaviour as a table.
 """
 
 from array import array
@@ -24,7 +24,7 @@ from hilserl_core.policy.bundle import pack as pack_policy
 from hilserl_core.policy.networks import Actor, Encoder, NetworkConfig
 from hilserl_tests.bench_follower import BenchFollower
 from hilserl_tests.cell_process import own_domain
-from hilserl_tests.hand_over import seconds
+from hilserl_tests.handover import seconds
 from hilserl_tests.watcher import Watcher
 from so101_description.joints import REST, pack
 from so101_description.kinematics import Kinematics
@@ -47,15 +47,15 @@ NODES = {
 MAX_SPEED = 2.0  # rad/s, the driver's limit
 SOFT_SPEED = 0.3  # rad/s, at which the driver eases to the measured pose
 TICK = 0.0016  # rad, of a servo
-# s from the death of each until nothing but that easing moves the arm: what the actor takes to see
-# it (a frame's or joint state's age, a late answer, a tick), and the driver's 0.25 s
+# s from the death of each node until only that easing moves the arm: the actor's detection (age of
+# image or joint state, late answer, tick) and the driver's 0.25 s
 HOLDS = {'actor': 0.35, 'kinematics': 0.5, 'camera': 0.65, 'driver': 0.05}
-TAKEN = 0.25  # s within which a driver that is alive takes a command, or refuses it
-SLACK = 0.15  # s, for a machine that has other things to do
+TAKEN = 0.25  # s within which a running driver accepts or refuses a command
+SLACK = 0.15  # s, for a busy machine
 
 
 class Bench:
-    """The four processes; `killed`: (which, killed at, started again at)."""
+    """The four processes; `killed`: (name, killed at, started again at)."""
 
     def __init__(self, directory):
         video = str(directory / 'grey.avi')
@@ -87,12 +87,12 @@ class Bench:
         self._spares = {name: self._prepare(name) for name in NODES}
 
     def _prepare(self, name: str) -> subprocess.Popen:
-        """A process that has all imported and waits for a word."""
+        """Start a process that imports everything and then waits for a line on stdin."""
         module, node = NODES[name].split()
         words = [
             sys.executable,
             '-c',
-            'import os, sys\n'  # what is urgent here is not so there
+            'import os, sys\n'  # the node must not inherit this test's priority
             'os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))\n'
             f'from {module} import {node}\n'
             'from so101_node.ros_node import run\n'
@@ -109,7 +109,7 @@ class Bench:
         self.processes[name].stdin.close()
 
     def kill(self, name: str, pause: float):
-        """Kill -9, start again after `pause` s."""
+        """Kill a node (-9) and start it again after `pause` s."""
         self.processes[name].kill()
         at = time.monotonic()
         self.processes[name].wait()
@@ -132,13 +132,13 @@ class Bench:
 def wait(heard, condition, what, timeout=40.0):
     end = time.monotonic() + timeout
     while not condition():
-        said = heard.actor[-1].message if heard.actor else 'nothing'
-        assert time.monotonic() < end, f'not within {timeout} s: {what}; the actor says: {said}'
+        last = heard.actor[-1].message if heard.actor else 'none'
+        assert time.monotonic() < end, f'not within {timeout} s: {what}; last message: {last}'
         time.sleep(0.01)
 
 
 def publish_policy(node):
-    """Publish weights as the learner does; returns what keeps them latched."""
+    """Publish weights as the learner does; return the publisher, which keeps them latched."""
     network = NetworkConfig()
     torch.manual_seed(0)
     encoder = Encoder(SCHEMA, network)
@@ -150,12 +150,12 @@ def publish_policy(node):
 
 @pytest.fixture(scope='module')
 def matrix(tmp_path_factory):
-    """Every part killed KILLS times, in random order: (bench, what was heard, the servos' log)."""
+    """Kill each node KILLS times in random order; yields bench, watcher and the servos' log."""
     chance = random.Random(5)
     directory = tmp_path_factory.mktemp('bench')
-    # Over Fast DDS's shared memory, a process that follows tens of killed ones may stay deaf.
+    # With Fast DDS's shared memory, a process may receive nothing after tens of killed ones.
     os.environ['FASTDDS_BUILTIN_TRANSPORTS'] = 'UDPv4'
-    urgent()  # servos answer in time
+    urgent()  # so that the servos answer in time
     with own_domain(), Watcher() as heard, BenchFollower(directory / 'follower', REST) as arm:
         bench = Bench(directory)
         context = rclpy.Context()
@@ -200,17 +200,17 @@ def within(rows, since, until):
     return rows[(rows[:, 0] >= since) & (rows[:, 0] <= until)]
 
 
-def test_each_part_was_killed_and_the_cell_went_on_by_itself(matrix):
+def test_each_node_was_killed_and_the_cell_resumed_by_itself(matrix):
     names_killed = [name for name, _, _ in matrix[0].killed]
     assert {name: names_killed.count(name) for name in NODES} == dict.fromkeys(NODES, KILLS)
 
 
-def test_the_servos_never_let_go_nor_move_faster_than_the_limit(matrix):
+def test_no_servo_loses_torque_or_moves_faster_than_the_limit(matrix):
     rows = matrix[2]
     on = np.flatnonzero(rows[:, 13:].all(1))
-    assert rows[on[0] :, 13:].all(), 'a servo was let go'
+    assert rows[on[0] :, 13:].all(), 'a servo lost its torque'
     rows = rows[on[0] :]
-    # over 50 ms: the bus brings goals every 10 ms, not evenly
+    # over 50 ms, because setpoints arrive about every 10 ms
     later = np.searchsorted(rows[:, 0], rows[:, 0] + 0.05)
     later = later[later < len(rows)]
     span = (rows[later, 0] - rows[: len(later), 0])[:, None]
@@ -220,7 +220,7 @@ def test_the_servos_never_let_go_nor_move_faster_than_the_limit(matrix):
 
 
 @pytest.mark.parametrize('part', NODES)
-def test_the_arm_holds_when_a_part_is_dead(matrix, part):
+def test_the_arm_holds_while_a_node_is_dead(matrix, part):
     bench, _, rows = matrix
     speed = 0.0 if part == 'driver' else SOFT_SPEED
     for name, at, again in bench.killed:
@@ -230,8 +230,8 @@ def test_the_arm_holds_when_a_part_is_dead(matrix, part):
             assert moved <= speed * (found[-1, 0] - found[0, 0]) + 2 * TICK, (name, at, moved)
 
 
-def test_a_part_that_is_back_makes_no_joint_jump(matrix):
-    """From one goal to the next, over every restart."""
+def test_no_setpoint_jumps_after_a_restart(matrix):
+    """Compares successive setpoints around each restart."""
     bench, _, rows = matrix
     for name, _, again in bench.killed:
         found = within(rows, again - 0.2, again + 3.0)
@@ -239,7 +239,7 @@ def test_a_part_that_is_back_makes_no_joint_jump(matrix):
         assert steps < np.deg2rad(4), (name, steps)
 
 
-def test_nothing_is_recorded_that_was_not_executed(matrix):
+def test_every_recorded_action_was_executed(matrix):
     bench, heard, rows = matrix
     kinematics = Kinematics()
     commands = [pack(c.name, c.position) for c in heard.commands]
@@ -262,7 +262,7 @@ def test_nothing_is_recorded_that_was_not_executed(matrix):
         after = np.searchsorted(goals_changed, times[at])
         moved = after < len(goals_changed) and goals_changed[after] - times[at] < TAKEN
         still = np.abs(commands[at] - commands[at - 1]).max() < 2 * TICK
-        assert moved or still, f'no servo was told of step {step.index}; kills: {near}'
+        assert moved or still, f'no servo received step {step.index}; kills: {near}'
         if times[at] - times[at - 1] < 0.15:
             again = kinematics.joint_target(
                 np.array(step.state[:6], np.float64),

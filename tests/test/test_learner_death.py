@@ -1,4 +1,4 @@
-"""The learner of a running cell is killed, or finds no room on the disk: the cell goes on."""
+"""The learner of a running cell is killed, or cannot write: the cell goes on."""
 
 import os
 from pathlib import Path
@@ -12,11 +12,11 @@ from hilserl_tests.watcher import Watcher
 
 pytestmark = pytest.mark.graph
 
-SOON = 5.0  # s from a publication to driving by it
+POLICY_DELAY = 5.0  # s from a publication to its use
 
 
 def learner_of(run: Path) -> int:
-    """Process id of the learner that works in `run`."""
+    """Return the process id of the learner of `run`."""
     for entry in Path('/proc').iterdir():
         if entry.name.isdigit():
             try:
@@ -25,7 +25,7 @@ def learner_of(run: Path) -> int:
                 continue
             if f'run_dir:="{run}"'.encode() in words:
                 return int(entry.name)
-    raise AssertionError(f'no learner works in {run}')
+    raise AssertionError(f'no learner runs in {run}')
 
 
 def wait(condition, timeout: float):
@@ -35,15 +35,15 @@ def wait(condition, timeout: float):
         time.sleep(0.05)
 
 
-def goes_on(heard, since: int):
-    """A version published after the first `since` ones drives within SOON."""
+def wait_until_used(heard, since: int):
+    """Wait until a version after the first `since` ones is active; return how long it took, s."""
     wait(lambda: len(heard.versions) > since, 40)
     published, version = time.monotonic(), heard.versions[since]
-    wait(lambda: heard.actor[-1].policy_version >= version, SOON)
+    wait(lambda: heard.actor[-1].policy_version >= version, POLICY_DELAY)
     return time.monotonic() - published
 
 
-def test_a_dead_learner_is_started_again_and_goes_on_where_it_was(tmp_path):
+def test_a_dead_learner_is_started_again_and_resumes(tmp_path):
     run = tmp_path / 'dead'
     with own_domain() as environment, Watcher() as heard:
         cell = CellProcess(['train', 'run:=dead', f'runs_dir:={tmp_path}'], environment)
@@ -62,15 +62,15 @@ def test_a_dead_learner_is_started_again_and_goes_on_where_it_was(tmp_path):
         cell.wait_for('learner died (SIGKILL); starting it again', 5)
         wait(lambda: heard.actor[-1].message.startswith('the learner is gone'), 10)
         line = cell.wait_for('resumed run dead', 40)
-        took = goes_on(heard, count)
+        took = wait_until_used(heard, count)
         print(f'applied {took:.1f} s after it was published; {line}')
         assert heard.versions[count] >= max(heard.versions[:count])
         wait(lambda: heard.actor[-1].message.startswith('the learner is back'), 10)
-        assert heard.actor[-1].env_steps > steps  # it drove on meanwhile
+        assert heard.actor[-1].env_steps > steps  # it went on meanwhile
 
-        # a directory that takes no more bags, as a full disk does not
+        # a directory that takes no more bags, like a full disk
         count = len(heard.versions)
-        time.sleep(10.0)  # it has been up: this is no wrong argument
+        time.sleep(10.0)  # past STARTUP_TIME, so the learner is started again
         (run / 'bags').rename(run / 'bags.away')
         (run / 'bags').touch()
         cell.wait_for('bags cannot be written to', 40)
@@ -78,7 +78,7 @@ def test_a_dead_learner_is_started_again_and_goes_on_where_it_was(tmp_path):
         (run / 'bags.away').rename(run / 'bags')
         cell.wait_for('learner died (exit code 1); starting it again', 10)
         count = len(heard.versions)
-        goes_on(heard, count)
+        wait_until_used(heard, count)
         cell.interrupt()
     assert cell.process.returncode == 0, cell.text[-3000:]
     assert 'Traceback' not in cell.text

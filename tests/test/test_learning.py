@@ -1,8 +1,7 @@
-"""The guard: the suite still learns. The in-process simulation on the shortest task.
+"""The guard: checks that the suite still learns, in the in-process simulation's shortest task.
 
-A broken learner, replay or way of an action makes it fail: a learner that climbs the wrong way
-and actions that are not executed reach nothing; a shifted successor, which the shortest task
-forgives, is found by comparing what is learned from with what happened.
+A wrong gradient or actions that are not executed prevent success. The task can be learned even
+with a shifted next observation, so the transitions are compared with the recorded steps, too.
 """
 
 import itertools
@@ -19,7 +18,7 @@ from hilserl_tests.guard import ENOUGH, EPISODES, SCHEMA
 pytestmark = pytest.mark.slow
 
 N_STEP, DISCOUNT = 3, 0.97
-FLOOR = 0.02  # m; lower, the workspace's box keeps the tool where it is
+FLOOR = 0.02  # m; below it the workspace box stops the tool
 
 
 @pytest.fixture(scope='module')
@@ -36,10 +35,10 @@ def test_it_learns_to_reach_the_cube_from_the_image(directory):
     assert last['episodes'] == EPISODES and last['successes'] >= ENOUGH * EPISODES, curve
 
 
-def test_what_is_learned_from_is_what_happened(directory):
-    """Each transition of the replay against a walk through the steps of its bag."""
+def test_transitions_match_the_recorded_steps(directory):
+    """Compares each transition of the replay with the steps of its bag."""
     bags = directory / 'run' / 'bags'
-    follows = {}  # state -> what was executed from it, what came of it
+    follows = {}  # state -> its step and the next one
     for bag in open_bags(bags):
         steps = list(bag.steps())
         for step, after in itertools.pairwise(steps):
@@ -67,7 +66,7 @@ def test_what_is_learned_from_is_what_happened(directory):
     assert 0 < ends < 2000
 
 
-def test_the_arm_goes_where_its_actions_say(directory):
+def test_the_arm_moves_in_the_direction_of_its_actions(directory):
     tool = [SCHEMA.state_names.index(f'tool.{axis}') for axis in 'xyz']
     before = [SCHEMA.state_names.index(f'previous.{name}') for name in SCHEMA.action_names]
     actions, ways = [], []
@@ -75,7 +74,7 @@ def test_the_arm_goes_where_its_actions_say(directory):
         steps = list(bag.steps())
         for step, after in itertools.pairwise(steps):
             assert np.array_equal(after.state[before], step.action)
-        for step, later in zip(steps, steps[2:]):  # it starts late, and goes on after
+        for step, later in zip(steps, steps[2:]):  # over two periods, because the arm lags
             if step.state[tool[2]] > FLOOR:
                 actions.append(step.action[:3])
                 ways.append(later.state[tool] - step.state[tool])

@@ -1,7 +1,6 @@
-"""A session: a person takes over in each of the three ways, and nothing jumps, and nothing lies.
+"""A session with interventions started in each of the three ways, in the whole simulated cell.
 
-The whole simulated cell; the person is this test: keys at the operator's terminal, services, and
-a hand on the simulated leader.
+The test does the operator's work: it types keys, calls services and moves the simulated leader.
 """
 
 import time
@@ -16,7 +15,7 @@ from std_srvs.srv import SetBool
 from hilserl_actor.operator.keyboard import KEYS
 from hilserl_core.contract.task import TaskSchema
 from hilserl_tests.cell_process import CellProcess, own_domain
-from hilserl_tests.hand_over import HUMAN, hand_overs, seconds
+from hilserl_tests.handover import HUMAN, measure_handover_jumps, seconds
 from hilserl_tests.watcher import Watcher
 from so101_description.joints import JOINTS, pack
 from so101_description.kinematics import Kinematics
@@ -29,12 +28,12 @@ PUSH = np.array([0.3, 0, 0, 0, 0, 0])
 
 
 def key_of(service, value=None) -> str:
-    """The key that calls a service with this value."""
-    return next(key for key, (_, name, says) in KEYS.items() if (name, says) == (service, value))
+    """Return the key that calls a service with this value."""
+    return next(key for key, (_, name, sent) in KEYS.items() if (name, sent) == (service, value))
 
 
 class Person:
-    """At the bench of a running cell: sees its status, has its keyboard and a hand."""
+    """Operates a running cell: reads its status, types keys, moves the leader."""
 
     def __init__(self, cell, heard):
         self.cell, self.heard = cell, heard
@@ -61,7 +60,7 @@ class Person:
             time.sleep(0.05)
 
     def wait_for_policy(self):
-        """See the policy drive for some steps; press START where it waits for it."""
+        """Wait until the policy drives for some steps; press START where needed."""
 
         def start():
             if self.mode in ('IDLE', 'READY') and time.monotonic() > self.again:
@@ -84,14 +83,14 @@ class Person:
         self._hand.publish(JointState(name=list(JOINTS), position=q.tolist()))
 
     def drive(self):
-        """Move the leader to and fro."""
-        start, begun = self.leader(), time.monotonic()
-        while (t := time.monotonic() - begun) < DRIVE:
+        """Move the leader forth and back."""
+        start, started = self.leader(), time.monotonic()
+        while (t := time.monotonic() - started) < DRIVE:
             swing = np.sin(2 * np.pi * t / DRIVE)
             self.pull(start + swing * np.array([0.25, 0.1, -0.1, 0, 0, 0.2]))
             time.sleep(0.05)
 
-    def let_go(self):
+    def release_leader(self):
         self._hand.publish(JointState())
 
     # -- the three ways ------------------------------------------------------------------------
@@ -99,25 +98,25 @@ class Person:
         self.cell.type(key_of(names.INTERVENE, True))
         self.wait(lambda: self.mode == 'HUMAN')
         self.drive()
-        self.let_go()
+        self.release_leader()
         self.cell.type(key_of(names.INTERVENE, False))
 
     def by_service(self):
         self.call(True)
         self.wait(lambda: self.mode == 'HUMAN')
         self.drive()
-        self.let_go()
+        self.release_leader()
         self.call(False)
 
     def by_grabbing(self):
         self.wait(lambda: self.mode == 'HUMAN', meanwhile=lambda: self.pull(self.leader() + PUSH))
         self.drive()
-        self.let_go()
+        self.release_leader()
 
 
 @pytest.fixture(scope='module')
 def session(tmp_path_factory):
-    """What was heard, the sources of each intervention's episode by way, and the cell."""
+    """The watcher, the episode of each way of intervention, and the cell."""
     runs = tmp_path_factory.mktemp('runs')
     episodes = {}
     with own_domain() as environment, Watcher() as heard:
@@ -142,7 +141,7 @@ def session(tmp_path_factory):
     return heard, episodes, cell
 
 
-def test_each_way_in_gives_the_human_the_arm_and_the_policy_gets_it_back(session):
+def test_each_kind_of_take_over_starts_an_intervention_and_the_policy_resumes(session):
     heard, episodes, cell = session
     for way, episode in episodes.items():
         steps = [s for s in heard.steps if s.episode_id == episode]
@@ -157,15 +156,15 @@ def test_each_way_in_gives_the_human_the_arm_and_the_policy_gets_it_back(session
     assert cell.text.count('HUMAN -> POLICY: the leader was released') == 1
 
 
-def test_nothing_jumps_at_a_take_over_or_a_release(session):
-    take_overs, releases = hand_overs(session[0])
+def test_no_command_jumps_at_a_take_over_or_a_release(session):
+    take_overs, releases = measure_handover_jumps(session[0])
     print(take_overs, releases)
     for jumps in (take_overs, releases):
         assert jumps.count == 3
         assert jumps.deg < 2.0 and jumps.mm < 5.0, jumps
 
 
-def test_what_was_executed_is_what_is_stored_over_the_whole_session(session):
+def test_stored_actions_give_the_sent_commands_over_the_whole_session(session):
     heard, kinematics = session[0], Kinematics()
     schema = TaskSchema.from_json(heard.task.schema)
     commands = [pack(c.name, c.position) for c in heard.commands]

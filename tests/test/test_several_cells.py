@@ -1,4 +1,4 @@
-"""Two cells side by side, one learner: both feed it, both are driven by what it learns."""
+"""Two cells with one learner: it receives steps of both, and both use its policies."""
 
 import time
 
@@ -15,7 +15,7 @@ from so101_node import names, qos
 pytestmark = pytest.mark.graph
 
 
-def test_two_cells_feed_one_learner_and_do_not_hear_each_other(tmp_path):
+def test_two_cells_send_steps_to_one_learner_and_do_not_disturb_each_other(tmp_path):
     with own_domain() as environment:
         context = rclpy.Context()
         rclpy.init(context=context)
@@ -46,7 +46,9 @@ def test_two_cells_feed_one_learner_and_do_not_hear_each_other(tmp_path):
             ['train', f'runs_dir:={tmp_path}', 'run:=both', 'namespace:=a', 'actors:=a,b'],
             environment,
         )
-        one.wait_for('READY -> POLICY', 60)  # two that start at once starve each other's buses
+        one.wait_for(
+            'READY -> POLICY', 60
+        )  # two cells that start together leave each other too little CPU time
         other = CellProcess(
             [
                 'train',
