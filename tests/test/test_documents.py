@@ -40,14 +40,14 @@ def quoted_messages():
         yield from re.findall(r'`([^`]+)`', first[1]) if first else ()
 
 
-def test_each_message_that_the_page_of_troubles_quotes_is_one_of_the_code():
+def test_each_message_quoted_in_troubleshooting_exists_in_the_code():
     files = [ROOT / 'cell', *(ROOT / 'src').glob('*/*/**/*.py')]
     sources = {file: '\n'.join(templates(file)) for file in files}
     messages = list(quoted_messages())
     assert len(messages) > 10
     missing = []
     for message in messages:
-        # values stand as numbers, as ... or as words in capitals
+        # a value is written as a number, as ... or as a word in capitals
         parts = re.split(r'\.\.\.|\b\d+\b|\b[A-Z]+\b(?=[ ;:]|$)', message)
         parts = [part.strip(' :/=') for part in parts]
         fixed = [part for part in parts if len(part) > 2 or part == message]

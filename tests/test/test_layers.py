@@ -34,7 +34,7 @@ def test_the_contract_holds(contract, capsys):
 
 
 @pytest.mark.parametrize('wing', WINGS)
-def test_a_wing_names_what_others_import_from_it(wing, graph):
+def test_a_wing_lists_what_others_import_from_it(wing, graph):
     given = set(getattr(import_module(wing), '__all__', ()))
     inside = {wing, *graph.find_descendants(wing)}
     taken = {
@@ -55,7 +55,7 @@ def test_few_modules_lie_outside_the_wings():
 
 
 def test_no_test_imports_a_test_module():
-    """What tests share is in a support module of the package."""
+    """Code that tests share belongs in a support module of the package."""
     files = [*source_root().glob('src/*/test/*.py'), *source_root().glob('tests/test/*.py')]
     tests = {file.stem for file in files if file.stem.startswith(('test_', 'conftest'))}
     found = [

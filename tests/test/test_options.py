@@ -1,4 +1,4 @@
-"""What documents and messages say of options can be done: each is tried."""
+"""Tries each option that documents and messages name."""
 
 import ast
 from pathlib import Path
@@ -24,7 +24,7 @@ PLACEHOLDER = re.compile(r'[A-Z]{3,}|\.\.\.|[{}<>]|^$|^/|~')
 
 
 def words_of(path):
-    """Each `name:=value` that a document or a source's texts hold."""
+    """Return each `name:=value` in a document or in the texts of a source file."""
     text = path.read_text(encoding='utf-8')
     if path.suffix == '.py':
         tree = ast.parse(text)
@@ -96,7 +96,7 @@ def test_an_option_that_messages_name_can_be_given_by_its_name_alone(name):
     assert taken_by_some_command(f'{node}.{name}:={text}') == []
 
 
-def test_an_option_in_the_form_of_the_algorithms_numbers_exists():
+def test_each_agent_option_that_is_named_exists():
     """`agent_options:="discount=0.99"`, wherever it is written."""
     known = {*options_of(AgentConfig), *options_of(NetworkConfig)}
     found = []
@@ -111,7 +111,7 @@ def test_an_option_in_the_form_of_the_algorithms_numbers_exists():
     assert [each for each in found if each[1] not in known] == []
 
 
-def test_the_page_of_options_is_the_one_that_the_code_makes():
+def test_the_page_of_options_is_up_to_date():
     assert options_page.PAGE.read_text('utf-8') == options_page.page(), (
         'docs/options.md is old; python -m hilserl_tests.options_page --write makes it anew'
     )

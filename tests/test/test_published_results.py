@@ -1,4 +1,4 @@
-"""Published results: what `bench/published` makes of runs and of their files."""
+"""Published results: what `bench/published` computes from runs and their files."""
 
 from dataclasses import replace
 import json
@@ -45,7 +45,7 @@ def test_a_result_is_of_the_configuration_that_was_trained_whatever_the_default_
         assert (result_of_run(run)['config'] == now) == (name == '60')
 
 
-def test_results_are_kept_and_a_run_measured_again_takes_its_own_place(run, tmp_path):
+def test_results_are_kept_and_a_run_measured_again_replaces_its_own(run, tmp_path):
     file, found = tmp_path / 'results' / 'grasp_lift.json', result_of_run(run)
     run_results.add(file, found)
     run_results.add(file, found | {'seed': 4, 'minutes_to_90': None, 'success': 0.4})
@@ -66,7 +66,7 @@ def test_a_result_without_a_figure_is_refused(tmp_path, run):
     assert not (tmp_path / 'r.json').exists()
 
 
-def test_the_config_hash_changes_with_what_changes_learning_and_with_nothing_else(schema):
+def test_the_config_hash_changes_only_with_what_changes_learning(schema):
     options = LearnerOptions(start='demos')
     same = run_results.config_hash(schema, replace(options, seed=5, threads=2, world='hard'), 20)
     assert run_results.config_hash(schema, options, 20) == same
@@ -81,7 +81,7 @@ def test_the_config_hash_changes_with_what_changes_learning_and_with_nothing_els
     assert len({same, *others}) == 6
 
 
-def test_ninety_percent_of_a_handful_is_not_ninety_percent():
+def test_ninety_percent_of_few_episodes_does_not_count():
     assert run_results.minutes_to([(1.0, 1.0, 5), (2.0, 0.85, 20), (3.04, 0.9, 20)]) == 3.0
     assert run_results.minutes_to([(1.0, 0.5, 50)]) is None
 
@@ -103,7 +103,7 @@ def failures(tmp_path, *rows):
     return file
 
 
-def test_replayed_failures_become_a_table_in_the_order_of_their_descriptions(tmp_path):
+def test_the_table_of_failures_has_the_order_of_their_descriptions(tmp_path):
     rows = failure_results.read(failures(tmp_path, FAILURE, REFUSED))
     table = failure_results.markdown(rows, {'ordinary': 'nothing', 'frame-stack': 'three images'})
     lines = table.splitlines()

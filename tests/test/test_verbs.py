@@ -17,7 +17,7 @@ VERBS = {
     'so101_driver': {'calibrate'},
     'hilserl_tests': {'bench', 'lint', 'test'},
 }
-# words that get past the parser and then fail
+# arguments that the parser accepts and the verb refuses
 MISTAKES = {
     **{name: ['nonsense:=1'] for name in VERBS['hilserl_actor']},
     'bench': ['nonsense'],
@@ -32,7 +32,7 @@ MISTAKES = {
 NAMES = sorted(name for names in VERBS.values() for name in names)
 
 
-def test_the_installed_packages_have_these_verbs_and_no_other():
+def test_the_installed_packages_have_exactly_these_verbs():
     assert sorted(verb.verbs()) == NAMES
 
 
@@ -83,7 +83,7 @@ def test_listing_the_verbs_imports_nothing_slow():
 
 
 @pytest.mark.slow
-def test_with_a_distribution_sourced_ros2_launch_starts_the_cell_and_help_stays_here(tmp_path):
+def test_with_a_distribution_sourced_ros2_launch_starts_the_cell(tmp_path):
     ros2 = tmp_path / 'ros2'
     ros2.write_text('#!/bin/sh\necho ros2 "$@"\n')
     ros2.chmod(0o755)

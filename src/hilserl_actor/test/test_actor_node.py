@@ -92,9 +92,7 @@ def stamp(message) -> float:
 def test_the_status_has_the_active_policy_and_its_latency(cell):
     wait_for(lambda: cell.status, 'a status')
     assert cell.status[-1].policy_sha256 == cell.sha256
-    assert np.isnan(
-        cell.status[-1].weights_latency_ms
-    )  # these were published before the actor started
+    assert np.isnan(cell.status[-1].weights_latency_ms)  # published before the actor started
     sha256 = cell.publish_policy(2)
     wait_for(lambda: cell.status and cell.status[-1].policy_sha256 == sha256, 'version 2')
     status = cell.status[-1]

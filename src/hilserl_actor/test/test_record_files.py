@@ -24,7 +24,7 @@ def test_the_list_has_the_topics_that_an_import_uses():
     assert listed == [f'/{topic}' for topic in PUBLISHED]
 
 
-def test_every_topic_is_asked_for_as_it_is_published():
+def test_every_topic_is_subscribed_with_a_compatible_qos():
     profiles = yaml.safe_load((CONFIG / 'record_qos.yaml').read_text())
     assert list(profiles) == [f'/{topic}' for topic in PUBLISHED]
     for topic, profile in PUBLISHED.items():

@@ -29,9 +29,7 @@ class LastEpisode:
         self._schema, self._loop, self._label, self._logger = schema, loop, label, logger
         self._wanted = wanted
         self._current: DemonstrationQuality | None = None
-        self._discardable = (
-            ''  # id of the last episode that counts; '' if there is none to discard
-        )
+        self._discardable = ''  # id of the last episode if it counts, else ''
         self._news, self._news_at = '', 0.0
 
     def note_step(self, step: StepRecord) -> None:
