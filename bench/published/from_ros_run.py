@@ -16,7 +16,7 @@ def result_of_run(path: Path) -> dict:
     CellError if the run has no evaluation in the world of its training.
     """
     run = read_run(path)
-    settings = run.settings['settings']
+    settings = run.file.settings
     options, world = options_of(settings), settings.get('world', '')
     measured = [data for data in run.evaluations if data.get('world') == world]
     if not measured:

@@ -76,5 +76,6 @@ def _in_words(message: str) -> str:
     text, _, where = message.replace('`', '').partition(' - at ')
     where = where.removeprefix('$').lstrip('.')
     text = ' '.join(text.split())
-    text = text[:1].lower() + text[1:]
+    if text[1:2].islower():  # not an abbreviation
+        text = text[:1].lower() + text[1:]
     return f'{where}: {text}' if where else text

@@ -73,11 +73,11 @@ def _summary(run: RunRecord) -> dict:
     successes = sum(row.outcome == Outcome.SUCCESS for row in rows)
     alone = sum(row.alone for row in rows)
     human, steps = sum(r.human_steps for r in rows), sum(r.steps for r in rows)
-    world = run.settings['settings'].get('world') or 'not recorded'
+    world = run.file.settings.get('world') or 'not recorded'
     found = {
         'what': f'task {run.schema.name}, world {world}, '
-        f'start {run.settings["settings"].get("start")}, '
-        f'seed {run.settings["settings"].get("seed")}',
+        f'start {run.file.settings.get("start")}, '
+        f'seed {run.file.settings.get("seed")}',
         'robot time': f'{run.step_minutes[-1] if len(run.step_minutes) else 0.0:.1f} minutes',
         'episodes': f'{len(rows):,}, {successes:,} succeeded, {alone:,} of them without help',
         'steps': f'{steps:,}, {100 * human / max(steps, 1):.0f} % by the human',
@@ -91,7 +91,9 @@ def _summary(run: RunRecord) -> dict:
 
 
 def _configuration(run: RunRecord) -> dict:
-    found = {k: v for k, v in run.settings.items() if k != 'settings'} | run.settings['settings']
+    found = {'name': run.file.name, 'schema hash': run.file.schema_hash} | run.file.options()
+    for start in run.file.resumed:
+        found[f'changed at {start.at}'] = '; '.join(start.changed)
     for name, value in run.agent.items():
         found |= value if isinstance(value, dict) else {name: value}
     return found

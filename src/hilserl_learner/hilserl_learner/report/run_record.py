@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from hilserl_core.bags.episode_bag import bags_by_time, contents
 from hilserl_core.contract.evaluation_report import REPORT, read_report
@@ -14,6 +13,7 @@ from hilserl_core.contract.task import TaskSchema
 from so101_node.errors import CellError
 
 from ..training.checkpoints import Checkpoints
+from ..training.run_file import NAME, RunFile, read_run_file
 
 MAX_PAUSE = 60.0  # s between two steps; after a longer pause the cell was not in use
 STRIP_IMAGES = 10  # of one episode
@@ -50,7 +50,7 @@ class RunRecord:
     """The data of a run that its report shows."""
 
     path: Path
-    settings: dict  # run.yaml, without the schema
+    file: RunFile
     schema: TaskSchema
     episodes: list[EpisodeRow] = field(default_factory=list)
     step_minutes: np.ndarray = field(
@@ -74,12 +74,10 @@ class RunRecord:
 
 def read_run(path: Path) -> RunRecord:
     """Read a run's directory; CellError if it is not a run."""
-    try:
-        data = yaml.safe_load((path / 'run.yaml').read_text(encoding='utf-8'))
-        schema = TaskSchema.from_json(data.pop('schema'))
-    except (OSError, KeyError, AttributeError, yaml.YAMLError) as error:
-        raise CellError(f'{path} is not a run: its run.yaml cannot be read ({error})') from error
-    record = RunRecord(path, data, schema)
+    if not (path / NAME).is_file():
+        raise CellError(f'{path} is not a run: it has no {NAME}; name a run (runs/NAME)')
+    file = read_run_file(path)
+    record = RunRecord(path, file, file.task_schema)
     _read_bags(record)
     record.curves = _read_curves(path / 'tensorboard')
     record.evaluations = read_evaluations(path)

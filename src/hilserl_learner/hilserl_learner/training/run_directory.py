@@ -3,19 +3,15 @@
 The lock is a kernel lock (flock). It is released when its process ends, for any reason.
 """
 
-from datetime import UTC, datetime
 import fcntl
 import os
 from pathlib import Path
-
-import yaml
 
 from hilserl_core.contract.task import TaskSchema
 from so101_node.durable import replace_file
 from so101_node.errors import CellError
 
-MAX_RESUMED = 20  # starts with other options that run.yaml lists
-_UNREPORTED = ('run_for', 'cell_options')  # these may differ at each start
+from .run_file import NAME, RunFile, read_run_file
 
 
 def refuse_if_in_use(path: str | Path) -> None:
@@ -47,7 +43,6 @@ class RunDirectory:
         self.bags = self.path / 'bags'
         self.checkpoints = self.path / 'checkpoints'
         self.tensorboard = self.path / 'tensorboard'
-        self._file = self.path / 'run.yaml'
         try:
             for directory in (self.bags, self.checkpoints, self.tensorboard):
                 directory.mkdir(parents=True, exist_ok=True)
@@ -59,18 +54,14 @@ class RunDirectory:
         self._lock.truncate()
         self._lock.write(f'{os.getpid()}\n')
         self._lock.flush()
-        self.exists = self._file.exists()
+        self.exists = (self.path / NAME).exists()
         if self.exists:
             self._require(schema)
 
     def _require(self, schema: TaskSchema) -> None:
-        try:
-            data = yaml.safe_load(self._file.read_text())
-            recorded = TaskSchema.from_json(data['schema'])
-            self.settings = dict(data['settings'])
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, CellError) as error:
-            raise CellError(f'{self._file} is damaged: {error}') from error
-        lines = schema.differences(recorded)
+        recorded = read_run_file(self.path)
+        self.settings = recorded.settings
+        lines = schema.differences(recorded.task_schema)
         if lines:
             raise CellError(
                 f'run {self.name} is of another task; '
@@ -81,40 +72,23 @@ class RunDirectory:
     def begin(self, schema: TaskSchema, settings: dict, cell: dict | None = None) -> None:
         """Write run.yaml of a new run: the task, and the options of learner and whole cell."""
         self.settings = dict(settings)
-        self._write(
-            {
-                'name': self.name,
-                'task': schema.name,
-                'schema_hash': schema.hash,
-                'settings': self.settings,
-                'cell': cell or {},
-                'resumed': [],
-                'schema': schema.canonical(),
-            }
-        )
+        RunFile(
+            name=self.name,
+            task=schema.name,
+            schema_hash=schema.hash,
+            settings=self.settings,
+            cell=cell or {},
+            schema=schema.canonical(),
+        ).write(self.path)
         self.exists = True
 
     def resume(self, cell: dict) -> list[str]:
         """Record options that differ from the run's start in run.yaml. Return a line for each."""
-        data = yaml.safe_load(self._file.read_text(encoding='utf-8'))
-        before = data.get('cell', {})
-        lines = [
-            f'{node}.{name}: {before[node].get(name)} at first, {value} now'
-            for node, values in cell.items()
-            if isinstance(values, dict) and isinstance(before.get(node), dict)
-            for name, value in values.items()
-            if before[node].get(name) != value and name not in _UNREPORTED
-        ]
+        file = read_run_file(self.path)
+        lines = file.note_changes(cell)
         if lines:
-            now = datetime.now(UTC).isoformat(timespec='seconds')
-            data['resumed'] = [*data.get('resumed', []), {'at': now, 'changed': lines}][
-                -MAX_RESUMED:
-            ]
-            self._write(data)
+            file.write(self.path)
         return lines
-
-    def _write(self, data: dict) -> None:
-        replace_file(self._file, yaml.safe_dump(data, sort_keys=False))
 
     @property
     def version(self) -> int:
