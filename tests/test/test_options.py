@@ -113,5 +113,5 @@ def test_each_agent_option_that_is_named_exists():
 
 def test_the_page_of_options_is_up_to_date():
     assert options_page.PAGE.read_text('utf-8') == options_page.page(), (
-        'docs/options.md is old; python -m hilserl_tests.options_page --write makes it anew'
+        'docs/options.md is old; python -m hilserl_tests.options_page --write writes it again'
     )

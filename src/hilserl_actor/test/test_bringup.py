@@ -359,3 +359,12 @@ def test_help_imports_neither_torch_nor_rclpy():
         "arguments.help_text('train'); sys.exit('torch' in sys.modules or 'rclpy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, '-c', code]).returncode == 0
+
+
+def test_a_simulated_cell_never_opens_the_port_of_a_real_arm(tmp_path):
+    bench = params_file(tmp_path, 'driver:\n  ros__parameters: {follower_port: /dev/ttyACM0}')
+    for word in (bench, 'driver.follower_port:=/dev/ttyACM0', 'follower_port:=/dev/ttyACM0'):
+        with pytest.raises(CellError, match='follower_port is for the real cell; add sim:=false'):
+            plan('train', word)
+    real = plan('train', bench, 'sim:=false', 'follower_calibration:=/f.json')
+    assert parameters(real, 'driver')['follower_port'] == '/dev/ttyACM0'

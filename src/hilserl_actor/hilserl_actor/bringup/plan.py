@@ -186,8 +186,10 @@ class _Planner:
             **{f'{arm}_calibration': calibration_path(arm) for arm in ('follower', 'leader')},
         )
         for name in ('follower_port', 'leader_port', 'follower_calibration', 'leader_calibration'):
-            if any(each.name == name and each.node == '' for each in self.arguments.given):
-                raise CellError(f'{name} is for the real cell: add sim:=false')
+            for each in self.arguments.given:
+                # The driver of a simulated cell must never open the port of a real arm.
+                if each.name == name and each.reaches('driver'):
+                    raise CellError(f'{each.where}: {name} is for the real cell; add sim:=false')
         return {'world': world, 'driver': driver}
 
     def _kinematics(self, actor) -> Options:
