@@ -150,6 +150,7 @@ def run(make_node, args=None) -> None:
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     stop = threading.Event()
     node, code = None, 0
+    failure: Exception | None = None
 
     def on_signal(*_):
         if node is None and not stop.is_set():
@@ -195,18 +196,21 @@ def run(make_node, args=None) -> None:
     except _Interrupted:
         pass
     except CellError as error:
+        failure = error
         name = node.get_fully_qualified_name() if node else os.path.basename(sys.argv[0])
         print(f'{name}: {error}', file=sys.stderr, flush=True)
         code = 1
-    except Exception:
+    except Exception as error:
+        failure = error
         traceback.print_exc()
         code = 1
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         # Destroying rclpy entities while other threads use them can hang or crash. The middleware
-        # removes the DDS participants of a process that has ended.
+        # removes the DDS participants of a process that has ended. `failure` keeps the frames of
+        # a constructor that raised, and with them the entities that it had made.
         try:
             rclpy.try_shutdown()
         finally:
-            os._exit(code)
+            os._exit(code if failure is None else 1)
