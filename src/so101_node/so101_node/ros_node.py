@@ -149,7 +149,7 @@ def run(make_node, args=None) -> None:
         urgent()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     stop = threading.Event()
-    node, code = None, 0
+    node = None
     failure: Exception | None = None
 
     def on_signal(*_):
@@ -199,11 +199,9 @@ def run(make_node, args=None) -> None:
         failure = error
         name = node.get_fully_qualified_name() if node else os.path.basename(sys.argv[0])
         print(f'{name}: {error}', file=sys.stderr, flush=True)
-        code = 1
     except Exception as error:
         failure = error
         traceback.print_exc()
-        code = 1
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -213,4 +211,4 @@ def run(make_node, args=None) -> None:
         try:
             rclpy.try_shutdown()
         finally:
-            os._exit(code if failure is None else 1)
+            os._exit(0 if failure is None else 1)

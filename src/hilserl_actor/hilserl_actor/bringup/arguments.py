@@ -11,7 +11,7 @@ from typing import Any
 from so101_node.errors import CellError
 from so101_node.options import Option, checked, nearest, number, options_of
 
-from .node_table import node_type, node_types
+from .node_table import node_type, node_types, owners
 from .options import CellOptions
 from .params_file import read_params_file
 
@@ -62,12 +62,12 @@ class Arguments:
         for each in self.given:
             if each.where.startswith('params_file') or any(map(each.reaches, nodes)):
                 continue
-            owners = sorted(node for node in node_types() if each.reaches(node))
+            having = owners(each.name, each.node)
             other = 'sim:=false' if self.cell.sim else 'sim:=true'
             raise CellError(
-                f'{each.where} is an option of {" and ".join(owners)}, which this {self.command} '
+                f'{each.where} is an option of {" and ".join(having)}, which this {self.command} '
                 f'does not start; leave it out'
-                + (f', or add {other}' if set(owners) <= _OF_ONE_CELL else '')
+                + (f', or add {other}' if set(having) <= _OF_ONE_CELL else '')
             )
 
 
@@ -87,11 +87,7 @@ def names(command: str) -> dict[str, Option]:
 
 def _shown_name(node: str, name: str) -> str:
     """`name` if several nodes share it, else `node.name`."""
-    return name if len(_owners(name)) > 1 else f'{node}.{name}'
-
-
-def _owners(name: str) -> list[str]:
-    return [node for node, kind in node_types().items() if name in options_of(kind.options)]
+    return name if len(owners(name)) > 1 else f'{node}.{name}'
 
 
 def resolve(command: str, texts: Mapping[str, str]) -> Arguments:
@@ -108,8 +104,8 @@ def resolve(command: str, texts: Mapping[str, str]) -> Arguments:
             if command not in each.verbs:
                 raise CellError(f'{command} has no option {name}; {" and ".join(each.verbs)} has')
             cell[name] = each.parse(text)
-        elif owners := [owner for owner in _owners(option_name) if node in ('', owner)]:
-            each = options_of(node_type(owners[0]).options)[option_name]
+        elif having := owners(option_name, node):
+            each = options_of(node_type(having[0]).options)[option_name]
             given.append(GivenValue(node, option_name, each.parse(text), word))
         else:
             raise CellError(

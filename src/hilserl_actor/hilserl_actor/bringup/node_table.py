@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from so101_node.errors import CellError
-from so101_node.options import Options
+from so101_node.options import Options, options_of
 
 GROUP = 'so101_node'
 
@@ -38,3 +38,12 @@ def node_type(name: str) -> NodeType:
         return node_types()[name]
     except KeyError:
         raise CellError(f'there is no node {name} here; run ./cell setup') from None
+
+
+def owners(name: str, node: str = '') -> list[str]:
+    """Return the nodes that have the option; node: only this one, '' for every one."""
+    return [
+        owner
+        for owner, kind in node_types().items()
+        if node in ('', owner) and name in options_of(kind.options)
+    ]

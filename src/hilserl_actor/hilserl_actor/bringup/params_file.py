@@ -13,7 +13,7 @@ import yaml
 from so101_node.errors import CellError
 from so101_node.options import nearest, options_of
 
-from .node_table import node_types
+from .node_table import node_types, owners
 
 LARGEST = 1_000_000  # bytes
 EVERY = ('/**', '**')
@@ -34,12 +34,8 @@ def read_params_file(path: str, namespace: str) -> Iterator[tuple[str, str, Any]
                 f'params_file {path}: ros__parameters of {key} is no mapping of names to values'
             )
         for name, value in values.items():
-            owners = [
-                owner
-                for owner, kind in node_types().items()
-                if node in ('', owner) and name in options_of(kind.options)
-            ]
-            if not owners:
+            having = owners(name, node)
+            if not having:
                 known = {
                     other
                     for owner, kind in node_types().items()
@@ -51,7 +47,7 @@ def read_params_file(path: str, namespace: str) -> Iterator[tuple[str, str, Any]
                     + (f'{node} has no option' if node else 'no node has an option')
                     + f' {name}{nearest(str(name), known)}'
                 )
-            each = options_of(node_types()[owners[0]].options)[name]
+            each = options_of(node_types()[having[0]].options)[name]
             try:
                 yield node, name, each.checked(value)
             except CellError as error:
