@@ -56,14 +56,14 @@ def end_interventions(messages: Watcher, length: float) -> None:
 
     Otherwise the scripted operator ends many episodes itself, and there are few releases.
     """
-    key = messages.node.create_client(SetBool, names.INTERVENE)
-    end, since = time.monotonic() + length, None
+    intervene = messages.node.create_client(SetBool, names.INTERVENE)
+    end, human_since = time.monotonic() + length, None
     while (now := time.monotonic()) < end:
         human = messages.actor and messages.actor[-1].mode == 'HUMAN'
-        since = (since or now) if human else None
-        if human and now - since > INTERVENTION:
-            key.call_async(SetBool.Request(data=False))
-            since = now
+        human_since = (human_since or now) if human else None
+        if human and now - human_since > INTERVENTION:
+            intervene.call_async(SetBool.Request(data=False))
+            human_since = now
         time.sleep(0.05)
 
 
@@ -73,20 +73,20 @@ def distributions(messages: Watcher, rate: float) -> dict[str, np.ndarray]:
     periods = np.diff(stamps) * 1e3
     acting = [s for s in messages.actor if s.mode in ('POLICY', 'HUMAN')]
     steps = [s for s in messages.steps if not s.last]
-    sent = {seconds(c.header.stamp) for c in messages.commands}
-    times = np.array(sorted(sent))
-    after = []  # from an action's command to the next observation
+    command_times = {seconds(c.header.stamp) for c in messages.commands}
+    times = np.array(sorted(command_times))
+    delays = []  # from an action's command to the next observation
     for a, b in zip(messages.steps, messages.steps[1:]):
         if a.episode_id == b.episode_id and b.index == a.index + 1:
             at = int(np.searchsorted(times, seconds(a.header.stamp)))
             if at < len(times):
-                after.append((seconds(b.header.stamp) - times[at]) * 1e3)
-    found = {
+                delays.append((seconds(b.header.stamp) - times[at]) * 1e3)
+    quantities = {
         'period': periods,
         'jitter': np.abs(periods - 1e3 / rate),
         'tick': np.array([s.tick_ms for s in acting]),
         'observation age': np.array([s.observation_age_ms for s in acting]),
-        'action to next observation': np.array(after),
+        'action to next observation': np.array(delays),
         'observation to observation': np.array(
             [
                 (seconds(b.header.stamp) - seconds(a.header.stamp)) * 1e3
@@ -98,7 +98,7 @@ def distributions(messages: Watcher, rate: float) -> dict[str, np.ndarray]:
     assert all(
         command is not None for command in commands_of_steps(steps, messages.commands)[1:-1]
     ), 'the command of a step was not received'
-    return found
+    return quantities
 
 
 def main():
@@ -108,14 +108,14 @@ def main():
     parser.add_argument('--rate', type=float, default=10.0, help='control steps a second')
     options = parser.parse_args()
     messages, load = measure(options.rate, options.seconds)
-    found = distributions(messages, options.rate)
+    quantities = distributions(messages, options.rate)
     table = Table(
         title=f'{options.rate:g} Hz over {options.seconds:g} s, the camera at '
         f'{CAMERA_HZ} Hz ({1e3 / CAMERA_HZ:.0f} ms), load {load:.1f}; ms'
     )
     for heading in ('', 'p1', 'p50', 'p90', 'p99', 'largest'):
         table.add_column(heading, justify='right' if heading else 'left')
-    for name, values in found.items():
+    for name, values in quantities.items():
         table.add_row(name, *(f'{np.percentile(values, p):.2f}' for p in (1, 50, 90, 99, 100)))
     Console().print(table)
     take_over, release = measure_handover_jumps(messages)
@@ -124,18 +124,20 @@ def main():
     print(
         json.dumps(
             {
-                'period_ms_p50': round(float(np.median(found['period'])), 2),
-                'period_ms_p99': round(float(np.percentile(found['period'], 99)), 2),
+                'period_ms_p50': round(float(np.median(quantities['period'])), 2),
+                'period_ms_p99': round(float(np.percentile(quantities['period'], 99)), 2),
                 'missed': messages.missed,
-                'obs_age_ms_p99': round(float(np.percentile(found['observation age'], 99)), 1),
+                'obs_age_ms_p99': round(
+                    float(np.percentile(quantities['observation age'], 99)), 1
+                ),
                 'takeover_jump_deg': round(take_over.deg, 3),
                 'release_jump_deg': round(release.deg, 3),
                 'takeover_jump_mm': round(take_over.mm, 3),
                 'release_jump_mm': round(release.mm, 3),
                 'takeovers': take_over.count,
                 'releases': release.count,
-                'jitter_ms_p99': round(float(np.percentile(found['jitter'], 99)), 2),
-                'tick_ms_p99': round(float(np.percentile(found['tick'], 99)), 2),
+                'jitter_ms_p99': round(float(np.percentile(quantities['jitter'], 99)), 2),
+                'tick_ms_p99': round(float(np.percentile(quantities['tick'], 99)), 2),
                 'weights_latency_ms': round(messages.actor[-1].weights_latency_ms, 1),
                 'dropped_steps': messages.actor[-1].dropped_steps
                 - messages.actor[0].dropped_steps,

@@ -75,31 +75,33 @@ class Row:
 
 
 ROWS = {
-    'ordinary': Row('nothing wrong'),
+    'ordinary': Row('ordinary run'),
     'zero-actions': Row(
-        'demonstrations with zero actions, not checked',
+        'demonstrations with zero actions, check switched off',
         demonstrations=without_action,
         unchecked=True,
     ),
     'zero-actions-no-joints': Row(
-        '... whose joint states do not help either', demonstrations=without_joints
+        'demonstrations with zero actions and without joint states', demonstrations=without_joints
     ),
     'zero-actions-command': Row(
-        '... rebuilt by FK, the gripper from its command', demonstrations=without_action
+        'zero actions, recomputed by FK; gripper action from the gripper command',
+        demonstrations=without_action,
     ),
     'zero-actions-joint': Row(
-        '... rebuilt by FK, the gripper from its own joint', demonstrations=without_command
+        'zero actions, recomputed by FK; gripper action from the gripper joint',
+        demonstrations=without_command,
     ),
     'zero-actions-leader': Row(
-        '... rebuilt by FK from a recording without commands, the gripper from the leader',
+        'recording without commands, actions by FK; gripper action from the leader',
         not_recorded=(names.STEP, names.JOINT_COMMANDS.format(arm='follower')),
     ),
-    'frame-stack': Row('three stacked frames, checkpoints on', 'frame_stack=3'),
-    'timeout-terminal': Row('timeouts treated as terminals', steps=timeout_as_terminal),
+    'frame-stack': Row('three stacked images, checkpoints are saved', 'frame_stack=3'),
+    'timeout-terminal': Row('timeouts recorded as terminals', steps=timeout_as_terminal),
     'no-interventions': Row(
-        'interventions kept out of the prior half', steps=without_human_source
+        'interventions not in the prior half of each batch', steps=without_human_source
     ),
-    'no-augmentation': Row('no random shift', 'shift=0'),
+    'no-augmentation': Row('no random shift of the images', 'shift=0'),
 }
 
 

@@ -1,12 +1,12 @@
 """A training run in the in-process simulation: demonstrations, learning, evaluations."""
 
 import argparse
-import json
 from pathlib import Path
 import sys
 import tempfile
 import time
 
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -86,7 +86,7 @@ class Screen:
             )
 
 
-def learn(options, directory: Path, console: Console) -> dict:
+def learn(options: argparse.Namespace, directory: Path, console: Console) -> run_results.RunResult:
     """Make one run. Return its result."""
     schema = make_task(options.task, model_hash())
     began, demos = time.monotonic(), directory / 'demos'
@@ -128,31 +128,31 @@ def learn(options, directory: Path, console: Console) -> dict:
             final = progress.evaluations[-1]
         else:
             raise KeyboardInterrupt
-    curve = [[round(e.minutes, 1), e.success, e.episodes] for e in progress.evaluations]
-    return {
-        'task': options.task,
-        'world': options.world,
-        'seed': options.seed,
-        'minutes_to_90': run_results.minutes_to(curve),
-        'success': final.success,
-        'interval': [round(edge, 3) for edge in final.interval],
-        'episodes': final.episodes,
-        'robot_minutes': round(final.minutes, 2),
-        'graph': 'inprocess',
-        'config': run_results.config_hash(schema, settings, options.demos),
-        'curve': curve,
-        'options': {
+    curve = [(round(e.minutes, 1), e.success, e.episodes) for e in progress.evaluations]
+    return run_results.RunResult(
+        task=options.task,
+        world=options.world,
+        seed=options.seed,
+        minutes_to_90=run_results.minutes_to(curve),
+        success=final.success,
+        interval=(round(final.interval[0], 3), round(final.interval[1], 3)),
+        episodes=final.episodes,
+        robot_minutes=round(final.minutes, 2),
+        graph='inprocess',
+        config=run_results.config_hash(schema, settings, options.demos),
+        curve=curve,
+        options={
             name: str(value) if isinstance(value, Path) else value
             for name, value in vars(options).items()
             if name not in ('run', 'out')
         },
-        'updates': progress.updates,
-        'seconds_to_success': round(final.seconds, 2),
-        'training_episodes': progress.episodes,
-        'demo_minutes': round(demo_minutes, 2),
-        'interrupted': progress.interrupted,
-        'wall_s': round(time.monotonic() - began),
-    }
+        updates=progress.updates,
+        seconds_to_success=round(final.seconds, 2),
+        training_episodes=progress.episodes,
+        demo_minutes=round(demo_minutes, 2),
+        interrupted=progress.interrupted,
+        wall_s=round(time.monotonic() - began),
+    )
 
 
 def main():
@@ -165,16 +165,15 @@ def main():
     table = Table(title=f'{options.task}, {options.world} world, seed {options.seed}')
     for heading in ('robot minutes', 'success'):
         table.add_column(heading, justify='right')
-    for minutes, success, _ in result['curve']:
+    for minutes, success, _ in result.curve:
         table.add_row(f'{minutes:.1f}', f'{100 * success:.0f} %')
     table.add_row(
-        f'{result["robot_minutes"]:.1f}',
-        f'{100 * result["success"]:.0f} % of {result["episodes"]}',
+        f'{result.robot_minutes:.1f}', f'{100 * result.success:.0f} % of {result.episodes}'
     )
     console.print(table)
-    if options.out and not result['interrupted']:
+    if options.out and not result.interrupted:
         run_results.add(options.out, result)
-    print(json.dumps(result))
+    print(msgspec.json.encode(result).decode())
 
 
 if __name__ == '__main__':

@@ -77,11 +77,11 @@ class Reference:
         """Replicate-pad, then sample a shifted grid bilinearly."""
         count, _, _, side = images.shape
         padded = F.pad(images, (pad, pad, pad, pad), mode='replicate')
-        whole = side + 2 * pad
-        line = torch.linspace(-1.0 + 1.0 / whole, 1.0 - 1.0 / whole, whole)[:side]
+        width = side + 2 * pad
+        line = torch.linspace(-1.0 + 1.0 / width, 1.0 - 1.0 / width, width)[:side]
         y, x = torch.meshgrid(line, line, indexing='ij')
         grid = torch.stack([x, y], 2).expand(count, -1, -1, -1)
-        offset = torch.randint(0, 2 * pad + 1, (count, 1, 1, 2)).float() * (2.0 / whole)
+        offset = torch.randint(0, 2 * pad + 1, (count, 1, 1, 2)).float() * (2.0 / width)
         return F.grid_sample(padded, grid + offset, padding_mode='zeros', align_corners=False)
 
     def encode(self, images):
@@ -175,9 +175,9 @@ def shares(function, repeats=3):
         for _ in range(repeats):
             function()
     spent = {event.key: event.self_cpu_time_total for event in recorded.key_averages()}
-    whole = sum(spent.values())
+    total = sum(spent.values())
     found = [
-        (part, sum(spent.get(key, 0.0) for key in keys) / whole) for part, keys in PARTS.items()
+        (part, sum(spent.get(key, 0.0) for key in keys) / total) for part, keys in PARTS.items()
     ]
     return [*found, ('the rest', 1.0 - sum(share for _, share in found))]
 

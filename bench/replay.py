@@ -75,8 +75,8 @@ def make_images(size: int, count: int, rng) -> list[np.ndarray]:
     result = []
     for i in range(count):
         shade = 120 + 60 * x + 30 * y
-        thing = 60 * ((x - 0.5 - 0.3 * np.sin(i / 15)) ** 2 + (y - 0.6) ** 2 < 0.02)
-        image = np.stack([shade - thing, shade, shade + thing], -1)
+        disc = 60 * ((x - 0.5 - 0.3 * np.sin(i / 15)) ** 2 + (y - 0.6) ** 2 < 0.02)
+        image = np.stack([shade - disc, shade, shade + disc], -1)
         result.append(np.clip(image + rng.normal(0, 1.0, image.shape), 0, 255).astype(np.uint8))
     return result
 
@@ -225,9 +225,9 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         rate, size = loading(schema, images, rng, Path(directory), options.steps)
         result['load_steps_per_s'] = round(rate)
-    theirs = lerobot(options.lerobot, options.threads, options.repeats)
-    if theirs:
-        result['lerobot_sample_ms'] = round(float(np.median(theirs)) * 1e3, 2)
+    lerobot_times = lerobot(options.lerobot, options.threads, options.repeats)
+    if lerobot_times:
+        result['lerobot_sample_ms'] = round(float(np.median(lerobot_times)) * 1e3, 2)
         result['ratio'] = round(result['lerobot_sample_ms'] / result['sample_ms'], 2)
     table = Table(
         title=f'replay: batch {BATCH}, 84x84, stack {STACK}, n-step {N_STEP}, '

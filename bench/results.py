@@ -46,7 +46,7 @@ def main():
     directory = DOCS / 'results'
     if options.add:
         found = result_of_run(options.add.resolve())
-        run_results.add(directory / f'{found["task"]}.json', found)
+        run_results.add(directory / f'{found.task}.json', found)
     plots = []  # drawn last: the tables do not depend on them
     old = page = PAGE.read_text(encoding='utf-8')
     for file in sorted(directory.glob('*.json')):

@@ -6,11 +6,11 @@ from pathlib import Path
 from hilserl_core.bags.episode_bag import find_bags
 from hilserl_learner.agent.config import AgentConfig
 from hilserl_learner.report.run_record import read_run
-from published.run_results import config_hash, minutes_to, options_of
+from published.run_results import RunResult, config_hash, minutes_to, options_of
 from so101_node.errors import CellError
 
 
-def result_of_run(path: Path) -> dict:
+def result_of_run(path: Path) -> RunResult:
     """The result of a run that `./cell eval checkpoint:=all` has measured, for `run_results.add`.
 
     CellError if the run has no evaluation in the world of its training.
@@ -25,29 +25,29 @@ def result_of_run(path: Path) -> dict:
             f'./cell eval run:={path.name} checkpoint:=all world:={world}'
         )
     curve = [
-        [
+        (
             round(run.minutes_of(data['policy_env_steps']), 1),
             data['success_rate'],
             data['episodes'],
-        ]
+        )
         for data in measured
     ]
     last = measured[-1]
     agent = AgentConfig.from_json(json.dumps(run.agent)) if run.agent else None
     demos = sum(len(find_bags(Path(directory))) for directory in options.demos)
-    return {
-        'task': run.schema.name,
-        'world': world,
-        'seed': options.seed,
-        'run': path.name,
-        'minutes_to_90': minutes_to(curve),
-        'success': last['success_rate'],
-        'interval': [round(edge, 3) for edge in last['interval']],
-        'episodes': last['episodes'],
-        'robot_minutes': curve[-1][0],
-        'graph': 'ros',
-        'config': config_hash(run.schema, options, demos, agent),
-        'curve': curve,
-        'updates': last['policy_updates'],
-        'seconds_to_success': last['median_seconds_to_success'],
-    }
+    return RunResult(
+        task=run.schema.name,
+        world=world,
+        seed=options.seed,
+        run=path.name,
+        minutes_to_90=minutes_to(curve),
+        success=last['success_rate'],
+        interval=(round(last['interval'][0], 3), round(last['interval'][1], 3)),
+        episodes=last['episodes'],
+        robot_minutes=curve[-1][0],
+        graph='ros',
+        config=config_hash(run.schema, options, demos, agent),
+        curve=curve,
+        updates=last['policy_updates'],
+        seconds_to_success=last['median_seconds_to_success'],
+    )

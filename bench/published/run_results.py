@@ -3,30 +3,21 @@
 Only evaluations write to these files. Tables and plots in the documentation are made from them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 import hashlib
 import json
 from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
 
 from hilserl_core.contract.task import TaskSchema
 from hilserl_learner.agent.config import AgentConfig
 from hilserl_learner.training.options import LearnerOptions
-from so101_node.durable import replace_file
-from so101_node.errors import CellError
+from so101_node.data_files import convert, read_data
+from so101_node.durable import make_private, replace_file
 
-FIELDS = {
-    'task': str,
-    'world': str,
-    'seed': int,
-    'minutes_to_90': (int, float, type(None)),
-    'success': (int, float),
-    'episodes': int,
-    'robot_minutes': (int, float),
-    'graph': str,
-    'config': str,
-}
-GRAPHS = ('ros', 'inprocess')
 GOOD, MIN_EPISODES = 0.9, 20  # success rate, and the episodes that it needs at least
 # With task, agent, sigma and demonstrations, these options decide how a run learns.
 ALGORITHM = (
@@ -37,6 +28,36 @@ ALGORITHM = (
     'batch_size',
     'min_steps',
 )
+
+
+class RunResult(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What was measured of one run. The interval is 95 % (Wilson)."""
+
+    task: str
+    world: str
+    seed: int
+    run: str = ''  # name of its directory; '' without one
+    minutes_to_90: float | None
+    success: float
+    interval: tuple[float, float]
+    episodes: int  # of the last evaluation
+    robot_minutes: float
+    graph: Literal['ros', 'inprocess']
+    config: str
+    curve: list[tuple[float, float, int]]  # minutes, success, episodes of each evaluation
+    options: dict[str, Any] = {}
+    updates: int
+    seconds_to_success: float | None
+    training_episodes: int = 0
+    demo_minutes: float = 0.0
+    interrupted: bool = False
+    wall_s: int = 0
+
+
+class Results(msgspec.Struct, forbid_unknown_fields=True):
+    """The file of one task."""
+
+    runs: list[RunResult]
 
 
 def config_hash(
@@ -57,7 +78,7 @@ def config_hash(
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def options_of(settings: dict) -> LearnerOptions:
+def options_of(settings: Mapping[str, Any]) -> LearnerOptions:
     """The options in a run's run.yaml."""
     known = {f.name for f in fields(LearnerOptions)}
     return LearnerOptions(
@@ -84,76 +105,61 @@ def minutes_to(curve: Iterable[tuple[float, float, int]], success: float = GOOD)
     )
 
 
-def read(file: Path) -> list[dict]:
+def read(file: Path) -> list[RunResult]:
     """Read the runs in a file; [] without a file. CellError if it is damaged."""
-    try:
-        runs = json.loads(file.read_text(encoding='utf-8'))['runs']
-        for run in runs:
-            _check(run)
-        return runs
-    except FileNotFoundError:
+    if not file.exists():
         return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CellError(f'results {file} are damaged: {error}') from error
+    return read_data(file, Results, 'file of results', 'restore it from git').runs
 
 
-def add(file: Path, run: dict) -> None:
-    """Add a run to a file, or replace an earlier measurement of the same run."""
-    _check(run)
+def add(file: Path, run: RunResult) -> None:
+    """Add a run to a file, or replace an earlier measurement of the same run.
+
+    CellError if a value has the wrong type.
+    """
+    convert(msgspec.to_builtins(run), RunResult, 'the result of this run cannot be stored')
     runs = [other for other in read(file) if _key(other) != _key(run)] + [run]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(file, json.dumps({'runs': runs}, indent=1) + '\n')
+    make_private(file.parent)
+    text = msgspec.json.format(msgspec.json.encode(Results(runs)), indent=1).decode()
+    replace_file(file, text + '\n')
 
 
-def _key(run: dict) -> tuple:
-    return tuple(
-        run.get(name)
-        for name in ('task', 'world', 'seed', 'graph', 'config', 'run', 'robot_minutes')
-    )
+def _key(run: RunResult) -> tuple[object, ...]:
+    return run.task, run.world, run.seed, run.graph, run.config, run.run, run.robot_minutes
 
 
-def _check(run: dict) -> None:
-    for name, kind in FIELDS.items():
-        if name not in run or not isinstance(run[name], kind):
-            raise CellError(f"a run's {name} is {run.get(name)!r}, which is of the wrong type")
-    if run['graph'] not in GRAPHS:
-        raise CellError(f"a run's graph is {run['graph']!r}; it is one of " + ', '.join(GRAPHS))
-
-
-def markdown(runs: list[dict]) -> str:
+def markdown(runs: list[RunResult]) -> str:
     """Return a table for the documentation."""
     lines = [
         '| task | world | graph | seed | config | minutes to 90 % | success | of | at minute |',
         '|---|---|---|---|---|---|---|---|---|',
     ]
-    for run in sorted(
-        runs, key=lambda r: (r['task'], r['world'], r['graph'], r['config'], r['seed'])
-    ):
-        to_90 = 'not reached' if run['minutes_to_90'] is None else f'{run["minutes_to_90"]:g}'
+    for run in sorted(runs, key=lambda r: (r.task, r.world, r.graph, r.config, r.seed)):
+        to_90 = 'not reached' if run.minutes_to_90 is None else f'{run.minutes_to_90:g}'
         lines.append(
-            f'| {run["task"]} | {run["world"]} | {run["graph"]} | {run["seed"]} | '
-            f'`{run["config"]}` | {to_90} | {100 * run["success"]:.0f} % | {run["episodes"]} | '
-            f'{run["robot_minutes"]:.1f} |'
+            f'| {run.task} | {run.world} | {run.graph} | {run.seed} | '
+            f'`{run.config}` | {to_90} | {100 * run.success:.0f} % | {run.episodes} | '
+            f'{run.robot_minutes:.1f} |'
         )
     return '\n'.join(lines)
 
 
-def draw(runs: list[dict], file: Path) -> None:
+def draw(runs: list[RunResult], file: Path) -> None:
     """Draw success over robot minutes of all runs that have a curve, as a PNG."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
     figure = Figure(figsize=(8, 4.2), dpi=120, layout='constrained')
     axes = figure.add_subplot()
-    kinds = sorted({(r['world'], r['graph'], r['config']) for r in runs})
+    kinds = sorted({(r.world, r.graph, r.config) for r in runs})
     for number, kind in enumerate(kinds):
         label = f'{kind[0]}, {kind[1]}, {kind[2]}'
         for run in runs:
-            if (run['world'], run['graph'], run['config']) != kind or not run.get('curve'):
+            if (run.world, run.graph, run.config) != kind or not run.curve:
                 continue
-            points = [(m, s) for m, s, _ in run['curve']]
+            points = [(m, s) for m, s, _ in run.curve]
             axes.plot(*zip(*points), f'C{number}o-', markersize=3, linewidth=1, label=label)
-            axes.plot([run['robot_minutes']], [run['success']], f'C{number}D', markersize=6)
+            axes.plot([run.robot_minutes], [run.success], f'C{number}D', markersize=6)
             label = None
     axes.set(
         xlabel='robot time, minutes',

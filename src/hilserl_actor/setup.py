@@ -9,6 +9,7 @@ verbs = {
     'record': 'hilserl_actor.verb.record',
     'eval': 'hilserl_actor.verb.eval',
     'preflight': 'hilserl_actor.verb.preflight',
+    'secure': 'hilserl_actor.verb.secure',
 }
 
 setup(

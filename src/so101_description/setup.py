@@ -26,7 +26,7 @@ setup(
     entry_points={
         # The options of this package's nodes, for bring-up.
         'so101_node': [
-            'kinematics = so101_description.kinematics:KinematicsConfig',
+            'kinematics = so101_description.kinematics_config:KinematicsConfig',
         ],
         'console_scripts': [
             'kinematics = so101_description.entry_points:kinematics',

@@ -4,6 +4,8 @@ package_name = 'so101_driver'
 # What `./cell VERB` and `ros2 run` find: the module of each verb.
 verbs = {
     'calibrate': 'so101_driver.verb.calibrate',
+    'find': 'so101_driver.verb.find',
+    'motors': 'so101_driver.verb.motors',
 }
 
 setup(
@@ -25,7 +27,7 @@ setup(
         # The options of this package's nodes, for bring-up.
         'so101_node': [
             'driver = so101_driver.options:DriverOptions',
-            'camera = so101_driver.options:CameraOptions',
+            'camera = so101_driver.camera_options:CameraOptions',
         ],
         'console_scripts': [
             'driver = so101_driver.entry_points:driver',

@@ -6,6 +6,7 @@ setup(
     name=package_name,
     version='0.2.0',
     packages=find_packages(exclude=['test']),
+    package_data={package_name: ['*.xml']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),

@@ -1,5 +1,6 @@
 """Runs a cell as a user starts it, as a process in its own ROS domain."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 import fcntl
 import os
@@ -11,7 +12,6 @@ import sys
 import termios
 import threading
 import time
-from typing import Any
 
 from domain_coordinator import domain_id
 
@@ -25,10 +25,11 @@ class CellProcess:
     terminal that `type` writes keys to.
     """
 
-    def __init__(self, words, environment, terminal=False):
+    def __init__(
+        self, words: Sequence[str], environment: Mapping[str, str], terminal: bool = False
+    ):
         self.started = time.monotonic()
-        self._keys: Any
-        self._keys, keys = pty.openpty() if terminal else (None, subprocess.DEVNULL)
+        self._keys, keys = pty.openpty() if terminal else (-1, subprocess.DEVNULL)
         self.process = subprocess.Popen(
             [sys.executable, '-m', 'so101_node.verb', *words],
             env=environment,
@@ -46,7 +47,7 @@ class CellProcess:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def _read(self):
+    def _read(self) -> None:
         for line in self.process.stdout or ():
             self.lines.append(line.rstrip())
             print(f'{time.monotonic() - self.started:6.1f} {line}', end='', flush=True)
@@ -86,7 +87,7 @@ class CellProcess:
 
 
 @contextmanager
-def own_domain():
+def own_domain() -> Iterator[dict[str, str]]:
     """Reserve a ROS domain; yield the environment, which is also set for this process."""
     with domain_id() as number:
         os.environ['ROS_DOMAIN_ID'] = str(number)

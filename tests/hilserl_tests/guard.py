@@ -22,7 +22,7 @@ MINUTES = 10.0  # robot time; a correct suite needs half of it
 SCHEMA = replace(make_task('reach', model_hash(), frame_size=32), max_steps=40)
 
 
-def learn_to_reach(directory: Path, seed: int = 0) -> list[dict]:
+def learn_to_reach(directory: Path, seed: int = 0) -> list[dict[str, float]]:
     """Record demonstrations and train until it is good enough; return the evaluations."""
     record_demonstrations(SCHEMA, directory / 'demos', 20, seed, 'plain')
     options = LearnerOptions(start='demos', demos=(str(directory / 'demos'),), seed=seed)

@@ -5,20 +5,25 @@ count as a jump: at a release it is computed again and subtracted. At a take-ove
 action is zero (the clutch), so nothing is subtracted.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+from sensor_msgs.msg import JointState
 
 from hilserl_core.contract.kinematics_check import kinematics_of
 from hilserl_core.contract.task import TaskSchema
 from so101_description.joints import pack
+from so101_interfaces.msg import Step
+from so101_node.stamps import Time
 
 from .watcher import Watcher
 
 HUMAN = 2
 
 
-def seconds(stamp) -> float:
+def seconds(stamp: Time) -> float:
     """Return a message's stamp, s."""
     return stamp.sec + stamp.nanosec * 1e-9
 
@@ -32,7 +37,9 @@ class Jumps:
     mm: float
 
 
-def commands_of_steps(steps, commands) -> list[np.ndarray | None]:
+def commands_of_steps(
+    steps: Sequence[Step], commands: Sequence[JointState]
+) -> list[npt.NDArray[np.float64] | None]:
     """Return the command (6,) rad of each step's action; None: not received."""
     times = np.array([seconds(c.header.stamp) for c in commands])
     found = []
@@ -47,17 +54,15 @@ def commands_of_steps(steps, commands) -> list[np.ndarray | None]:
     return found
 
 
-def measure_handover_jumps(heard: Watcher) -> tuple[Jumps, Jumps]:
+def measure_handover_jumps(messages: Watcher) -> tuple[Jumps, Jumps]:
     """Return the jumps at take-overs and at releases, from a cell's messages."""
-    assert heard.task is not None
-    schema = TaskSchema.from_json(heard.task.schema)
-    steps = [s for s in heard.steps if not s.last]
-    kinematics, targets = kinematics_of(schema), commands_of_steps(steps, heard.commands)
-    jumps: dict[bool, list] = {
-        True: [],
-        False: [],
-    }  # whether the human commands after it -> (deg, mm) of each
-    for (a, before), (b, after) in zip(zip(steps, targets), zip(steps[1:], targets[1:])):
+    assert messages.task is not None
+    schema = TaskSchema.from_json(messages.task.schema)
+    steps = [s for s in messages.steps if not s.last]
+    kinematics, commands = kinematics_of(schema), commands_of_steps(steps, messages.commands)
+    # (deg, mm) of each jump, by whether the human commands after it
+    jumps: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+    for (a, before), (b, after) in zip(zip(steps, commands), zip(steps[1:], commands[1:])):
         if (
             a.episode_id != b.episode_id
             or b.index != a.index + 1
@@ -67,7 +72,7 @@ def measure_handover_jumps(heard: Watcher) -> tuple[Jumps, Jumps]:
         ):
             continue
         human = b.source == HUMAN
-        due = (
+        expected = (
             before
             if human
             else kinematics.joint_target(
@@ -80,13 +85,17 @@ def measure_handover_jumps(heard: Watcher) -> tuple[Jumps, Jumps]:
         )
         jumps[human].append(
             (
-                np.rad2deg(np.abs(after - due)[:5].max()),
+                float(np.rad2deg(np.abs(after - expected)[:5].max())),
                 1e3
-                * np.linalg.norm(kinematics.tool_pose(after)[0] - kinematics.tool_pose(due)[0]),
+                * float(
+                    np.linalg.norm(
+                        kinematics.tool_pose(after)[0] - kinematics.tool_pose(expected)[0]
+                    )
+                ),
             )
         )
-    taken, released = (
+    take_over, release = (
         Jumps(len(found), *(np.max(found, axis=0).tolist() if found else (np.nan,) * 2))
         for found in jumps.values()
     )
-    return taken, released
+    return take_over, release

@@ -35,8 +35,9 @@ driver:
     locked_joints: [wrist_roll]
 ```
 
-The command line overrides the file, and `node.name:=` overrides `name:=`. A run's `run.yaml` has
-every option of every node at the start of the run, and the changes at later starts.
+The command line overrides the file, and `node.name:=` overrides `name:=`. Both override
+the bench file of a real cell ([bench.md](bench.md)). A run's `run.yaml` has every option of every
+node at the start of the run, and the changes at later starts.
 """
 AGENT = """
 ## Numbers of the algorithm

@@ -3,6 +3,7 @@
 `python -m hilserl_tests.raw_recorder DIRECTORY SECONDS`; messages are stored unchanged.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 import sys
 import threading
@@ -11,6 +12,7 @@ import time
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rosbags.interfaces import Connection
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 from sensor_msgs.msg import Image, JointState
 
@@ -42,7 +44,9 @@ def record(directory: Path, seconds: float) -> dict[str, int]:
         for topic, kind, name in TOPICS:
             connection = writer.add_connection(f'/{topic}', name, typestore=typestore())
 
-            def store(data, topic=topic, connection=connection):
+            def store(
+                data: bytes, topic: str = topic, connection: Connection = connection
+            ) -> None:
                 writer.write(connection, time.time_ns(), data)
                 counts[topic] += 1
 
@@ -59,7 +63,7 @@ def record(directory: Path, seconds: float) -> dict[str, int]:
     return counts
 
 
-def without(bag: Path, topics, out: Path) -> Path:
+def without(bag: Path, topics: Iterable[str], out: Path) -> Path:
     """Copy a recording without these topics; return the copy."""
     left_out = {f'/{topic}' for topic in topics}
     with (

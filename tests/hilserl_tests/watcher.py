@@ -1,8 +1,10 @@
 """A ROS node that receives and keeps the messages of a running cell."""
 
 from collections import Counter
+from collections.abc import Callable
 import threading
 import time
+from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -15,19 +17,20 @@ from so101_node import names, qos
 class Watcher:
     """The messages of the cell while the `with` block runs."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.actor: list[ActorStatus] = []
         self.learner: list[LearnerStatus] = []
         self.steps: list[Step] = []
         self.task: Task | None = None
         self.versions: list[int] = []
         self.commands: list[JointState] = []  # to the follower
+        self.command_times: list[float] = []  # their arrivals, monotonic s
         self.states: dict[str, list[JointState]] = {arm: [] for arm in names.ARMS}
-        self.counts: Counter = Counter()
+        self.counts: Counter[str] = Counter()
         self.first: dict[str, float] = {}
         self.last: dict[str, float] = {}
 
-    def __enter__(self):
+    def __enter__(self) -> 'Watcher':
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
         self.node = node = rclpy.create_node('watcher', context=self._context)
@@ -40,7 +43,7 @@ class Watcher:
                 JointState,
                 names.JOINT_COMMANDS.format(arm='follower'),
                 qos.STEPS,
-                self.commands.append,
+                self._note_command,
             ),
             (Task, names.TASK, qos.LATCHED, lambda m: setattr(self, 'task', m)),
             (Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_SUB, None),
@@ -58,14 +61,18 @@ class Watcher:
         self._thread.start()
         return self
 
-    def _spin(self, executor):
+    def _spin(self, executor: SingleThreadedExecutor) -> None:
         try:
             while self._context.ok():
                 executor.spin_once(timeout_sec=0.1)
         except ExternalShutdownException:
             pass  # the block ended
 
-    def _note(self, topic, message, store):
+    def _note_command(self, command: JointState) -> None:
+        self.commands.append(command)
+        self.command_times.append(time.monotonic())
+
+    def _note(self, topic: str, message: Any, store: Callable[[Any], object] | None) -> None:
         now = time.monotonic()
         self.first.setdefault(topic, now)
         self.last[topic] = now
@@ -77,6 +84,6 @@ class Watcher:
         """Return the rate between the first and the last message, 1/s."""
         return (self.counts[topic] - 1) / (self.last[topic] - self.first[topic])
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         rclpy.shutdown(context=self._context)
         self._thread.join(2.0)

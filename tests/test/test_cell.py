@@ -9,7 +9,7 @@ import pytest
 from rosbags.highlevel import AnyReader
 
 from hilserl_core.contract.task import TaskSchema
-from hilserl_core.policy.bundle import Policy
+from hilserl_core.policy.inference import Policy
 from hilserl_tests.cell_process import CellProcess, own_domain, processes_with
 from hilserl_tests.watcher import Watcher
 from so101_description.joints import pack
@@ -29,23 +29,27 @@ def runs(tmp_path_factory):
 @pytest.fixture(scope='module')
 def trained(runs):
     """A run of about a minute: (process, watcher, run directory)."""
-    with own_domain() as environment, Watcher() as heard:
+    with own_domain() as environment, Watcher() as messages:
         cell = CellProcess(
             ['train', 'run:=whole', f'runs_dir:={runs}', f'run_for:={RUN_FOR}'], environment
         )
         code = cell.wait(RUN_FOR + 20)
     assert code == 0, cell.text[-3000:]
-    return cell, heard, runs / 'whole'
+    return cell, messages, runs / 'whole'
 
 
-def acted(heard):
-    return [s for s in heard.steps if not s.last]
+def acted(messages):
+    return [s for s in messages.steps if not s.last]
 
 
 def test_the_cell_ends_cleanly_and_leaves_no_process(trained):
     cell, _, run = trained
     assert 'Traceback' not in cell.text
     assert processes_with(str(run)) == []
+
+
+def test_other_users_cannot_enter_a_run(trained):
+    assert trained[2].stat().st_mode & 0o777 == 0o700
 
 
 def test_steps_come_from_policy_and_human(trained):
@@ -97,15 +101,15 @@ def test_executed_actions_move_the_tool_in_their_direction(trained):
 
 def test_executed_equals_stored(trained):
     """The stored action of policy or human gives the command that was sent."""
-    heard, kinematics = trained[1], Kinematics()
-    schema = TaskSchema.from_json(heard.task.schema)
+    messages, kinematics = trained[1], Kinematics()
+    schema = TaskSchema.from_json(messages.task.schema)
     commands = [
         (c.header.stamp.sec + c.header.stamp.nanosec * 1e-9, pack(c.name, c.position))
-        for c in heard.commands
+        for c in messages.commands
     ]
     times = np.array([t for t, _ in commands])
     errors = {1: [], 2: []}
-    for step in acted(heard):
+    for step in acted(messages):
         at = int(np.searchsorted(times, step.header.stamp.sec + step.header.stamp.nanosec * 1e-9))
         if step.index == 0 or at == len(commands) or times[at] - times[at - 1] > 0.15:
             continue
@@ -129,7 +133,7 @@ def test_the_actor_uses_weights_of_a_later_version(trained):
 
 
 def test_bags_are_rosbags_with_every_step(trained):
-    _, heard, run = trained
+    _, messages, run = trained
     bags = sorted(p.parent for p in (run / 'bags').rglob('metadata.yaml'))
     assert len(bags) >= 3
     recorded = set()
@@ -142,7 +146,7 @@ def test_bags_are_rosbags_with_every_step(trained):
                 if connection.topic == f'/{names.STEP}':
                     step = reader.deserialize(data, connection.msgtype)
                     recorded.add((step.episode_id, step.index))
-    live = {(s.episode_id, s.index) for s in heard.steps}
+    live = {(s.episode_id, s.index) for s in messages.steps}
     assert live - recorded == set()
 
 
@@ -153,18 +157,18 @@ def test_the_checkpoint_holds_a_policy_that_loads(trained):
 
 
 def test_rates_are_kept_while_the_learner_trains(trained):
-    heard = trained[1]
+    messages = trained[1]
     for arm in names.ARMS:
-        assert heard.rate(names.JOINT_STATES.format(arm=arm)) > 50
-    assert heard.rate(names.IMAGE.format(camera=names.WRIST_CAMERA)) > 20
-    periods = [s.period_ms_p50 for s in heard.actor[-50:]]
+        assert messages.rate(names.JOINT_STATES.format(arm=arm)) > 50
+    assert messages.rate(names.IMAGE.format(camera=names.WRIST_CAMERA)) > 20
+    periods = [s.period_ms_p50 for s in messages.actor[-50:]]
     assert np.median(periods) == pytest.approx(100.0, abs=2.0)
 
 
 def test_a_second_start_resumes_and_ctrl_c_ends_it_within_5_s(trained):
     run = trained[2]
     saved = Policy.from_bytes((run / 'checkpoints/latest/policy.safetensors').read_bytes())
-    with own_domain() as environment, Watcher() as heard:
+    with own_domain() as environment, Watcher() as messages:
         cell = CellProcess(['train', 'run:=whole', f'runs_dir:={run.parent}'], environment)
         line = cell.wait_for('resumed', 30)
         cell.wait_for('READY -> POLICY', 40)
@@ -173,7 +177,7 @@ def test_a_second_start_resumes_and_ctrl_c_ends_it_within_5_s(trained):
     assert seconds < 5.5
     assert cell.process.returncode == 0, cell.text[-3000:]
     assert 'Traceback' not in cell.text
-    assert heard.versions[0] > trained[1].versions[-1]
+    assert messages.versions[0] > trained[1].versions[-1]
     assert processes_with(str(run)) == []
 
 

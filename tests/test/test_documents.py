@@ -54,3 +54,16 @@ def test_each_message_quoted_in_troubleshooting_exists_in_the_code():
         if not any(fixed and all(part in text for part in fixed) for text in sources.values()):
             missing.append((message, fixed))
     assert not missing, missing
+
+
+def test_each_test_named_in_safety_exists():
+    sources = {}
+    for file in (*ROOT.glob('src/*/test/test_*.py'), *(ROOT / 'tests' / 'test').glob('test_*.py')):
+        sources[file.name] = sources.get(file.name, '') + file.read_text(encoding='utf-8')
+    page = (ROOT / 'docs' / 'safety.md').read_text(encoding='utf-8')
+    named = re.findall(r'`(test_\w+\.py)::(test_\w+)`', page)
+    assert len(named) > 10
+    missing = [
+        f'{file}::{name}' for file, name in named if f'def {name}(' not in sources.get(file, '')
+    ]
+    assert not missing

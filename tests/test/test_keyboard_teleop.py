@@ -1,12 +1,5 @@
 """Keyboard teleoperation in the simulated cell on a real terminal (pty): record and discard."""
 
-import fcntl
-import os
-import pty
-import subprocess
-import sys
-import termios
-import threading
 import time
 
 import numpy as np
@@ -16,46 +9,20 @@ from hilserl_core.bags.episode_bag import open_bags
 from hilserl_core.bags.labels import read_labels
 from hilserl_core.contract.steps import Outcome, Source
 from hilserl_tests.cell_process import own_domain
+from hilserl_tests.terminal_cell import TerminalCell
 from hilserl_tests.watcher import Watcher
 
 pytestmark = pytest.mark.graph
 
 
-class Terminal:
+class Terminal(TerminalCell):
     """A cell with its own pty, and the person who types there."""
-
-    def __init__(self, words, environment):
-        self._master, slave = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, '-m', 'so101_node.verb', *words],
-            env=environment,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )
-        os.close(slave)
-        self.text = ''
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        while True:
-            try:
-                piece = os.read(self._master, 4096).decode(errors='replace')
-            except OSError:
-                return  # the cell has ended
-            self.text += piece
-            print(piece, end='', flush=True)
-
-    def press(self, key: bytes):
-        os.write(self._master, key)
 
     def hold(self, key: bytes, seconds: float):
         """Repeat a key, as a terminal does while it is held down."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self.press(key)
+            self.type(key)
             time.sleep(0.04)
 
     def wait_for(self, words: str, timeout: float = 30.0, key: bytes = b''):
@@ -65,13 +32,13 @@ class Terminal:
             assert time.monotonic() < deadline, f'{words!r} was not printed: {self.text[-3000:]}'
             assert self.process.poll() is None, self.text[-3000:]
             if key and time.monotonic() > again:
-                self.press(key)
+                self.type(key)
                 again = time.monotonic() + 1.0
             time.sleep(0.05)
 
 
 def test_a_person_records_by_keys_and_discards_a_demonstration(tmp_path):
-    with own_domain() as environment, Watcher() as heard:
+    with own_domain() as environment, Watcher() as messages:
         terminal = Terminal(
             [
                 'record',
@@ -91,7 +58,7 @@ def test_a_person_records_by_keys_and_discards_a_demonstration(tmp_path):
         ):  # left
             terminal.wait_for('READY -> HUMAN', key=b' ')
             terminal.hold(key, 1.5)
-            terminal.press(b's')
+            terminal.type(b's')
             terminal.wait_for(expected)
             if key == b'\x1b[A':
                 terminal.wait_for('the last episode is discarded; 0 of 2', key=b'r')
@@ -109,4 +76,4 @@ def test_a_person_records_by_keys_and_discards_a_demonstration(tmp_path):
         assert {step.source for step in steps} == {Source.HUMAN}
         means.append(np.mean([step.action for step in steps], axis=0))
     assert means[0][0] > 0.1 and means[1][0] < -0.1 and means[2][1] > 0.1
-    assert heard.actor[-1].interventions == 0
+    assert messages.actor[-1].interventions == 0

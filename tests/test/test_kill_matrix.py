@@ -1,49 +1,33 @@
-"""Kills actor, FK service, camera and driver (-9) at random moments and checks the arm.
+"""What happens to actor, FK service, camera and driver at random moments, and what the arm does.
 
-The emulated servos and the learner's part run in this process. Each node is killed twice;
-HILSERL_KILLS sets another number (20: the whole matrix, six minutes). docs/architecture.md shows
-the asserted behaviour as a table.
+Their wall clock is set, they are killed (-9) and stopped (SIGSTOP), and at last hung up (SIGHUP).
+The emulated servos and the learner's part run in this process and keep their clock. Each node is
+killed and stopped twice; HILSERL_KILLS sets another number (20: six minutes and more).
+docs/architecture.md shows the asserted behaviour as a table.
 """
 
-from array import array
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
+from types import SimpleNamespace
 
-import cv2
 import numpy as np
 import pytest
 import rclpy
-import torch
 
-from hilserl_core.contract.tasks import make_task
-from hilserl_core.policy.bundle import pack as pack_policy
-from hilserl_core.policy.networks import Actor, Encoder, NetworkConfig
 from hilserl_tests.bench_follower import BenchFollower
 from hilserl_tests.cell_process import own_domain
 from hilserl_tests.handover import seconds
+from hilserl_tests.node_bench import NODES, SCHEMA, NodeBench, publish_policy, wait
+from hilserl_tests.stepped_clock import SteppedClock
 from hilserl_tests.watcher import Watcher
 from so101_description.joints import REST, pack
 from so101_description.kinematics import Kinematics
-from so101_description.model import model_hash
-from so101_interfaces.msg import Weights
-from so101_node import names, qos
 from so101_node.ros_node import not_urgent, urgent
-from so101_sim import calibration_path
 
 pytestmark = pytest.mark.graph
 
 KILLS = int(os.environ.get('HILSERL_KILLS', '2'))
-SCHEMA = make_task('grasp_lift', model_hash())
-NODES = {
-    'actor': 'hilserl_actor.actor_node ActorNode',
-    'kinematics': 'so101_description.kinematics_node KinematicsNode',
-    'camera': 'so101_driver.camera_node CameraNode',
-    'driver': 'so101_driver.driver_node DriverNode',
-}
 MAX_SPEED = 2.0  # rad/s, the driver's limit
 SOFT_SPEED = 0.3  # rad/s, at which the driver eases to the measured pose
 TICK = 0.0016  # rad, of a servo
@@ -52,112 +36,23 @@ TICK = 0.0016  # rad, of a servo
 HOLDS = {'actor': 0.35, 'kinematics': 0.5, 'camera': 0.65, 'driver': 0.05}
 TAKEN = 0.25  # s within which a running driver accepts or refuses a command
 SLACK = 0.15  # s, for a busy machine
-
-
-class Bench:
-    """The four processes; `killed`: (name, killed at, started again at)."""
-
-    def __init__(self, directory):
-        video = str(directory / 'grey.avi')
-        writer = cv2.VideoWriter(video, cv2.VideoWriter_fourcc(*'MJPG'), 30, (160, 120))
-        for level in range(90, 150, 2):
-            writer.write(np.full((120, 160, 3), level, np.uint8))
-        writer.release()
-        self.parameters = {
-            'actor': {
-                'has_leader': 'false',
-                'auto_start': 'true',
-                'ready_time': 0.3,
-                'reward': 'operator',
-                'sigma': '0.3',
-            },
-            'kinematics': {},
-            'camera': {'camera_device': video, 'camera_width': 160, 'camera_height': 120},
-            'driver': {
-                'follower_port': directory / 'follower',
-                'answer_timeout': 0.01,
-                'follower_calibration': calibration_path('follower'),
-            },
-        }
-        self.processes: dict[str, subprocess.Popen] = {}
-        self.killed: list[tuple[str, float, float]] = []
-        self.log = directory / 'log.txt'
-        self._log = open(self.log, 'w', encoding='utf-8')  # noqa: SIM115  closed by close()
-
-        self._spares = {name: self._prepare(name) for name in NODES}
-
-    def _prepare(self, name: str) -> subprocess.Popen:
-        """Start a process that imports everything and then waits for a line on stdin."""
-        module, node = NODES[name].split()
-        words = [
-            sys.executable,
-            '-c',
-            'import os, sys\n'  # the node must not inherit this test's priority
-            'os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))\n'
-            f'from {module} import {node}\n'
-            'from so101_node.ros_node import run\n'
-            f'sys.stdin.readline() and run({node})',
-            '--ros-args',
-        ]
-        for parameter, value in self.parameters[name].items():
-            words += ['-p', f'{parameter}:={value}']
-        return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=self._log, stderr=self._log)
-
-    def start(self, name: str):
-        self.processes[name], self._spares[name] = self._spares[name], self._prepare(name)
-        self.processes[name].stdin.write(b'go\n')
-        self.processes[name].stdin.close()
-
-    def kill(self, name: str, pause: float):
-        """Kill a node (-9) and start it again after `pause` s."""
-        self.processes[name].kill()
-        at = time.monotonic()
-        self.processes[name].wait()
-        time.sleep(pause)
-        self.killed.append((name, at, time.monotonic()))
-        self.start(name)
-
-    def end(self):
-        for spare in self._spares.values():
-            spare.kill()
-            spare.wait()
-        for process in self.processes.values():
-            process.send_signal(signal.SIGINT)
-        codes = {name: process.wait(10.0) for name, process in self.processes.items()}
-        self._log.close()
-        print(self.log.read_text(encoding='utf-8'))
-        assert codes == dict.fromkeys(NODES, 0)
-
-
-def wait(heard, condition, what, timeout=40.0):
-    end = time.monotonic() + timeout
-    while not condition():
-        last = heard.actor[-1].message if heard.actor else 'none'
-        assert time.monotonic() < end, f'not within {timeout} s: {what}; last message: {last}'
-        time.sleep(0.01)
-
-
-def publish_policy(node):
-    """Publish weights as the learner does; return the publisher, which keeps them latched."""
-    network = NetworkConfig()
-    torch.manual_seed(0)
-    encoder = Encoder(SCHEMA, network)
-    data = pack_policy(SCHEMA, network, encoder, Actor(encoder.size, SCHEMA, network), 1, 0, 0)
-    publisher = node.create_publisher(Weights, names.WEIGHTS, qos.LATCHED)
-    publisher.publish(Weights(version=1, data=array('B', data)))
-    return publisher
+CLOCK_STEPS = (-3600.0, 3600.0, -3.0, 3.0)  # s; the clock is right again at the end
+CLOCK_HOLD = 2.0  # s, the longest time without a command that a step of the clock may cost
+IMPORT_TIME = 120.0  # s for the imports of a node on a busy machine
+PAUSES = (0.1, 1.5)  # s that a node is stopped
 
 
 @pytest.fixture(scope='module')
 def matrix(tmp_path_factory):
-    """Kill each node KILLS times in random order; yields bench, watcher and the servos' log."""
+    """Disturb each node; returns bench, messages, rows of the servos' log, holds and times."""
     chance = random.Random(5)
     directory = tmp_path_factory.mktemp('bench')
+    clock, holds = SteppedClock(directory), {}
     # With Fast DDS's shared memory, a process may receive nothing after tens of killed ones.
     os.environ['FASTDDS_BUILTIN_TRANSPORTS'] = 'UDPv4'
     urgent()  # so that the servos answer in time
-    with own_domain(), Watcher() as heard, BenchFollower(directory / 'follower', REST) as arm:
-        bench = Bench(directory)
+    with own_domain(), Watcher() as messages, BenchFollower(directory / 'follower', REST) as arm:
+        bench = NodeBench(directory, clock.environment)
         context = rclpy.Context()
         rclpy.init(context=context)
         node = rclpy.create_node('learner', context=context)
@@ -167,46 +62,116 @@ def matrix(tmp_path_factory):
         acting = 0
 
         def acts_again():
-            return len(heard.commands) > acting + 3
+            bench.require_alive()
+            return len(messages.commands) > acting + 3
 
         def in_episode():
-            return acts_again() and heard.actor[-1].mode == 'POLICY' and heard.actor[-1].step > 2
+            return (
+                acts_again()
+                and messages.actor[-1].mode == 'POLICY'
+                and messages.actor[-1].step > 5
+            )
 
         try:
-            for name in chance.sample(sorted(NODES) * KILLS, 4 * KILLS):
-                wait(heard, acts_again, f'the arm moves again, before {name} is killed')
+            wait(messages, acts_again, 'the arm moves', IMPORT_TIME)
+            for step in CLOCK_STEPS:
+                wait(messages, in_episode, f'an episode before the step of {step} s')
+                holds[step] = set_clock(clock, step, messages)
+            clock_is_right = time.monotonic()
+            events = [(name, kills) for name in sorted(NODES) for kills in (True, False)] * KILLS
+            for name, kills in chance.sample(events, len(events)):
+                what = f'before {name} is disturbed'
+                wait(messages, acts_again, f'the arm moves again, {what}', IMPORT_TIME)
                 if chance.random() < 0.5:
-                    wait(heard, in_episode, f'an episode, before {name} is killed')
+                    wait(messages, in_episode, f'an episode, {what}')
                 time.sleep(chance.uniform(0.0, 0.7))
-                bench.kill(name, chance.uniform(HOLDS[name] + SLACK, HOLDS[name] + SLACK + 0.2))
-                acting = len(heard.commands)
+                if kills:
+                    least = HOLDS[name] + SLACK
+                    bench.kill(name, chance.uniform(least, least + 0.2))
+                else:
+                    bench.stop(name, chance.uniform(*PAUSES))
+                acting = len(messages.commands)
             since = time.monotonic()
             wait(
-                heard,
+                messages,
                 lambda: in_episode() and time.monotonic() > since + 1.0,
-                'an episode after the last kill',
+                'an episode after the last one',
+                IMPORT_TIME,
             )
-            rows = np.array(arm.log)
+            ended_at = time.monotonic()
         finally:
             bench.end()
             node.destroy_publisher(latched)
             rclpy.shutdown(context=context)
+        rows = np.array(arm.log)
     not_urgent()
     del os.environ['FASTDDS_BUILTIN_TRANSPORTS']
-    return bench, heard, rows
+    return SimpleNamespace(
+        bench=bench,
+        messages=messages,
+        rows=rows[rows[:, 0] < ended_at],
+        end=rows[-1],
+        holds=holds,
+        log=bench.log.read_text(encoding='utf-8'),
+        clock_is_right=clock_is_right,
+    )
+
+
+def set_clock(clock, step, messages):
+    """Set the nodes' clock; return the longest time without a command in the next 4 s."""
+    began = time.monotonic()
+    clock.step(step)
+    time.sleep(4.0)
+    arrivals = [t for t in messages.command_times if t > began]
+    return np.diff([began, *arrivals, time.monotonic()]).max()
 
 
 def within(rows, since, until):
     return rows[(rows[:, 0] >= since) & (rows[:, 0] <= until)]
 
 
-def test_each_node_was_killed_and_the_cell_resumed_by_itself(matrix):
-    names_killed = [name for name, _, _ in matrix[0].killed]
-    assert {name: names_killed.count(name) for name in NODES} == dict.fromkeys(NODES, KILLS)
+def test_each_node_was_killed_and_stopped_and_the_cell_resumed_by_itself(matrix):
+    for disturbed in (matrix.bench.killed, matrix.bench.stopped):
+        found = [name for name, _, _ in disturbed]
+        assert {name: found.count(name) for name in NODES} == dict.fromkeys(NODES, KILLS)
+
+
+def test_a_step_of_the_clock_costs_at_most_two_seconds(matrix):
+    assert all(hold <= CLOCK_HOLD for hold in matrix.holds.values()), matrix.holds
+
+
+@pytest.mark.parametrize('node', NODES)
+def test_each_node_says_every_step_of_the_clock_in_one_sentence(matrix, node):
+    for words in ('back by 3600.0 s', 'forward by 3600.0 s', 'back by 3.0 s', 'forward by 3.0 s'):
+        lines = [
+            line
+            for line in matrix.log.splitlines()
+            if f'[{node}]' in line
+            and 'clock of this computer was set ' + words in line
+            and '[WARN]' in line
+        ]
+        assert len(lines) == 1, (node, words, lines)
+
+
+def test_the_episode_of_a_clock_step_ends_as_a_fault_and_no_transition_crosses_it(matrix):
+    episodes = {}
+    for step in matrix.messages.steps:
+        episodes.setdefault(step.episode_id, []).append(step)
+    faults = 0
+    for steps in episodes.values():
+        stamps = np.array([seconds(step.header.stamp) for step in steps])
+        assert (np.diff(stamps) > 0.0).all() and (np.diff(stamps) < 3.0).all(), stamps
+        faults += steps[-1].last and steps[-1].outcome == 0
+    assert faults >= len(CLOCK_STEPS)
+
+
+def test_a_hung_up_driver_leaves_the_arm_at_rest_without_torque(matrix):
+    assert not matrix.end[13:].any()
+    assert np.abs(matrix.end[7:12] - REST[:5]).max() < 0.15
 
 
 def test_no_servo_loses_torque_or_moves_faster_than_the_limit(matrix):
-    rows = matrix[2]
+    rows = matrix.rows
     on = np.flatnonzero(rows[:, 13:].all(1))
     assert rows[on[0] :, 13:].all(), 'a servo lost its torque'
     rows = rows[on[0] :]
@@ -221,7 +186,7 @@ def test_no_servo_loses_torque_or_moves_faster_than_the_limit(matrix):
 
 @pytest.mark.parametrize('part', NODES)
 def test_the_arm_holds_while_a_node_is_dead(matrix, part):
-    bench, _, rows = matrix
+    bench, rows = matrix.bench, matrix.rows
     speed = 0.0 if part == 'driver' else SOFT_SPEED
     for name, at, again in bench.killed:
         if name == part:
@@ -230,24 +195,29 @@ def test_the_arm_holds_while_a_node_is_dead(matrix, part):
             assert moved <= speed * (found[-1, 0] - found[0, 0]) + 2 * TICK, (name, at, moved)
 
 
-def test_no_setpoint_jumps_after_a_restart(matrix):
-    """Compares successive setpoints around each restart."""
-    bench, _, rows = matrix
-    for name, _, again in bench.killed:
-        found = within(rows, again - 0.2, again + 3.0)
-        steps = np.abs(np.diff(found[:, 1:7], axis=0)).max()
-        assert steps < np.deg2rad(4), (name, steps)
+def test_no_setpoint_jumps(matrix):
+    """Compares successive setpoints over all disturbances."""
+    rows = matrix.rows
+    rows = rows[np.flatnonzero(rows[:, 13:].all(1))[0] :]
+    steps = np.abs(np.diff(rows[:, 1:7], axis=0)).max(1)
+    at = rows[steps.argmax(), 0]
+    near = [e for e in (*matrix.bench.killed, *matrix.bench.stopped) if abs(e[2] - at) < 3.0]
+    assert steps.max() < np.deg2rad(4), (steps.max(), at, near)
 
 
 def test_every_recorded_action_was_executed(matrix):
-    bench, heard, rows = matrix
+    bench, messages, rows = matrix.bench, matrix.messages, matrix.rows
     kinematics = Kinematics()
-    commands = [pack(c.name, c.position) for c in heard.commands]
-    times = np.array([seconds(c.header.stamp) for c in heard.commands])
+    commands = [pack(c.name, c.position) for c in messages.commands]
+    times = np.array([seconds(c.header.stamp) for c in messages.commands])
     clock = time.time() - time.monotonic()
     goals_changed = rows[1:, 0][np.abs(np.diff(rows[:, 1:7], axis=0)).max(1) > 0] + clock
     until = rows[-1, 0] + clock - 0.2
-    steps = [s for s in heard.steps if not s.last and seconds(s.header.stamp) < until]
+    steps = [
+        s
+        for s in messages.steps
+        if not s.last and matrix.clock_is_right + clock < seconds(s.header.stamp) < until
+    ]
     assert len(steps) > 5 * KILLS
     off = []
     for step in steps:
@@ -255,14 +225,14 @@ def test_every_recorded_action_was_executed(matrix):
         at = int(np.searchsorted(times, since))
         near = [
             (name, round(at + clock - since, 2))
-            for name, at, _ in bench.killed
+            for name, at, _ in (*bench.killed, *bench.stopped)
             if abs(at + clock - since) < 3.0
         ]
-        assert times[at] - since < 0.1, f'step {step.index} has no command; kills: {near}'
+        assert times[at] - since < 0.1, f'step {step.index} has no command; near: {near}'
         after = np.searchsorted(goals_changed, times[at])
         moved = after < len(goals_changed) and goals_changed[after] - times[at] < TAKEN
         still = np.abs(commands[at] - commands[at - 1]).max() < 2 * TICK
-        assert moved or still, f'no servo received step {step.index}; kills: {near}'
+        assert moved or still, f'no servo received step {step.index}; near: {near}'
         if times[at] - times[at - 1] < 0.15:
             again = kinematics.joint_target(
                 np.array(step.state[:6], np.float64),

@@ -3,6 +3,8 @@
 from importlib import import_module
 import os
 from pathlib import Path
+import subprocess
+import sys
 
 import grimp
 from importlinter.api import read_configuration
@@ -10,6 +12,7 @@ from importlinter.cli import lint_imports
 import pytest
 
 from hilserl_tests.source_tree import source_root
+from hilserl_tests.verb.lint import CHECKS
 
 PYPROJECT = source_root() / 'pyproject.toml'
 CONFIGURATION = read_configuration(str(PYPROJECT))
@@ -25,6 +28,16 @@ WINGS = sorted(
 def graph():
     packages = CONFIGURATION['session_options']['root_packages']
     return grimp.build_graph(*packages, cache_dir=None)
+
+
+def test_the_check_of_lint_reads_every_contract():
+    done = subprocess.run(
+        [sys.executable, *CHECKS['import layers']],
+        cwd=source_root(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and f'Contracts: {len(CONTRACTS)} kept, 0 broken.' in done.stdout
 
 
 @pytest.mark.parametrize('contract', CONTRACTS)

@@ -35,41 +35,41 @@ def wait(condition, timeout: float):
         time.sleep(0.05)
 
 
-def wait_until_used(heard, since: int):
+def wait_until_used(messages, since: int):
     """Wait until a version after the first `since` ones is active; return how long it took, s."""
-    wait(lambda: len(heard.versions) > since, 40)
-    published, version = time.monotonic(), heard.versions[since]
-    wait(lambda: heard.actor[-1].policy_version >= version, POLICY_DELAY)
+    wait(lambda: len(messages.versions) > since, 40)
+    published, version = time.monotonic(), messages.versions[since]
+    wait(lambda: messages.actor[-1].policy_version >= version, POLICY_DELAY)
     return time.monotonic() - published
 
 
 def test_a_dead_learner_is_started_again_and_resumes(tmp_path):
     run = tmp_path / 'dead'
-    with own_domain() as environment, Watcher() as heard:
+    with own_domain() as environment, Watcher() as messages:
         cell = CellProcess(['train', 'run:=dead', f'runs_dir:={tmp_path}'], environment)
         cell.wait_for('READY -> POLICY', 60)
         wait(
             lambda: (
-                heard.learner
-                and heard.learner[-1].updates > 5
-                and heard.actor[-1].policy_version > 2
+                messages.learner
+                and messages.learner[-1].updates > 5
+                and messages.actor[-1].policy_version > 2
             ),
             60,
         )
 
-        count, steps = len(heard.versions), heard.actor[-1].env_steps
+        count, steps = len(messages.versions), messages.actor[-1].env_steps
         os.kill(learner_of(run), signal.SIGKILL)
         cell.wait_for('learner died (SIGKILL); starting it again', 5)
-        wait(lambda: heard.actor[-1].message.startswith('the learner is gone'), 10)
+        wait(lambda: messages.actor[-1].message.startswith('the learner is gone'), 10)
         line = cell.wait_for('resumed run dead', 40)
-        took = wait_until_used(heard, count)
+        took = wait_until_used(messages, count)
         print(f'applied {took:.1f} s after it was published; {line}')
-        assert heard.versions[count] >= max(heard.versions[:count])
-        wait(lambda: heard.actor[-1].message.startswith('the learner is back'), 10)
-        assert heard.actor[-1].env_steps > steps  # it went on meanwhile
+        assert messages.versions[count] >= max(messages.versions[:count])
+        wait(lambda: messages.actor[-1].message.startswith('the learner is back'), 10)
+        assert messages.actor[-1].env_steps > steps  # it went on meanwhile
 
         # a directory that takes no more bags, like a full disk
-        count = len(heard.versions)
+        count = len(messages.versions)
         time.sleep(10.0)  # past STARTUP_TIME, so the learner is started again
         (run / 'bags').rename(run / 'bags.away')
         (run / 'bags').touch()
@@ -77,8 +77,8 @@ def test_a_dead_learner_is_started_again_and_resumes(tmp_path):
         (run / 'bags').unlink()
         (run / 'bags.away').rename(run / 'bags')
         cell.wait_for('learner died (exit code 1); starting it again', 10)
-        count = len(heard.versions)
-        wait_until_used(heard, count)
+        count = len(messages.versions)
+        wait_until_used(messages, count)
         cell.interrupt()
     assert cell.process.returncode == 0, cell.text[-3000:]
     assert 'Traceback' not in cell.text

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/*.md')])
 SOURCES = sorted(p for p in ROOT.glob('src/*/*/**/*.py') if p.parent.name != 'test')
 NAMED = re.compile(r'(?<![\w./-])((?:[a-z][a-z0-9_]*\.)?[a-z][a-z0-9_]*):=("[^"]*"|[^\s`;)|]*)')
+OF_OTHER_NODES = re.compile(r"-[pr] '?[^\s:]+:=\S+")  # parameters and remappings of ros2 run
 NOT_OURS = {'name', 'node.name', '__ns'}  # placeholders, and rcl's own
 PLACEHOLDER = re.compile(r'[A-Z]{3,}|\.\.\.|[{}<>]|^$|^/|~')
 
@@ -33,7 +34,7 @@ def words_of(path):
             for node in ast.walk(tree)
             if isinstance(node, ast.Constant) and isinstance(node.value, str)
         )
-    for name, value in NAMED.findall(text):
+    for name, value in NAMED.findall(OF_OTHER_NODES.sub('', text)):
         yield name, value.strip('"').rstrip('.,')
 
 

@@ -4,6 +4,9 @@ from dataclasses import replace
 import json
 
 from learner_support.finished_run import evaluation, finished_run
+from learner_support.trainer_states import trainer_state
+import msgspec
+from msgspec.structs import replace as changed
 import pytest
 
 from hilserl_core.contract.tasks import make_task
@@ -28,30 +31,37 @@ def run(schema, tmp_path):
 def test_a_runs_result_comes_from_the_evaluations_in_its_own_world(run):
     evaluation(run, 60, 0.2, 'plain')
     found = result_of_run(run)
-    assert (found['world'], found['seed'], found['graph']) == ('hard', 3, 'ros')
-    assert found['success'] == 0.95 and found['episodes'] == 20
-    assert (
-        found['minutes_to_90'] == found['robot_minutes'] == round(read_run(run).minutes_of(60), 1)
-    )
-    assert [share for _, share, _ in found['curve']] == [0.6, 0.95]
+    assert (found.world, found.seed, found.graph) == ('hard', 3, 'ros')
+    assert found.success == 0.95 and found.episodes == 20
+    assert found.minutes_to_90 == found.robot_minutes == round(read_run(run).minutes_of(60), 1)
+    assert [share for _, share, _ in found.curve] == [0.6, 0.95]
 
 
 def test_a_result_is_of_the_configuration_that_was_trained_whatever_the_default_is_now(run):
-    now = result_of_run(run)['config']
+    now = result_of_run(run).config
     for name, config in (('60', AgentConfig()), ('61', AgentConfig(ema_tau='0.5'))):
         checkpoint = run / 'checkpoints' / name
         checkpoint.mkdir(parents=True)
-        (checkpoint / 'state.json').write_text(json.dumps({'agent_config': config.to_json()}))
-        assert (result_of_run(run)['config'] == now) == (name == '60')
+        state = msgspec.to_builtins(trainer_state(int(name))) | {
+            'format': 'hilserl-checkpoint-3',
+            'agent_config': config.to_json(),
+            'schema': '{}',
+            'torch': '',
+            'code': '',
+            'saved': 0.0,
+            'sha256': {},
+        }
+        (checkpoint / 'state.json').write_text(json.dumps(state))
+        assert (result_of_run(run).config == now) == (name == '60')
 
 
 def test_results_are_kept_and_a_run_measured_again_replaces_its_own(run, tmp_path):
     file, found = tmp_path / 'results' / 'grasp_lift.json', result_of_run(run)
     run_results.add(file, found)
-    run_results.add(file, found | {'seed': 4, 'minutes_to_90': None, 'success': 0.4})
-    run_results.add(file, found | {'success': 1.0})
+    run_results.add(file, changed(found, seed=4, minutes_to_90=None, success=0.4))
+    run_results.add(file, changed(found, success=1.0))
     runs = run_results.read(file)
-    assert [(r['seed'], r['success']) for r in runs] == [(4, 0.4), (3, 1.0)]
+    assert [(r.seed, r.success) for r in runs] == [(4, 0.4), (3, 1.0)]
     table = run_results.markdown(runs)
     assert table.count('\n') == 3 and 'not reached' in table and '| 100 % | 20 |' in table
     run_results.draw(runs, tmp_path / 'picture.png')
@@ -59,11 +69,18 @@ def test_results_are_kept_and_a_run_measured_again_replaces_its_own(run, tmp_pat
 
 
 def test_a_result_without_a_figure_is_refused(tmp_path, run):
-    found = result_of_run(run)
-    del found['success']
-    with pytest.raises(CellError, match='success'):
+    found = changed(result_of_run(run), success=None)
+    with pytest.raises(CellError, match='success: expected float, got null'):
         run_results.add(tmp_path / 'r.json', found)
     assert not (tmp_path / 'r.json').exists()
+
+
+def test_a_damaged_file_of_results_is_one_sentence_that_names_the_value(tmp_path, run):
+    file = tmp_path / 'r.json'
+    run_results.add(file, result_of_run(run))
+    file.write_text(file.read_text().replace('"ros"', '"rso"'))
+    with pytest.raises(CellError, match=r'damaged: runs\[0\]\.graph: .*; restore it from git'):
+        run_results.read(file)
 
 
 def test_the_config_hash_changes_only_with_what_changes_learning(schema):
@@ -71,8 +88,8 @@ def test_the_config_hash_changes_only_with_what_changes_learning(schema):
     same = run_results.config_hash(schema, replace(options, seed=5, threads=2, world='hard'), 20)
     assert run_results.config_hash(schema, options, 20) == same
     others = [
-        run_results.config_hash(schema, replace(options, **changed), 20)
-        for changed in ({'agent_options': 'discount=0.9'}, {'sigma': '0.3'}, {'update_ratio': 2.0})
+        run_results.config_hash(schema, replace(options, **change), 20)
+        for change in ({'agent_options': 'discount=0.9'}, {'sigma': '0.3'}, {'update_ratio': 2.0})
     ]
     others += [
         run_results.config_hash(schema, options, 10),

@@ -35,8 +35,8 @@ def key_of(service, value=None) -> str:
 class Person:
     """Operates a running cell: reads its status, types keys, moves the leader."""
 
-    def __init__(self, cell, heard):
-        self.cell, self.heard = cell, heard
+    def __init__(self, cell, messages):
+        self.cell, self.messages = cell, messages
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
         node = self._node = rclpy.create_node('person', context=self._context)
@@ -45,12 +45,12 @@ class Person:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(node)
 
-    def leave(self):
+    def close(self):
         rclpy.shutdown(context=self._context)
 
     @property
     def mode(self):
-        return self.heard.actor[-1].mode if self.heard.actor else ''
+        return self.messages.actor[-1].mode if self.messages.actor else ''
 
     def wait(self, condition, timeout=30.0, meanwhile=lambda: None):
         end = time.monotonic() + timeout
@@ -63,12 +63,12 @@ class Person:
         """Wait until the policy drives for some steps; press START where needed."""
 
         def start():
-            if self.mode in ('IDLE', 'READY') and time.monotonic() > self.again:
+            if self.mode in ('IDLE', 'READY') and time.monotonic() > self.next_press:
                 self.cell.type(key_of(names.START))
-                self.again = time.monotonic() + 1.0
+                self.next_press = time.monotonic() + 1.0
 
-        self.again = 0.0
-        self.wait(lambda: self.mode == 'POLICY' and self.heard.actor[-1].step > 5, 60, start)
+        self.next_press = 0.0
+        self.wait(lambda: self.mode == 'POLICY' and self.messages.actor[-1].step > 5, 60, start)
 
     def call(self, value: bool):
         future = self._intervene.call_async(SetBool.Request(data=value))
@@ -76,7 +76,7 @@ class Person:
         assert future.result().success, future.result().message
 
     def leader(self) -> np.ndarray:
-        message = self.heard.states['leader'][-1]
+        message = self.messages.states['leader'][-1]
         return pack(message.name, message.position)
 
     def pull(self, q):
@@ -119,32 +119,32 @@ def session(tmp_path_factory):
     """The watcher, the episode of each way of intervention, and the cell."""
     runs = tmp_path_factory.mktemp('runs')
     episodes = {}
-    with own_domain() as environment, Watcher() as heard:
+    with own_domain() as environment, Watcher() as messages:
         cell = CellProcess(
             ['train', 'operator:=person', 'screen:=plain', f'runs_dir:={runs}'],
             environment,
             terminal=True,
         )
-        person = Person(cell, heard)
+        person = Person(cell, messages)
         for way in ('key', 'service', 'grab'):
             person.wait_for_policy()
-            episodes[way] = heard.actor[-1].episode_id
+            episodes[way] = messages.actor[-1].episode_id
             {'key': person.by_key, 'service': person.by_service, 'grab': person.by_grabbing}[way]()
             person.wait(lambda: person.mode == 'POLICY')
-            released = heard.actor[-1].step
-            person.wait(lambda: heard.actor[-1].step > released + 5)
+            released = messages.actor[-1].step
+            person.wait(lambda: messages.actor[-1].step > released + 5)
             cell.type(key_of(names.FAILURE))
             person.wait(lambda: person.mode != 'POLICY')
         cell.interrupt()
-        person.leave()
+        person.close()
     assert cell.process.returncode == 0, cell.text[-3000:]
-    return heard, episodes, cell
+    return messages, episodes, cell
 
 
 def test_each_kind_of_take_over_starts_an_intervention_and_the_policy_resumes(session):
-    heard, episodes, cell = session
+    messages, episodes, cell = session
     for way, episode in episodes.items():
-        steps = [s for s in heard.steps if s.episode_id == episode]
+        steps = [s for s in messages.steps if s.episode_id == episode]
         assert steps[-1].last and steps[-2].terminated
         sources = [s.source for s in steps[:-1]]
         assert np.count_nonzero(np.diff(sources)) == 2, f'{way}: {sources}'
@@ -165,15 +165,15 @@ def test_no_command_jumps_at_a_take_over_or_a_release(session):
 
 
 def test_stored_actions_give_the_sent_commands_over_the_whole_session(session):
-    heard, kinematics = session[0], Kinematics()
-    schema = TaskSchema.from_json(heard.task.schema)
-    commands = [pack(c.name, c.position) for c in heard.commands]
-    times = np.array([seconds(c.header.stamp) for c in heard.commands])
+    messages, kinematics = session[0], Kinematics()
+    schema = TaskSchema.from_json(messages.task.schema)
+    commands = [pack(c.name, c.position) for c in messages.commands]
+    times = np.array([seconds(c.header.stamp) for c in messages.commands])
     measured = {
         q.astype(np.float32).tobytes(): q
-        for q in (pack(m.name, m.position) for m in heard.states['follower'])
+        for q in (pack(m.name, m.position) for m in messages.states['follower'])
     }
-    steps = [s for s in heard.steps if not s.last]
+    steps = [s for s in messages.steps if not s.last]
     errors = []
     for step in steps:
         state = np.array(step.state[:6], np.float32)

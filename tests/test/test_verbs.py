@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+import shutil
 import subprocess
 import sys
 
@@ -12,21 +13,24 @@ from hilserl_tests.source_tree import source_root
 from so101_node import verb
 
 VERBS = {
-    'hilserl_actor': {'train', 'record', 'eval', 'preflight'},
+    'hilserl_actor': {'train', 'record', 'eval', 'preflight', 'secure'},
     'hilserl_learner': {'checkpoints', 'import', 'import-policy', 'label', 'report'},
-    'so101_driver': {'calibrate'},
+    'so101_driver': {'calibrate', 'find', 'motors'},
     'hilserl_tests': {'bench', 'lint', 'test'},
 }
 # arguments that the parser accepts and the verb refuses
 MISTAKES = {
-    **{name: ['nonsense:=1'] for name in VERBS['hilserl_actor']},
+    **{name: ['nonsense:=1'] for name in VERBS['hilserl_actor'] - {'secure'}},
     'bench': ['nonsense'],
     'calibrate': ['leader', '--port', '/dev/nowhere', '--file', 'x.json'],
     'checkpoints': ['nonsense'],
+    'find': ['--follower', '/dev/nowhere'],
     'import': ['nonsense', '--task', 'reach'],
     'import-policy': ['nonsense', '--out', 'x'],
     'label': ['nonsense', 'success'],
+    'motors': ['leader', '--port', '/dev/nowhere'],
     'report': ['nonsense'],
+    'secure': ['--keystore', '/dev/null/keys'],
     'test': ['nonsense'],
 }
 NAMES = sorted(name for names in VERBS.values() for name in names)
@@ -103,7 +107,7 @@ def test_with_a_distribution_sourced_ros2_launch_starts_the_cell(tmp_path):
             timeout=30,
         ).stdout
 
-    for name in VERBS['hilserl_actor']:
+    for name in VERBS['hilserl_actor'] - {'secure'}:
         launched = output(name, 'seed:=3')
         assert launched == f'ros2 launch hilserl_actor {name}.launch.py seed:=3\n'
     assert output('train', '--help').startswith('usage: cell train')
@@ -114,3 +118,25 @@ def test_the_script_names_the_verbs_and_refuses_an_unknown_one():
     shown = subprocess.run([cell, '--help'], capture_output=True, text=True, timeout=60)
     assert shown.returncode == 0
     assert all(f'./cell {name} ' in shown.stdout for name in [*NAMES, 'setup', 'shell'])
+
+
+@pytest.mark.parametrize('name', ['fresh é x', 'with space', 'accenté', 'a;b'])
+def test_a_checkout_whose_path_cannot_be_built_in_is_refused_before_anything_is_installed(
+    name, tmp_path
+):
+    checkout = tmp_path / name
+    checkout.mkdir()
+    shutil.copy(source_root() / 'cell', checkout)
+    done = subprocess.run(
+        [checkout / 'cell', 'setup'],
+        capture_output=True,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != 'HOME'},
+    )
+    assert done.returncode == 1
+    assert done.stdout == ''
+    (line,) = done.stderr.splitlines()
+    assert (
+        line.startswith("cell: ROS's message generator cannot build in") and str(checkout) in line
+    )
+    assert [path.name for path in checkout.iterdir()] == ['cell']

@@ -1,37 +1,46 @@
 """The actor node: parameters and messages in, one `ControlLoop.tick` per period, messages out."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-import threading
 import time
 
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from std_srvs.srv import SetBool, Trigger
 import torch
 
 from hilserl_core.bags.cdr import step_to_cdr, task_to_cdr
-from so101_interfaces.msg import ActorStatus, LearnerStatus, Step, Task, Weights
+from hilserl_core.contract.steps import StepRecord
+from so101_interfaces.msg import (
+    ActorStatus,
+    DriverStatus,
+    LearnerStatus,
+    Step,
+    Task,
+    Weights,
+)
 from so101_interfaces.srv import LabelEpisode
 from so101_node import names, qos
-from so101_node.errors import CellError
+from so101_node.graph import publisher_names, publishers
+from so101_node.modes import Mode
+from so101_node.refusals import short
 from so101_node.ros_node import CellNode
+from so101_node.run_id import RunFilter, new_run_id
 
 from .evaluation.runner import EvaluationRunner
 from .loop.control import ControlLoop
-from .loop.episode_stats import LoopTiming
-from .loop.modes import Mode
-from .loop.periodic_timer import PeriodicTimer
-from .loop.preflight import Check, Preflight, PreflightInputs, table
+from .loop.driver_link import DriverState
+from .loop.preflight import Preflight, PreflightInputs, limits_problem, table
+from .loop.readiness import Readiness
 from .options import ActorOptions
-from .ros.clients import ServiceKinematics, TopicArms
 from .ros.last_episode import LastEpisode
 from .ros.learner_liveness import LearnerLiveness
-from .ros.sensors import Sensors
+from .ros.loop_thread import LoopThread
+from .ros.operator_services import SWITCHES, TRIGGERS, OperatorServices
 from .ros.status_message import actor_status
-from .ros.weights_subscriber import WeightsSubscriber
-
-PREFLIGHT_PERIOD = 0.5  # s between two preflights in IDLE
-REQUIRED_PREFLIGHTS = 3  # that must pass in a row: discovery of a second cell takes time
-PREFLIGHT_TIME = 15.0  # s that `./cell preflight` waits for a cell to start
+from .ros.weights_subscriber import WeightsSubscriber, WeightsTopic
+from .ros.wiring import make_arms, make_kinematics, make_publisher_check, make_sensors
 
 
 class ActorNode(CellNode):
@@ -42,25 +51,21 @@ class ActorNode(CellNode):
     OPTIONS = ActorOptions
     options: ActorOptions
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__('actor')
         torch.set_num_threads(1)
         self.schema = self.options.schema()
         self.role = self.options.role
+        self.run = RunFilter(self.options.run_id)  # of steps, weights and rewards
         sigma = self.options.schedule()
-        self.kinematics = ServiceKinematics(self, self.schema, self.options.kinematics_timeout)
-        self.arms = TopicArms(self)
-        self.sensors = Sensors(
-            self,
-            self.schema,
-            self.kinematics,
-            self.arms,
-            self.options.max_image_age,
-            self.options.max_state_age,
-            self.options.reward == 'topic',
+        # for the driver; a cell without a learner does not know the learner's run yet
+        self.run_id = self.options.run_id or new_run_id()
+        self.kinematics = make_kinematics(self, self.schema, self.options)
+        self.arms = make_arms(self, self.run_id)
+        self.sensors = make_sensors(
+            self, self.options, self.schema, self.kinematics, self.arms, self.run
         )
-        self._steps: list = []  # of this tick; published after its command was sent
-        self._tick_ms = 0.0
+        self._steps: list[StepRecord] = []  # of this tick; published after its command was sent
         self.loop = ControlLoop(
             self.schema,
             self.role,
@@ -71,6 +76,7 @@ class ActorNode(CellNode):
             self.get_logger().info,
             self.options.seed,
             self.options.ready_time,
+            identity=(self.get_fully_qualified_name(), self.run_id),
         )
         self.preflight = Preflight(
             PreflightInputs(
@@ -80,15 +86,21 @@ class ActorNode(CellNode):
                 lambda: self.loop.policy,
                 lambda: self.count_publishers(names.JOINT_STATES.format(arm='follower')),
                 lambda: self.count_subscribers(names.STEP),
+                lambda: self.loop.driver.command_problem(time.monotonic()),
+                make_publisher_check(self, self.role, self.options.reward == 'topic'),
+                lambda: limits_problem(
+                    self.loop.driver.joint_limits, self.kinematics.joint_limits
+                ),
             ),
             self.role,
             self.options.has_leader,
             self.options.reward == 'topic',
         )
-        self._problems = [Check('preflight', 'the first preflight is still running')]
-        self._preflight_due, self._passed_preflights, self._second_cell = 0.0, 0, ''
-        self._preflight_until = time.monotonic() + PREFLIGHT_TIME
-        self.timing = LoopTiming(1.0 / self.schema.rate)
+        self.readiness = Readiness(
+            self.preflight, self.loop, self.options.auto_start and self.role != 'preflight'
+        )
+        self._warned_of = ''
+        self._preflight_until = time.monotonic() + self.options.preflight_wait
         self._learner = LearnerLiveness()
         self._last_episode = LastEpisode(
             self.schema,
@@ -97,52 +109,50 @@ class ActorNode(CellNode):
             self.get_logger(),
             self.options.episodes if self.role == 'record' else None,
         )
-        self._done = threading.Event()
         if self.role == 'train':
             self.get_logger().info(f'sigma {sigma} (start:={self.options.start})')
         self._evaluation = self._make_evaluation() if self.role == 'eval' else None
         self._make_topics()
-        self.guard(self._spin_loop)
+        self._loop_thread = LoopThread(
+            self.loop, self.readiness, self.sensors, self.arms, self.get_clock(), self._after_tick
+        )
+        self.guard(self._loop_thread.run)
 
     def _make_topics(self) -> None:
         self.create_subscription(LearnerStatus, names.LEARNER_STATUS, self._on_learner, qos.STATUS)
         self.create_subscription(
             DiagnosticArray, names.DIAGNOSTICS, self._on_diagnostics, qos.STATUS
         )
+        self.create_subscription(DriverStatus, names.DRIVER_STATUS, self._on_driver, qos.STATUS)
         self.create_service(Trigger, names.DISCARD_LAST, self._last_episode.on_discard)
-        self._weights = self._subscribe_to_weights() if self.role != 'eval' else None
         self._step_publisher = self.create_publisher(Step, names.STEP, qos.STEPS)
         self._status_publisher = self.create_publisher(ActorStatus, names.ACTOR_STATUS, qos.STATUS)
         self._task_publisher = self.create_publisher(Task, names.TASK, qos.LATCHED)
-        self._task_publisher.publish(task_to_cdr(self.schema))
-        for name, event in (
-            (names.START, 'start'),
-            (names.SUCCESS, 'success'),
-            (names.FAILURE, 'failure'),
-            (names.DISCARD, 'discard'),
-            (names.ESTOP, 'estop'),
-            (names.ESTOP_RESET, 'estop_reset'),
-        ):
-            self.create_service(
-                Trigger,
-                name,
-                lambda _, r, e=event: self._answer(r, e),  # type: ignore[misc]
-            )
-        self.create_service(
-            SetBool,
-            names.INTERVENE,
-            lambda q, r: self._answer(r, 'intervene' if q.data else 'release'),
+        self._publish_task()
+        self._weights = self._subscribe_to_weights() if self.role != 'eval' else None
+        operator = OperatorServices(
+            self.role, self.loop, self.readiness, lambda: 'leader' in self.sensors.joints
         )
-        self.create_service(
-            SetBool, names.PAUSE, lambda q, r: self._answer(r, 'pause' if q.data else 'resume')
-        )
+        for name, event in TRIGGERS.items():
+            self.create_service(Trigger, name, partial(operator.on_trigger, event))
+        for name, (on, off) in SWITCHES.items():
+            self.create_service(SetBool, name, partial(operator.on_switch, on, off))
+
+    def _publish_task(self) -> None:
+        self._task_publisher.publish(task_to_cdr(self.schema, self.run.run_id))
 
     def _subscribe_to_weights(self) -> WeightsSubscriber:
         weights = WeightsSubscriber(
             self.schema,
             self.loop,
             self.get_clock().now().nanoseconds,
-            self.get_logger().error,
+            self.run,
+            self.refusals,
+            WeightsTopic(
+                partial(publisher_names, self, names.WEIGHTS),
+                lambda: len(publishers(self, names.WEIGHTS)) == 1,
+                self._publish_task,
+            ),
         )
         self.create_subscription(Weights, names.WEIGHTS, weights.on_message, qos.LATCHED, raw=True)
         self.guard(weights.load)
@@ -153,35 +163,36 @@ class ActorNode(CellNode):
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             name = names.of_cell(self.get_namespace(), status.name)
-            self.preflight.note_diagnostic(name, ord(status.level), status.message)
-
-    def _on_learner(self, _) -> None:
-        self._learner.received(time.monotonic(), self.loop.env_steps)
-
-    def _answer(self, response, event: str):
-        if self.role == 'preflight':
-            refusal = 'this is a preflight; the arm does not move'
-        elif event == 'start' and self.loop.machine.mode is Mode.IDLE:
-            refusal = (
-                'not ready: ' + '; '.join(c.problem for c in self._problems)
-                if self._problems
-                else self.loop.request('preflight', 'the operator')
+            self.preflight.diagnosed.note(
+                name,
+                ord(status.level),
+                short(status.message),
+                {short(pair.key, 40): short(pair.value, 40) for pair in status.values[:50]},
             )
-        else:
-            refusal = self.loop.request(event, 'the operator', 'leader' in self.sensors.joints)
-        response.success, response.message = not refusal, refusal
-        return response
+
+    def _on_driver(self, message: DriverStatus) -> None:
+        stop = message.stop_cause[:100] if message.stop != DriverStatus.RUNNING else ''
+        self.loop.driver.note(
+            DriverState(
+                message.session,
+                stop,
+                message.commander,
+                message.run_id,
+                message.refused_commands,
+                short(message.joint_limits, 40),
+            ),
+            time.monotonic(),
+        )
+
+    def _on_learner(self, _: LearnerStatus) -> None:
+        self._learner.received(time.monotonic(), self.loop.env_steps)
 
     # -- evaluation ----------------------------------------------------------------------------
 
     def _make_evaluation(self) -> EvaluationRunner:
-        files, directories = (
-            [Path(name) for name in names_]
-            for names_ in (self.options.policies, self.options.results)
-        )
         evaluation = EvaluationRunner(
-            files,
-            directories,
+            [Path(name) for name in self.options.policies],
+            [Path(name) for name in self.options.results],
             self.schema,
             self.options.episodes,
             self.options.keep,
@@ -197,35 +208,20 @@ class ActorNode(CellNode):
             self.loop.stats = evaluation.stats
             self.loop.offer(evaluation.policy)
 
-    # -- the loop ------------------------------------------------------------------------------
+    # -- after each tick -----------------------------------------------------------------------
 
-    def _spin_loop(self) -> None:
-        torch.set_num_threads(1)
-        timer = PeriodicTimer(1.0 / self.schema.rate)
-        while not self._done.is_set():
-            now = timer.wait(self._prepare_tick, self.arms.sent_at)
-            stamp = self.get_clock().now().to_msg()
-            self.timing.tick(now)
-            self._tick()
-            self._tick_ms = (time.monotonic() - now) * 1e3
-            self._publish_steps()
-            self._publish_status(stamp)
-            if self._weights:
-                self._weights.acted.set()
-            if self._is_done():
-                self.stop_event.set()
-                return
-
-    def _prepare_tick(self) -> None:
-        """Start the slow computations of the next tick."""
-        now = self.get_clock().now().nanoseconds
-        self.sensors.request_tool()
-        try:
-            self.loop.prepare(now, self.sensors.images(), self.sensors.leader(now))
-        except CellError:
-            pass  # the tick reports it
+    def _after_tick(self, stamp: Time) -> None:
+        self._publish_steps()
+        self._publish_status(stamp)
+        if self._weights:
+            self._weights.acted.set()
+        if self._is_done():
+            self._loop_thread.stop()
+            self.stop_event.set()
 
     def _is_done(self) -> bool:
+        if self.role == 'preflight':
+            return self._preflight_ended()
         if self._evaluation:
             more = self._evaluation.advance()
             self._offer_policy(self._evaluation)
@@ -233,62 +229,51 @@ class ActorNode(CellNode):
         limit = self.options.episodes
         return bool(limit) and len(self.loop.stats.results) >= limit
 
-    def _tick(self) -> None:
-        if time.monotonic() > self._preflight_due:
-            self._preflight_due = time.monotonic() + PREFLIGHT_PERIOD
-            self._second_cell = self.preflight.second_cell_problem()
-            if self.loop.machine.mode is Mode.IDLE:
-                self._run_preflight()
-        try:
-            if self._second_cell:
-                raise CellError(self._second_cell)
-            sensed = self.sensors.poll()
-        except CellError as error:
-            self.loop.tick_without_observations(str(error))
-            return
-        self.loop.tick(sensed, self.sensors.reward_signal())
-
-    def _run_preflight(self) -> None:
-        """Run the preflight in IDLE; leave IDLE if it passes repeatedly and auto_start is set."""
-        checks = self.preflight.run()
-        self._problems = [c for c in checks if c.problem]
-        self._passed_preflights = 0 if self._problems else self._passed_preflights + 1
-        good = self._passed_preflights >= REQUIRED_PREFLIGHTS
-        if self._problems:
-            self.loop.message = 'not ready: ' + '; '.join(c.problem for c in self._problems)
-        if self.role == 'preflight':
-            if good or time.monotonic() > self._preflight_until:
-                print(table(checks), flush=True)
-                if not good:
-                    self.error = f'{len(self._problems)} preflight checks failed'
-                self.stop_event.set()
-        elif good and self.options.auto_start:
-            self.loop.request('preflight', 'the preflight passed')
-
-    # -- messages out --------------------------------------------------------------------------
+    def _preflight_ended(self) -> bool:
+        """Return whether `./cell preflight` has its result; print it."""
+        passed = self.readiness.passed
+        if not passed and time.monotonic() < self._preflight_until:
+            return False
+        print(table(self.readiness.checks), flush=True)
+        if passed:
+            print('all checks passed', flush=True)
+        else:
+            self.error = (
+                f'{len(self.readiness.problems)} preflight checks failed within '
+                f'{self.options.preflight_wait:g} s; remove the causes, or give a busy computer '
+                'more time: preflight_wait:=60'
+            )
+        return True
 
     def _publish_steps(self) -> None:
         while self._steps:
-            record = self._steps.pop(0)
+            record = replace(self._steps.pop(0), run_id=self.run.run_id)
             self._step_publisher.publish(step_to_cdr(record))
             self._last_episode.note_step(record)
             if self._evaluation:
                 self._evaluation.record_step(record)
 
-    def _publish_status(self, stamp) -> None:
+    def _publish_status(self, stamp: Time) -> None:
         loop, now = self.loop, time.monotonic()
         learner = self._learner.sentence(now, loop.env_steps)
-        message = '; '.join(filter(None, (learner, self._last_episode.news, loop.message)))
-        status = actor_status(loop, self.timing, now, message)
+        strangers = self.readiness.publishers
+        if strangers and strangers != self._warned_of:
+            self.get_logger().warning(short(strangers, 500))
+        self._warned_of = strangers
+        if loop.machine.mode is Mode.IDLE:
+            strangers = ''  # the preflight says it
+        parts = (learner, self._last_episode.news, loop.message, strangers)
+        message = short('; '.join(filter(None, parts)), 1000)
+        status = actor_status(loop, self._loop_thread.timing, now, message)
         status.observation_age_ms = self.sensors.image_age * 1e3
-        status.tick_ms = self._tick_ms
+        status.tick_ms = self._loop_thread.tick_ms
         status.limited = ', '.join(self.kinematics.limited)
-        status.header.stamp = stamp
+        status.header.stamp, status.run_id = stamp, self.run_id
         self._status_publisher.publish(status)
 
     def close(self) -> None:
         """Stop the loop, publish its last steps, log the result of an evaluation."""
-        self._done.set()
+        self._loop_thread.stop()
         time.sleep(1.5 / self.schema.rate)
         self.loop.close()
         self._publish_steps()

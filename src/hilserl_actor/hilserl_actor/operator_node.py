@@ -4,33 +4,38 @@ Keys count only while this terminal has the focus. Without a terminal, or with s
 node prints a status line every status_period; with screen:=spoken it prints only changes.
 """
 
+import contextlib
 import os
 import select
 import sys
 import termios
 import time
 import tty
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import Log
+from rclpy.client import Client
 from rich.console import Console
 from rich.live import Live
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 
 from so101_description.joint_messages import LeaderPull
-from so101_description.joints import pack
+from so101_description.joints import Floats, pack
 from so101_interfaces.msg import ActorStatus, LearnerStatus
 from so101_node import names, qos
 from so101_node.modes import Mode
+from so101_node.refusals import short, shorten_texts
 from so101_node.ros_node import CellNode
 
 from .operator.announcements import announcements
-from .operator.keyboard import KEYS, SIMULATED_KEYS, Keyboard, key_table
+from .operator.keyboard import KEYS, SIMULATED_KEYS, STOP_KEYS, Keyboard, key_table
 from .operator.keyboard_teleop import KeyboardTeleop
 from .operator.screen import Screen
 from .operator.status_line import status_line
 from .options import OperatorOptions
+from .ros.stop_keys import StopKeys
 
 SCREEN_PERIOD = 0.5  # s
 TELEOP_PERIOD = 0.05  # s
@@ -42,13 +47,14 @@ class OperatorNode(CellNode):
     OPTIONS = OperatorOptions
     options: OperatorOptions
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__('operator')
         teleop = self.options.keyboard_teleop
+        self._stops = StopKeys(self, self._show_message)
         self._keys = KEYS | (SIMULATED_KEYS if teleop else {})
         self._table = key_table(teleop)
         self.screen = Screen(self._table)
-        self._live = None
+        self._live: Live | None = None
         self._style = self.options.screen
         if self._style == 'auto' and not sys.stdout.isatty():
             self._style = 'plain'
@@ -64,18 +70,19 @@ class OperatorNode(CellNode):
             self.create_timer(SCREEN_PERIOD, self._draw)
         elif self._style == 'plain':
             self.create_timer(self.options.status_period, self._print)
-        self._key_clients: dict = {
+        self._key_clients: dict[tuple[str, bool], Client[Any, Any]] = {
             (name, value is None): self.create_client(Trigger if value is None else SetBool, name)
             for _, name, value in self._keys.values()
         }
         self._teleop = KeyboardTeleop() if teleop else None
         if teleop:
             self._start_teleop()
-        self._terminal = None
+        self._terminal: list[Any] | None = None  # its attributes before
         # The system stops a background job that reads the terminal.
         if sys.stdin.isatty() and os.tcgetpgrp(0) == os.getpgrp():
             self._terminal = termios.tcgetattr(0)
             tty.setcbreak(0)
+            _without_flow_control()
             if self._live is None:
                 print('keys:\n' + self._table, flush=True)
             self.guard(self._read_keys)
@@ -83,6 +90,7 @@ class OperatorNode(CellNode):
     # -- status --------------------------------------------------------------------------------
 
     def _on_actor(self, message: ActorStatus) -> None:
+        shorten_texts(message)
         before = self.screen.actor
         self.screen.note_actor(message, time.monotonic())
         if self._style == 'spoken':
@@ -90,24 +98,25 @@ class OperatorNode(CellNode):
                 print(sentence, flush=True)
 
     def _on_learner(self, message: LearnerStatus) -> None:
+        shorten_texts(message)
         self.screen.note_learner(message, time.monotonic())
 
     def _on_log(self, message: Log) -> None:
         cell = self.get_namespace().strip('/').replace('/', '.')
         if message.name != self.get_logger().name and message.name.rpartition('.')[0] == cell:
             style = {30: 'yellow', 40: 'red', 50: 'bold red'}.get(message.level, '')
-            self.screen.lines.append((style, f'{message.name}: {message.msg}'))
+            self.screen.lines.append((style, short(f'{message.name}: {message.msg}', 300)))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             name = names.of_cell(self.get_namespace(), status.name)
-            if not name:
+            if not name or len(name) > 80:
                 continue
             self.screen.note_diagnostic(
                 name,
                 ord(status.level),
-                status.message,
-                {pair.key: pair.value for pair in status.values},
+                short(status.message),
+                {short(pair.key, 40): short(pair.value, 40) for pair in status.values[:50]},
             )
 
     def _draw(self) -> None:
@@ -137,8 +146,17 @@ class OperatorNode(CellNode):
         keyboard = Keyboard()
         while not self.stop_event.is_set():
             if select.select([0], [], [], 0.2)[0]:
-                for key in keyboard.feed(os.read(0, 64)):
-                    if key in self._keys:
+                try:
+                    typed = os.read(0, 64)
+                except OSError:
+                    typed = b''
+                if not typed:
+                    self.get_logger().warning('the terminal is gone; the node ends')
+                    self.stop_event.set()
+                for key in keyboard.feed(typed):
+                    if key in STOP_KEYS:
+                        self._stops.stop(*STOP_KEYS[key])
+                    elif key in self._keys:
                         self._press(key)
                     elif key in ('?', 'h'):
                         self._show_message(self._table)
@@ -147,39 +165,53 @@ class OperatorNode(CellNode):
 
     def _press(self, key: str) -> None:
         text, name, value = self._keys[key]
+        if name == names.DRIVER_STOP_RESET:
+            self._stops.end(text)
+            return
+        if name == names.SET_TORQUE.format(arm='follower') and not self._is_idle():
+            self._show_message(f'{text}: not now; v stops the arm and releases it in every mode')
+            return
         if name == names.PAUSE:
             actor = self.screen.actor
             value = actor is None or actor.mode != Mode.PAUSED
         client = self._key_clients[(name, value is None)]
         if not client.service_is_ready():
-            self._show_message(f'{text}: no node offers {name} now')
+            self._show_message(f'{text}: no node offers {name} now: wait for the cell')
             return
         request = Trigger.Request() if value is None else SetBool.Request(data=value)
         client.call_async(request).add_done_callback(
-            lambda future: self._show_message(
-                f'{text}: {"ok" if future.result().success else future.result().message}'
-            )
+            lambda future: self._show_answer(text, future.result())
         )
+
+    def _is_idle(self) -> bool:
+        """Whether no actor uses the arm."""
+        screen = self.screen
+        gone = screen.actor is None or screen.actor_gone(time.monotonic())
+        return gone or (screen.actor is not None and screen.actor.mode == Mode.IDLE)
+
+    def _show_answer(self, text: str, answer: Trigger.Response | SetBool.Response) -> None:
+        self._show_message(f'{text}: {"ok" if answer.success else short(answer.message)}')
 
     # -- the simulated leader ------------------------------------------------------------------
 
     def _start_teleop(self) -> None:
-        self._leader: JointState | None = None
+        self._leader: Floats | None = None
         self._leader_pull = LeaderPull(self.create_publisher)
         self.create_subscription(
             JointState,
             names.JOINT_STATES.format(arm='leader'),
-            lambda message: setattr(self, '_leader', message),
+            self._on_leader,
             qos.SENSOR_SUB,
         )
         self.create_timer(TELEOP_PERIOD, self._pull_leader)
 
+    def _on_leader(self, message: JointState) -> None:
+        self._leader = pack(message.name, message.position)
+
     def _pull_leader(self) -> None:
         if self._leader is None or self._teleop is None:
             return
-        target = self._teleop.target(
-            time.monotonic(), TELEOP_PERIOD, pack(self._leader.name, self._leader.position)
-        )
+        target = self._teleop.target(time.monotonic(), TELEOP_PERIOD, self._leader)
         self._leader_pull.pull(target)
 
     def close(self) -> None:
@@ -187,4 +219,12 @@ class OperatorNode(CellNode):
         if self._live is not None:
             self._live.stop()
         if self._terminal is not None:
-            termios.tcsetattr(0, termios.TCSADRAIN, self._terminal)
+            with contextlib.suppress(termios.error):  # the terminal is gone
+                termios.tcsetattr(0, termios.TCSANOW, self._terminal)
+
+
+def _without_flow_control() -> None:
+    """Disable Ctrl-S, which would block every node that writes to this terminal."""
+    attributes = termios.tcgetattr(0)
+    attributes[0] &= ~termios.IXON
+    termios.tcsetattr(0, termios.TCSANOW, attributes)

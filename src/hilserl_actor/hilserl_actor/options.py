@@ -5,11 +5,19 @@ from dataclasses import dataclass
 from hilserl_core.contract.task_options import TaskOptions
 from hilserl_core.policy.exploration import ExplorationOptions
 from so101_node.options import Options, option
-from so101_node.shared_options import COMMANDS, SeedOption, WorldOption
+from so101_node.shared_options import (
+    COMMANDS,
+    RunIdOption,
+    SeedOption,
+    TableOption,
+    WorldOption,
+)
 
 
 @dataclass(frozen=True)
-class ActorOptions(TaskOptions, ExplorationOptions, WorldOption, SeedOption):
+class ActorOptions(
+    TaskOptions, ExplorationOptions, WorldOption, SeedOption, RunIdOption, TableOption
+):
     """The options of the node `actor`."""
 
     role: str = option(
@@ -51,6 +59,14 @@ class ActorOptions(TaskOptions, ExplorationOptions, WorldOption, SeedOption):
         low=0.0,
         high=3600.0,
         verbs=('train', 'record', 'eval'),
+    )
+    preflight_wait: float = option(
+        15.0,
+        'how long ./cell preflight waits for the cell to start; a busy computer needs more',
+        unit='s',
+        low=1.0,
+        high=3600.0,
+        verbs=('preflight',),
     )
     auto_start: bool = option(
         False, 'whether to leave IDLE as soon as everything is ready, without the start key'

@@ -57,6 +57,7 @@ def cell(bench):
     """The cell some steps after an episode has begun by itself."""
     bench.kinematics.late = 0
     bench.camera_on = bench.joint_states_on = bench.reward_on = True
+    bench.camera_frozen = bench.joints_frozen = False
     bench.wait_for_mode('POLICY')
     wait_for(
         lambda: (
@@ -156,6 +157,39 @@ def test_the_arm_holds_without_camera_or_driver_and_the_actor_resumes_afterwards
     assert ('follower', True) in cell.torque  # a new driver does not know the torque
 
 
+@pytest.mark.parametrize(
+    'part, words',
+    [
+        ('camera_frozen', 'wrist_camera image has not changed for '),
+        ('joints_frozen', 'follower joint state has not changed for '),
+    ],
+)
+def test_the_arm_holds_while_a_sensor_is_frozen_and_the_actor_resumes_afterwards(
+    cell, part, words
+):
+    since = time.monotonic()
+    setattr(cell, part, True)
+    wait_for(lambda: cell.reported(words), 'the sensor')
+    cell.wait_for_mode('RESET')
+    time.sleep(0.5)
+    # the fake arm has to move before it can be seen to be frozen
+    assert not commands_since(cell, since + 0.6)
+    assert cell.steps[-1].last and cell.steps[-1].outcome == 0
+    setattr(cell, part, False)
+    resumes_by_itself(cell)
+
+
+def test_images_from_the_future_are_refused_and_named(cell):
+    since = time.monotonic()
+    cell.stamp_offset = 3600.0
+    wait_for(lambda: cell.reported('s in the future (limit 0.05 s); set the clocks'), 'the cause')
+    cell.wait_for_mode('RESET')
+    time.sleep(0.3)
+    assert not commands_since(cell, since + 0.5)
+    cell.stamp_offset = 0.0
+    resumes_by_itself(cell)
+
+
 def test_a_short_time_without_camera_drops_steps_but_not_the_episode(cell):
     was = episode(cell)
     cell.camera_on = False
@@ -205,7 +239,9 @@ def test_two_cells_do_not_receive_each_others_messages(cell):
         assert not commands_since(cell, since) and commands_since(other, since)
         assert other.status[-1].mode == 'POLICY' and cell.status[-1].mode == 'ESTOP'
         assert not {s.episode_id for s in cell.steps} & {s.episode_id for s in other.steps}
-    assert cell.press(names.ESTOP_RESET).success
+    assert "driver's stop is still in force" in cell.press(names.ESTOP_RESET).message
+    assert cell.press(names.DRIVER_STOP_RESET).success
+    wait_for(lambda: cell.press(names.ESTOP_RESET).success, 'the end of the stop')
     resumes_by_itself(cell)
 
 
@@ -231,8 +267,14 @@ def test_nothing_moves_while_the_fk_service_computes_other_actions_than_the_task
     ):
         sentence = f'the FK service has {field} {value}, the task '
         wait_for(lambda: cell.reported(sentence), sentence, 20.0)
-        answer = cell.press(names.START)
-        assert not answer.success and sentence in answer.message
-        assert f'start the kinematics node with {field}:=' in answer.message
+        answers = []
+
+        def told():
+            answers.append(cell.press(names.START))
+            return sentence in answers[-1].message
+
+        wait_for(told, f'START is answered: {sentence}', 20.0)
+        assert not any(answer.success for answer in answers)
+        assert f'start the kinematics node with {field}:=' in answers[-1].message
         time.sleep(1.0)
         assert cell.status[-1].mode == 'IDLE' and not cell.commands and not cell.steps

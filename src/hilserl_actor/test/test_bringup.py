@@ -19,10 +19,15 @@ from hilserl_actor.loop.episode_stats import EpisodeResult, EpisodeStats
 from hilserl_core.contract.kinematics_check import FIELDS
 from hilserl_core.contract.tasks import make_task
 from so101_node.errors import CellError
+from so101_node.loopback import PROFILE
 from so101_node.options import options_of
 from so101_node.verb import run
 
-REAL = ['sim:=false', 'follower_port:=/dev/f', 'follower_calibration:=/f.json']
+REAL = ['sim:=false', 'bench:=none', 'follower_port:=/dev/f', 'follower_calibration:=/f.json']
+
+
+# a safetensors file without tensors; the actor checks what is in the file
+BUNDLE = (len(HEADER := b'{"__metadata__":{}}')).to_bytes(8, 'little') + HEADER
 
 
 def plan(command, *words):
@@ -143,6 +148,78 @@ def test_one_learner_serves_two_cells_that_share_no_port(tmp_path):
         plan('train', 'learner:=false', 'actors:=a', 'namespace:=a')
 
 
+def cameras(*words):
+    """Return the parameters of each camera node of a real cell, by its name."""
+    made = plan('train', *REAL, *words)
+    return {node.node: node.parameters for node in made.nodes if node.executable == 'camera'}
+
+
+def test_each_role_of_camera_is_a_node_with_its_own_values():
+    found = cameras(
+        'camera:=front,wrist',
+        'front_camera.camera_device:=/dev/video2',
+        'camera_rate:=15',
+        'camera.camera_rotation:=180',
+    )
+    assert {name: values['camera_role'] for name, values in found.items()} == {
+        'front_camera': 'front',
+        'camera': 'wrist',
+    }
+    assert found['front_camera']['camera_device'] == '/dev/video2'
+    assert found['camera']['camera_device'] == '/dev/video0'
+    assert {values['camera_rate'] for values in found.values()} == {15.0}
+    assert [found[name]['camera_rotation'] for name in ('camera', 'front_camera')] == [180, 0]
+
+
+def test_a_parameter_file_has_values_for_each_camera(tmp_path):
+    file = tmp_path / 'p.yaml'
+    file.write_text('front_camera: {ros__parameters: {camera_device: /dev/video4}}')
+    found = cameras('camera:=wrist,front', f'params_file:={file}')
+    assert found['front_camera']['camera_device'] == '/dev/video4'
+    file.write_text('front_camera: {ros__parameters: {camera_devise: /dev/video4}}')
+    with pytest.raises(CellError, match='front_camera has no option camera_devise; did you mean'):
+        cameras('camera:=wrist,front', f'params_file:={file}')
+
+
+def test_without_a_camera_the_images_come_from_another_node_in_the_given_size():
+    made = plan('train', *REAL, 'camera:=none', 'image_width:=424', 'image_height:=240')
+    assert 'camera' not in {node.executable for node in made.nodes}
+    assert parameters(made, 'actor')['image_width'] == 424
+    assert parameters(made, 'learner')['image_height'] == 240
+    assert 'another node must publish wrist_camera/image_raw' in made.note
+    assert 'another node' not in plan('train', *REAL).note
+
+
+def test_a_quarter_turn_of_the_camera_exchanges_the_sides_of_the_images_of_the_task():
+    made = plan('train', *REAL, 'camera_rotation:=90', 'camera_width:=800', 'camera_height:=600')
+    assert [parameters(made, 'actor')[f'image_{side}'] for side in ('width', 'height')] == [
+        600,
+        800,
+    ]
+
+
+@pytest.mark.parametrize(
+    'words, sentence',
+    [
+        (['camera:=wrist,front'], 'camera and front_camera have the same camera /dev/video0; set'),
+        (['camera:=Front'], 'camera:=Front is no role: small letters'),
+        (['camera:=none,front'], 'camera:=none,front: none goes with no role'),
+        (['camera:=front,front'], 'camera:=front,front: a role is there twice'),
+        (['camera_role:=front'], 'camera_role:=front: the roles are given by camera:='),
+        (['camera_rotation:=45'], 'camera_rotation:=45 is not one of 0, 90, 180, 270'),
+        (['camera:=none', 'camera_width:=320'], 'leave it out, or add wrist to camera:='),
+        (['front_camera.camera_width:=320'], 'leave it out, or add front to camera:='),
+        (['front_camera.camera_with:=320'], 'train has no option front_camera.camera_with'),
+        (['sim:=true', 'camera:=none'], 'camera:=none is for the real cell; add sim:=false'),
+    ],
+)
+def test_cameras_that_contradict_each_other_are_one_sentence(words, sentence):
+    real = [word for word in REAL if 'sim:=true' not in words]
+    with pytest.raises(CellError) as error:
+        plan('train', *real, *words)
+    assert sentence in str(error.value)
+
+
 def test_the_real_camera_gets_its_calibration():
     assert (
         parameters(plan('train', *REAL, 'camera_calibration:=/c.yaml'), 'camera')[
@@ -161,10 +238,18 @@ def test_a_person_at_the_simulated_cell_moves_the_leader_by_keys():
 def test_recording_does_not_train_and_evaluation_has_no_learner(tmp_path):
     assert parameters(plan('record'), 'learner')['update_ratio'] == 0.0
     policy = tmp_path / 'policy.safetensors'
-    policy.touch()
+    policy.write_bytes(BUNDLE)
     evaluation = plan('eval', f'policy:={policy}')
     assert 'learner' not in {n.executable for n in evaluation.nodes}
     assert parameters(evaluation, 'actor')['episodes'] == 50
+
+
+def test_a_file_that_is_no_policy_is_refused_before_the_cell_starts(tmp_path):
+    policy = tmp_path / 'notes.txt'
+    policy.write_text('no policy')
+    with pytest.raises(CellError, match='notes.txt: policy bundle is damaged') as error:
+        plan('eval', f'policy:={policy}')
+    assert '\n' not in str(error.value)
 
 
 def test_evaluating_without_a_checkpoint_is_refused_and_writes_nothing(tmp_path):
@@ -173,10 +258,10 @@ def test_evaluating_without_a_checkpoint_is_refused_and_writes_nothing(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def checkpoint(run_dir, name, content=b'x'):
+def checkpoint(run_dir, name):
     directory = run_dir / 'checkpoints' / name
     directory.mkdir(parents=True)
-    (directory / 'policy.safetensors').write_bytes(content)
+    (directory / 'policy.safetensors').write_bytes(BUNDLE)
     return directory
 
 
@@ -249,11 +334,60 @@ def test_every_node_of_a_plan_is_an_entry_point_of_its_package():
             assert f"'{node.executable} = {node.package}" in setup
 
 
-def test_discovery_stays_on_this_host_unless_the_environment_changes_it(monkeypatch):
-    monkeypatch.delenv('ROS_AUTOMATIC_DISCOVERY_RANGE', raising=False)
-    assert plan('train').environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
-    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'SUBNET')
-    assert plan('train').environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'SUBNET'
+@pytest.fixture
+def own_environment(monkeypatch):
+    """No setting of discovery, security or middleware."""
+    for name in (
+        'ROS_AUTOMATIC_DISCOVERY_RANGE',
+        'ROS_STATIC_PEERS',
+        'ROS_DISCOVERY_SERVER',
+        'ROS_LOCALHOST_ONLY',
+        'ROS_SECURITY_ENABLE',
+        'ROS_SECURITY_STRATEGY',
+        'RMW_IMPLEMENTATION',
+        'FASTDDS_DEFAULT_PROFILES_FILE',
+        'FASTRTPS_DEFAULT_PROFILES_FILE',
+    ):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def test_every_node_of_a_plan_gets_the_loopback_profile(own_environment):
+    environment = plan('train').environment
+    assert environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'SYSTEM_DEFAULT'
+    assert environment['FASTDDS_DEFAULT_PROFILES_FILE'] == str(PROFILE)
+
+
+@pytest.mark.parametrize('command', ['train', 'record', 'eval', 'preflight'])
+@pytest.mark.parametrize(
+    'setting',
+    [
+        'ROS_AUTOMATIC_DISCOVERY_RANGE=SUBNET',
+        'ROS_AUTOMATIC_DISCOVERY_RANGE=SYSTEM_DEFAULT',
+        'ROS_AUTOMATIC_DISCOVERY_RANGE=anywhere',
+        'ROS_STATIC_PEERS=192.0.2.7',
+        'ROS_DISCOVERY_SERVER=192.0.2.7:11811',
+        'ROS_LOCALHOST_ONLY=0',
+    ],
+)
+def test_other_hosts_are_refused_without_keys_unless_insecure(
+    command, setting, own_environment, tmp_path
+):
+    (tmp_path / 'policy').write_bytes(BUNDLE)
+    words = [f'policy:={tmp_path}/policy'] if command == 'eval' else []
+    name, _, value = setting.partition('=')
+    own_environment.setenv(name, value)
+    with pytest.raises(CellError, match='every computer on the network') as error:
+        plan(command, *words)
+    assert setting in str(error.value) and '\n' not in str(error.value)
+    environment = plan(command, *words, 'insecure:=true').environment
+    assert environment.get(name, value) == value
+    assert 'FASTDDS_DEFAULT_PROFILES_FILE' not in environment
+    own_environment.setenv('ROS_SECURITY_ENABLE', 'true')
+    with pytest.raises(CellError, match='every computer on the network'):
+        plan(command, *words)  # Permissive: nodes without keys take part
+    own_environment.setenv('ROS_SECURITY_STRATEGY', 'Enforce')
+    assert plan(command, *words)
 
 
 def test_a_run_in_use_is_refused_before_anything_starts(tmp_path):
@@ -262,7 +396,7 @@ def test_a_run_in_use_is_refused_before_anything_starts(tmp_path):
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(CellError, match='run busy is in use'):
             plan('train', f'runs_dir:={tmp_path}', 'run:=busy')
-        (tmp_path / 'policy').touch()
+        (tmp_path / 'policy').write_bytes(BUNDLE)
         plan('eval', f'runs_dir:={tmp_path}', 'run:=busy', f'policy:={tmp_path}/policy')
     plan('train', f'runs_dir:={tmp_path}', 'run:=busy')
 
@@ -368,3 +502,31 @@ def test_a_simulated_cell_never_opens_the_port_of_a_real_arm(tmp_path):
             plan('train', word)
     real = plan('train', bench, 'sim:=false', 'follower_calibration:=/f.json')
     assert parameters(real, 'driver')['follower_port'] == '/dev/ttyACM0'
+
+
+def test_each_start_has_its_run_id_which_learner_actor_and_world_share():
+    one, other = plan('train'), plan('train')
+    nodes = ('actor', 'learner', 'world')
+    ids = [{parameters(a_plan, node)['run_id'] for node in nodes} for a_plan in (one, other)]
+    assert len(ids[0]) == len(ids[1]) == 1 and ids[0] != ids[1] and '' not in ids[0]
+
+
+def test_a_given_run_id_reaches_every_node_that_has_one():
+    given = plan('train', 'run_id:=mine')
+    assert {n.parameters.get('run_id') for n in given.nodes} == {'mine', None}
+    with pytest.raises(CellError, match='run_id'):
+        plan('train', 'run_id:=no id')
+
+
+def test_a_cell_without_a_learner_has_no_run_id_and_takes_its_learners():
+    cell = plan('train', 'learner:=false')
+    assert parameters(cell, 'actor')['run_id'] == parameters(cell, 'world')['run_id'] == ''
+    assert parameters(plan('preflight'), 'actor')['run_id']
+
+
+def test_joint_limits_reach_driver_kinematics_and_world():
+    made = plan('train', 'joint_limits:=contact')
+    for node in ('driver', 'kinematics', 'world'):
+        assert parameters(made, node)['joint_limits'] == 'contact'
+    with pytest.raises(CellError, match='joint_limits:=urdf is not one of model, contact'):
+        plan('train', 'joint_limits:=urdf')

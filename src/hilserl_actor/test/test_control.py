@@ -6,6 +6,7 @@ import pytest
 
 from hilserl_core.contract.steps import Outcome, Source
 from hilserl_core.contract.tasks import make_task
+from so101_description.collision import Collision
 from so101_description.joints import LOWER, UPPER
 from so101_description.model import model_hash
 
@@ -218,6 +219,25 @@ def test_a_driver_that_accepts_no_command_ends_the_episode_and_an_emergency_stop
     assert bench.mode == 'ESTOP'
 
 
+def test_a_reset_from_a_folded_pose_takes_a_way_without_a_contact():
+    """From here the inverse kinematics folds the lower arm into the shoulder, by 14 mm."""
+    bench = SimulatedBench()
+    bench.position['follower'] = np.array([1.84, 0.31, -0.61, -1.04, 1.01, 0.2])
+    bench.ready()
+    path = [target for arm, target in bench.commands if arm == 'follower']
+    assert bench.contact(path) == ''
+
+
+def test_a_reset_with_a_contact_on_its_way_moves_nothing_and_names_it():
+    bench = SimulatedBench()
+    bench.kinematics_core.collision = Collision(0.1)  # the table is higher than the start pose
+    assert bench.loop.request('preflight', 'test') == ''
+    bench.tick(5)
+    assert bench.mode == 'IDLE' and not bench.commands
+    assert 'the gripper would be' in bench.loop.message
+    assert 'below the table surface (table_height 0.1 m); move the arm' in bench.loop.message
+
+
 def test_a_reset_whose_commands_are_not_accepted_names_the_remedy():
     bench = SimulatedBench()
     bench.ignores_commands = True
@@ -297,6 +317,14 @@ def test_an_intervention_without_a_leader_is_refused():
     assert 'none reports joint states' in bench.loop.request(
         'intervene', 'operator', has_leader=False
     )
+
+
+def test_without_a_leader_the_ready_time_starts_no_recording_and_the_message_says_why():
+    bench = SimulatedBench('record', policy=False, ready_time=0.3)
+    bench.has_leader = False
+    bench.ready()
+    bench.tick(10)
+    assert bench.mode == 'READY' and 'needs a leader arm' in bench.loop.message
 
 
 def test_closing_mid_episode_makes_the_last_observation_final():

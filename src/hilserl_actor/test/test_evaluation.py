@@ -90,8 +90,7 @@ class EvaluationBench:
             self.log.append,
             self.start_thread,
         )
-        self.top = SimulatedBench('eval', policy=False)
-        self.top.loop._emit = self.runner.record_step
+        self.top = SimulatedBench('eval', policy=False, emit=self.runner.record_step)
         self.starts = []
         self.offer_policy()
 

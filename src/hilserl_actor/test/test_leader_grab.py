@@ -77,7 +77,7 @@ def test_a_grab_starts_an_intervention_and_a_release_ends_it():
     bench.start()
     bench.tick(8)
     for _ in range(3):
-        bench.position['leader'] = bench.loop.reference + np.array([0.25, 0, 0, 0, 0, 0])
+        bench.position['leader'] = bench.loop.arms.reference + np.array([0.25, 0, 0, 0, 0, 0])
         bench.tick()
     assert bench.mode == 'HUMAN'
     assert any('the leader was grabbed' in line for line in bench.log)
@@ -94,6 +94,6 @@ def test_evaluation_ignores_a_grab():
     bench = SimulatedBench('eval')
     bench.start()
     for _ in range(10):
-        bench.position['leader'] = bench.loop.reference + np.array([0.3, 0, 0, 0, 0, 0])
+        bench.position['leader'] = bench.loop.arms.reference + np.array([0.3, 0, 0, 0, 0, 0])
         bench.tick()
     assert bench.mode == 'EVAL'

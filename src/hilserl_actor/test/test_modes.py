@@ -41,6 +41,25 @@ def test_a_refused_event_lists_the_possible_ones_and_changes_nothing():
     assert 'intervene is not possible in IDLE; possible: estop, preflight' in log[0]
 
 
+@pytest.mark.parametrize('event', ['start', 'start_eval', 'start_human'])
+def test_a_start_during_a_reset_is_told_to_wait(event):
+    machine = ModeMachine()
+    machine.fire('preflight', 'test')
+    assert machine.refusal(event) == (
+        'not yet: the arm is on its way to the start pose; start again in READY'
+    )
+    assert machine.mode is Mode.RESET
+
+
+def test_a_refusal_names_only_what_a_person_can_ask_for():
+    machine = ModeMachine()
+    machine.mode = Mode.HUMAN
+    assert machine.refusal('start_human') == (
+        'start is not possible in HUMAN; '
+        'possible: discard, estop, failure, pause, release, success'
+    )
+
+
 def test_transitions_are_logged_with_their_cause():
     log = []
     ModeMachine(log.append).fire('preflight', 'the preflight passed')

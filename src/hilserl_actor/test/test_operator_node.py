@@ -29,7 +29,10 @@ def domain(monkeypatch):
 
 @pytest.fixture
 def calls_made(domain):
-    """The actor's services; yields the list of calls."""
+    """The actor's services; yields the list of calls.
+
+    The actor refuses the first end of its stop, as if the driver's status came later.
+    """
     calls = []
     context = rclpy.Context()
     rclpy.init(context=context)
@@ -38,8 +41,13 @@ def calls_made(domain):
     def answer(name):
         def call(request, response):
             calls.append((name, getattr(request, 'data', None)))
-            response.success = name != names.SUCCESS
-            response.message = 'success is not possible in IDLE'
+            early = name == names.ESTOP_RESET and calls.count((name, None)) == 1
+            response.success = name != names.SUCCESS and not early
+            response.message = (
+                "the driver's stop is still in force"
+                if early
+                else 'success is not possible in IDLE'
+            )
             return response
 
         return call
@@ -48,6 +56,11 @@ def calls_made(domain):
         (SetBool, names.PAUSE),
         (SetBool, names.INTERVENE),
         (Trigger, names.ESTOP),
+        (Trigger, names.DRIVER_STOP),
+        (Trigger, names.DRIVER_RELEASE),
+        (Trigger, names.DRIVER_STOP_RESET),
+        (Trigger, names.ESTOP_RESET),
+        (SetBool, names.SET_TORQUE.format(arm='follower')),
         (Trigger, names.SUCCESS),
     ):
         node.create_service(kind, name, answer(name))
@@ -84,20 +97,27 @@ def test_keys_become_service_calls_and_refusals_are_shown(calls_made):
         start_new_session=True,
         preexec_fn=set_controlling_terminal,
     )
+    shown = ''
     try:
         output = read_until(master, 'EMERGENCY STOP', 20)
         assert 'take over through the leader' in output
         for key, words in (
             ('p', 'go on: ok'),
             ('i', 'leader: ok'),
-            ('x', 'holds: ok'),
+            ('x', 'holds: in force after'),
+            ('v', 'limp: in force after'),
+            ('c', 'safe: ok'),
+            ('t', 'limp: ok'),
             ('s', 'success is not possible in IDLE'),
-            ('d', f'no node offers {names.DISCARD}'),
+            ('d', f'no node offers {names.DISCARD} now: wait for the cell'),
         ):
             deadline = time.monotonic() + 15
             while True:  # until discovery has found the service
                 os.write(master, key.encode())
-                output = read_until(master, ('ok', 'offers', 'possible'), 5)
+                output = read_until(
+                    master, ('ok', 'offers', 'possible', 'force', 'does not answer'), 5
+                )
+                shown += output
                 if words in output:
                     break
                 assert time.monotonic() < deadline, output
@@ -108,7 +128,16 @@ def test_keys_become_service_calls_and_refusals_are_shown(calls_made):
         os.close(slave)
     assert (names.PAUSE, True) in calls_made
     assert (names.INTERVENE, True) in calls_made
-    assert (names.ESTOP, None) in calls_made
+    assert shown.count('still in force') == 0
+    for name in (
+        names.ESTOP,
+        names.DRIVER_STOP,
+        names.DRIVER_RELEASE,
+        names.DRIVER_STOP_RESET,
+        names.ESTOP_RESET,
+    ):
+        assert (name, None) in calls_made
+    assert (names.SET_TORQUE.format(arm='follower'), False) in calls_made
 
 
 def set_controlling_terminal():

@@ -1,5 +1,6 @@
 """Each preflight check: it passes in a cell in order and fails when its input is broken."""
 
+from dataclasses import replace
 import time
 from types import SimpleNamespace
 
@@ -7,8 +8,17 @@ from actor_support.simulated_bench import SCHEMA, SimulatedBench, make_policy
 import numpy as np
 import pytest
 
-from hilserl_actor.loop.preflight import DISCOVERY_TIME, Preflight, PreflightInputs, table
+from hilserl_actor.loop.preflight import (
+    DISCOVERY_TIME,
+    Preflight,
+    PreflightInputs,
+    limits_problem,
+    table,
+)
+from so101_description.collision import Collision
 from so101_node.errors import CellError
+
+LINK = {'reconnects': '0', 'link_steady_s': '9.0'}
 
 
 class FakeInputs:
@@ -16,7 +26,9 @@ class FakeInputs:
 
     def __init__(self, role='train', leader=True, reward_topic=True):
         self.bench, self.policy = SimulatedBench(), make_policy()
-        self.kinematics = SimpleNamespace(ready=lambda: True, solve=self.bench.solve)
+        self.kinematics = SimpleNamespace(
+            ready=lambda: True, solve=self.bench.solve, contact=self.bench.contact
+        )
         self.grey, self.fault = 120, ''
         self.sensors = SimpleNamespace(
             poll=self.poll,
@@ -25,6 +37,8 @@ class FakeInputs:
             follower_rate=lambda: self.rate,
         )
         self.drivers = self.recorders = 1
+        self.command = ''
+        self.limits = 'model', 'model'  # of driver and FK service
         self.rate = 100.0
         self.preflight = Preflight(
             PreflightInputs(
@@ -34,17 +48,20 @@ class FakeInputs:
                 lambda: self.policy,
                 lambda: self.drivers,
                 lambda: self.recorders,
+                lambda: self.command,
+                limits_problem=lambda: limits_problem(*self.limits),
             ),
             role,
             leader,
             reward_topic,
         )
-        self.preflight.note_diagnostic('driver: follower', 0, 'holding')
+        self.preflight.diagnosed.note('driver: follower', 0, 'holding', LINK)
 
     def poll(self):
         if self.fault:
             raise CellError(self.fault)
-        return SimpleNamespace(images=[np.full(SCHEMA.cameras[0].shape, self.grey, np.uint8)])
+        image = np.full(SCHEMA.cameras[0].shape, self.grey, np.uint8)
+        return replace(self.bench.sensed(), images=(image,))
 
     def problems(self):
         return [c.problem for c in self.preflight.run() if c.problem]
@@ -72,10 +89,23 @@ def broken_policy(cell):
             'out of reach',
         ),
         (
-            lambda c: c.preflight.note_diagnostic(
-                'driver: follower', 2, 'overload of elbow_flex; clear with follower/clear_faults'
+            lambda c: c.preflight.diagnosed.note(
+                'driver: follower',
+                2,
+                'overload of elbow_flex; clear with follower/clear_faults',
+                LINK,
             ),
             'follower: overload of elbow_flex',
+        ),
+        (
+            lambda c: c.preflight.diagnosed.note(
+                'driver: leader', 0, 'torque off', {'reconnects': '3', 'link_steady_s': '1.2'}
+            ),
+            'leader: its bus was lost and reconnected 3 times, the last time 1.2 s ago; check',
+        ),
+        (
+            lambda c: setattr(c.bench.kinematics_core, 'collision', Collision(0.1)),
+            'on the way to the start pose (0.25, -0.00, 0.06) m the gripper would be',
         ),
         (lambda c: c.sensors.joints.pop('leader'), 'no leader joint state'),
         (lambda c: setattr(c, 'policy', None), 'no policy yet'),
@@ -90,6 +120,47 @@ def test_a_broken_part_is_reported_in_one_line(break_it, sentence):
     (problem,) = cell.problems()
     assert sentence in problem and '\n' not in problem
     assert 'FAIL' in table(cell.preflight.run())
+
+
+def test_a_bus_that_was_lost_passes_again_when_it_has_held():
+    cell = FakeInputs()
+    for steady, problems in (('4.9', 1), ('5.1', 0)):
+        cell.preflight.diagnosed.note(
+            'driver: follower', 0, 'holding', {'reconnects': '7', 'link_steady_s': steady}
+        )
+        assert len(cell.problems()) == problems
+
+
+def test_the_preflight_command_waits_for_a_steady_link_and_for_the_rate_of_the_camera():
+    for role, problems in (('train', 0), ('preflight', 2)):
+        cell = FakeInputs(role)
+        cell.preflight.diagnosed.note(
+            'driver: follower', 0, 'holding', {'reconnects': '0', 'link_steady_s': '1.0'}
+        )
+        cell.preflight.diagnosed.note(
+            'camera: wrist_camera', 1, '', {'rate_hz': '15.1', 'rate_wanted_hz': '30.0'}
+        )
+        assert len(cell.problems()) == problems, role
+    assert cell.problems()[0] == 'follower: its bus is up for 1.0 s, not yet 2 s'
+    assert 'delivers 15.1 images/s of 30.0; use more light' in cell.problems()[1]
+
+
+def test_each_slow_camera_is_named_and_their_number_is_bounded():
+    cell = FakeInputs('preflight')
+    for i in range(1000):
+        name = f'camera: c{i:03}_camera'
+        values = {'rate_hz': '5', 'rate_wanted_hz': '30'}
+        cell.preflight.diagnosed.note(name, 1, '', values)
+    (sentence,) = cell.problems()
+    assert 'c000_camera delivers 5.0 images/s of 30.0' in sentence
+    assert sentence.count('_camera delivers') == 15  # and one driver
+
+
+def test_a_driver_or_camera_of_another_make_need_not_tell_these_values():
+    cell = FakeInputs('preflight')
+    cell.preflight.diagnosed.note('driver: follower', 0, 'holding', {})
+    cell.preflight.diagnosed.note('camera: wrist_camera', 0, 'ok', {'rate_hz': 'unknown'})
+    assert cell.problems() == []
 
 
 def test_a_driver_that_died_does_not_count_as_a_second_one():
@@ -122,3 +193,13 @@ def test_a_cell_without_leader_and_reward_topic_passes():
     cell.sensors.joints.pop('leader')
     cell.sensors.reward = None
     assert cell.problems() == []
+
+
+def test_joint_limits_that_differ_between_driver_and_fk_service_are_refused():
+    cell = FakeInputs()
+    assert cell.limits == ('model', 'model') and cell.problems() == []
+    cell.limits = 'model', ''  # not known yet
+    assert cell.problems() == []
+    cell.limits = 'model', 'contact'
+    (problem,) = cell.problems()
+    assert 'the driver has joint_limits model, the FK service contact' in problem

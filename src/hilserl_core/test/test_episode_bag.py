@@ -12,7 +12,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from hilserl_core.bags.cdr import STEP_TYPE, TASK_TYPE
+from hilserl_core.bags.cdr import STEP_TYPE, TASK_TYPE, step_to_cdr, task_to_cdr
 from hilserl_core.bags.episode_bag import (
     Bag,
     EpisodeBag,
@@ -113,6 +113,28 @@ def test_a_bag_of_another_message_version_is_refused(schema, tmp_path):
             writer.add_connection(topic, name, typestore=older)
     with pytest.raises(CellError, match='is not the so101_interfaces/msg/Task of this version'):
         Bag(tmp_path / 'bag')
+
+
+def test_a_bag_recorded_before_the_run_id_is_read(schema, tmp_path):
+    older = get_typestore(Stores.ROS2_JAZZY)
+    types = (STEP_TYPE, TASK_TYPE)
+    for message_type in types:
+        name = message_type.rpartition('/')[2]
+        share = Path(get_package_share_directory('so101_interfaces'))
+        text = (share / 'msg' / f'{name}.msg').read_text()
+        before = text[: text.index('string run_id')]
+        older.register(get_types_from_msg(before, message_type))
+    steps = [record(schema, i, last=i == 2) for i in range(3)]
+    with Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        task, step = (
+            writer.add_connection(f'/hilserl/{name}', message_type, typestore=older)
+            for name, message_type in zip(('task', 'step'), reversed(types))
+        )
+        writer.write(task, 1, task_to_cdr(schema)[:-5])  # 5: an empty string at the end
+        for each in steps:
+            writer.write(step, each.stamp, bytes(step_to_cdr(each))[:-5])
+    assert all(map(same, Bag(tmp_path / 'bag').steps(), steps))
+    assert len(list(Bag(tmp_path / 'bag').steps())) == 3
 
 
 def test_any_flipped_byte_is_harmless_or_raises_one_sentence(schema, tmp_path):

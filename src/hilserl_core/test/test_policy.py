@@ -9,7 +9,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from hilserl_core.policy.bundle import Bundle, Policy, pack
+from hilserl_core.policy.bundle import Bundle, pack
+from hilserl_core.policy.inference import Policy
 from hilserl_core.policy.network_config import NetworkConfig
 from hilserl_core.policy.networks import Actor, Encoder
 from so101_node.errors import CellError

@@ -11,12 +11,8 @@ import core_support
 from core_support import START, record, same, write_bag
 import pytest
 
-from hilserl_core.bags.episode_bag import (
-    EpisodeBag,
-    find_bags,
-    open_bags,
-    recover_all,
-)
+from hilserl_core.bags.episode_bag import EpisodeBag, find_bags, open_bags
+from hilserl_core.bags.recovery import recover_all
 
 KILLED = """
 import sys

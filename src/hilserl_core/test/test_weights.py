@@ -17,6 +17,7 @@ ANY = st.builds(
     version=st.integers(0, 2**32 - 1),
     env_steps=st.integers(0, 2**64 - 1),
     bundle=st.binary(max_size=50),
+    run_id=st.text(st.characters(codec='ascii', exclude_characters='\0'), max_size=10),
 )
 
 
@@ -26,7 +27,7 @@ def test_a_policy_survives_its_bytes_and_rclpy_reads_and_writes_the_same(publish
     data = weights_to_cdr(published)
     assert weights_from_cdr(data) == published
     message = Weights(version=published.version, env_steps=published.env_steps)
-    message.data = array('B', published.bundle)
+    message.data, message.run_id = array('B', published.bundle), published.run_id
     message.header.stamp.sec, message.header.stamp.nanosec = divmod(published.stamp, 10**9)
     assert deserialize_message(data, Weights) == message
     assert weights_from_cdr(serialize_message(message)) == published

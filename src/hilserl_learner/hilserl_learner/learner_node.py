@@ -7,12 +7,15 @@ from std_srvs.srv import SetBool, Trigger
 
 from hilserl_core.bags.cdr import step_from_cdr, task_from_cdr
 from hilserl_core.bags.labels import outcome_of
+from hilserl_core.contract.steps import problem
 from hilserl_core.policy.weights import PublishedPolicy, weights_to_cdr
 from so101_interfaces.msg import LearnerStatus, Step, Task, Weights
 from so101_interfaces.srv import LabelEpisode
 from so101_node import names, qos
 from so101_node.errors import CellError
+from so101_node.refusals import short
 from so101_node.ros_node import CellNode
+from so101_node.run_id import RunFilter
 
 from .training.learner import Learner
 from .training.malloc import keep_freed_memory
@@ -28,11 +31,12 @@ class LearnerNode(CellNode):
     OPTIONS = LearnerNodeOptions
     options: LearnerNodeOptions
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__('learner')
         keep_freed_memory()
         self._schema = self.options.schema()
-        self._malformed = 0
+        self._run = RunFilter(self.options.run_id)
+        self._refused_steps = 0
         actors = [f'/{name.strip("/")}/' for name in self.options.actors] or ['']
         self._weights = [
             self.create_publisher(Weights, actor + names.WEIGHTS, qos.LATCHED) for actor in actors
@@ -64,22 +68,28 @@ class LearnerNode(CellNode):
 
     def _on_step(self, data: bytes) -> None:
         try:
-            self._learner.ingest(step_from_cdr(data))
-        except CellError as error:
-            self._malformed += 1
-            self.get_logger().warning(f'step refused: {error}', throttle_duration_sec=10.0)
+            step = step_from_cdr(data)
+            # problem first: a node without a run id takes that of a step that it can use
+            if why := problem(step, self._schema) or self._run.problem(step.run_id):
+                raise CellError(f'step {step.index} of {short(step.episode_id, 40)}: {why}')
+        except CellError:
+            self._refused_steps += 1
+            raise
+        self._learner.ingest(step)
 
     def _on_task(self, data: bytes) -> None:
-        try:
-            lines = self._schema.differences(task_from_cdr(data))
-        except CellError as error:
-            lines = [str(error)]
+        task = task_from_cdr(data)
+        lines = self._schema.differences(task.schema)
+        if lines and task.run_id != self._run.run_id:
+            raise CellError(f'it is of another run, and another task: {"; ".join(lines)}')
+        if why := self._run.problem(task.run_id):
+            raise CellError(why)
         if lines:
-            self.fatal('actor and learner have different tasks: ' + '; '.join(lines))
+            self.fatal(f'actor and learner have different tasks: {short("; ".join(lines), 1000)}')
 
     def _publish(self, data: bytes, version: int, updates: int, env_steps: int) -> None:
         now = self.get_clock().now().nanoseconds
-        message = weights_to_cdr(PublishedPolicy(now, version, env_steps, data))
+        message = weights_to_cdr(PublishedPolicy(now, version, env_steps, data, self._run.run_id))
         for publisher in self._weights:
             publisher.publish(message)
 
@@ -94,7 +104,7 @@ class LearnerNode(CellNode):
             target_ratio=trainer.pacer.ratio,
             replay_steps=len(trainer.replay),
             prior_steps=trainer.replay.prior_size,
-            rejected_steps=trainer.replay.rejected + self._malformed,
+            rejected_steps=trainer.replay.rejected + self._refused_steps,
             checkpoint=learner.checkpoint,
         )
         message.header.stamp = self.get_clock().now().to_msg()
@@ -108,18 +118,22 @@ class LearnerNode(CellNode):
                 message='; '.join(warnings) or learner.state.lower(),
                 hardware_id='learner',
                 values=[
+                    KeyValue(key='refused_messages', value=str(self.refusals.count)),
+                    KeyValue(key='last_refusal', value=self.refusals.last),
+                ]
+                + [
                     KeyValue(key=name, value=f'{value:.6g}')
                     for name, value in sorted(metrics.items())
                 ],
             )
         )
 
-    def _on_pause(self, request, response):
+    def _on_pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._learner.pause(request.data)
         response.success, response.message = True, self._learner.state
         return response
 
-    def _on_save(self, _, response):
+    def _on_save(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         name = self._learner.save()
         response.success = bool(name)
         response.message = (
@@ -129,7 +143,7 @@ class LearnerNode(CellNode):
         )
         return response
 
-    def _on_roll_back(self, _, response):
+    def _on_roll_back(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         name = self._learner.roll_back()
         response.success = bool(name)
         response.message = (
@@ -139,7 +153,9 @@ class LearnerNode(CellNode):
         )
         return response
 
-    def _on_label(self, request, response):
+    def _on_label(
+        self, request: LabelEpisode.Request, response: LabelEpisode.Response
+    ) -> LabelEpisode.Response:
         at = request.at.sec * 10**9 + request.at.nanosec or None
         try:
             response.message = self._learner.label(

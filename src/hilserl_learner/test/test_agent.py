@@ -5,13 +5,15 @@ from dataclasses import replace
 
 from core_support import record
 from learner_support.small_agent import SMALL, parameters, random_batch
+from learner_support.trainer_states import trainer_state
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hilserl_core.policy.bundle import Policy, pack
+from hilserl_core.policy.bundle import pack
+from hilserl_core.policy.inference import Policy
 from hilserl_learner.agent import drqv2 as agent_module
 from hilserl_learner.agent.augmentation import random_shift
 from hilserl_learner.agent.config import ALGORITHMS, AgentConfig, agent_config
@@ -375,9 +377,7 @@ def test_the_ema_policy_is_an_average_of_the_online_policy_and_is_what_is_saved(
     torch.testing.assert_close(agent.ema_policy['actor'].state_dict()[name], expected)
     assert not torch.equal(agent.actor.state_dict()[name], expected)
     checkpoint = load(
-        Checkpoints(tmp_path).save(
-            Snapshot.of(agent), {'updates': 3, 'version': 1, 'env_steps': 9}
-        )
+        Checkpoints(tmp_path).save(Snapshot.of(agent), trainer_state(3, env_steps=9))
     )
     assert torch.equal(
         Policy.from_bytes(checkpoint.policy).actor.state_dict()[name],

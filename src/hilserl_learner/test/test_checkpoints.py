@@ -1,14 +1,17 @@
 """Checkpoints: a resumed run continues exactly; damaged checkpoints are named and skipped."""
 
+import json
 import subprocess
 import sys
 
 from learner_support.numbered_steps import episode
+from learner_support.trainer_states import trainer_state
+import msgspec
 import numpy as np
 import pytest
 import torch
 
-from hilserl_core.policy.bundle import Policy
+from hilserl_core.policy.inference import Policy
 from hilserl_core.policy.network_config import NetworkConfig
 from hilserl_learner.agent.config import AgentConfig
 from hilserl_learner.agent.drqv2 import Agent
@@ -20,8 +23,10 @@ from hilserl_learner.training.checkpoints import (
     agent_tensors,
     restore,
 )
+from hilserl_learner.verb.checkpoints import listing
 from so101_node.errors import CellError
 
+RNG = np.random.default_rng(0).bit_generator.state
 CONFIG = AgentConfig(network=NetworkConfig(hidden=32))
 
 
@@ -43,16 +48,9 @@ def train(agent, replay, rng, count):
 
 
 def save(checkpoints, agent, updates, rng=None, **state):
-    return checkpoints.save(
-        Snapshot.of(agent),
-        {
-            'updates': updates,
-            'version': 1,
-            'env_steps': 0,
-            'rng': rng.bit_generator.state if rng else {},
-            **state,
-        },
-    )
+    if rng:
+        state['rng'] = rng.bit_generator.state
+    return checkpoints.save(Snapshot.of(agent), trainer_state(updates, **state))
 
 
 def test_resumed_training_is_bit_identical(schema, replay, tmp_path):
@@ -65,7 +63,7 @@ def test_resumed_training_is_bit_identical(schema, replay, tmp_path):
     checkpoint, sentences = checkpoints.newest()
     resumed, rng = Agent(schema, checkpoint.config, seed=99), np.random.default_rng(99)
     restore(resumed, checkpoint)
-    rng.bit_generator.state = checkpoint.state['rng']
+    rng.bit_generator.state = checkpoint.state.rng
     train(resumed, replay, rng, 6)
     ours, theirs = agent_tensors(resumed), agent_tensors(straight)
     assert ours.keys() == theirs.keys()
@@ -99,12 +97,70 @@ def test_a_broken_checkpoint_is_named_and_the_one_before_is_used(schema, tmp_pat
         file.write_bytes(data[: len(data) // 2])
     checkpoint, sentences = checkpoints.newest()
     assert checkpoint.directory.name == '5'
-    assert len(sentences) == 1 and str(broken) in sentences[0] and 'damaged' in sentences[0]
+    assert len(sentences) == 1 and str(broken) in sentences[0]
+    assert ('cannot be read' if damage == 'no state' else 'is damaged') in sentences[0]
     for path in (tmp_path / '5').iterdir():
         path.write_bytes(b'x')
     with pytest.raises(CellError, match='no undamaged checkpoint is left'):
         checkpoints.newest()
     assert (tmp_path / '5').exists() and broken.exists()
+
+
+def _edited(**changes):
+    return lambda text: json.dumps(json.loads(text) | changes)
+
+
+DAMAGED_STATES = {
+    'null': (lambda text: 'null', 'expected object, got null'),
+    'a list': (lambda text: '[]', 'expected object, got array'),
+    'a number': (lambda text: '5', 'expected object, got int'),
+    'deep': (lambda text: '[' * 100_000, 'recursion depth'),
+    'deep inside': (
+        _edited(options=json.loads('[' * 900 + ']' * 900)),
+        'options: expected object',
+    ),
+    'not UTF-8': (lambda text: b'\xff' + text.encode(), 'malformed'),
+    'NaN': (lambda text: text.replace('"success": 0.0', '"success": NaN'), 'malformed'),
+    'other format': (_edited(format='hilserl-checkpoint-2'), "'hilserl-checkpoint-2'"),
+    'text for a number': (_edited(updates='10'), 'updates: expected int, got str'),
+    'number for text': (_edited(agent_config=5), 'agent_config: expected str, got int'),
+    'no numbers': (_edited(outcomes=[None]), 'outcomes[0]: expected bool, got null'),
+    'no digests': (_edited(sha256={}), 'agent.safetensors'),
+    'digests of another type': (_edited(sha256=['a']), 'sha256: expected object, got array'),
+    'generator without state': (_edited(rng={}), 'rng: state must be for a PCG64'),
+    'generator out of range': (
+        _edited(rng={**RNG, 'state': {'state': 2**300, 'inc': 1}}),
+        'rng: ',
+    ),
+    'field missing': (lambda text: text.replace('"credited"', '"x"'), 'field credited'),
+}
+
+
+@pytest.mark.parametrize('damage', DAMAGED_STATES)
+def test_a_damaged_state_is_one_sentence_and_the_checkpoint_before_is_used(
+    schema, tmp_path, damage
+):
+    checkpoints, agent = Checkpoints(tmp_path), Agent(schema, CONFIG)
+    save(checkpoints, agent, 5, success=0.5, success_episodes=20)
+    file = save(checkpoints, agent, 10) / 'state.json'
+    change, words = DAMAGED_STATES[damage]
+    text = change(file.read_text())
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    checkpoint, (sentence,) = checkpoints.newest()
+    assert checkpoint.directory.name == '5'
+    assert str(file.parent) in sentence and 'is damaged: ' in sentence and words in sentence
+    assert '\n' not in sentence and '`' not in sentence
+    assert checkpoints.best() == '5'
+    assert save(checkpoints, agent, 11).name == '11'
+
+
+def test_the_list_shows_a_damaged_state_as_damaged(schema, tmp_path):
+    checkpoints, agent = Checkpoints(tmp_path), Agent(schema, CONFIG)
+    for updates, text in ((5, 'null'), (10, '{"updates": 10}')):
+        (save(checkpoints, agent, updates) / 'state.json').write_text(text)
+    save(checkpoints, agent, 15)
+    cells = [list(column.cells) for column in listing(tmp_path).columns]
+    assert cells[0] == ['5', '10', '15'] and cells[-1] == ['damaged', 'damaged', 'latest']
 
 
 def test_the_last_ones_are_kept_and_linked_and_none_is_overwritten(schema, tmp_path):
@@ -115,7 +171,7 @@ def test_the_last_ones_are_kept_and_linked_and_none_is_overwritten(schema, tmp_p
     assert checkpoints.names() == ['9', '10', '10-2', '11', '100']
     assert len(checkpoints.names()) == KEEP
     assert Policy.from_bytes((tmp_path / 'latest' / 'policy.safetensors').read_bytes())
-    assert checkpoints.newest()[0].state['updates'] == 100
+    assert checkpoints.newest()[0].state.updates == 100
 
 
 def test_saving_again_and_again_without_an_update_keeps_the_newest(schema, tmp_path):
@@ -172,11 +228,14 @@ def test_a_snapshot_is_not_changed_by_later_updates(schema, replay, tmp_path):
 
 KILLS = """
 import os, pathlib, random, signal, sys, time
+import msgspec
 import torch
 torch.set_num_threads(1)
 from hilserl_learner.agent.drqv2 import Agent
+from hilserl_learner.training.checkpoint_state import TrainerState
 from hilserl_learner.training.checkpoints import Checkpoints, Snapshot
 from hilserl_core.contract.tasks import make_task
+state = msgspec.json.decode(sys.argv[2], type=TrainerState)
 checkpoints = Checkpoints(pathlib.Path(sys.argv[1]))
 snapshot = Snapshot.of(Agent(make_task('grasp_lift', 'test-model')))
 updates, torn = 0, 0
@@ -186,7 +245,7 @@ for kill in range(20):
     if not child:
         while True:
             updates += 1
-            checkpoints.save(snapshot, {'updates': updates, 'version': 1, 'env_steps': 0})
+            checkpoints.save(snapshot, msgspec.structs.replace(state, updates=updates))
             os.write(write, updates.to_bytes(4, 'big'))
     os.close(write)
     last = int.from_bytes(os.read(read, 4), 'big')
@@ -201,16 +260,20 @@ for kill in range(20):
     torn += bool(list(checkpoints.directory.glob('.new-*')))
     checkpoints.remove_incomplete()
     newest, sentences = checkpoints.newest()
-    assert sentences == [] and newest.state['updates'] in (last, last + 1), (sentences, last)
-    updates = newest.state['updates']
+    assert sentences == [] and newest.state.updates in (last, last + 1), (sentences, last)
+    updates = newest.state.updates
 print(torn)
 """
 
 
 @pytest.mark.slow
 def test_after_twenty_kills_during_a_save_the_last_checkpoint_is_undamaged(tmp_path):
+    state = json.dumps(msgspec.structs.asdict(trainer_state(0)))
     ended = subprocess.run(
-        [sys.executable, '-c', KILLS, str(tmp_path)], capture_output=True, text=True, timeout=120
+        [sys.executable, '-c', KILLS, str(tmp_path), state],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert ended.returncode == 0, ended.stderr
     assert int(ended.stdout) > 3  # that many kills did fall into a save

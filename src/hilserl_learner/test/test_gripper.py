@@ -4,12 +4,14 @@ from dataclasses import replace
 
 from core_support.policies import observation, repacked
 from learner_support.small_agent import SMALL, parameters, random_batch
+from learner_support.trainer_states import trainer_state
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
-from hilserl_core.policy.bundle import FORMAT, Bundle, Policy, pack, tensors_digest
+from hilserl_core.policy.bundle import FORMAT, Bundle, pack, tensors_digest
+from hilserl_core.policy.inference import Policy
 from hilserl_core.policy.network_config import NetworkConfig
 from hilserl_learner.agent.drqv2 import Agent
 from hilserl_learner.agent.grasp_critic import MARGIN, choice, gripper_loss
@@ -185,7 +187,7 @@ def test_resumed_training_is_bit_identical(schema, tmp_path):
 
     straight, checkpoints = Agent(schema, CONFIG, seed=1), Checkpoints(tmp_path)
     train(straight, 0)
-    checkpoints.save(Snapshot.of(straight), {'updates': 4, 'version': 1, 'env_steps': 0})
+    checkpoints.save(Snapshot.of(straight), trainer_state(4))
     train(straight, 4)
     checkpoint = checkpoints.newest()[0]
     resumed = Agent(schema, checkpoint.config, seed=9)

@@ -2,16 +2,20 @@
 
 from dataclasses import replace
 import json
+from pathlib import Path
 import shutil
 import sqlite3
 
+from ament_index_python.packages import get_package_share_directory
 from core_support import record
 from learner_support import raw_cell
 import numpy as np
 import pytest
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 import yaml
 
+from hilserl_core.bags.cdr import STEP_TYPE, TASK_TYPE, step_to_cdr, task_to_cdr
 from hilserl_core.bags.episode_bag import Bag, EpisodeBag, bags_by_time
 from hilserl_core.bags.labels import content_hash, read_labels, sidecar
 from hilserl_core.contract.observation import crop_resize
@@ -289,6 +293,12 @@ def test_missing_topics_are_named(recording, task, tmp_path):
         )
 
 
+@pytest.mark.parametrize('drop', [('status', 'commands'), ()])
+def test_a_follower_that_was_never_heard_is_no_episode(recording, task, tmp_path, drop):
+    with pytest.raises(CellError, match='has no episode to learn from'):
+        import_of(recording, task, tmp_path, drop=drop, silent=('follower',))
+
+
 @pytest.mark.slow
 def test_damaged_recordings_import_or_raise_one_sentence(recording, task, tmp_path):
     raw_cell.write(tmp_path / 'bag', recording)
@@ -386,6 +396,26 @@ def test_a_recorded_step_bag_is_taken_as_it_is(task, tmp_path):
         import_bag(tmp_path / 'bag', task, tmp_path / 'out')
     with pytest.raises(CellError, match='rate: 5.0 here, 10.0 there'):
         import_bag(tmp_path / 'bag', replace(task, rate=5.0), tmp_path / 'other')
+
+
+def test_a_step_bag_from_before_the_run_id_is_taken_too(task, tmp_path):
+    older = get_typestore(Stores.ROS2_JAZZY)
+    share = Path(get_package_share_directory('so101_interfaces'))
+    for name in ('Step', 'Task'):
+        text = (share / 'msg' / f'{name}.msg').read_text()
+        before = text[: text.index('string run_id')]
+        older.register(get_types_from_msg(before, f'so101_interfaces/msg/{name}'))
+    with Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        tasks, steps = (
+            writer.add_connection(f'/hilserl/{name}', message_type, typestore=older)
+            for name, message_type in (('task', TASK_TYPE), ('step', STEP_TYPE))
+        )
+        writer.write(tasks, 1, task_to_cdr(task)[:-5])  # 5: an empty string at the end
+        for i in range(6):
+            step = record(task, i, last=i == 5)
+            writer.write(steps, step.stamp, bytes(step_to_cdr(step))[:-5])
+    report = import_bag(tmp_path / 'bag', task, tmp_path / 'out')
+    assert dict(report.actions_from) == {'recorded': 1} and report.steps == 5
 
 
 def test_the_command_opens_a_bag_once(raw, task, recording, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from hilserl_core.policy.bundle import Policy
+from hilserl_core.policy.inference import Policy
 from hilserl_learner.importing.policy_snapshot import KEYS, convert, read_weights
 from so101_node.errors import CellError
 

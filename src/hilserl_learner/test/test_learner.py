@@ -6,13 +6,14 @@ import time
 
 from learner_support.running_learner import OPTIONS, Cell, episode
 from learner_support.small_disk import mounted
+from learner_support.trainer_states import trainer_state
 import numpy as np
 import pytest
 import torch
 
 from hilserl_core.bags.episode_bag import EpisodeBag, open_bags
 from hilserl_core.contract.steps import Outcome, Source
-from hilserl_core.policy.bundle import Policy
+from hilserl_core.policy.inference import Policy
 from hilserl_learner.agent.config import ALGORITHMS
 from hilserl_learner.agent.drqv2 import Agent
 from hilserl_learner.replay.prefetch import Batches
@@ -22,6 +23,8 @@ from hilserl_learner.training.learner import Learner
 from hilserl_learner.training.metrics import NotFinite, UpdateMetrics
 from hilserl_learner.training.update_pacer import Pacer
 from so101_node.errors import CellError
+
+pytestmark = pytest.mark.slow  # it learns
 
 
 @pytest.fixture
@@ -503,7 +506,7 @@ def test_a_checkpoint_delays_training_by_less_than_100_ms(schema, tmp_path):
     writer, held_up = CheckpointWriter(Checkpoints(tmp_path)), []
     for number in range(5):
         begin = time.monotonic()
-        writer.save(agent, {'updates': number, 'version': 1, 'env_steps': 0})
+        writer.save(agent, trainer_state(number))
         held_up.append(time.monotonic() - begin)
         writer.finish()
     writer.close()

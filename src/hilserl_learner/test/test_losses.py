@@ -17,8 +17,9 @@ import pytest
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from hilserl_core.bags.cdr import STEP_TYPE, TASK_TYPE, step_from_cdr, step_to_cdr, typestore
-from hilserl_core.bags.episode_bag import Bag, EpisodeBag, bags_by_time, find_bags, recover_all
+from hilserl_core.bags.episode_bag import Bag, EpisodeBag, bags_by_time, find_bags
 from hilserl_core.bags.recorder import Recorder
+from hilserl_core.bags.recovery import recover_all
 from hilserl_learner.replay.buffer import Replay
 from hilserl_learner.training.fill_replay import load_run
 from hilserl_learner.verb.label import label
@@ -137,7 +138,10 @@ def write_steps(directory, schema, steps, step_type=STEP_TYPE):
             1,
             types.serialize_cdr(
                 types.types[TASK_TYPE](
-                    name=schema.name, schema_hash=schema.hash, schema=schema.canonical()
+                    name=schema.name,
+                    schema_hash=schema.hash,
+                    schema=schema.canonical(),
+                    run_id='',
                 ),
                 TASK_TYPE,
             ),
@@ -172,8 +176,9 @@ def test_bytes_that_are_not_a_step_raise_one_sentence(schema, tmp_path):
         with pytest.raises(CellError, match='are no so101_interfaces/msg/Step|rgb8 without'):
             step_from_cdr(data)
     write_steps(tmp_path / 'bag', schema, [whole[:-20]])
-    with pytest.raises(CellError, match='bag .* cannot be read: these bytes are no'):
-        load(tmp_path, schema)
+    logged = []
+    load_run(tmp_path, Replay(schema, 100), logged.append)
+    assert 'bag bag is damaged (these bytes are no' in logged[0]
 
 
 def test_out_of_order_and_double_steps_are_refused_and_counted(schema, tmp_path):

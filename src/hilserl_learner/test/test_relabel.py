@@ -14,8 +14,9 @@ from so101_node.errors import CellError
 
 def rewards(replay):
     """The rewards that the replay would teach."""
-    slots = [slot for slot, owner in enumerate(replay._owner) if owner and replay._startable[slot]]
-    return [float(replay._reward[slot]) for slot in slots]
+    steps = replay._steps
+    slots = [slot for slot, owner in enumerate(replay._owner) if owner and steps.startable[slot]]
+    return [float(steps.reward[slot]) for slot in slots]
 
 
 @pytest.fixture

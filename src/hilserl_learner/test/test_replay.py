@@ -222,18 +222,16 @@ def test_bad_steps_are_refused_counted_and_named(schema):
 
 def test_memory_gb_is_compared_with_the_free_memory(schema):
     with pytest.raises(CellError, match='GB are free'):
-        Replay.within(available_memory() / 1e9 + 1, schema)
-    replay = Replay.within(0.1, schema)
-    size = sum(value.nbytes for value in vars(replay).values() if isinstance(value, np.ndarray))
-    size += sum(frames.nbytes for frames in replay._images)
-    assert 0.09e9 < size <= 0.1e9
+        Replay.within(available_memory() / 1e9 + 1, schema, 1, 3, 0.97)
+    assert 0.09e9 < memory_of(Replay.within(0.1, schema, 1, 3, 0.97)) <= 0.1e9
 
 
 def memory_of(replay):
     """Bytes of everything that grows with the capacity."""
     arrays = [
         *vars(replay).values(),
-        *replay._images,
+        *vars(replay._steps).values(),
+        *replay._steps.images,
         *vars(replay._valid).values(),
         *vars(replay._prior).values(),
     ]

@@ -1,18 +1,24 @@
 """The report page of a run, from its files."""
 
 from dataclasses import replace
+import json
 import re
 
 from learner_support.finished_run import LENGTH, REST, START, finished_run
 from learner_support.running_learner import episode
+from learner_support.small_agent import SMALL
+from learner_support.trainer_states import trainer_state
 import pytest
 
 from hilserl_core.bags.episode_bag import new_bag
+from hilserl_learner.agent.drqv2 import Agent
 from hilserl_learner.report import page
 from hilserl_learner.report.run_record import read_run
+from hilserl_learner.training.checkpoints import Checkpoints, Snapshot
 from hilserl_learner.training.options import LearnerOptions
 from hilserl_learner.training.run_directory import RunDirectory
 from so101_node import verb
+from so101_node.errors import CellError
 
 
 @pytest.fixture
@@ -78,6 +84,17 @@ def test_a_run_that_has_just_begun_has_a_page_too(schema, tmp_path):
     directory = RunDirectory(tmp_path / 'new', schema)
     directory.begin(schema, LearnerOptions().settings())
     assert 'Last failure: none' in page.page(read_run(directory.path))
+
+
+def test_a_damaged_agent_configuration_is_one_sentence(schema, tmp_path):
+    directory = RunDirectory(tmp_path / 'new', schema)
+    directory.begin(schema, LearnerOptions().settings())
+    checkpoints = Checkpoints(directory.checkpoints)
+    file = checkpoints.save(Snapshot.of(Agent(schema, SMALL)), trainer_state(1)) / 'state.json'
+    assert read_run(directory.path).agent['discount'] == SMALL.discount
+    file.write_text(json.dumps(json.loads(file.read_text()) | {'agent_config': '{'}))
+    with pytest.raises(CellError, match='in the newest checkpoint of .* truncated'):
+        read_run(directory.path)
 
 
 def test_a_directory_that_is_not_a_run_gives_one_sentence(tmp_path, capsys):

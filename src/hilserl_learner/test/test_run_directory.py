@@ -16,6 +16,7 @@ from so101_node.options import checked
 def test_a_run_directory_is_locked_by_one_process_and_keeps_its_task(schema, tmp_path):
     run = RunDirectory(tmp_path / 'run', schema)
     assert not run.exists
+    assert run.path.stat().st_mode & 0o777 == 0o700  # other users cannot read it
     run.begin(schema, {'start': 'demos'})
     with pytest.raises(CellError, match=f'in use by process {os.getpid()}'):
         RunDirectory(tmp_path / 'run', schema)

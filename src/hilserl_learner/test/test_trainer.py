@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hilserl_core.contract.steps import Outcome, Source
-from hilserl_core.policy.bundle import Policy
+from hilserl_core.policy.inference import Policy
 from hilserl_learner.agent.drqv2 import Agent
 from hilserl_learner.replay.buffer import Replay
 from hilserl_learner.training.checkpoints import Checkpoints, Snapshot, agent_tensors, load
@@ -128,7 +128,7 @@ def test_only_episodes_without_help_count_as_success_of_the_policy(schema):
     assert trainer.success == 0.0
     for step in steps_of(schema, 'alone'):
         trainer.add(step if step.last else replace(step, source=Source.POLICY))
-    assert trainer.success == 0.5 and trainer.state()['success_episodes'] == 2
+    assert trainer.success == 0.5 and trainer.state().success_episodes == 2
 
 
 def test_metrics_are_averaged_once_and_rare_ones_keep_their_value(schema):

@@ -1,11 +1,12 @@
 """A simulated arm with its driver's limits, in simulated time and without a serial port.
 
 The driver's own setpoint, grip and tick map work on the emulated servos directly. Two things are
-left out: the wire (packets, timing, faults), and the servos' latched protections, which count
-seconds of the wall clock.
+left out: the wire (packets, timing, faults; with it blocked joints and restarts), and the servos'
+latched protections, which count seconds of the wall clock.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from so101_description.joints import JOINTS, REST
 from so101_driver.calibration import Calibration, load_calibration
@@ -50,7 +51,7 @@ class SimulatedGripperServo:
         """Write the torque limit, in 0.1 %."""
         write_word(self._servo, sts3215.TORQUE_LIMIT, limit)
 
-    def restart(self, setpoint: np.ndarray) -> None:
+    def restart(self, setpoint: npt.NDArray[np.float64]) -> None:
         """Switch torque off and on again, with the arm's setpoint (6,) rad."""
         self._servo.write(sts3215.TORQUE_ENABLE, b'\0')
         ticks = self._calibration.to_ticks(setpoint)
@@ -73,6 +74,7 @@ class SimulatedArm:
                 rest_after=_DEFAULT.rest_after,
                 locked=np.zeros(len(JOINTS), bool),
                 rest=REST if arm == 'follower' else None,
+                setpoint_lead=_DEFAULT.setpoint_lead,
             ),
             RATE,
         )
@@ -89,7 +91,7 @@ class SimulatedArm:
             lambda sentence: None,
         )
 
-    def command(self, joints) -> None:
+    def command(self, joints: npt.ArrayLike) -> None:
         """Command joint angles (6,) rad. Without torque the command is ignored."""
         if self._torque_on:
             self._setpoint.command(np.asarray(joints, np.float64), self._now)

@@ -6,14 +6,17 @@ old, joints 5 ms), the serial bus, and the load of other processes are left out.
 waits for learning, so the update ratio is exact.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from hilserl_actor.loop.control import ControlLoop
 from hilserl_actor.loop.episode import Sensed
-from hilserl_actor.loop.interfaces import RewardSignal
-from hilserl_actor.loop.modes import Mode
+from hilserl_actor.loop.interfaces import Joints, RewardSignal
 from hilserl_core.contract.observation import crop_resize
+from hilserl_core.contract.steps import StepRecord
 from hilserl_core.contract.task import TaskSchema
+from so101_node.modes import Mode
 from so101_sim.layouts import find_layout
 from so101_sim.plant import PERIOD, Plant
 from so101_sim.scripted_operator import PERIOD as OPERATOR_PERIOD
@@ -52,8 +55,8 @@ class SimulatedCell:
         role: str,
         seed: int,
         world: str = 'plain',
-        sigma=lambda steps: 0.0,
-        emit=lambda step: None,
+        sigma: Callable[[int], float] = lambda steps: 0.0,
+        emit: Callable[[StepRecord], object] = lambda step: None,
         watch: bool = False,
     ):
         layout, conditions = find_layout(schema.name), find_world(world)
@@ -98,8 +101,8 @@ class SimulatedCell:
         return self._steps * PERIOD
 
     # --- the control loop's `Arms` interface -------------------------------------------------
-    def command(self, arm: str, joints) -> None:
-        """Command joint angles (6,) rad to an arm."""
+    def command(self, arm: str, joints: Joints) -> None:
+        """Command joint angles to an arm."""
         self._arms[arm].command(joints)
 
     def command_accepted(self) -> bool:
@@ -109,6 +112,13 @@ class SimulatedCell:
     def set_torque(self, arm: str, on: bool) -> None:
         """Switch the torque of an arm on or off."""
         self._arms[arm].set_torque(on)
+
+    def stop(self) -> None:
+        """Nothing: the commands have ended, and no other node can command these arms."""
+
+    def take_command(self) -> bool:
+        """Return true: the loop is the only commander of these arms."""
+        return True
 
     # --- time --------------------------------------------------------------------------------
     def tick(self) -> None:
@@ -156,7 +166,7 @@ class SimulatedCell:
         elif action.key:
             self.loop.request(EVENTS[action.key], 'the operator')
 
-    def run_episodes(self, count: int, after_tick=lambda: None) -> None:
+    def run_episodes(self, count: int, after_tick: Callable[[], object] = lambda: None) -> None:
         """Run until `count` more episodes are finished."""
         end = len(self.loop.stats.results) + count
         while len(self.loop.stats.results) < end:

@@ -1,9 +1,12 @@
 """The kinematics by direct calls, instead of the FK service."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
+from hilserl_actor.loop.interfaces import Action, Joints
 from hilserl_core.contract.kinematics_check import kinematics_of
 from hilserl_core.contract.task import TaskSchema
 
@@ -15,28 +18,36 @@ class DirectKinematics:
         self._schema = schema
         self._core = kinematics_of(schema)
 
-    def action(self, leader, reference, leader_start, reference_start) -> np.ndarray:
-        """Action (4,) that moves the reference as the leader moved."""
+    def action(
+        self, leader: Joints, reference: Joints, leader_start: Joints, reference_start: Joints
+    ) -> Action:
+        """Action that moves the reference as the leader moved."""
         return self._core.action_between(
             leader, reference, leader_start, reference_start
         ).action.astype(np.float32)
 
-    def ask_action(self, leader, reference, leader_start, reference_start):
+    def ask_action(
+        self, leader: Joints, reference: Joints, leader_start: Joints, reference_start: Joints
+    ) -> Callable[[], Action]:
         """Return a function that computes `action`."""
         return partial(self.action, leader, reference, leader_start, reference_start)
 
-    def joint_target(self, measured, reference, action) -> np.ndarray:
-        """Joint target (6,) rad of an action."""
+    def joint_target(self, measured: Joints, reference: Joints, action: Action) -> Joints:
+        """Joint target of an action."""
         return self._core.joint_target(
             measured, reference, action, self._schema.pitch, self._schema.wrist_roll
         ).q
 
-    def solve(self, position, seed) -> np.ndarray:
-        """Joints (6,) rad that bring the tool to `position` (3,) m."""
+    def solve(self, position: npt.NDArray[np.float64], seed: Joints) -> Joints:
+        """Joints that bring the tool to `position` (3,) m."""
         return self._core.solve(
             position, self._schema.pitch, self._schema.wrist_roll, float(seed[5]), seed
         ).q
 
-    def tool_position(self, joints) -> np.ndarray:
-        """Position (3,) m of the tool frame in base_link at joints (6,) rad."""
+    def contact(self, path: npt.NDArray[np.float64]) -> str:
+        """Return a sentence about the first contact on a joint path (N, 6) rad, or ''."""
+        return self._core.collision.contact(path)
+
+    def tool_position(self, joints: Joints) -> npt.NDArray[np.float64]:
+        """Position (3,) m of the tool frame in base_link."""
         return self._core.tool_pose(joints)[0]

@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 from hilserl_core.bags.recorder import Recorder
 from hilserl_core.contract.steps import StepRecord
 from hilserl_core.contract.task import TaskSchema
-from hilserl_core.policy.bundle import Policy
+from hilserl_core.policy.inference import Policy
 from hilserl_learner.training.checkpoints import Snapshot
 from hilserl_learner.training.options import LearnerOptions
 from hilserl_learner.training.resume import start_run
@@ -80,7 +80,7 @@ class SimulatedLearner:
         self._recorder.finish()
         self._recording.join()
         try:
-            saved = self._run.checkpoint.state['updates'] if self._run.checkpoint else 0
+            saved = self._run.checkpoint.state.updates if self._run.checkpoint else 0
             if self.trainer.updates > saved:
                 self._write('learner', self.trainer.collect_metrics(), self.trainer.updates)
                 self._run.checkpoints.save(Snapshot.of(self.trainer.agent), self.trainer.state())

@@ -13,7 +13,7 @@ from hilserl_core.bags.recorder import Recorder
 from hilserl_core.contract.steps import StepRecord
 from hilserl_core.contract.success_interval import wilson
 from hilserl_core.contract.task import TaskSchema
-from hilserl_core.policy.bundle import Policy
+from hilserl_core.policy.inference import Policy
 from hilserl_learner.training.options import LearnerOptions
 
 from .cell import SimulatedCell
@@ -165,7 +165,7 @@ def train(
 
     learner = SimulatedLearner(schema, directory, options, offer, log)
 
-    def report():
+    def report() -> None:
         progress.updates, progress.minutes = learner.trainer.updates, cell.now / 60.0
         progress.episodes = len(cell.loop.stats.results)
         if progress.episodes:

@@ -3,7 +3,7 @@
 import pytest
 
 from hilserl_core.bags.episode_bag import open_bags
-from hilserl_core.policy.bundle import Policy
+from hilserl_core.policy.inference import Policy
 from hilserl_learner.training.checkpoints import Checkpoints
 from hilserl_learner.training.options import LearnerOptions
 from hilserl_sim.learner import SimulatedLearner
@@ -46,8 +46,8 @@ def test_a_run_leaves_bags_a_checkpoint_and_a_policy(schema, tmp_path, options):
     assert [e.episodes for e in progress.evaluations] == [2, 2] and not progress.interrupted
     assert progress.minutes == pytest.approx(0.4, abs=0.01) and progress.updates > 5
     checkpoint = Checkpoints(tmp_path / 'run' / 'checkpoints').newest()[0]
-    assert checkpoint.state['updates'] == progress.updates
-    assert checkpoint.state['paced_updates'] == progress.updates - 5
+    assert checkpoint.state.updates == progress.updates
+    assert checkpoint.state.paced_updates == progress.updates - 5
     assert open_bags(tmp_path / 'run' / 'bags')
     policy = Policy.from_bytes(progress.bundle, schema.hash)
     assert evaluate(schema, progress.bundle, 'plain', 1).updates == policy.updates

@@ -1,16 +1,22 @@
 """JointState messages of one arm: joints by name, rad."""
 
 from array import array
+from collections.abc import Callable
 
+from builtin_interfaces.msg import Time
 import numpy as np
+import numpy.typing as npt
+from rclpy.publisher import Publisher
 from sensor_msgs.msg import JointState
 
 from so101_node import names, qos
 
-from .joints import JOINTS
+from .joints import JOINTS, Floats
 
 
-def joint_state(position, stamp=None, frame_id: str = '') -> JointState:
+def joint_state(
+    position: npt.ArrayLike, stamp: Time | None = None, frame_id: str = ''
+) -> JointState:
     """Return a message of joint positions (6,) rad. stamp: a Time message; None: 0."""
     position = np.ascontiguousarray(position, np.float64)
     message = JointState(name=list(JOINTS), position=array('d', position.tobytes()))
@@ -23,11 +29,11 @@ def joint_state(position, stamp=None, frame_id: str = '') -> JointState:
 class LeaderPull:
     """Publishes the pose that a simulated hand pulls the leader to, and once its release."""
 
-    def __init__(self, create_publisher):
+    def __init__(self, create_publisher: Callable[..., Publisher[JointState]]):
         self._publisher = create_publisher(JointState, names.SIM_HAND, qos.COMMAND)
         self._pulling = False
 
-    def pull(self, position) -> None:
+    def pull(self, position: Floats | None) -> None:
         """Pull the leader to joint positions (6,) rad; None: release it."""
         if position is not None:
             self._publisher.publish(joint_state(position))

@@ -10,94 +10,38 @@ import math
 
 import mujoco
 import numpy as np
+import numpy.typing as npt
 
-from so101_node.errors import CellError
-from so101_node.options import Options, option
-
-from .joints import JOINTS, LOWER, UPPER
+from .collision import Collision
+from .joints import JOINT_LIMITS, JOINTS, Floats
+from .kinematics_config import KinematicsConfig
 from .model import load_model, model_hash
 
+_DEFAULTS = KinematicsConfig()
 _POSITIONING = slice(0, 4)  # pan, lift, elbow, wrist_flex: three for position, one for pitch
 _PITCH = np.array([0.0, 1.0, 1.0, 1.0])  # the tool's pitch below the horizontal is this sum
 _DAMPING = 1e-4  # m^2, of the damped least squares (Wampler 1986)
 _SETTLED = 1e-4  # rad
 _EXECUTED = 1e-3  # of an action: a target with a larger position error counts as limited
-# Parts besides the fingers that may come near the table. The box keeps the fingers off it.
-_ELBOW = ('upper_arm_hit', 'lower_arm_hit', 'wrist_hit', 'gripper_palm_hit')
-_CLEARANCE = 0.005  # m over the table, z = 0 of base_link; covers lag and backlash
 # How far the joints may turn per target to correct the pitch, rad: times the action, at least, at
 # most. A moving tool keeps its pitch. A tool at rest, as at a take-over, returns to it slowly.
 _TURN, _LEAST_TURN, _MOST_TURN = 0.6, 0.03, 0.2
 
 
 @dataclass(frozen=True)
-class KinematicsConfig(Options):
-    """Scales and limits: the options of the node `kinematics`. Positions are in base_link.
-
-    Bring-up sets action_scale, gripper_step and the box from the task.
-    """
-
-    action_scale: float = option(
-        0.02, 'how far an action of 1 moves the tool', unit='m', low=0.001, high=0.1
-    )
-    gripper_step: float = option(
-        0.2, 'how far an action of 1 moves the gripper', unit='rad', low=0.01, high=1.0
-    )
-    # Gravity keeps a loaded SO-101 about 1 cm from its target; the rest is one period of motion.
-    max_lead: float = option(
-        0.05,
-        'how far a target may be ahead of the measured tool',
-        unit='m',
-        low=0.005,
-        high=0.2,
-    )
-    # A gripper that holds an object cannot follow its target; this lead sets the grip force.
-    max_gripper_lead: float = option(
-        0.3,
-        'how far a target may be ahead of the measured gripper',
-        unit='rad',
-        low=0.02,
-        high=2.0,
-    )
-    max_joint_step: float = option(
-        0.35,
-        'how far a joint may move from one target to the next',
-        unit='rad',
-        low=0.01,
-        high=1.0,
-    )
-    # Below 13.5 mm the finger pads drag on the table and block the arm.
-    box_min: tuple[float, float, float] = option(
-        (0.10, -0.15, 0.0135), 'lower corner of the workspace box', unit='m'
-    )
-    box_max: tuple[float, float, float] = option(
-        (0.35, 0.15, 0.25), 'upper corner of the workspace box', unit='m'
-    )
-
-    def check(self) -> None:
-        """Raise CellError for a box without volume."""
-        super().check()
-        if not all(low < high for low, high in zip(self.box_min, self.box_max)):
-            raise CellError(
-                f'the workspace box from {self.box_min} to {self.box_max} m is empty; box_min '
-                'must be below box_max on each axis'
-            )
-
-
-@dataclass(frozen=True)
 class ActionResult:
     """An action (4,), and the same before clipping to [-1, 1]."""
 
-    action: np.ndarray
-    unclipped: np.ndarray
+    action: Floats
+    unclipped: Floats
 
 
 @dataclass(frozen=True)
 class TargetResult:
     """A joint target (6,) rad, its tool position (3,) m, and the limits that clipped it."""
 
-    q: np.ndarray
-    position: np.ndarray
+    q: Floats
+    position: Floats
     limited: tuple[str, ...]
 
 
@@ -105,27 +49,27 @@ class TargetResult:
 class SolveResult:
     """Joint angles (6,) rad, and the distance of their tool from the wanted position, m."""
 
-    q: np.ndarray
+    q: Floats
     error: float
 
 
 class Kinematics:
     """The arm's kinematics. Not thread-safe: use one instance per thread."""
 
-    def __init__(self, config: KinematicsConfig = KinematicsConfig()):
+    def __init__(self, config: KinematicsConfig = _DEFAULTS):
         self.config = config
         self.model_hash = model_hash()
+        self._lower, self._upper = JOINT_LIMITS[config.joint_limits]
         self._model = load_model()
         self._data = mujoco.MjData(self._model)
         self._tool = self._model.site('tool').id
         self._qpos = [self._model.joint(name).qposadr[0] for name in JOINTS]
         self._dof = [self._model.joint(name).dofadr[0] for name in JOINTS]
         self._jacobian = np.zeros((3, self._model.nv))
-        self._box = np.array(config.box_min), np.array(config.box_max)
-        self._elbow = [self._model.geom(name).id for name in _ELBOW]
-        self._elbow_sizes = self._model.geom_size[self._elbow]  # half, of boxes
+        self._box = np.array(config.reachable_box)
+        self.collision = Collision(config.table_height)
 
-    def tool_pose(self, q) -> tuple[np.ndarray, np.ndarray]:
+    def tool_pose(self, q: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Return tool position (3,) m and rotation matrix (3, 3) in base_link. q: (6,) rad.
 
         The first column of the rotation is the approach direction.
@@ -137,7 +81,11 @@ class Kinematics:
         )
 
     def action_between(
-        self, leader, reference, leader_start=None, reference_start=None
+        self,
+        leader: Floats,
+        reference: Floats,
+        leader_start: Floats | None = None,
+        reference_start: Floats | None = None,
     ) -> ActionResult:
         """Return the action that moves the follower's `reference` to the leader's pose.
 
@@ -155,7 +103,12 @@ class Kinematics:
         return ActionResult(np.clip(unclipped, -1.0, 1.0), unclipped)
 
     def joint_target(
-        self, measured, reference, action, pitch: float, wrist_roll: float
+        self,
+        measured: Floats,
+        reference: Floats,
+        action: npt.ArrayLike,
+        pitch: float,
+        wrist_roll: float,
     ) -> TargetResult:
         """Return the joint target of an action: the reference moved by it, within all limits.
 
@@ -192,20 +145,22 @@ class Kinematics:
         if largest > config.max_joint_step:
             limited.append('joint step')
             q = reference + step * (config.max_joint_step / largest)
-        floor = min(_CLEARANCE, self.elbow_height(reference))  # from below, allow only upwards
-        if self.elbow_height(q) < floor:
-            limited.append('elbow')
-            q = self._last_above(floor, reference, q)
         q[5] = np.clip(
             reference[5] + action[3] * config.gripper_step,
             measured[5] - config.max_gripper_lead,
             measured[5] + config.max_gripper_lead,
         )
-        q = np.clip(q, LOWER, UPPER)
+        q, near = self._clear_target(reference, np.clip(q, self._lower, self._upper))
+        limited += [f'collision of {links}' for links in near]
         return TargetResult(q, self._tool_position(q), tuple(limited))
 
     def solve(
-        self, position, pitch: float, wrist_roll: float, gripper: float, seed
+        self,
+        position: npt.ArrayLike,
+        pitch: float,
+        wrist_roll: float,
+        gripper: float,
+        seed: Floats,
     ) -> SolveResult:
         """Return joints that move the tool to `position` (3,) m in base_link.
 
@@ -216,47 +171,48 @@ class Kinematics:
         for start in (seed, _MIDDLE):
             q, error = self._solve(start, position, pitch, wrist_roll, 40)
             if error < best.error - 1e-4:
-                q[5] = np.clip(gripper, LOWER[5], UPPER[5])
+                q[5] = np.clip(gripper, self._lower[5], self._upper[5])
                 best = SolveResult(q, error)
             if best.error < 1e-3:
                 break
         return best
 
-    def elbow_height(self, q) -> float:
-        """Return how far upper arm, lower arm, wrist and palm are above the table at least, m."""
-        self._place(q)
-        up = self._data.geom_xmat[self._elbow][:, 6:]  # base_link's z in each box's frame
-        return float(
-            (self._data.geom_xpos[self._elbow, 2] - (np.abs(up) * self._elbow_sizes).sum(1)).min()
-        )
+    def _clear_target(self, reference: Floats, q: Floats) -> tuple[Floats, list[str]]:
+        """Return the part of a motion that keeps clear, and the links that end it; (6,) rad.
 
-    def _last_above(self, floor: float, start, end) -> np.ndarray:
-        """Return the last joints on the way from `start` to `end`, (6,) rad, above `floor`, m."""
-        reached, past = 0.0, 1.0
-        for _ in range(8):
-            half = 0.5 * (reached + past)
-            if self.elbow_height(start + half * (end - start)) < floor:
-                past = half
-            else:
-                reached = half
-        return start + reached * (end - start)
+        If it ends early, arm and gripper are limited one after the other: an arm that may not go
+        on can still open its gripper.
+        """
+        whole, near = self.collision.limit_target(reference, q)
+        if not near:
+            return whole, []
+        arm, arm_near = self.collision.limit_target(reference, np.append(q[:5], reference[5]))
+        both, gripper_near = self.collision.limit_target(arm, np.append(arm[:5], q[5]))
+        return both, [links for links in (arm_near, gripper_near) if links]
 
-    def _place(self, q) -> None:
+    def _place(self, q: npt.ArrayLike) -> None:
         self._data.qpos[self._qpos] = q
         mujoco.mj_kinematics(self._model, self._data)
 
-    def _tool_position(self, q) -> np.ndarray:
+    def _tool_position(self, q: npt.ArrayLike) -> Floats:
         self._place(q)
-        return self._data.site_xpos[self._tool].copy()
+        position: Floats = self._data.site_xpos[self._tool].copy()
+        return position
 
     def _solve(
-        self, start, position, pitch, wrist_roll, iterations, most_turn=np.inf
-    ) -> tuple[np.ndarray, float]:
+        self,
+        start: Floats,
+        position: Floats,
+        pitch: float,
+        wrist_roll: float,
+        iterations: int,
+        most_turn: float = np.inf,
+    ) -> tuple[Floats, float]:
         """Solve the position by damped least squares, and the pitch in its null space."""
         q = np.array(start, np.float64)
         q[4] = wrist_roll
-        q = np.clip(q, LOWER, UPPER)
-        low, high = LOWER[_POSITIONING], UPPER[_POSITIONING]
+        q = np.clip(q, self._lower, self._upper)
+        low, high = self._lower[_POSITIONING], self._upper[_POSITIONING]
         for _ in range(iterations):
             self._place(q)
             error = position - self._data.site_xpos[self._tool]
@@ -286,9 +242,11 @@ class Kinematics:
         return q, float(np.linalg.norm(position - self._tool_position(q)))
 
     @staticmethod
-    def _least_squares(jacobian, error) -> np.ndarray:
-        step = jacobian.T @ np.linalg.solve(jacobian @ jacobian.T + _DAMPING * np.eye(3), error)
-        return step * min(1.0, 0.3 / max(1e-9, np.abs(step).max()))
+    def _least_squares(jacobian: Floats, error: Floats) -> Floats:
+        step: Floats = jacobian.T @ np.linalg.solve(
+            jacobian @ jacobian.T + _DAMPING * np.eye(3), error
+        )
+        return step * min(1.0, 0.3 / max(1e-9, float(np.abs(step).max())))
 
 
 # From this pose the arm reaches the area in front of it without passing a joint limit.

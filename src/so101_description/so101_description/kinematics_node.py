@@ -4,6 +4,9 @@ Stateless: joints are given by name, and a response has the stamp of its request
 bad request is ok = false and a sentence; no request can end the node.
 """
 
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
 from geometry_msgs.msg import Point, PoseStamped
 import mujoco
 import numpy as np
@@ -13,11 +16,22 @@ from so101_interfaces.msg import KinematicsConfig as ConfigMessage
 from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
 from so101_node import names
 from so101_node.errors import CellError
+from so101_node.refusals import short
 from so101_node.ros_node import CellNode
 
 from .joint_messages import joint_state
-from .joints import pack
-from .kinematics import Kinematics, KinematicsConfig
+from .joints import Floats, pack
+from .kinematics import Kinematics
+from .kinematics_config import KinematicsConfig
+
+
+class _Answer(Protocol):
+    ok: bool
+    message: str
+
+
+_Request = TypeVar('_Request')
+_Response = TypeVar('_Response', bound=_Answer)
 
 
 class KinematicsNode(CellNode):
@@ -28,14 +42,14 @@ class KinematicsNode(CellNode):
     OPTIONS = KinematicsConfig
     options: KinematicsConfig
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__('kinematics')
         self.core = Kinematics(self.options)
         self._config = ConfigMessage(
             model_hash=self.core.model_hash,
             **{
                 name: getattr(self.options, name)
-                for name in ('action_scale', 'gripper_step', 'box_min', 'box_max')
+                for name in ('action_scale', 'gripper_step', 'box_min', 'box_max', 'joint_limits')
             },
         )
         for kind, name, answer in (
@@ -47,18 +61,20 @@ class KinematicsNode(CellNode):
             self.create_service(kind, name, self._answering(answer))
 
     @staticmethod
-    def _answering(answer):
-        def call(request, response):
+    def _answering(
+        answer: Callable[[_Request, _Response], None],
+    ) -> Callable[[_Request, _Response], _Response]:
+        def call(request: _Request, response: _Response) -> _Response:
             try:
                 answer(request, response)
                 response.ok = True
             except CellError as error:
-                response.ok, response.message = False, str(error)
+                response.ok, response.message = False, short(error)
             return response
 
         return call
 
-    def _tool_pose(self, request, response) -> None:
+    def _tool_pose(self, request: GetToolPose.Request, response: GetToolPose.Response) -> None:
         position, rotation = self.core.tool_pose(_joints('joints', request.joints))
         quaternion = np.empty(4)
         mujoco.mju_mat2Quat(quaternion, rotation.flatten())
@@ -71,7 +87,7 @@ class KinematicsNode(CellNode):
         w, x, y, z = quaternion.tolist()
         pose.orientation.w, pose.orientation.x, pose.orientation.y, pose.orientation.z = w, x, y, z
 
-    def _action(self, request, response) -> None:
+    def _action(self, request: GetAction.Request, response: GetAction.Response) -> None:
         starts = (request.leader_start, request.reference_start)
         if bool(starts[0].name) != bool(starts[1].name):
             raise CellError('a clutch needs both leader_start and reference_start, or neither')
@@ -86,7 +102,9 @@ class KinematicsNode(CellNode):
         )
         response.action = result.action.astype(np.float32)
 
-    def _joint_target(self, request, response) -> None:
+    def _joint_target(
+        self, request: GetJointTarget.Request, response: GetJointTarget.Response
+    ) -> None:
         measured = _joints('measured', request.measured)
         reference = _joints('reference', request.reference) if request.reference.name else measured
         action = np.asarray(request.action, np.float64)
@@ -103,7 +121,7 @@ class KinematicsNode(CellNode):
         response.target = joint_state(result.q, request.measured.header.stamp)
         response.limited = list(result.limited)
 
-    def _solve(self, request, response) -> None:
+    def _solve(self, request: SolvePose.Request, response: SolvePose.Response) -> None:
         p = request.position
         numbers = [p.x, p.y, p.z, request.pitch, request.wrist_roll, request.gripper]
         if not (np.abs(numbers) < 10.0).all():
@@ -123,15 +141,19 @@ class KinematicsNode(CellNode):
                 f'({p.x:.3f}, {p.y:.3f}, {p.z:.3f}) m is out of reach: the tool comes '
                 f'within {result.error * 1e3:.0f} mm'
             )
+        if near := self.core.collision.too_near(result.q):
+            raise CellError(
+                f'({p.x:.3f}, {p.y:.3f}, {p.z:.3f}) m: {near}; choose a position farther from it'
+            )
 
 
-def _joints(what: str, message: JointState) -> np.ndarray:
+def _joints(what: str, message: JointState) -> Floats:
     try:
         return pack(message.name, message.position)
     except CellError as error:
         raise CellError(f'{what}: {error}') from None
 
 
-def _point(position) -> Point:
+def _point(position: Floats) -> Point:
     x, y, z = position.tolist()
     return Point(x=x, y=y, z=z)

@@ -4,6 +4,7 @@ The hash covers the kinematics (frames, axes, limits, the tool), not masses or a
 programs with the same hash compute the same tool pose from the same joints.
 """
 
+from collections.abc import Iterable
 import functools
 import hashlib
 import json
@@ -27,7 +28,7 @@ def model_hash() -> str:
     """Return the SHA-256 (hex) of the arm's kinematics, which is the same on every machine."""
     model = load_model()
 
-    def rounded(values) -> list[float]:
+    def rounded(values: Iterable[float]) -> list[float]:
         return [round(float(v), 9) + 0.0 for v in values]
 
     tree = []

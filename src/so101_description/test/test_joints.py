@@ -1,5 +1,7 @@
 """The joint table, and the conversion of joints by name to an array."""
 
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from so101_description.joints import (
     GRIPPER_CLOSED,
     GRIPPER_OPEN,
+    JOINT_LIMITS,
     JOINTS,
     LOWER,
     REST,
@@ -53,3 +56,22 @@ def test_pack_orders_by_name(order, values):
 def test_pack_refuses_wrong_joints_and_angles_by_name(names, positions, sentence):
     with pytest.raises(CellError, match=sentence):
         pack(names, positions)
+
+
+def test_the_limits_of_contact_are_the_wider_ones_on_each_side_and_end_within_a_turn():
+    lower, upper = JOINT_LIMITS['contact']
+    assert (lower <= LOWER).all() and (upper >= UPPER).all()
+    assert lower[:4].tolist() == [-2.01012, -1.82697, -1.81448, -1.81662]
+    assert upper[:4].tolist() == [2.15186, 1.76783, 1.69, 1.77853]  # elbow: the model's is wider
+    assert -np.pi < lower[4] < LOWER[4] and UPPER[4] < upper[4] < np.pi
+    assert (lower[5], upper[5]) == (GRIPPER_CLOSED, GRIPPER_OPEN)
+
+
+def test_the_document_has_the_joint_limits():
+    text = (Path(__file__).resolve().parents[3] / 'docs' / 'hardware.md').read_text('utf-8')
+    for i, joint in enumerate(JOINTS[:5]):
+        model, contact = (
+            ' to '.join(f'{np.degrees(side[i]):.1f}' for side in JOINT_LIMITS[name])
+            for name in ('model', 'contact')
+        )
+        assert f'| {joint} | {model} | {contact} |' in text

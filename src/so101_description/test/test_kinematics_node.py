@@ -13,7 +13,8 @@ import rclpy
 from sensor_msgs.msg import JointState
 
 from so101_description.joints import JOINTS, REST
-from so101_description.kinematics import Kinematics, KinematicsConfig
+from so101_description.kinematics import Kinematics
+from so101_description.kinematics_config import KinematicsConfig
 from so101_description.model import model_hash
 from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
 from so101_node import names
@@ -80,6 +81,7 @@ def test_tool_pose_has_stamp_frame_and_model_hash(call):
     config = KinematicsConfig()
     for name in ('action_scale', 'gripper_step', 'box_min', 'box_max'):
         assert np.array_equal(getattr(answer.config, name), getattr(config, name)), name
+    assert answer.config.joint_limits == 'model'
     assert answer.pose.header.frame_id == 'base_link' and answer.pose.header.stamp == STAMP
     p, o = answer.pose.pose.position, answer.pose.pose.orientation
     assert np.allclose([p.x, p.y, p.z], position)
@@ -152,6 +154,11 @@ def test_solve_pose_finds_joints_or_reports_the_distance(call):
     )
     answer = call(names.SOLVE_POSE, position=Point(x=0.9), seed=joints())
     assert not answer.ok and '(0.900, 0.000, 0.000) m is out of reach' in answer.message
+    corner = call(names.SOLVE_POSE, position=Point(x=0.1, z=0.0135), pitch=DOWN, seed=joints())
+    assert not corner.ok and corner.message == (
+        '(0.100, 0.000, 0.013) m: the shoulder and the gripper would be 13 mm inside each other; '
+        'choose a position farther from it'
+    )
 
 
 @pytest.mark.parametrize(

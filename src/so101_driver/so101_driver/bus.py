@@ -3,42 +3,46 @@
 The SDK's receive polls without sleeping (34 ms of a core for one lost answer). Its group read
 discards the error byte, and discards all answers if one is missing. Here the thread sleeps until
 the last byte has arrived, a lost answer costs `answer_timeout`, and the other answers are used.
+
+Answers have no number. So that a late one is not taken for the answer to a later question, a sync
+read after a loss asks for more bytes than before, and a question to one servo waits for silence.
 """
 
+from collections.abc import Callable, Iterable, Sequence
 import os
 import select
 import termios
 import time
 from typing import Any
 
-from scservo_sdk import BROADCAST_ID, INST_PING, INST_SYNC_WRITE, PacketHandler, PortHandler
+from scservo_sdk import BROADCAST_ID, INST_PING, INST_SYNC_WRITE, PacketHandler
 from serial import SerialTimeoutException
 
 from so101_node.errors import CellError
 
-BY_ID = '/dev/serial/by-id'
-BAUD_RATE = 1_000_000
+from .serial_port import BAUD_RATE, open_port
+
+Answer = tuple[int, bytes]  # error byte, data
+
 TRIES = 3  # of reading or writing one servo
 SINGLE_TIMEOUT = 0.02  # s at least for one servo; it answers late while it writes its EEPROM
 BYTE = 10 / BAUD_RATE  # s on the wire, 8N1
+# s that an answer may be late beyond its time-out, at least: FTDI's latency timer
+LATE = 0.016
+SPARE_LENGTHS = 8  # after as many reads without a loss, the usual length is used again
 
 
 class PortLost(CellError):
     """The port, or a servo behind it, is lost; it may come back."""
 
 
-def absent_port(path: str) -> str:
-    """Return the sentence for a missing port, with the ports that exist."""
-    try:
-        present = ', '.join(sorted(os.listdir(BY_ID)))
-    except OSError:
-        present = ''
-    return f'{path}: no such port; {BY_ID} shows ' + (
-        present or 'nothing: plug the arm in and switch it on'
-    )
+class NoAnswer(CellError):
+    """A servo does not answer; it has no power, or its bus is slow."""
 
 
-def parse_status_packets(buffer: bytes, length: int):
+def parse_status_packets(
+    buffer: bytes, length: int
+) -> tuple[list[tuple[int, int, bytes]], bytes, int]:
     """Find status packets with `length` bytes of data in `buffer`.
 
     Returns ([(id, error byte, data)], the rest that may begin a packet, number of bad checksums).
@@ -67,14 +71,14 @@ class _PacketCapture:
     is_using = False
     packet = b''
 
-    def clearPort(self):
+    def clearPort(self) -> None:
         pass
 
-    def writePort(self, packet):
+    def writePort(self, packet: Sequence[int]) -> int:
         self.packet = bytes(packet)
         return len(packet)
 
-    def setPacketTimeout(self, length):
+    def setPacketTimeout(self, length: int) -> None:
         pass
 
 
@@ -88,50 +92,40 @@ class Bus:
         self._packets = PacketHandler(0)
         self._sync_reads: dict[tuple[int, int], bytes] = {}
         self._port: Any = None  # the SDK's PortHandler
+        # bytes that a sync read is for; those it adds; reads since the last loss
+        self._length = self._spare = self._clean = 0
         self.open()
 
     def open(self) -> None:
         """Open the port; CellError, with the remedy, if that fails."""
-        port = PortHandler(self.path)
-        port.baudrate = BAUD_RATE
-        if not os.path.exists(self.path):
-            raise CellError(absent_port(self.path))
-        try:
-            port.openPort()
-            port.ser.exclusive = True
-            port.ser.write_timeout = 0.1  # a port that accepts no bytes must not block the thread
-        except PermissionError:
-            raise self._denied() from None
-        except (OSError, termios.error) as error:
-            if getattr(error, 'errno', None) == 13:
-                raise self._denied() from None
-            if port.is_open:
-                port.closePort()
-            raise CellError(
-                f'{self.path}: cannot be opened for this process alone ({error}); end the '
-                'program that uses it, or name the right port'
-            ) from error
-        self._port, self._fd = port, port.ser.fileno()
+        self._port = open_port(self.path)
+        self._fd = self._port.ser.fileno()
+        self._byte = 10 / BAUD_RATE  # s on the wire
         self._wake_at = 0  # number of bytes that wakes the reader
         self._wire_free = 0.0  # monotonic s at which the last byte is sent
-        self._pending = (), 0, 0.0  # servos, data length and deadline of the current read
+        # servos, data length and deadline of the current read
+        self._pending: tuple[tuple[int, ...], int, float] = (), 0, 0.0
+        self._late_until = 0.0  # monotonic s until which an answer that was missed may come
 
-    def _denied(self) -> CellError:
-        return CellError(
-            f'{self.path}: permission denied; add yourself to its group '
-            '(sudo usermod -aG dialout $USER) and log in again'
-        )
+    def set_baud_rate(self, rate: int) -> None:
+        """Change the baud rate of the port, until it is opened again."""
+        try:
+            self._port.ser.baudrate = rate
+        except (OSError, ValueError, termios.error) as error:
+            raise CellError(f'{self.path}: its adapter has no {rate:,} baud ({error})') from error
+        self._byte = 10 / rate
+        self._wake_at = 0  # pyserial has set all attributes
 
     def close(self) -> None:
         """Close the port; safe to repeat."""
         if self._port.is_open:
             self._port.closePort()
 
-    def _lost_port(self, error) -> PortLost:
+    def _lost_port(self, error: Exception) -> PortLost:
         return PortLost(f'{self.path}: the port is gone ({error}); check cable and power')
 
     # --- sending -----------------------------------------------------------------------------
-    def _build_packet(self, make, *args) -> bytes:
+    def _build_packet(self, make: Callable[..., object], *args: object) -> bytes:
         """Return the packet that a method of the SDK builds."""
         port = _PacketCapture()
         make(port, *args)
@@ -144,9 +138,11 @@ class Bus:
             self._port.ser.reset_output_buffer()
         except (OSError, termios.error, TypeError) as error:  # TypeError: pyserial, closed port
             raise self._lost_port(error) from error
-        self._wire_free = max(self._wire_free, time.monotonic()) + len(packet) * BYTE
+        self._wire_free = max(self._wire_free, time.monotonic()) + len(packet) * self._byte
 
-    def _request(self, packet: bytes, servos, length: int, timeout: float) -> None:
+    def _request(
+        self, packet: bytes, servos: tuple[int, ...], length: int, timeout: float
+    ) -> None:
         """Discard late answers, then send a packet that the servos answer."""
         try:
             self._port.ser.reset_input_buffer()
@@ -154,7 +150,7 @@ class Bus:
             raise self._lost_port(error) from error
         self._send(packet)
         self.requested += len(servos)
-        deadline = self._wire_free + len(servos) * (length + 6) * BYTE + timeout
+        deadline = self._wire_free + len(servos) * (length + 6) * self._byte + timeout
         self._pending = servos, length, deadline
 
     # --- receiving ---------------------------------------------------------------------------
@@ -166,13 +162,13 @@ class Bus:
             termios.tcsetattr(self._fd, termios.TCSANOW, attributes)
             self._wake_at = count
 
-    def _collect(self) -> dict:
+    def _collect(self) -> dict[int, Answer]:
         """Return {id: (error byte, data)} of the addressed servos that answered in time.
 
         Of two answers with the same id, one has a corrupt id, so both are dropped.
         """
         wanted, length, deadline = self._pending
-        answers: dict[int, tuple[int, bytes]] = {}
+        answers: dict[int, Answer] = {}
         twice, buffer = set(), b''
         try:
             while len(answers) < len(wanted):
@@ -196,7 +192,10 @@ class Bus:
             raise self._lost_port(error) from error
         for servo in twice:
             del answers[servo]
-        self.lost += len(wanted) - len(answers)
+        if len(answers) < len(wanted):
+            self.lost += len(wanted) - len(answers)
+            self._spare, self._clean = self._spare % SPARE_LENGTHS + 1, 0
+            self._late_until = time.monotonic() + max(LATE, 2 * self.answer_timeout)
         return answers
 
     def _read_available(self, count: int) -> bytes:
@@ -212,15 +211,36 @@ class Bus:
             taken += chunk
         return taken
 
+    def wire_time(self, count: int) -> float:
+        """Return the s that `count` bytes take on the wire."""
+        return count * self._byte
+
+    def exchange(self, packet: bytes, seconds: float) -> bytes:
+        """Send a packet; return all that arrives within `seconds` and the adapter's latency."""
+        time.sleep(max(self._late_until - time.monotonic(), 0.0))
+        self._request(packet, (), 0, seconds + 5 * self.answer_timeout)
+        self._wake_up_at(1)
+        received, deadline = b'', self._pending[2]
+        while (left := deadline - time.monotonic()) > 0.0:
+            if select.select([self._fd], [], [], left)[0]:
+                chunk = self._read_available(4096)
+                if not chunk:
+                    raise self._lost_port(OSError('end of file'))
+                received += chunk
+        return received
+
     # --- one servo ---------------------------------------------------------------------------
-    def _transact(self, servo: int, length: int, make, *args):
+    def _transact(
+        self, servo: int, length: int, make: Callable[..., object], *args: object
+    ) -> Answer:
         packet = self._build_packet(make, *args)
         for _ in range(TRIES):
+            time.sleep(max(self._late_until - time.monotonic(), 0.0))
             self._request(packet, (servo,), length, max(SINGLE_TIMEOUT, 5 * self.answer_timeout))
             answer = self._collect().get(servo)
             if answer:
                 return answer
-        raise CellError(f'{self.path}: servo {servo} does not answer; check its plug and power')
+        raise NoAnswer(f'{self.path}: servo {servo} does not answer; check its plug and power')
 
     def ping(self, servo: int) -> int:
         """Return the error byte of a servo; CellError if it does not answer."""
@@ -244,6 +264,8 @@ class Bus:
 
         before: a packet without answers that is sent first, in the same write.
         """
+        self._length = length
+        length += self._spare
         key = address, length
         if key not in self._sync_reads:
             self._sync_reads[key] = self._build_packet(
@@ -251,23 +273,39 @@ class Bus:
             )
         self._request(before + self._sync_reads[key], self.ids, length, self.answer_timeout)
 
-    def finish_read(self) -> dict[int, tuple[int, bytes]]:
+    def finish_read(self) -> dict[int, Answer]:
         """Return {id: (error byte, data)} of the servos that answered `begin_read` in time."""
-        return self._collect()
+        length, answers = self._length, self._collect()
+        if not self._spare:
+            return answers
+        self._clean += 1
+        if self._clean > SPARE_LENGTHS:
+            self._spare = 0
+        return {servo: (error, data[:length]) for servo, (error, data) in answers.items()}
 
-    def sync_read(self, address: int, length: int) -> dict[int, tuple[int, bytes]]:
+    def sync_read(self, address: int, length: int) -> dict[int, Answer]:
         """Do `begin_read` and `finish_read`."""
         self.begin_read(address, length)
         return self.finish_read()
 
-    def sync_write_packet(self, address: int, values) -> bytes:
-        """Return the packet that writes one unsigned 16-bit value per servo, in `ids` order."""
-        body = bytearray((BROADCAST_ID, 3 * len(self.ids) + 4, INST_SYNC_WRITE, address, 2))
-        for servo, value in zip(self.ids, values):
+    def sync_write_packet(
+        self, address: int, values: Iterable[int], ids: Sequence[int] | None = None
+    ) -> bytes:
+        """Return the packet that writes one unsigned 16-bit value per servo of `ids` (all)."""
+        servos = self.ids if ids is None else ids
+        body = bytearray((BROADCAST_ID, 3 * len(servos) + 4, INST_SYNC_WRITE, address, 2))
+        for servo, value in zip(servos, values):
             body += bytes((servo, value & 0xFF, value >> 8))
         body.append(~sum(body) & 0xFF)
         return b'\xff\xff' + body
 
-    def sync_write(self, address: int, values) -> None:
-        """Send a `sync_write_packet`; servos do not answer."""
-        self._send(self.sync_write_packet(address, values))
+    def write_block(self, servo: int, address: int, data: bytes) -> None:
+        """Write bytes of one servo without an answer; another packet may follow at once."""
+        body = bytes((BROADCAST_ID, len(data) + 5, INST_SYNC_WRITE, address, len(data), servo))
+        body += data
+        self._send(b'\xff\xff' + body + bytes((~sum(body) & 0xFF,)))
+
+    def send(self, packet: bytes) -> None:
+        """Send a packet that no servo answers; nothing if it is empty."""
+        if packet:
+            self._send(packet)

@@ -4,17 +4,18 @@ import select
 import sys
 
 from rich.console import Console
+from rich.control import Control
 from rich.live import Live
 from rich.table import Table
 
 from so101_description.joints import JOINTS
-from so101_node.errors import CellError
+from so101_node.errors import CellError, printable
 
 from .bus import Bus
-from .calibration import load_calibration
-from .recording import FULL_TURN, Recording, residuals, save
-from .servo import BLOCK, TICKS_PER_TURN
-from .servos import IDS
+from .calibration_problems import WHOLE, Plausible
+from .recording import FULL_TURN, Recording, save
+from .servo import TICKS_PER_TURN
+from .unfinished import mark_path, read_mark, remove_mark, restore_registers, write_mark
 
 WIDTH = 40  # characters of a bar
 PERIOD = 0.05  # s between two polls
@@ -23,8 +24,8 @@ PERIOD = 0.05  # s between two polls
 def bar(low: int, at: int, high: int) -> str:
     """Draw a turn as a line: the range so far and the joint's position, in ticks."""
 
-    def cell(ticks):
-        return min(int(ticks) * WIDTH // TICKS_PER_TURN, WIDTH - 1)
+    def cell(ticks: int) -> int:
+        return min(ticks * WIDTH // TICKS_PER_TURN, WIDTH - 1)
 
     line = ['·'] * WIDTH
     line[cell(low) : cell(high) + 1] = '━' * (cell(high) + 1 - cell(low))
@@ -64,49 +65,64 @@ def enter_pressed(wait: float) -> bool:
     return True
 
 
-def calibrate(arm: str, bus: Bus, path: str, console: Console) -> None:
-    """Ask for the middle, then for the ranges, then save."""
-    recording = Recording(bus)
+def calibrate(
+    arm: str, bus: Bus, path: str, console: Console, plausible: Plausible = WHOLE
+) -> None:
+    """Ask for the middle, then for the ranges, then save.
+
+    If it is interrupted, or fails, the servos get their old registers back. If the file was
+    written by then, the driver writes it into them at its next start. If its process is killed,
+    a mark beside the file remains (see `unfinished`). plausible: which ranges are complete.
+    """
+    if mark_path(path).exists():
+        restore(arm, bus, path, console)
+    recording = Recording(bus, plausible)
+    try:
+        _record(arm, recording, path, console)
+        backup, lines = save(path, recording.table(), bus, plausible)
+    except BaseException:
+        recording.restore()
+        remove_mark(path)
+        raise
+    remove_mark(path)
+    console.print(f'saved: {path}' + (f' (before: {backup})' if backup else ''), soft_wrap=True)
+    if lines:
+        console.print('the servos keep it too:')
+    for line in lines:
+        console.print(f'  {line}', soft_wrap=True)
+
+
+def restore(arm: str, bus: Bus, path: str, console: Console) -> None:
+    """Give the servos the registers back that they had before a calibration that did not end."""
+    mark = read_mark(path, arm)
+    if mark is None:
+        raise CellError(f'nothing to restore: there is no {mark_path(path)}')
+    began, registers = mark
+    restore_registers(bus, registers)
+    remove_mark(path)
+    console.print(
+        f'the calibration of the {arm} from {printable(began, 40)} did not end; its servos have '
+        'their old registers again',
+        soft_wrap=True,
+    )
+
+
+def _record(arm: str, recording: Recording, path: str, console: Console) -> None:
     console.print(
         f'The {arm} has no torque now: hold it. Bring every joint to the middle of its range '
         '(arm half up, gripper half open), then press Enter.'
     )
     while not enter_pressed(1.0):
         pass
+    write_mark(path, arm, recording.before)
     recording.home()
     with Live(ranges(recording), console=console, refresh_per_second=10) as live:
         while True:
             recording.poll_positions()
             live.update(ranges(recording))
             if enter_pressed(PERIOD):
+                console.control(Control.move(y=-1))  # the terminal has shown the Enter
                 problem = recording.problem()
                 if not problem:
-                    break
+                    return
                 live.console.print(f'not complete, keep moving: {problem}', soft_wrap=True)
-    backup, lines = save(path, recording.table(), bus)
-    console.print(f'saved: {path}' + (f' (before: {backup})' if backup else ''), soft_wrap=True)
-    for line in lines:
-        console.print(line, soft_wrap=True)
-
-
-def check(bus: Bus, path: str, console: Console) -> bool:
-    """Show the differences between file and servos; return whether they agree."""
-    calibration = load_calibration(path)
-    table = Table(title='servo minus file, ticks')
-    for heading in ('joint', 'homing', 'min', 'max', 'now, deg'):
-        table.add_column(heading, justify='left' if heading == 'joint' else 'right')
-    different = residuals(bus, calibration)
-    for i, joint in enumerate(JOINTS):
-        ticks = int.from_bytes(bus.read(IDS[i], BLOCK, 2)[1], 'little') & 0x7FFF
-        degrees = (ticks - calibration.zero[i]) * calibration.scale[i] * 180 / 3.141593
-        table.add_row(
-            joint, *(f'{v:+d}' if v else '0' for v in different[i].tolist()), f'{degrees:.1f}'
-        )
-    console.print(table)
-    agree = not different.any()
-    console.print(
-        'servos and file agree'
-        if agree
-        else 'servos and file differ: the driver will write the file into the servos'
-    )
-    return agree

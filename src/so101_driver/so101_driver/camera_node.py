@@ -1,21 +1,25 @@
-"""The `camera` node: publishes the wrist camera as `image_raw` (rgb8) and `camera_info`.
+"""The `camera` node: publishes a camera as `image_raw` (rgb8) and `camera_info`.
 
-Each image is stamped when it has been read, and published at once, without a queue.
+The role of the camera is the first part of its topics (`wrist_camera/image_raw`). Each image is
+stamped when it has been read, and published at once, without a queue.
 """
 
 import time
 
 from diagnostic_msgs.msg import DiagnosticStatus
+import numpy as np
+import numpy.typing as npt
 from sensor_msgs.msg import CameraInfo, Image
 
 from so101_node import names, qos
 from so101_node.cdr import image_to_cdr
 from so101_node.ros_node import CellNode
 
+from .brightness import Brightness
 from .camera import Camera
-from .camera_calibration import load_camera_calibration
+from .camera_calibration import CameraCalibration, load_camera_calibration
+from .camera_options import CameraOptions
 from .diagnostics import make_status
-from .options import CameraOptions
 
 LATE = 3.0  # image periods without an image after which the camera is stale
 
@@ -26,15 +30,15 @@ class CameraNode(CellNode):
     OPTIONS = CameraOptions
     options: CameraOptions
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__('camera')
-        width, height = self.options.camera_width, self.options.camera_height
+        width, height = self.options.image_size
         self._info = CameraInfo(height=height, width=width)  # K is zero: not calibrated
         if self.options.camera_calibration:
             self._fill_info(
                 load_camera_calibration(self.options.camera_calibration, width, height)
             )
-        camera = names.WRIST_CAMERA
+        self._name = camera = names.camera_of(self.options.camera_role)
         self._info.header.frame_id = camera + '_optical_frame'
         self._images = self.create_publisher(
             Image, names.IMAGE.format(camera=camera), qos.SENSOR_PUB
@@ -42,20 +46,14 @@ class CameraNode(CellNode):
         self._infos = self.create_publisher(
             CameraInfo, names.CAMERA_INFO.format(camera=camera), qos.SENSOR_PUB
         )
-        self._camera = Camera(
-            self.options.camera_device,
-            width,
-            height,
-            self.options.camera_rate,
-            self._publish,
-            self.get_logger().warning,
-        )
+        self._brightness = Brightness()
+        self._camera = Camera(self.options, self._publish, self.get_logger().warning)
         self._camera.open()
         self._thread = self.guard(self._camera.run)
         self._before = time.monotonic(), self._camera.images
         self.create_timer(1.0, self._diagnose)
 
-    def _fill_info(self, calibration) -> None:
+    def _fill_info(self, calibration: CameraCalibration) -> None:
         info = self._info
         info.distortion_model, info.d = calibration.distortion_model, calibration.d
         info.k, info.r, info.p = calibration.k, calibration.r, calibration.p
@@ -66,6 +64,10 @@ class CameraNode(CellNode):
         self._before = now, camera.images
         rate, age = (camera.images - images) / (now - since), now - camera.last_at
         level, message = DiagnosticStatus.OK, 'ok'
+        if refused := camera.controls.refused:
+            level, message = DiagnosticStatus.WARN, '; '.join(refused)
+        if drift := self._brightness.problem():
+            level, message = DiagnosticStatus.WARN, drift
         if rate < 0.8 * camera.rate:
             level, message = DiagnosticStatus.WARN, f'{rate:.1f} Hz of {camera.rate:.1f}'
         if age > LATE / camera.rate:
@@ -73,23 +75,33 @@ class CameraNode(CellNode):
         self.diagnose(
             make_status(
                 level,
-                f'camera: {names.WRIST_CAMERA}',
+                f'camera: {self._name}',
                 message,
                 camera.device,
                 [
                     ('rate_hz', f'{rate:.1f}'),
+                    ('rate_wanted_hz', f'{camera.rate:.1f}'),
                     ('age_s', f'{age:.3f}'),
                     ('frames', camera.images),
                     ('reopened', camera.reopened),
+                    ('format', self._format()),
+                    ('controls', ', '.join(camera.controls.done)),
+                    ('brightness', f'{self._brightness.now:.1f}'),
+                    ('brightness_at_start', f'{self._brightness.start:.1f}'),
                 ],
             )
         )
 
-    def _publish(self, stamp_ns: int, image) -> None:
+    def _format(self) -> str:
+        request = self._camera.request
+        return f'{request.fourcc} {request.width}x{request.height}' if request else 'a file'
+
+    def _publish(self, stamp_ns: int, image: npt.NDArray[np.uint8]) -> None:
         header = self._info.header
         header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
         self._images.publish(image_to_cdr(stamp_ns, header.frame_id, image))
         self._infos.publish(self._info)
+        self._brightness.add(image)
 
     def close(self) -> None:
         """Close the device."""

@@ -1,5 +1,6 @@
 """Diagnostics of one arm (REP 107): a status of the arm and one of each servo."""
 
+from collections.abc import Callable, Iterable, Sequence
 import time
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
@@ -8,13 +9,14 @@ import numpy as np
 from so101_description.joints import JOINTS
 
 from .arm import Arm
-from .faults import names
+from .follow import REASON
 from .health import Health
+from .servo import Telemetry
 from .servos import IDS
 
 STALE_AGE = 0.1  # s; the values of a servo with an older answer are stale
 # key -> an arm's count since the start
-COUNTERS = {
+COUNTERS: dict[str, Callable[[Arm], int]] = {
     'answers_lost': lambda arm: arm.bus.lost,
     'checksum_errors': lambda arm: arm.bus.bad_checksums,
     'commands_stale': lambda arm: arm.setpoint.stale,
@@ -23,7 +25,9 @@ COUNTERS = {
 }
 
 
-def make_status(level: bytes, name: str, message: str, hardware: str, values) -> DiagnosticStatus:
+def make_status(
+    level: bytes, name: str, message: str, hardware: str, values: Iterable[tuple[str, object]]
+) -> DiagnosticStatus:
     """Return a DiagnosticStatus with (key, value) pairs as text."""
     return DiagnosticStatus(
         level=level,
@@ -34,7 +38,7 @@ def make_status(level: bytes, name: str, message: str, hardware: str, values) ->
     )
 
 
-def timing(starts, rate: float) -> tuple[float, float]:
+def timing(starts: Sequence[float], rate: float) -> tuple[float, float]:
     """Return (cycles/s, p99 of the deviation from the period, ms). starts: monotonic s."""
     intervals = np.diff(np.array(starts))
     if not len(intervals):
@@ -64,13 +68,15 @@ class ArmDiagnostics:
 
     def _overall(self, now: float, unwell: str) -> DiagnosticStatus:
         arm = self._arm
-        rate, jitter = timing(list(arm.starts), arm.rate)
+        rate, jitter = timing(list(arm.cycle.starts), arm.cycle.rate)
         values = [
             ('rate_hz', f'{rate:.1f}'),
             ('jitter_ms_p99', f'{jitter:.2f}'),
-            ('late_cycles', arm.late_cycles),
-            ('torque', 'on' if arm.torque_on else 'off'),
+            ('late_cycles', arm.cycle.late),
+            ('torque', 'on' if arm.torque.on else 'off'),
             ('reconnects', arm.reconnects),
+            ('link_steady_s', f'{now - arm.linked_at:.1f}'),
+            ('servo_restarts', sum(arm.cycle.restarts.counts)),
             ('grips_eased', arm.grip.eased),
             ('grips_loosened', arm.grip.loosened),
             ('answers_requested', arm.bus.requested),
@@ -96,33 +102,52 @@ class ArmDiagnostics:
             return DiagnosticStatus.WARN, 'no answer from ' + ', '.join(silent)
         if unwell:
             return DiagnosticStatus.WARN, unwell
-        if not arm.torque_on:
+        if not arm.torque.on:
             return DiagnosticStatus.OK, 'torque off'
+        if blocked := arm.cycle.following.sentence():
+            return DiagnosticStatus.WARN, blocked
+        if arm.setpoint.resting and arm.setpoint.rest_ended_by:
+            return DiagnosticStatus.WARN, (
+                f'no commands: the way to rest ended, because {arm.setpoint.rest_ended_by} would '
+                'collide; move the arm by hand'
+            )
         if arm.setpoint.resting:
             return DiagnosticStatus.WARN, 'no commands: the arm went to rest'
         return DiagnosticStatus.OK, 'holding' if arm.setpoint.holding else 'following'
 
-    def _servo(self, i: int, now: float, telemetry, lowest, warning: str) -> DiagnosticStatus:
+    def _servo(
+        self,
+        i: int,
+        now: float,
+        telemetry: Telemetry | None,
+        lowest: list[float] | None,
+        warning: str,
+    ) -> DiagnosticStatus:
         servos, joint = self._arm.servos, JOINTS[i]
         age, latched = now - servos.answered_at[i], servos.faults.latched[i]
         shown = servos.faults.shown(i, now)
         level, message = DiagnosticStatus.OK, 'ok'
         if shown or warning:
             level = DiagnosticStatus.WARN
-            message = ', '.join(names(shown) + (warning,) * bool(warning))
+            message = ', '.join(servos.faults.names(i, shown) + (warning,) * bool(warning))
+        elif self._arm.cycle.following.blocked[i]:
+            level, message = DiagnosticStatus.WARN, REASON
         if age > STALE_AGE:
             level, message = DiagnosticStatus.STALE, f'no answer for {age:.1f} s'
         if latched:
             level = DiagnosticStatus.ERROR
-            message = ', '.join(names(latched)) + ('' if latched & shown else ' (latched)')
+            message = ', '.join(servos.faults.names(i, latched)) + (
+                '' if latched & shown else ' (latched)'
+            )
         values = [
             ('age_s', f'{age:.3f}'),
             ('error_byte', f'{servos.errors[i]:#04x}'),
             ('faults', servos.faults.count[i]),
+            ('restarts', self._arm.cycle.restarts.counts[i]),
             ('answers_lost', int(servos.missed[i])),
             ('clamps', int(self._arm.setpoint.clamps[i])),
         ]
-        if telemetry:
+        if telemetry and lowest:
             values += [
                 ('voltage_v', f'{telemetry.voltage[i]:.1f}'),
                 ('voltage_min_v', f'{lowest[i]:.1f}'),

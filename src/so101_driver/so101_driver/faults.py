@@ -7,21 +7,23 @@ overload is not latched: the grip is loosened instead, because holding an object
 
 from so101_description.joints import JOINTS
 
-from .servo import ERROR_BITS, error_names
+from .servo import ERROR_BITS, VOLTAGE_ERROR, error_names
 
 RISE = 3  # answers in a row
 FALL = 0.5  # s
 BITS = 8
 GRIPPER = JOINTS.index('gripper')
 OVERLOAD = next(bit for bit, name in ERROR_BITS.items() if name == 'overload')
+VOLTAGE = ERROR_BITS[VOLTAGE_ERROR]
 
 
 class Faults:
     """Error bytes of the servos in the order of JOINTS; times in s of one monotonic clock."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.latched = [0] * len(JOINTS)
         self.count = [0] * len(JOINTS)  # latched faults of each servo
+        self.voltage = [''] * len(JOINTS)  # value and limits at the last voltage error
         self.grip_overloaded = False  # now, after hysteresis
         self._rows = [[0] * BITS for _ in JOINTS]  # consecutive answers with the bit
         self._last_at = [[-FALL] * BITS for _ in JOINTS]  # time of the last answer with the bit
@@ -49,7 +51,12 @@ class Faults:
         self.latched[joint] |= fresh
         self.count[joint] += bool(fresh)
         self._quiet[joint] = not error and not (joint == GRIPPER and self.grip_overloaded)
-        return names(fresh)
+        return self.names(joint, fresh)
+
+    def names(self, joint: int, error: int) -> tuple[str, ...]:
+        """Return the fault names of an error byte of `joint`; of `voltage` with the value."""
+        value = f' ({self.voltage[joint]})' if self.voltage[joint] else ''
+        return tuple(name + value if name == VOLTAGE else name for name in names(error))
 
     def shown(self, joint: int, now: float) -> int:
         """Return the bits that `joint` reported within the last FALL s."""
@@ -61,15 +68,15 @@ class Faults:
         for i, joint in enumerate(JOINTS):
             self.latched[i] &= self.shown(i, now)
             if self.latched[i]:
-                lines.append(f'{joint}: still {", ".join(names(self.latched[i]))}')
+                lines.append(f'{joint}: still {", ".join(self.names(i, self.latched[i]))}')
         return lines
 
     def sentence(self) -> str:
         """Return the latched faults by joint; '' if there are none."""
         return '; '.join(
-            f'{", ".join(names(bits))} of {joint}'
-            for joint, bits in zip(JOINTS, self.latched)
-            if bits
+            f'{", ".join(self.names(i, self.latched[i]))} of {joint}'
+            for i, joint in enumerate(JOINTS)
+            if self.latched[i]
         )
 
 

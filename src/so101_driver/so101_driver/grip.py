@@ -7,6 +7,8 @@ overloaded nevertheless, `Grip` loosens it and, if that does not help, switches 
 on.
 """
 
+from collections.abc import Callable
+
 from so101_node.errors import CellError
 
 from .configure import torque_limit
@@ -25,7 +27,9 @@ FULL_TORQUE = torque_limit('gripper')
 class Grip:
     """Protects the gripper of the arm `name`; `eased` and `loosened` count how often."""
 
-    def __init__(self, name: str, gripper: GripperServo, setpoint: Setpoint, log):
+    def __init__(
+        self, name: str, gripper: GripperServo, setpoint: Setpoint, log: Callable[[str], object]
+    ):
         self.eased = self.loosened = 0
         self._name, self._gripper, self._setpoint, self._log = name, gripper, setpoint, log
         self._is_eased = False
@@ -36,6 +40,10 @@ class Grip:
         """Read whether the torque is lowered already; CellError if the servo does not answer."""
         self._is_eased = self._gripper.read_torque_limit() < FULL_TORQUE
         self._hard_since = self._overloaded_since = None
+
+    def forget(self) -> None:
+        """Take note that the gripper's servo restarted and has its full torque limit."""
+        self._is_eased, self._hard_since = False, None
 
     def update(self, now: float) -> None:
         """Check the last measurement. Call it with torque on. now: monotonic s."""

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-import numpy as np
+from so101_description.joints import Floats
 
 from . import servo
 from .faults import GRIPPER
@@ -30,7 +30,7 @@ class GripperServo(Protocol):
     def write_torque_limit(self, limit: int) -> None:
         """0.1 %; CellError if the servo does not answer."""
 
-    def restart(self, setpoint: np.ndarray) -> None:
+    def restart(self, setpoint: Floats) -> None:
         """Switch torque off and on again, with the arm's setpoint (6,) rad."""
 
 
@@ -65,7 +65,7 @@ class BusGripperServo:
         """0.1 %; CellError if the servo does not answer."""
         self._servos.bus.write(IDS[GRIPPER], servo.TORQUE_LIMIT, 2, limit)
 
-    def restart(self, setpoint: np.ndarray) -> None:
+    def restart(self, setpoint: Floats) -> None:
         """Switch torque off and on again, with the arm's setpoint (6,) rad."""
         self._servos.torque(False, [GRIPPER])
         self._servos.write_setpoint(setpoint)

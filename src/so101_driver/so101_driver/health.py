@@ -4,7 +4,12 @@ A servo cuts its torque at 70 degrees, and accepts 4 V on a 12 V supply. With hy
 value that fluctuates around a threshold gives one warning.
 """
 
-from so101_description.joints import JOINTS
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from so101_description.joints import JOINTS, Floats
 
 HOT, COOL = 60, 55  # degrees Celsius: 10 below the servo's limit leaves some minutes of work
 # Share of the highest voltage so far, which is the supply without load. Torque and speed fall with
@@ -15,12 +20,14 @@ SAGGING, STEADY = 0.85, 0.92
 class Health:
     """Warnings of each servo of one arm, in the order of JOINTS."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._supply = [0.0] * len(JOINTS)
         self._hot = [False] * len(JOINTS)
         self._sagging = [False] * len(JOINTS)
 
-    def update(self, lowest, voltage, temperature) -> list[str]:
+    def update(
+        self, lowest: Sequence[float], voltage: Floats, temperature: npt.NDArray[np.uint8]
+    ) -> list[str]:
         """Return a warning for each joint, '' for none.
 
         Arrays (6,): lowest voltage since the last call (V), present voltage (V), degrees Celsius.

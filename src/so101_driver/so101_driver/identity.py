@@ -5,52 +5,45 @@ the other's. The supply voltage is the second criterion. The gear ratio cannot b
 1:147, 1:191 and 1:345 all report model 777, and no register differs by it.
 """
 
+from collections.abc import Sequence
+
 from so101_description.joints import JOINTS, SERVO_IDS
 from so101_node.errors import CellError
 
 from . import servo
-from .bus import Bus
+from .bus import Bus, NoAnswer
 from .calibration import Calibration
+from .missing import missing_servos
+
+Registers = tuple[int, int, int]  # homing_offset, range_min, range_max of one servo
 
 SAME = 4  # joints that must agree with the file of the arm
 OTHER = 1  # joints that may agree by chance with another file
 VOLTAGE_GAP = 2.0  # V; the leader's supply is never this much above the follower's
 
 
-def calibration_of(table: bytes) -> tuple[int, int, int]:
+def calibration_of(table: bytes) -> Registers:
     """Return (homing_offset, range_min, range_max) of the EEPROM `table` of one servo."""
 
-    def word(address):
+    def word(address: int) -> int:
         return table[address] | table[address + 1] << 8
 
     homing = int(servo.from_sign_magnitude(word(servo.HOMING_OFFSET), servo.HOMING_SIGN))
     return homing, word(servo.MIN_POSITION_LIMIT), word(servo.MAX_POSITION_LIMIT)
 
 
-def read_identity(bus: Bus) -> tuple[list[tuple[int, int, int]], float]:
+def read_identity(bus: Bus) -> tuple[list[Registers], float]:
     """Return (`calibration_of` each joint's servo, supply voltage of the first servo in V)."""
     rows = []
     for joint in JOINTS:
         try:
             rows.append(calibration_of(bus.read(SERVO_IDS[joint], 0, servo.EEPROM_END)[1]))
-        except CellError as error:
-            raise CellError(f'{joint}: {error}{_answering_servos(bus)}') from error
+        except NoAnswer as error:
+            raise NoAnswer(f'{joint}: {error}{missing_servos(bus)}') from error
     return rows, bus.read(SERVO_IDS[JOINTS[0]], servo.PRESENT_VOLTAGE, 1)[1][0] * 0.1
 
 
-def _answering_servos(bus: Bus) -> str:
-    """Return the ids that answer: the servos are a chain, so the first silent one is the hint."""
-    present = []
-    for number in SERVO_IDS.values():
-        try:
-            bus.ping(number)
-            present.append(number)
-        except CellError:
-            pass
-    return f'; on this bus answer: {", ".join(map(str, present)) or "none"}'
-
-
-def matches(rows, calibration: Calibration) -> int:
+def matches(rows: Sequence[Registers], calibration: Calibration) -> int:
     """Return the number of joints whose EEPROM agrees with the file."""
     files = zip(
         calibration.homing_offset.tolist(),
@@ -60,7 +53,7 @@ def matches(rows, calibration: Calibration) -> int:
     return sum(row == file for row, file in zip(rows, files))
 
 
-def recognise(rows, calibrations: dict[str, Calibration]) -> str:
+def recognise(rows: Sequence[Registers], calibrations: dict[str, Calibration]) -> str:
     """Return the name of the arm whose file agrees with the servos; '' if it is not clear."""
     agree = {arm: matches(rows, calibration) for arm, calibration in calibrations.items()}
     found = [arm for arm, count in agree.items() if count >= SAME]

@@ -2,17 +2,18 @@
 
 from array import array
 
+from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
 from so101_description.joint_messages import joint_state
-from so101_description.joints import JOINTS
+from so101_description.joints import JOINTS, Floats
 from so101_node import names, qos
 
 
 class JointStates:
     """Publishes `{arm}/joint_states` (one message object, reused) and `{arm}/joint_targets`."""
 
-    def __init__(self, node, arm: str):
+    def __init__(self, node: Node, arm: str):
         self._publisher = node.create_publisher(
             JointState, names.JOINT_STATES.format(arm=arm), qos.SENSOR_PUB
         )
@@ -22,7 +23,7 @@ class JointStates:
         self._message = JointState(name=list(JOINTS))
         self._message.header.frame_id = arm
 
-    def publish(self, stamp_ns: int, position, velocity, load) -> None:
+    def publish(self, stamp_ns: int, position: Floats, velocity: Floats, load: Floats) -> None:
         """Publish one measurement, arrays (6,) float64: rad, rad/s, share of full drive."""
         message = self._message
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
@@ -31,7 +32,7 @@ class JointStates:
         message.effort = array('d', load.tobytes())
         self._publisher.publish(message)
 
-    def publish_target(self, stamp_ns: int, target) -> None:
+    def publish_target(self, stamp_ns: int, target: Floats) -> None:
         """Publish an accepted command: its stamp and its target (6,) rad."""
         message = joint_state(target, frame_id=self._message.header.frame_id)
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)

@@ -7,6 +7,8 @@ again. A person who blocks the leader overloads its servos; they recover without
 next mode with torque clears the fault.
 """
 
+from collections.abc import Callable
+
 from so101_node.modes import LEADER_TORQUE
 
 from .arm import Arm
@@ -21,22 +23,24 @@ class LeaderTorque:
     torque at the start was left so by an earlier actor.
     """
 
-    def __init__(self, arm: Arm, log, now: float):
+    def __init__(self, arm: Arm, log: Callable[[str], object], now: float):
         self._arm, self._log = arm, log
         # what the mode demands; None: no status message
-        self._wants_torque: bool | None = True if arm.torque_on else None
+        self._wants_torque: bool | None = True if arm.torque.on else None
         self._received_at = now
         self._problems: list[str] = []  # of the last attempt, which is repeated while it failed
 
     def apply_mode(self, mode: str, now: float) -> None:
         """Apply the mode of one status message. In an unknown mode the leader has no torque."""
-        before, self._wants_torque = self._wants_torque, bool(LEADER_TORQUE.get(mode))
         self._received_at = now
+        wanted = LEADER_TORQUE.get(mode, False)
+        if wanted is None:
+            return
+        before, self._wants_torque = self._wants_torque, wanted
         if self._wants_torque and not before and self._arm.servos.faults.sentence():
             for line in self._arm.clear_faults():
                 self._log(f'{self._arm.name}: {line}')
-        wanted = self._wants_torque
-        if self._problems or wanted != before or (self._arm.torque_on and not wanted):
+        if self._problems or wanted != before or (self._arm.torque.on and not wanted):
             self._switch(wanted, mode)
 
     def check_silence(self, now: float) -> None:
@@ -46,7 +50,7 @@ class LeaderTorque:
             self._switch(False, f'no status of the actor for {SILENCE} s')
 
     def _switch(self, on: bool, why: str) -> None:
-        if self._arm.torque_on == on and not self._problems:
+        if self._arm.torque.on == on and not self._problems:
             return
         problems = self._arm.set_torque(on)
         if problems != self._problems or not problems:

@@ -16,28 +16,37 @@ from so101_node.errors import CellError
 
 from . import servo
 from .bus import Bus
-from .calibration import (
+from .calibration import Calibration, calibration_of, load_calibration
+from .calibration_problems import (
+    DEFAULT,
     FIELDS,
     MAX_HOMING,
+    MIDDLE,
     MODEL_SPAN,
-    Calibration,
-    calibration_of,
-    load_calibration,
+    WHOLE,
+    Plausible,
     span_problem,
 )
 from .configure import configure
+from .eeprom import unlocked
 from .identity import read_identity
+from .options import DriverOptions
+from .servo import Ticks
 from .servos import IDS
+from .unfinished import read_registers, restore_registers
 
-MIDDLE = 2047
 FULL_TURN = JOINTS.index('wrist_roll')  # has no stops: its range is a full turn
 
 
 class Recording:
-    """The servos of one arm, without torque, while a person moves them."""
+    """The servos of one arm, without torque, while a person moves them.
 
-    def __init__(self, bus: Bus):
-        self._bus = bus
+    plausible: which ranges are complete.
+    """
+
+    def __init__(self, bus: Bus, plausible: Plausible = WHOLE):
+        self._bus, self._plausible = bus, plausible
+        self.before = read_registers(bus)
         for number in IDS:
             bus.write(number, servo.TORQUE_ENABLE, 1, 0)
         self.homing = np.zeros(len(IDS), np.int64)
@@ -46,6 +55,9 @@ class Recording:
     def home(self) -> None:
         """Write homing offsets that make the present pose MIDDLE, and limits of a full turn."""
         for i, number in enumerate(IDS):
+            phase = self.before[JOINTS[i]][servo.PHASE]
+            if phase & servo.MULTI_TURN:
+                self._write(number, servo.PHASE, phase & ~servo.MULTI_TURN, 1)
             self._write(number, servo.HOMING_OFFSET, 0)
             self._write(number, servo.MIN_POSITION_LIMIT, 0)
             self._write(number, servo.MAX_POSITION_LIMIT, servo.TICKS_PER_TURN - 1)
@@ -66,18 +78,21 @@ class Recording:
             )
         self.low, self.high = self.position.copy(), self.position.copy()
 
-    def _write(self, number: int, address: int, value: int) -> None:
-        self._bus.write(number, servo.LOCK, 1, 0)
-        self._bus.write(number, address, 2, value)
-        self._bus.write(number, servo.LOCK, 1, 1)
+    def restore(self) -> None:
+        """Write the registers back that `home` changed; CellError names servos that fail."""
+        restore_registers(self._bus, self.before)
+
+    def _write(self, number: int, address: int, value: int, size: int = 2) -> None:
+        with unlocked(self._bus, number):
+            self._bus.write(number, address, size, value)
 
     def _present(self, number: int) -> int:
-        return int.from_bytes(self._bus.read(number, servo.BLOCK, 2)[1], 'little') & 0x7FFF
+        return servo.to_position(self._bus.read(number, servo.BLOCK, 2)[1])
 
     def poll_positions(self) -> None:
         """Read the positions and extend the ranges; ignore servos that do not answer."""
         for number, (_, data) in self._bus.sync_read(servo.BLOCK, 2).items():
-            self.position[IDS.index(number)] = int.from_bytes(data, 'little') & 0x7FFF
+            self.position[IDS.index(number)] = servo.to_position(data)
         self.low = np.minimum(self.low, self.position)
         self.high = np.maximum(self.high, self.position)
 
@@ -87,19 +102,20 @@ class Recording:
         CellError if a joint passed the end of its tick range: only a new homing corrects that.
         """
         problems = {
-            joint: problem
+            joint: f'its range is {problem[0]}, allowed: {problem[1]}'
             for i, joint in enumerate(JOINTS)
-            if i != FULL_TURN and (problem := span_problem(joint, self.high[i] - self.low[i]))
+            if i != FULL_TURN
+            and (problem := span_problem(joint, int(self.high[i] - self.low[i]), self._plausible))
         }
         for i, joint in enumerate(JOINTS):
             if joint in problems and self.high[i] - self.low[i] > MODEL_SPAN[i]:
                 raise CellError(
-                    f'{joint} {problems[joint]}: it was not near its middle at the '
+                    f'{joint}: {problems[joint]}: it was not near its middle at the '
                     'start; calibrate again; nothing was saved'
                 )
-        return ', '.join(f'{joint} {problem}' for joint, problem in problems.items())
+        return '; '.join(f'{joint}: {problem}' for joint, problem in problems.items())
 
-    def table(self) -> dict:
+    def table(self) -> dict[str, dict[str, int]]:
         """Return the content of a calibration file in LeRobot's format."""
         low, high = self.low.copy(), self.high.copy()
         low[FULL_TURN], high[FULL_TURN] = 0, servo.TICKS_PER_TURN - 1
@@ -107,7 +123,9 @@ class Recording:
         return {joint: dict(zip(FIELDS, row)) for joint, row in zip(JOINTS, rows)}
 
 
-def save(path: str, table: dict, bus: Bus) -> tuple[str, list[str]]:
+def save(
+    path: str, table: dict[str, dict[str, int]], bus: Bus, plausible: Plausible = DEFAULT
+) -> tuple[str, list[str]]:
     """Check `table`, back the old file up, write the new one and configure the servos.
 
     CellError, and the old file stays, if the table is implausible. Returns
@@ -115,15 +133,16 @@ def save(path: str, table: dict, bus: Bus) -> tuple[str, list[str]]:
     """
     target, backup = Path(path), ''
     target.parent.mkdir(parents=True, exist_ok=True)
-    calibration_of(table, str(target))  # raises if it is implausible
+    calibration_of(table, str(target), plausible)  # raises if it is implausible
     if target.exists():
         backup = f'{target}.{time.strftime("%Y%m%d-%H%M%S")}'
         shutil.copy2(target, backup)
     replace_file(target, json.dumps(table, indent=4) + '\n')
-    return backup, configure(bus, load_calibration(path))
+    max_speed = DriverOptions().max_speed  # as the driver's first start sets it
+    return backup, configure(bus, load_calibration(path, plausible), max_speed)
 
 
-def residuals(bus: Bus, calibration: Calibration) -> np.ndarray:
+def residuals(bus: Bus, calibration: Calibration) -> Ticks:
     """Return EEPROM minus file, (6, 3) ticks: homing offset, range_min, range_max."""
     files = np.stack([calibration.homing_offset, calibration.range_min, calibration.range_max], 1)
     return np.array(read_identity(bus)[0]) - files

@@ -7,19 +7,30 @@ Source: Feetech's STS3215 memory table (protocol 0).
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+
+Ticks = npt.NDArray[np.int64]
 
 MODEL_NUMBER = 777
 TICKS_PER_TURN = 4096
 
 # Control table. Addresses below 40 are EEPROM, which wears out and is writable only with LOCK 0.
+FIRMWARE = 0  # major, minor
 MODEL = 3
+ID = 5
+BAUD_RATE = 6
 RETURN_DELAY = 7
 MIN_POSITION_LIMIT = 9
 MAX_POSITION_LIMIT = 11
+MAX_VOLTAGE_LIMIT = 14  # 0.1 V; then MIN_VOLTAGE_LIMIT
 MAX_TORQUE_LIMIT = 16
+PHASE = 18
 P_GAIN = 21
 D_GAIN = 22
 I_GAIN = 23
+STARTUP_FORCE = 24  # least drive that starts the motor, 0.1 %
+DEAD_ZONE_FORWARD = 26  # ticks around the goal without drive
+DEAD_ZONE_BACK = 27
 PROTECTION_CURRENT = 28
 HOMING_OFFSET = 31
 OPERATING_MODE = 33
@@ -28,18 +39,31 @@ EEPROM_END = 40
 TORQUE_ENABLE = 40
 ACCELERATION = 41
 GOAL_POSITION = 42
+GOAL_TIME = 44
+GOAL_VELOCITY = 46  # ticks/s, limit of the way to the goal; 0: none
 TORQUE_LIMIT = 48  # of the full drive, 0.1 %; at power-on a copy of MAX_TORQUE_LIMIT
 LOCK = 55
+PRESENT_POSITION = 56
 PRESENT_VOLTAGE = 62  # 0.1 V
 BLOCK = 56  # the telemetry block: 56 to 70, in one sync read
 BLOCK_LENGTH = 15
 VOLTAGE_IN_BLOCK = PRESENT_VOLTAGE - BLOCK
+MAXIMUM_ACCELERATION = 85  # limits ACCELERATION; not in every memory table
+
+MULTI_TURN = 16  # bit of PHASE: positions go beyond one turn; LeRobot clears it, too
 
 POSITION_SIGN = VELOCITY_SIGN = CURRENT_SIGN = 15
 LOAD_SIGN = 10
 HOMING_SIGN = 11
 
-ERROR_BITS = {1: 'voltage', 2: 'angle', 4: 'overheat', 8: 'overcurrent', 32: 'overload'}
+VOLTAGE_ERROR = 1
+ERROR_BITS = {
+    VOLTAGE_ERROR: 'voltage',
+    2: 'angle',
+    4: 'overheat',
+    8: 'overcurrent',
+    32: 'overload',
+}
 
 
 def error_names(error: int) -> tuple[str, ...]:
@@ -47,10 +71,16 @@ def error_names(error: int) -> tuple[str, ...]:
     return tuple(name for bit, name in ERROR_BITS.items() if error & bit)
 
 
-def from_sign_magnitude(value, bit: int):
+def from_sign_magnitude(value: npt.ArrayLike, bit: int) -> Ticks:
     """Convert sign-magnitude word(s) with the sign in `bit` to signed integer(s)."""
     magnitude = np.asarray(value, np.int64) & ((1 << bit) - 1)
     return np.where(np.asarray(value) & (1 << bit), -magnitude, magnitude)
+
+
+def to_position(data: bytes) -> int:
+    """Convert the 2 bytes of a position register to ticks; negative ones in multi-turn mode."""
+    word, sign = int.from_bytes(data, 'little'), 1 << POSITION_SIGN
+    return word if word < sign else sign - word
 
 
 def to_sign_magnitude(value: int, bit: int) -> int:
@@ -64,47 +94,47 @@ def to_sign_magnitude(value: int, bit: int) -> int:
 class Telemetry:
     """The telemetry block of n servos; each property decodes its field on access."""
 
-    data: np.ndarray  # (n, 15) uint8, addresses 56 to 70
+    data: npt.NDArray[np.uint8]  # (n, 15) uint8, addresses 56 to 70
 
-    def _words(self, offset: int, count: int = 1) -> np.ndarray:
+    def _words(self, offset: int, count: int = 1) -> npt.NDArray[np.uint16]:
         return self.data[:, offset : offset + 2 * count].copy().view('<u2')
 
     @property
-    def position(self) -> np.ndarray:
+    def position(self) -> Ticks:
         """(n,) int64, ticks."""
         return from_sign_magnitude(self._words(0)[:, 0], POSITION_SIGN)
 
     @property
-    def velocity(self) -> np.ndarray:
+    def velocity(self) -> Ticks:
         """(n,) int64, ticks/s."""
         return from_sign_magnitude(self._words(2)[:, 0], VELOCITY_SIGN)
 
     @property
-    def load(self) -> np.ndarray:
+    def load(self) -> npt.NDArray[np.float64]:
         """(n,) float64, share of the full drive, signed."""
-        return from_sign_magnitude(self._words(4)[:, 0], LOAD_SIGN) * 1e-3
+        return from_sign_magnitude(self._words(4)[:, 0], LOAD_SIGN) * np.float64(1e-3)
 
     @property
-    def voltage(self) -> np.ndarray:
+    def voltage(self) -> npt.NDArray[np.float64]:
         """(n,) float64, V."""
-        return self.data[:, VOLTAGE_IN_BLOCK] * 0.1
+        return self.data[:, VOLTAGE_IN_BLOCK] * np.float64(0.1)
 
     @property
-    def temperature(self) -> np.ndarray:
+    def temperature(self) -> npt.NDArray[np.uint8]:
         """(n,) uint8, degrees Celsius."""
         return self.data[:, 7]
 
     @property
-    def status(self) -> np.ndarray:
+    def status(self) -> npt.NDArray[np.uint8]:
         """(n,) uint8, fault bits as in the error byte."""
         return self.data[:, 9]
 
     @property
-    def moving(self) -> np.ndarray:
+    def moving(self) -> npt.NDArray[np.bool_]:
         """(n,) bool."""
-        return self.data[:, 10] != 0
+        return self.data[:, 10].astype(np.bool_)
 
     @property
-    def current(self) -> np.ndarray:
+    def current(self) -> npt.NDArray[np.float64]:
         """(n,) float64, A (6.5 mA a unit)."""
-        return from_sign_magnitude(self._words(13)[:, 0], CURRENT_SIGN) * 6.5e-3
+        return from_sign_magnitude(self._words(13)[:, 0], CURRENT_SIGN) * np.float64(6.5e-3)

@@ -3,18 +3,26 @@
 Not thread-safe unless noted. Angles are rad in the order of JOINTS. Limits are in `setpoint`.
 """
 
+from collections.abc import Callable, Iterable
 import time
 
 import numpy as np
 
-from so101_description.joints import JOINTS, SERVO_IDS
+from so101_description.joints import JOINTS, SERVO_IDS, Floats
 from so101_node.errors import CellError
 
 from . import servo
-from .bus import Bus
+from .bus import Bus, PortLost
 from .calibration import Calibration
-from .faults import Faults
+from .configure import torque_limit
+from .doubtful import Doubtful
+from .eeprom import unlocked
+from .faults import GRIPPER, Faults
 
+SUSPICIOUS = 0.02  # s without an answer after which a servo may have restarted
+LIMIT_END = servo.TORQUE_LIMIT + 2 - servo.TORQUE_ENABLE
+OUTSIDE = 8  # ticks (0.7 degrees) beyond its recorded range at which a joint is outside
+SILENCE = 0.5  # s without an answer after which a servo counts as lost
 TORQUE_TRIES = 2  # an overloaded servo may refuse once
 IDS = tuple(SERVO_IDS[name] for name in JOINTS)
 ALL = range(len(IDS))  # servos by their index in IDS
@@ -23,20 +31,33 @@ ALL = range(len(IDS))  # servos by their index in IDS
 class Servos:
     """The servos of the arm `name`. log(text): called with a line for each new fault."""
 
-    def __init__(self, name: str, bus: Bus, calibration: Calibration, log):
+    def __init__(
+        self, name: str, bus: Bus, calibration: Calibration, log: Callable[[str], object]
+    ):
         self.name, self.bus, self.calibration = name, bus, calibration
         self.faults = Faults()
         self.missed = np.zeros(len(IDS), np.int64)  # missing answers of each servo
         self.errors = [0] * len(IDS)  # last error byte
         self.answered_at = [0.0] * len(IDS)  # monotonic s
         self.stamps = [0] * len(IDS)  # the same, system time, ns
+        self._doubtful = Doubtful(len(IDS))
         self._requested_at = 0.0, 0  # monotonic s, system time ns
         self._lowest = [255] * len(IDS)  # 0.1 V, since the last call of take_lowest_voltage
         self._data = [b''] * len(IDS)
+        self._voltage_limits = ['limits unknown'] * len(IDS)
         # decoded from the last answers on demand
         self._telemetry: servo.Telemetry | None = None
-        self._measured: np.ndarray | None = None
+        self._measured: Floats | None = None
         self._log = log
+        # ticks (6,): goals are clipped to these. They are the recorded ranges, and wider for a
+        # joint that was outside of its range when its torque came on.
+        self.low, self.high = calibration.range_min.copy(), calibration.range_max.copy()
+        # Servos that were silent: a restart resets their limits, and a goal that is written to an
+        # STS3215 switches its torque on. They get no goals until `restarts` has checked them.
+        # servo -> monotonic s of its last answer
+        self.suspects: dict[int, float] = {}
+        # 0.1 % of the full drive, as set at the start; a restart resets them
+        self.torque_limits = [torque_limit(joint) for joint in JOINTS]
 
     @property
     def telemetry(self) -> servo.Telemetry:
@@ -67,7 +88,7 @@ class Servos:
         """Return the joints whose servos have never answered."""
         return ', '.join(joint for joint, data in zip(JOINTS, self._data) if not data)
 
-    def measured(self) -> np.ndarray:
+    def measured(self) -> Floats:
         """Return the joint angles (6,) rad of the last answers."""
         if self._measured is None:
             self._measured = self.calibration.to_rad(self.telemetry.position)
@@ -76,8 +97,10 @@ class Servos:
     def forget(self) -> None:
         """Drop all measurements. Call it after a loss of the link, when they are outdated."""
         self._data = [b''] * len(IDS)
+        self._doubtful.forget()
         self._telemetry = self._measured = None
         self.answered_at = [time.monotonic()] * len(IDS)
+        self.suspects.clear()
 
     # --- cyclic ------------------------------------------------------------------------------
     def begin_read(self, before: bytes = b'') -> None:
@@ -88,48 +111,139 @@ class Servos:
     def finish_read(self) -> bool:
         """Collect the answers; return whether any servo answered.
 
-        Servos that did not answer keep their last values.
+        Servos that did not answer, or doubtfully, keep their last values.
         """
         answers, (at, stamp) = self.bus.finish_read(), self._requested_at
         self._telemetry = self._measured = None
         for i, number in enumerate(IDS):
-            if number not in answers:
+            if number not in answers or self._doubtful(i, answers[number][1], at):
                 self.missed[i] += 1
+                if at - self.answered_at[i] > SUSPICIOUS:
+                    self.suspect(i)
                 continue
             self.errors[i], self._data[i] = answers[number]
             self.answered_at[i], self.stamps[i] = at, stamp
             if self._data[i][servo.VOLTAGE_IN_BLOCK] < self._lowest[i]:
                 self._lowest[i] = self._data[i][servo.VOLTAGE_IN_BLOCK]
+            if self.errors[i] & servo.VOLTAGE_ERROR:
+                self.faults.voltage[i] = self._voltage(i)
             for fault in self.faults.update(i, self.errors[i], at):
                 self._log(f'{self.name}: {JOINTS[i]}: {fault}')
         return bool(answers)
+
+    def read_voltage_limits(self) -> None:
+        """Read the limits beyond which the servos report a voltage fault."""
+        for i, number in enumerate(IDS):
+            high, low = self.bus.read(number, servo.MAX_VOLTAGE_LIMIT, 2)[1]
+            self._voltage_limits[i] = f'limits {low * 0.1:.1f} to {high * 0.1:.1f} V'
+
+    def _voltage(self, i: int) -> str:
+        measured = self._data[i][servo.VOLTAGE_IN_BLOCK] * 0.1
+        return f'{measured:.1f} V, {self._voltage_limits[i]}'
+
+    def suspect(self, i: int) -> None:
+        """Give a servo no goals until it was checked."""
+        self.suspects.setdefault(i, self.answered_at[i])
 
     def read(self) -> bool:
         """Do `begin_read` and `finish_read`."""
         self.begin_read()
         return self.finish_read()
 
-    def setpoint_packet(self, angles: np.ndarray) -> bytes:
-        """Return the packet of a setpoint (6,) rad, clamped to the calibrated range."""
-        return self.bus.sync_write_packet(
-            servo.GOAL_POSITION, self.calibration.to_ticks(angles).tolist()
+    def check_silence(self, now: float) -> None:
+        """PortLost, which names the servos, if some have not answered for SILENCE s."""
+        if now - min(self.answered_at) <= SILENCE:
+            return
+        silent = [
+            f'servo {IDS[i]} ({JOINTS[i]})'
+            for i, at in enumerate(self.answered_at)
+            if now - at > SILENCE
+        ]
+        raise PortLost(
+            f'{self.bus.path}: {", ".join(silent)} of the {self.name} silent for {SILENCE} s; '
+            'check plugs and power'
         )
 
-    def write_setpoint(self, angles: np.ndarray) -> None:
-        """Send a setpoint (6,) rad, clamped to the calibrated range; servos do not answer."""
-        self.bus.sync_write(servo.GOAL_POSITION, self.calibration.to_ticks(angles).tolist())
+    def setpoint_packet(self, angles: Floats) -> bytes:
+        """Return the packet of a setpoint (6,) rad, clipped to `low` and `high`.
+
+        It has no goals for `suspects`, and is empty if there are no others.
+        """
+        ticks = np.minimum(
+            np.maximum(self.calibration.to_any_ticks(angles), self.low), self.high
+        ).tolist()
+        if not self.suspects:
+            return self.bus.sync_write_packet(servo.GOAL_POSITION, ticks)
+        sure = [i for i in ALL if i not in self.suspects]
+        if not sure:
+            return b''
+        return self.bus.sync_write_packet(
+            servo.GOAL_POSITION, [ticks[i] for i in sure], [IDS[i] for i in sure]
+        )
+
+    def write_setpoint(self, angles: Floats) -> None:
+        """Send a `setpoint_packet`; servos do not answer."""
+        self.bus.send(self.setpoint_packet(angles))
+
+    def allow(self, angles: Floats) -> None:
+        """Let goals reach these angles (6,) rad, more than OUTSIDE beyond the ranges or not."""
+        ticks = self.calibration.to_any_ticks(angles)
+        least, most = self.calibration.range_min, self.calibration.range_max
+        self.low = np.where(ticks < least - OUTSIDE, ticks, least)
+        self.high = np.where(ticks > most + OUTSIDE, ticks, most)
+
+    def widen(self, angles: Floats) -> None:
+        """Do `allow`, and widen the position limits of servos whose joints are outside.
+
+        A servo clips its goal to its limits, so narrower limits would pull the joint. They are
+        EEPROM, written only for a joint outside; the next start with the joint inside restores
+        them. CellError if a servo does not keep them.
+        """
+        self.allow(angles)
+        for i in np.flatnonzero(
+            (self.low < self.calibration.range_min) | (self.high > self.calibration.range_max)
+        ).tolist():
+            if self.low[i] < 0 or self.high[i] >= servo.TICKS_PER_TURN:
+                raise CellError(
+                    f"{JOINTS[i]} is past the end of its servo's turn; move it back by hand"
+                )
+            self._widen_one(i, int(self.low[i]), int(self.high[i]))
+
+    def _widen_one(self, i: int, least: int, most: int) -> None:
+        address, number = servo.MIN_POSITION_LIMIT, IDS[i]
+        low, high = np.frombuffer(self.bus.read(number, address, 4)[1], '<u2').tolist()
+        if low <= least and most <= high:
+            return
+        self._log(
+            f'{self.name}: {JOINTS[i]} is outside of its recorded range; it is held there and '
+            'comes back slowly. If the joint can be there, calibrate the arm again'
+        )
+        limits = min(low, least), max(high, most)
+        with unlocked(self.bus, number):
+            for at, value in zip((address, servo.MAX_POSITION_LIMIT), limits):
+                self.bus.write(number, at, 2, value)
+        if tuple(np.frombuffer(self.bus.read(number, address, 4)[1], '<u2')) != limits:
+            raise CellError(
+                f'servo {number} ({JOINTS[i]}) does not keep its position limits {limits}; '
+                'power the arm off and on'
+            )
 
     # --- torque ------------------------------------------------------------------------------
-    def held(self) -> np.ndarray:
-        """Return the setpoints (6,) rad in the servos; NaN for a servo without torque."""
+    def held(self) -> Floats:
+        """Return the setpoints (6,) rad in the servos; NaN for a servo without torque.
+
+        It also takes the torque limits from them, which `configure` has set.
+        """
         ticks = np.full(len(IDS), np.nan)
         for i, number in enumerate(IDS):
-            table = self.bus.read(number, servo.TORQUE_ENABLE, 4)[1]
+            table = self.bus.read(number, servo.TORQUE_ENABLE, LIMIT_END)[1]
+            if i != GRIPPER:  # the gripper's may be lowered, see `grip`
+                self.torque_limits[i] = table[LIMIT_END - 2] | table[LIMIT_END - 1] << 8
             if table[0]:
-                ticks[i] = servo.from_sign_magnitude(table[2] | table[3] << 8, servo.POSITION_SIGN)
+                ticks[i] = servo.to_position(table[2:4])
         return self.calibration.to_rad(ticks)
 
-    def torque(self, on: bool, joints=ALL) -> list[str]:
+    def torque(self, on: bool, joints: Iterable[int] = ALL) -> list[str]:
         """Switch the torque of each servo; return a line for each that did not obey."""
         problems = []
         for i in joints:

@@ -9,6 +9,7 @@ import pytest
 
 from so101_description.joints import JOINTS
 from so101_driver.diagnostics import ArmDiagnostics
+from so101_driver.stop import Stop
 from so101_node.errors import CellError
 from so101_sim.sts3215 import PROTECTION_TIME
 
@@ -35,7 +36,7 @@ def status_of(diagnostics, name):
 def test_a_lost_answer_makes_the_stamp_older_and_affects_no_other_servo(emulated):
     with running(emulated) as run:
         wait_for(lambda: len(run.states) > 20)
-        emulated.faults.inject('drop', servo=3, count=5)
+        emulated.faults.inject('drop', servo=3, count=9)
         count = len(run.states)
         wait_for(lambda: run.arm.servos.missed[2] >= 5)
         wait_for(lambda: len(run.states) > count + 10)
@@ -57,7 +58,7 @@ def test_a_lost_servo_is_named_and_the_arm_continues_when_it_answers_again(emula
         emulated.servos[2].power_cycle(True)
         emulated.servos[2].sensed = emulated.servos[2].sensed._replace(position=1500.0)
         wait_for(lambda: not run.arm.lost and run.states[-1][0] > time.time_ns() - 5e7, 6.0)
-        assert run.arm.torque_on and run.arm.reconnects == 1
+        assert run.arm.torque.on and run.arm.reconnects == 1
         time.sleep(0.1)
         assert abs(emulated.servos[2].sensed.position - 1500.0) <= 2  # held where it fell
 
@@ -74,11 +75,11 @@ def test_after_a_reconnection_torque_waits_for_a_fresh_command(emulated):
         emulated.plug_port()
         wait_for(lambda: run.arm.reconnects == 1, 6.0)
         time.sleep(0.1)
-        assert not run.arm.torque_on and not any(s.torque_on for s in emulated.servos)
+        assert not run.arm.torque.on and not any(s.torque_on for s in emulated.servos)
         for servo in emulated.servos:
             servo.setpoints.clear()
         run.command_until(np.full(6, 0.3), lambda: np.allclose(run.position, 0.3, atol=0.01))
-        assert run.arm.torque_on
+        assert run.arm.torque.on
         assert greatest_step(emulated) <= 2.0 * 0.01
 
 
@@ -131,7 +132,7 @@ def test_an_error_bit_that_flickers_is_no_fault(emulated):
             wait_for(lambda: run.arm.servos.errors[0])
             emulated.servos[0].faults = 0
             wait_for(lambda: not run.arm.servos.errors[0])
-        assert run.arm.servos.faults.sentence() == '' or run.arm.late_cycles
+        assert run.arm.servos.faults.sentence() == '' or run.arm.cycle.late
 
 
 def test_an_overloaded_gripper_loosens_its_grip_and_recovers(emulated, monkeypatch):
@@ -178,15 +179,16 @@ def test_torque_is_limited_from_the_first_start(emulated):
         assert [servo.torque_limit for servo in emulated.servos] == [0.7] * 5 + [0.5]
 
 
-@pytest.mark.parametrize('torque, overloads', [(None, False), (1000, True)])
+@pytest.mark.parametrize('hard, overloads', [(None, False), (9.0, True)])
 def test_an_arm_that_pushes_against_the_table_is_not_overloaded(
-    emulated, monkeypatch, torque, overloads
+    emulated, monkeypatch, hard, overloads
 ):
-    if torque:
-        monkeypatch.setattr('so101_driver.configure.ARM_TORQUE', torque)
+    if hard:  # neither limit: not of the torque, nor of the lead at a load
+        monkeypatch.setattr('so101_driver.configure.ARM_TORQUE', 1000)
+        monkeypatch.setattr('so101_driver.follow.HARD', hard)
     lift = emulated.servos[1]
     lift.memory[PROTECTION_TIME] = 50  # 0.5 s instead of 2
-    with running(emulated) as run:
+    with running(emulated, setpoint_lead=0.5) as run:
         run.arm.set_torque(True)
         emulated.hold = {2}
         end = time.monotonic() + 1.0
@@ -196,7 +198,7 @@ def test_an_arm_that_pushes_against_the_table_is_not_overloaded(
         except CellError as error:
             assert overloads and 'overload of shoulder_lift' in str(error)
         assert bool(lift.error) == overloads
-        assert overloads or abs(lift.sensed.load) == pytest.approx(0.7)  # it still pushes
+        assert overloads or abs(lift.sensed.load) > 0.25  # it still pushes
 
 
 def test_commands_with_old_future_or_missing_stamps_are_refused_and_counted(emulated):
@@ -225,3 +227,40 @@ def test_rates_in_diagnostics_count_since_the_last_message(emulated):
         status = status_of(diagnostics, 'driver: follower: gripper')
         values = {v.key: v.value for v in status.values}
         assert values['voltage_v'] == '12.0' and values['temperature_c'] == '30'
+
+
+@pytest.mark.slow
+def test_an_answer_with_another_servos_id_moves_no_joint(emulated):
+    """Checksum and length are right; the angle is the one of another joint."""
+    pose = np.array([1.0, -0.5, 0.5, -1.2, 1.5, 0.5])
+    with running(emulated) as run:
+        run.arm.set_torque(True)
+        run.command_until(pose, lambda: np.allclose(run.position, pose, atol=0.01))
+        for servo in emulated.servos:
+            servo.setpoints.clear()
+        measured = []
+        for servo in range(1, 6):
+            emulated.faults.inject('wrong_id', servo=servo)  # now that of the next servo
+            emulated.faults.inject('drop', servo=servo + 1)
+            for _ in range(4):
+                run.command(pose)
+                measured.append(run.position)
+                time.sleep(0.02)
+        assert emulated.faults.applied == 10
+        assert greatest_step(emulated) < 0.005
+        assert np.abs(np.array(measured) - pose).max() < 0.02
+        run.stop.set(Stop.HOLD, 'the test')
+        emulated.faults.inject('wrong_id', servo=4)
+        emulated.faults.inject('drop', servo=5)
+        time.sleep(0.2)
+        assert greatest_step(emulated) < 0.005
+
+
+@pytest.mark.slow
+def test_a_joint_that_was_moved_between_two_answers_is_believed_at_the_second(emulated):
+    with running(emulated) as run:
+        lift, missed = emulated.servos[1], run.arm.servos.missed[1]
+        lift.sensed = lift.sensed._replace(position=lift.sensed.position - 900.0)
+        there = run.arm.calibration.to_rad(np.full(6, lift.present_position))[1]
+        wait_for(lambda: abs(run.position[1] - there) < 0.01, 0.5)
+        assert 1 <= run.arm.servos.missed[1] - missed <= 4

@@ -69,7 +69,7 @@ def test_requests_have_the_bytes_of_the_protocol(wire, bus):
     bus.read(2, 56, 2)
     bus.write(2, 42, 2, 0x0834)
     bus.sync_read(56, 15)
-    bus.sync_write(42, [0x100, 0x203, 0xFFF])
+    bus.send(bus.sync_write_packet(42, [0x100, 0x203, 0xFFF]))
     time.sleep(0.03)
     assert [r.hex(' ') for r in wire.requests] == [
         'ff ff 02 02 01 fa',
@@ -89,7 +89,7 @@ def test_sync_read_accepts_answers_in_any_order_and_returns_error_bytes(wire, bu
 
 
 def test_a_lost_answer_costs_its_timeout_and_the_other_answers_are_used(wire, bus):
-    wire.answer = lambda request: [status(1, bytes(15)) + status(3, bytes(15))]
+    wire.answer = lambda request: [status(1, bytes(request[6])) + status(3, bytes(request[6]))]
     bus.answer_timeout, costs = 0.003, []
     for _ in range(20):
         began = time.monotonic()
@@ -213,7 +213,7 @@ def test_a_stalled_port_loses_answers_but_does_not_block():
                 while True:
                     os.write(bus._fd, bytes(100))
             time.sleep(0.005)
-        bus.sync_write(42, (2048, 2048))
+        bus.send(bus.sync_write_packet(42, (2048, 2048)))
         assert bus.sync_read(56, 15) == {}
         bus.close()
     finally:

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from so101_description.joints import JOINTS, LOWER, UPPER
-from so101_driver.calibration import check_spans, load_calibration, make_calibration
+from so101_description.joints import JOINT_LIMITS, JOINTS, LOWER, UPPER
+from so101_driver.calibration import load_calibration, load_calibrations, make_calibration
+from so101_driver.calibration_problems import CalibrationRefused, Plausible
+from so101_driver.calibration_warnings import doubtful_zeros, lost_reach, tool_shift
 from so101_node.errors import CellError
 from so101_sim import calibration_path
 
@@ -99,18 +101,18 @@ def test_every_angle_is_clipped_to_a_tick_within_the_range(calibration, angles):
 @pytest.mark.parametrize(
     'joint, field, value, words',
     [
-        ('elbow_flex', 'id', 4, 'id is 4'),
-        ('elbow_flex', 'drive_mode', 2, 'drive_mode is 2'),
-        ('elbow_flex', 'homing_offset', 2048, 'homing_offset is 2048'),
-        ('elbow_flex', 'range_max', 4096, 'not within 0 to 4095'),
-        ('elbow_flex', 'range_min', -1, 'not within 0 to 4095'),
-        ('elbow_flex', 'range_min', 3161, 'not below range_max'),
-        ('elbow_flex', 'range_min', 2700, 'spans 461 ticks, fewer than 500'),
-        ('elbow_flex', 'range_min', 1600, 'spans 1561 ticks, 71% of the 2203 of the model'),
-        ('shoulder_pan', 'range_min', 20, '137% of the 2503 of the model (limits 75% and 125%)'),
-        ('wrist_roll', 'range_max', 2289, 'spans 2256 ticks, 62% of the 3641'),
-        ('elbow_flex', 'range_min', 925.5, 'elbow_flex.range_min: expected int, got float'),
-        ('elbow_flex', 'range_min', None, 'elbow_flex.range_min: expected int, got null'),
+        ('elbow_flex', 'id', 4, 'id is 4, allowed: 3'),
+        ('elbow_flex', 'drive_mode', 2, 'drive_mode is 2, allowed: 0 to 1'),
+        ('elbow_flex', 'homing_offset', 2048, 'homing_offset is 2048, allowed: -2047 to 2047'),
+        ('elbow_flex', 'range_max', 4096, 'range_max is 4096, allowed: 0 to 4095'),
+        ('elbow_flex', 'range_min', -1, 'range_min is -1, allowed: 0 to 4095'),
+        ('elbow_flex', 'range_min', 3161, 'allowed: range_min below range_max'),
+        ('elbow_flex', 'range_min', 2700, '461 ticks, allowed: at least 500 ticks'),
+        ('elbow_flex', 'range_min', 2161, '1000 ticks, 45.4% of the 2203 of the model'),
+        ('shoulder_pan', 'range_min', 20, '% of the 2503 of the model, allowed: 50% to 125%'),
+        ('wrist_roll', 'range_max', 1653, '1620 ticks, 44.5% of the 3641'),
+        ('elbow_flex', 'range_min', 925.5, 'range_min is 925.5, allowed: a whole number'),
+        ('elbow_flex', 'range_min', None, 'range_min is None, allowed: a whole number'),
     ],
 )
 def test_implausible_entries_are_refused_by_name(tmp_path, joint, field, value, words):
@@ -132,8 +134,8 @@ def test_unknown_fields_of_a_joint_are_ignored(tmp_path):
 @pytest.mark.parametrize(
     'change, words',
     [
-        (lambda t: t.pop('gripper'), 'missing required field gripper'),
-        (lambda t: t.update(wrist={}), 'unknown field wrist'),
+        (lambda t: t.pop('gripper'), 'gripper: entry is missing'),
+        (lambda t: t.update(wrist={}), 'wrist: joint is unknown'),
     ],
 )
 def test_missing_and_unknown_joints_are_refused(tmp_path, change, words):
@@ -148,19 +150,41 @@ def test_a_missing_or_damaged_file_is_refused(tmp_path):
         load_calibration(str(tmp_path / 'nowhere.json'))
     with pytest.raises(CellError, match='is damaged'):
         load_calibration(write(tmp_path, '{'))
-    with pytest.raises(CellError, match='expected object, got array'):
+    with pytest.raises(CellError, match='expected an object with six joints, got a list'):
         load_calibration(write(tmp_path, '[]'))
 
 
+def pair(tmp_path, leader, follower, plausible=Plausible()):
+    contents = {'leader': leader, 'follower': follower}
+    return load_calibrations(
+        {arm: write(tmp_path, each, f'{arm}.json') for arm, each in contents.items()}, plausible
+    )
+
+
 def test_a_leader_with_a_shorter_range_than_the_follower_is_refused(tmp_path):
-    follower = load_calibration(write(tmp_path, table(), 'follower.json'))
-    content = table()
-    content['wrist_roll'].update(range_min=900, range_max=4009)
-    leader = load_calibration(write(tmp_path, content, 'leader.json'))
     with pytest.raises(CellError) as error:
-        check_spans(leader, follower)
-    for word in ('wrist_roll', '3109', '3976', '22%', '10%', 'leader.json', 'follower.json'):
+        pair(tmp_path, narrowed('wrist_roll', 900, 4009), table())
+    for word in ('wrist_roll', '3109', '3976', '21.8%', '10.0%', 'leader.json', 'span_difference'):
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize('narrow', ['leader', 'follower'])
+def test_one_arm_may_have_a_narrow_wrist_roll_around_its_homing_pose(tmp_path, narrow):
+    contents = {'leader': table(), 'follower': table(), narrow: narrowed('wrist_roll', 1024, 3071)}
+    found = pair(tmp_path, contents['leader'], contents['follower'])
+    assert found[narrow].upper[4] == pytest.approx(math.pi / 2, abs=0.001)
+    # No other joint is compared less strictly.
+    for content in contents.values():
+        content['shoulder_pan'].update(range_min=832, range_max=3262)
+    contents[narrow]['shoulder_pan'].update(range_min=1080, range_max=3014)
+    with pytest.raises(CellError, match='shoulder_pan: range of both arms'):
+        pair(tmp_path, contents['leader'], contents['follower'])
+
+
+def test_a_narrow_wrist_roll_far_from_its_homing_pose_is_refused(tmp_path):
+    # A leader that was once recorded so; every motion was 30 degrees off.
+    with pytest.raises(CellError, match='wrist_roll: range of both arms'):
+        pair(tmp_path, narrowed('wrist_roll', 160, 2289), narrowed('wrist_roll', 0, 4095))
 
 
 @pytest.mark.parametrize(
@@ -179,13 +203,180 @@ def test_ranges_of_built_arms_are_plausible(tmp_path, ranges):
 
 
 def test_the_calibrations_of_the_simulated_arms_are_plausible():
-    check_spans(*(load_calibration(calibration_path(arm)) for arm in ('leader', 'follower')))
+    found = load_calibrations({arm: calibration_path(arm) for arm in ('leader', 'follower')})
+    assert not [doubt for each in found.values() for doubt in doubtful_zeros(each)]
 
 
 def test_a_leaders_trigger_may_span_less_than_a_gripper(tmp_path):
     content = table()
     content['gripper'].update(range_min=1800, range_max=2900)
-    check_spans(
-        load_calibration(write(tmp_path, content, 'leader.json')),
-        load_calibration(write(tmp_path, table(), 'follower.json')),
+    assert list(pair(tmp_path, content, table())) == ['leader', 'follower']
+
+
+def narrowed(joint, low, high):
+    content = table()
+    content[joint].update(range_min=low, range_max=high)
+    return content
+
+
+@pytest.mark.parametrize(
+    'joint, low, high',
+    [('wrist_roll', 1024, 3071), ('shoulder_pan', 1121, 2973)],  # +-90 degrees; 74 %
+)
+def test_a_narrower_range_is_accepted_with_the_limits_that_follow(tmp_path, joint, low, high):
+    calibration = load_calibration(write(tmp_path, narrowed(joint, low, high)))
+    i = JOINTS.index(joint)
+    reach = (high - low) / 2 * 2 * math.pi / 4096
+    assert (calibration.lower[i], calibration.upper[i]) == pytest.approx((-reach, reach))
+    with pytest.raises(CellError, match=f'{joint}: .*allowed: 80% to 125%'):
+        load_calibration(calibration.path, Plausible(least=0.8))
+
+
+def test_all_problems_of_a_file_and_of_a_pair_are_named(tmp_path):
+    leader, follower = table(), table()
+    leader['elbow_flex'].update(id=4, drive_mode=7, range_max=5000)
+    leader['wrist_flex']['range_max'] = 1000
+    del leader['gripper']['homing_offset']
+    for joint in ('shoulder_lift', 'wrist_roll'):
+        follower[joint]['range_max'] -= 500
+    follower['gripper']['id'] = 9
+    with pytest.raises(CalibrationRefused) as refused:
+        pair(tmp_path, leader, follower)
+    found = [(problem.joint, problem.what) for problem in refused.value.problems]
+    between = 'range of both arms'
+    assert found == [
+        *(('elbow_flex', what) for what in ('id', 'drive_mode', 'range_max')),
+        ('wrist_flex', 'range'),
+        ('gripper', 'homing_offset'),
+        ('gripper', 'id'),
+        *((joint, between) for joint in ('shoulder_lift', 'wrist_flex', 'wrist_roll')),
+    ]
+    sentence = str(refused.value)
+    for problem in refused.value.problems:
+        assert str(problem) in sentence and problem.where in sentence
+        assert problem.recorded in sentence and problem.remedy in sentence
+
+
+def test_the_allowed_difference_of_a_pair_is_a_choice(tmp_path):
+    short = table()
+    short['shoulder_lift']['range_max'] -= 500
+    with pytest.raises(CellError, match='shoulder_lift: .*allowed: 10.0%'):
+        pair(tmp_path, table(), short)
+    assert pair(tmp_path, table(), short, Plausible(difference=0.3))
+
+
+def test_the_old_list_format_is_named(tmp_path):
+    content = {name: [0] * 6 for name in ('homing_offset', 'drive_mode', 'start_pos', 'end_pos')}
+    content |= {'calib_mode': ['DEGREE'] * 6, 'motor_names': list(JOINTS)}
+    with pytest.raises(CellError, match="LeRobot's old format .*./cell calibrate"):
+        load_calibration(write(tmp_path, content))
+
+
+def doubt(tmp_path, joint, low, high):
+    """Return the doubt about one joint's zero, or None."""
+    found = doubtful_zeros(load_calibration(write(tmp_path, narrowed(joint, low, high))))
+    return next((each for each in found if each.joint == joint), None)
+
+
+def test_a_range_that_was_cut_on_one_side_is_told_with_its_bound_in_degrees_and_mm(tmp_path):
+    cut = doubt(tmp_path, 'shoulder_pan', 1300, 3294)  # 175 degrees
+    assert cut.bound == pytest.approx((240 - 175.25) / 2, abs=0.1)
+    assert cut.suggested == pytest.approx(22, abs=0.1)
+    sentence = cut.sentence('arm.json')
+    assert 'up to 32 degrees' in sentence and f'up to {cut.tool:.0f} mm' in sentence
+    assert '22 degrees too low' in sentence and sentence.startswith('arm.json: shoulder_pan: ')
+
+
+def test_a_whole_range_with_an_off_centre_homing_pose_is_no_doubt(tmp_path):
+    # 236 degrees, whose middle is 26 degrees from its homing pose
+    assert doubt(tmp_path, 'shoulder_pan', 1000, 3685) is None
+
+
+def test_what_the_homing_pose_suggests_is_never_more_than_the_bound(tmp_path):
+    found = doubt(tmp_path, 'shoulder_pan', 1100, 3685)  # 227 degrees, homing 30 degrees off
+    assert found.bound == found.suggested == pytest.approx((240 - 227.2) / 2, abs=0.1)
+
+
+def test_a_range_shorter_than_that_of_any_arm_is_doubtful_wherever_its_homing_was(tmp_path):
+    found = doubt(tmp_path, 'shoulder_pan', 1121, 2973)  # 74 %, in the middle
+    assert found.bound == pytest.approx((240 - 162.8) / 2, abs=0.1) and found.suggested == 0
+
+
+def test_a_reversed_servo_turns_the_suggested_direction(tmp_path):
+    content = narrowed('shoulder_pan', 1300, 3294)
+    content['shoulder_pan']['drive_mode'] = 1
+    (found,) = doubtful_zeros(load_calibration(write(tmp_path, content)))
+    assert found.suggested == pytest.approx(-22, abs=0.1)
+    assert '22 degrees too high' in found.sentence('')
+
+
+@st.composite
+def cut_ranges(draw):
+    """A joint, a built arm's whole range in ticks, and a part of it that was recorded."""
+    joint = draw(st.integers(0, 3))
+    widest = (UPPER[joint] - LOWER[joint]) * 4096 / (2 * math.pi) + 20 * 4096 / 360
+    whole = draw(st.integers(int(0.94 * widest), int(widest)))
+    start = draw(st.integers(0, 4095 - whole))
+    cut = [draw(st.integers(0, int(0.2 * whole))) for _ in range(2)]
+    return joint, start, start + whole, start + cut[0], start + whole - cut[1]
+
+
+@settings(max_examples=200, deadline=None)
+@given(cut_ranges())
+def test_the_bound_of_a_zero_holds_for_every_range_that_was_cut(cut):
+    joint, start, end, low, high = cut
+    content = narrowed(JOINTS[joint], low, high)
+    rows = np.array([[e['range_min'], e['range_max']] for e in content.values()]).T
+    calibration = make_calibration('', *np.zeros((2, 6), np.int64), *rows)
+    error = abs((low + high) - (start + end)) / 2 * 360 / 4096
+    for found in doubtful_zeros(calibration):
+        if found.joint == JOINTS[joint]:
+            assert error <= found.bound + 1e-6
+
+
+def test_a_shift_of_the_shoulder_is_told_as_the_arc_of_the_tool():
+    assert tool_shift(0, 0.2) == pytest.approx(2e3 * math.sin(0.1) * (0.25 - 0.0388), rel=0.01)
+    assert tool_shift(4, 0.2) < 5  # the tool is nearly on the axis of wrist_roll
+
+
+def test_a_joint_recorded_over_its_full_turn_has_no_doubtful_middle(tmp_path):
+    assert doubt(tmp_path, 'wrist_roll', 0, 4095) is None
+
+
+def test_a_range_beyond_the_joint_limits_is_told_once_with_the_degrees(tmp_path):
+    path = write(tmp_path, narrowed('shoulder_lift', 780, 3268))  # 109.3 degrees to each side
+    told = lost_reach(load_calibration(path))
+    assert told.startswith(f'{path}: the joint limits (model) cut off')
+    assert 'shoulder_lift 9 degrees below and 9 above' in told and 'shoulder_pan' not in told
+    assert told.endswith('; joint_limits:=contact uses more of it')
+    wider = lost_reach(load_calibrations({'leader': path}, joint_limits='contact')['leader'])
+    assert '(contact)' in wider and 'shoulder_lift 5 degrees below and 8 above' in wider
+    assert 'joint_limits:=' not in wider
+    assert lost_reach(load_calibration(write(tmp_path, narrow()))) == ''
+
+
+def narrow():
+    """Return a file without a range beyond the model's limits."""
+    content = table()
+    for joint, span in zip(JOINTS, (UPPER - LOWER)[:5] * 4096 / (2 * math.pi)):
+        half = int(span / 2) - 60
+        content[joint].update(range_min=2047 - half, range_max=2047 + half)
+    return content
+
+
+@settings(max_examples=100, deadline=None)
+@given(calibrations())
+def test_the_limits_of_contact_are_the_recorded_range_within_the_wider_limits(model):
+    contact = make_calibration(
+        '',
+        (model.scale < 0).astype(np.int64),
+        model.homing_offset,
+        model.range_min,
+        model.range_max,
+        joint_limits='contact',
     )
+    ends = np.sort([contact.to_rad(contact.range_min), contact.to_rad(contact.range_max)], axis=0)
+    lower, upper = JOINT_LIMITS['contact']
+    assert contact.lower == pytest.approx(np.maximum(ends[0], lower))
+    assert contact.upper == pytest.approx(np.minimum(ends[1], upper))
+    assert np.all(contact.lower <= model.lower) and np.all(contact.upper >= model.upper)

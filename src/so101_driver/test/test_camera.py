@@ -9,15 +9,18 @@ import threading
 import time
 
 import cv2
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import domain_coordinator
 import numpy as np
 import pytest
 import rclpy
 from sensor_msgs.msg import CameraInfo, Image
 
+from so101_driver import brightness
 from so101_driver.camera import Camera
 from so101_driver.camera_calibration import load_camera_calibration
+from so101_driver.camera_node import CameraNode
+from so101_driver.camera_options import CameraOptions
 from so101_node import names, qos
 from so101_node.errors import CellError
 
@@ -35,6 +38,14 @@ def video(tmp_path_factory):
     return path
 
 
+def made(device, width, height, rate, on_image=None, log=print, **others):
+    options = CameraOptions(
+        camera_device=device, camera_width=width, camera_height=height, camera_rate=rate, **others
+    )
+    options.check()
+    return Camera(options, on_image, log)
+
+
 def run_for(camera, condition, timeout=5.0):
     thread = threading.Thread(target=camera.run, daemon=True)
     thread.start()
@@ -49,7 +60,7 @@ def run_for(camera, condition, timeout=5.0):
 
 def test_images_are_rgb_and_stamped_and_a_file_starts_again_at_its_end(video):
     images = []
-    camera = Camera(video, 64, 48, 100.0, lambda *image: images.append(image), print)
+    camera = made(video, 64, 48, 100.0, lambda *image: images.append(image))
     camera.open()
     run_for(camera, lambda: len(images) > 25)
     stamps = [stamp for stamp, _ in images]
@@ -61,7 +72,7 @@ def test_images_are_rgb_and_stamped_and_a_file_starts_again_at_its_end(video):
 
 def test_a_file_plays_at_the_rate(video):
     images = []
-    camera = Camera(video, 64, 48, 20.0, lambda *image: images.append(image), print)
+    camera = made(video, 64, 48, 20.0, lambda *image: images.append(image))
     camera.open()
     run_for(camera, lambda: len(images) >= 8)
     stamps = np.array([stamp for stamp, _ in images]) * 1e-9
@@ -72,7 +83,7 @@ def test_a_lost_camera_is_reopened(video, tmp_path):
     path = str(tmp_path / 'camera.avi')
     os.link(video, path)
     images = []
-    camera = Camera(path, 64, 48, 200.0, lambda *image: images.append(image), print)
+    camera = made(path, 64, 48, 200.0, lambda *image: images.append(image))
     camera.open()
     os.unlink(path)
 
@@ -92,12 +103,12 @@ def test_a_missing_camera_is_refused_with_one_sentence(tmp_path, width, words):
     if not width:
         path.write_bytes(b'no video')
     with pytest.raises(CellError, match=words):
-        Camera(str(path), 64, 48, 30.0, None, print).open()
+        made(str(path), 64, 48, 30.0).open()
 
 
 def test_another_image_size_is_refused(video):
     with pytest.raises(CellError, match='delivers 64x48, not 640x480'):
-        Camera(video, 640, 480, 30.0, None, print).open()
+        made(video, 640, 480, 30.0).open()
 
 
 CALIBRATION = """
@@ -192,7 +203,35 @@ def test_the_node_publishes_image_camera_info_and_diagnostics(video, tmp_path):
     values = {v.key: v.value for v in status.values}
     assert status.name == 'camera: wrist_camera' and status.hardware_id == video
     assert float(values['rate_hz']) > 10 and float(values['age_s']) < 0.5
+    assert values['brightness'] == values['brightness_at_start'] == 'nan'  # too few images yet
     assert infos[-1].header.frame_id == camera + '_optical_frame'
+
+
+@pytest.mark.graph
+def test_the_node_warns_of_a_drift_of_brightness(video, monkeypatch):
+    monkeypatch.setattr(brightness, 'START', 5)
+    monkeypatch.setattr(brightness, 'SMOOTHING', 1.0)
+    values = {'camera_device': video, 'camera_width': 64, 'camera_height': 48}
+    reports = []
+    with domain_coordinator.domain_id() as number:
+        rclpy.init(
+            domain_id=number,
+            args=['--ros-args', *(w for k, v in values.items() for w in ('-p', f'{k}:={v}'))],
+        )
+        node = CameraNode()
+        node.close()  # no more images than those below
+        node._brightness = brightness.Brightness()
+        monkeypatch.setattr(node, 'diagnose', reports.append)
+        for level in [100] * 5 + [50]:
+            node._publish(1, np.full((48, 64, 3), level, np.uint8))
+        node._camera.last_at = time.monotonic()
+        node._camera.images += 1000  # the rate is right
+        node._diagnose()
+        node.destroy_node()
+        rclpy.shutdown()
+    assert reports[0].level == DiagnosticStatus.WARN, reports
+    assert 'darker than at the start' in reports[0].message
+    assert reports[0].values[-1].key == 'brightness_at_start'
 
 
 def test_the_node_without_a_camera_is_one_sentence_and_exit_1():

@@ -63,6 +63,7 @@ def test_a_killed_driver_leaves_the_arm_holding_and_the_next_one_continues(
         process = start_follower(arm)
         wait_for_states(bench, process)
         assert bench.torque(True).success
+        bench.spin_until(lambda: bench.take_command().success)
 
         def grips():
             bench.command([0.0] * 5 + [0.5])
@@ -93,6 +94,7 @@ def test_a_killed_driver_leaves_the_arm_holding_and_the_next_one_continues(
                 servo.setpoints.clear()
             process = start_follower(arm)
             wait_for_states(bench, process)
+            bench.spin_until(lambda: bench.take_command().success)
             wait_for(lambda: all(len(servo.setpoints) > 20 for servo in arm.servos), 10.0)
             for joint, servo, setpoint in zip(JOINTS, arm.servos, setpoints):
                 assert np.abs(np.array(servo.setpoints) - setpoint).max() <= JUMP, joint

@@ -6,6 +6,7 @@ import time
 
 from driver_support.driver_process import Bench, start
 from driver_support.emulated_arm import EmulatedArm
+from driver_support.running_arm import wait_for
 import numpy as np
 import pytest
 
@@ -53,6 +54,7 @@ def test_the_driver_from_joint_states_to_exit(cell, bench):
     bench.spin_for(0.2)
     assert bench.targets == []
     assert bench.torque(True).success
+    bench.spin_until(lambda: bench.take_command().success)
     command = bench.command([2.5, 0, 0, 0, 0, 0.5])
     bench.spin_until(lambda: bench.targets)
     assert bench.targets[-1].header.stamp == command.header.stamp
@@ -74,6 +76,8 @@ def test_the_driver_from_joint_states_to_exit(cell, bench):
     bench.spin_for(0.2)
     assert np.allclose(bench.position, held, atol=0.003)
     assert held[0] > -1.0
+    bench.spin_until(lambda: bench.statuses)
+    assert bench.statuses[-1].joint_limits == 'model'
     # bad commands are refused, counted and named in the diagnostics
     bench.targets.clear()
     bench.command([0.0] * 6, JOINTS[:5] + ('grip',))
@@ -125,9 +129,15 @@ def test_the_driver_reconnects_to_a_port_that_was_unplugged(tmp_path, bench):
                 for s in message.status
             )
         )
+        plugged_at = time.monotonic()
         follower.plug_port()
         bench.states.clear()
         bench.spin_until(lambda: len(bench.states) > 20)
+        bench.diagnostics.clear()
+        bench.spin_until(lambda: bench.diagnostics)
+        values = {pair.key: pair.value for pair in bench.diagnostics[0].status[0].values}
+        assert values['reconnects'] == '1'
+        assert float(values['link_steady_s']) <= time.monotonic() - plugged_at
         assert bench.clear_faults().success
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=20)
@@ -135,8 +145,21 @@ def test_the_driver_reconnects_to_a_port_that_was_unplugged(tmp_path, bench):
     assert 'follower: reconnected' in out + err
 
 
+def test_a_supply_that_is_not_that_of_the_bench_ends_the_driver_with_one_sentence(tmp_path):
+    with EmulatedArm(tmp_path / 'port') as follower:
+        process = start(
+            follower_port=follower.port,
+            follower_calibration=calibration_path('follower'),
+            follower_voltage=7.4,
+        )
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 1 and 'Traceback' not in err
+    assert 'shoulder_pan measures 12.0 V, and the supply is said to have 7.4 V' in err
+
+
 def test_the_leaders_torque_follows_the_mode_topic_and_ends_when_the_actor_dies(tmp_path):
     bench = Bench('leader')
+    stranger = bench.node.create_publisher(ActorStatus, names.ACTOR_STATUS, qos.STATUS)
     status = bench.node.create_publisher(ActorStatus, names.ACTOR_STATUS, qos.STATUS)
     with EmulatedArm(tmp_path / 'port', 'leader') as leader:
         process = start(
@@ -149,14 +172,16 @@ def test_the_leaders_torque_follows_the_mode_topic_and_ends_when_the_actor_dies(
             on = LEADER_TORQUE[mode]
 
             def torque_follows():
-                status.publish(ActorStatus(mode=mode))
+                status.publish(ActorStatus(mode=mode, run_id='run-1'))
                 return all(servo.torque_on == on for servo in leader.servos)
 
             bench.spin_until(torque_follows)
 
         bench.spin_until(lambda: bench.states)
-        for mode in ('POLICY', 'HUMAN', 'READY', 'ESTOP', 'RESET'):
+        bench.spin_until(lambda: bench.take_command(run_id='run-1').success)
+        for mode in ('POLICY', 'HUMAN', 'READY', 'PAUSED', 'RESET'):
             torque_after(mode)  # no service is called
+            stranger.publish(ActorStatus(mode='POLICY', run_id='run-2'))
         before = time.monotonic()
         bench.spin_until(lambda: not any(servo.torque_on for servo in leader.servos), 3.0)
         assert time.monotonic() - before > 0.5
@@ -199,6 +224,28 @@ def test_the_error_of_a_missing_port_names_the_arm_on_the_other_port(tmp_path):
     assert f'the arm on {leader.port} is the leader' in err
 
 
+def test_the_driver_waits_for_an_arm_that_is_switched_on_late(tmp_path, bench):
+    with EmulatedArm(tmp_path / 'port') as follower:
+        for servo in follower.servos:
+            servo.power_cycle(False)
+        process = start(
+            follower_port=follower.port,
+            answer_timeout=0.01,
+            follower_calibration=calibration_path('follower'),
+        )
+        wait_for(follower.is_open, 60.0)
+        wait_for(lambda: not follower.is_open(), 10.0)  # the first attempt has failed
+        assert process.poll() is None
+        for servo in follower.servos:
+            servo.power_cycle(True)
+        bench.states.clear()
+        bench.spin_until(lambda: bench.states)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert 'does not answer' in out + err and 'tried again' in out + err
+
+
 def implausible(tmp_path):
     with open(calibration_path('follower'), encoding='utf-8') as file:
         table = json.load(file)
@@ -220,7 +267,7 @@ def implausible(tmp_path):
         ({'follower_port': '/dev/nowhere'}, 'needs a calibration file'),
         (
             {'follower_port': '/dev/nowhere', 'follower_calibration': implausible},
-            'elbow_flex: range 911 to 1011 spans 100 ticks',
+            'elbow_flex: range is 911 to 1011, 100 ticks',
         ),
         (
             {

@@ -12,7 +12,7 @@ from so101_driver.leader_torque import SILENCE, LeaderTorque
 from so101_node.modes import LEADER_TORQUE
 
 WITH_TORQUE = [mode for mode, on in LEADER_TORQUE.items() if on]
-WITHOUT_TORQUE = [mode for mode, on in LEADER_TORQUE.items() if not on] + ['UNKNOWN_MODE']
+WITHOUT_TORQUE = [mode for mode, on in LEADER_TORQUE.items() if on is False] + ['UNKNOWN_MODE']
 
 
 @pytest.fixture
@@ -55,6 +55,14 @@ def test_a_mode_with_torque_switches_it_on_once_and_set_torque_may_switch_it_off
     assert not has_torque(emulated)
 
 
+def test_in_estop_the_leader_stays_as_it_is(emulated, leader):
+    leader.torque.apply_mode('ESTOP', 0.0)
+    assert not has_torque(emulated)
+    leader.torque.apply_mode('POLICY', 0.1)
+    leader.torque.apply_mode('ESTOP', 0.2)
+    assert has_torque(emulated)
+
+
 def test_torque_goes_off_when_the_actor_is_silent(emulated, leader):
     leader.torque.check_silence(100.0)  # no status was ever received: nothing to do
     assert leader.arm.set_torque(True) == []
@@ -73,7 +81,7 @@ def test_torque_found_at_start_goes_off_unless_an_actor_publishes_its_status(emu
     for mode, on in (('POLICY', True), ('', False)):
         with running(emulated, name='leader', rest=None) as run:
             assert run.arm.set_torque(True) == []
-            run.arm.torque_on = False  # as if killed: it ends with torque on
+            run.arm.torque.on = False  # as if killed: it ends with torque on
             run.arm.servos.torque = lambda *_: []
         with running(emulated, name='leader', rest=None) as run:
             torque = LeaderTorque(run.arm, run.lines.append, 50.0)

@@ -13,9 +13,16 @@ STEP = 0.02
 FREE = np.zeros(6, bool)
 
 
-def make_setpoint(locked=FREE, measured=np.zeros(6), align_speed=2.0, rest_after=1e9, rest=REST):
+def make_setpoint(
+    locked=FREE,
+    measured=np.zeros(6),
+    align_speed=2.0,
+    rest_after=1e9,
+    rest=REST,
+    setpoint_lead=9.0,
+):
     setpoint = Setpoint(
-        CALIBRATION, Limits(2.0, align_speed, 0.25, rest_after, locked, rest), 100.0
+        CALIBRATION, Limits(2.0, align_speed, 0.25, rest_after, locked, rest, setpoint_lead), 100.0
     )
     setpoint.reset(measured, 0.0)
     return setpoint
@@ -132,3 +139,29 @@ def test_no_sequence_of_commands_exceeds_the_speed_limit_or_leaves_the_range(com
             further = np.maximum(CALIBRATION.lower - after, after - CALIBRATION.upper)
             assert np.all(further <= np.maximum(outside, 1e-12))
             outside = further
+
+
+def test_while_the_actor_is_paused_the_arm_does_not_go_to_rest():
+    setpoint = make_setpoint(measured=np.full(6, 0.3), rest_after=1.0)
+    for cycle in range(290):
+        if cycle < 200:
+            setpoint.stay(cycle * 0.01)
+        setpoint.advance(cycle * 0.01, np.full(6, 0.3))
+    assert not setpoint.resting
+    setpoint.advance(3.1, np.full(6, 0.3))
+    assert setpoint.resting
+
+
+def test_a_stop_leaves_a_moving_joint_what_it_needs_to_brake_and_never_passes_the_setpoint():
+    setpoint = make_setpoint()
+    setpoint.position = np.array([0.2, 0.2, 0.2, 0.04, -0.2, 0.5])
+    velocity = np.array([2.0, 1.0, 0.0, 2.0, -2.0, 1.0])
+    setpoint.stop(np.zeros(6), velocity)
+    ahead = setpoint.position
+    assert 0.05 < ahead[0] < 0.12  # 2 rad/s at 40 rad/s^2, and the way until the goal arrives
+    assert 0.05 < ahead[1] < 0.08
+    assert ahead[2] == pytest.approx(0.1)  # at rest: its load
+    assert ahead[3] == pytest.approx(0.04)
+    assert ahead[4] == pytest.approx(-ahead[0])
+    assert ahead[5] == pytest.approx(0.5)  # the grip
+    assert setpoint.target == pytest.approx(ahead)

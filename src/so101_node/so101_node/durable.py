@@ -9,6 +9,16 @@ import os
 from pathlib import Path
 
 
+def make_private(directory: Path) -> None:
+    """Make a directory and its missing parents, readable for this user only.
+
+    Directories that exist keep their mode.
+    """
+    for each in (*reversed(directory.parents), directory):
+        if each == directory or not each.exists():
+            each.mkdir(mode=0o700, exist_ok=True)
+
+
 def sync(path: Path) -> None:
     """Flush a file, or the entries of a directory, to disk."""
     descriptor = os.open(path, os.O_RDONLY)

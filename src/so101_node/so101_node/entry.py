@@ -1,18 +1,24 @@
 """Entry points of the nodes. A Ctrl-C during a node's imports ends it without a stack trace."""
 
+from collections.abc import Callable
 import importlib
 import os
-import signal
+
+from .sign_of_life import STAGE, give
+from .signals import handle_endings
 
 
-def node_entry(module: str, name: str):
+def node_entry(module: str, name: str) -> Callable[[], None]:
     """Return the console script that runs node class `name` of `module`."""
 
-    def main():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: os._exit(0))
+    def main() -> None:
+        launcher = os.getppid()
+        handle_endings(lambda *_: os._exit(0))
+        give(STAGE)
         from .ros_node import run
 
-        run(getattr(importlib.import_module(module), name))
+        node = getattr(importlib.import_module(module), name)
+        give(STAGE)
+        run(node, launcher=launcher)
 
     return main

@@ -6,3 +6,15 @@ class CellError(Exception):
 
     Commands and nodes print this sentence without a stack trace and exit with 1.
     """
+
+
+def printable(error: object, limit: int = 12_000) -> str:
+    """Return an error's text as one line that any terminal can show.
+
+    Paths may have line breaks, control characters and bytes that are not UTF-8. A longer text is
+    cut in its middle.
+    """
+    text = ''.join(
+        c if c.isprintable() else ' ' if c == '\n' else ascii(c)[1:-1] for c in str(error)
+    )
+    return text if len(text) <= limit else f'{text[: limit // 2]} ... {text[-limit // 2 :]}'

@@ -20,8 +20,8 @@ class Mode(StrEnum):
     ESTOP = 'ESTOP'
 
 
-# True: the leader mirrors the follower. False: the leader's torque is off.
-LEADER_TORQUE: dict[str, bool] = {
+# The leader's torque. True: on, it mirrors the follower. False: off. None: it stays as it is.
+LEADER_TORQUE: dict[str, bool | None] = {
     Mode.IDLE: False,
     Mode.RESET: True,
     Mode.READY: True,
@@ -29,5 +29,5 @@ LEADER_TORQUE: dict[str, bool] = {
     Mode.HUMAN: False,
     Mode.EVAL: True,
     Mode.PAUSED: False,
-    Mode.ESTOP: False,
+    Mode.ESTOP: None,
 }

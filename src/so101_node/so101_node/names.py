@@ -3,6 +3,10 @@
 Names are relative, so a namespace makes a second cell.
 """
 
+import re
+
+from .errors import CellError
+
 ARMS = ('follower', 'leader')
 
 # driver (ARM is 'follower' or 'leader')
@@ -12,12 +16,20 @@ JOINT_COMMANDS = '{arm}/joint_commands'  # sensor_msgs/JointState, position, rad
 JOINT_TARGETS = '{arm}/joint_targets'
 SET_TORQUE = '{arm}/set_torque'  # std_srvs/SetBool
 CLEAR_FAULTS = '{arm}/clear_faults'  # std_srvs/Trigger
+DRIVER_STATUS = 'driver/status'  # so101_interfaces/DriverStatus
+# stops: each a Trigger and a topic, std_msgs/Empty; from anybody, in every mode
+DRIVER_STOP = 'driver/stop'  # the arms hold
+DRIVER_RELEASE = 'driver/release'  # the arms have no torque
+DRIVER_STOP_RESET = 'driver/stop_reset'  # Trigger: ends a stop
+TAKE_COMMAND = 'driver/take_command'  # so101_interfaces/TakeCommand
 DIAGNOSTICS = '/diagnostics'  # diagnostic_msgs/DiagnosticArray
 
 # camera
 IMAGE = '{camera}/image_raw'  # sensor_msgs/Image
 CAMERA_INFO = '{camera}/camera_info'  # sensor_msgs/CameraInfo
+WRIST = 'wrist'  # the role of the camera that the tasks use; its node is `camera`
 WRIST_CAMERA = 'wrist_camera'
+CAMERA_NODE = 'camera'
 
 # kinematics
 GET_TOOL_POSE = 'kinematics/get_tool_pose'
@@ -56,6 +68,30 @@ SIM_PLACE_CUBE = 'sim/place_cube'  # Trigger
 # frames
 BASE_FRAME = 'base_link'
 TOOL_FRAME = 'tool'
+
+
+def camera_of(role: str) -> str:
+    """Return the name of the camera with a role: it is the first part of its topics."""
+    return f'{role}_camera'
+
+
+def camera_node_of(role: str) -> str:
+    """Return the name of the node of the camera with a role."""
+    return CAMERA_NODE if role == WRIST else camera_of(role)
+
+
+def role_of(node: str) -> str:
+    """Return the role of the camera that has a node of this name; '' if it is no such name."""
+    found = re.fullmatch(r'([a-z][a-z0-9_]{0,30})_camera', node)
+    return WRIST if node == CAMERA_NODE else found[1] if found and found[1] != WRIST else ''
+
+
+def check_role(option: str, role: str) -> None:
+    """Raise CellError if this cannot be the role of a camera."""
+    if not role_of(camera_node_of(role)):
+        raise CellError(
+            f'{option}:={role} is no role: small letters, digits and _ only, such as front'
+        )
 
 
 def in_cell(namespace: str, name: str) -> str:

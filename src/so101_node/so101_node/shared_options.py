@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from .options import Options, option
+from .run_id import check_run_id
 
 COMMANDS = ('train', 'record', 'eval', 'preflight')
 
@@ -18,6 +19,21 @@ class SeedOption(Options):
         high=2**31 - 1,
         verbs=COMMANDS,
     )
+
+
+@dataclass(frozen=True)
+class RunIdOption(Options):
+    """The id of the run, which its steps, rewards and weights bear."""
+
+    run_id: str = option(
+        '',
+        'id of the run; messages of other runs are refused (empty: random for each start)',
+    )
+
+    def check(self) -> None:
+        """Raise CellError if the id has characters that no run id has."""
+        super().check()
+        check_run_id(self.run_id)
 
 
 @dataclass(frozen=True)
@@ -43,14 +59,14 @@ class TaskOption(Options):
     )
     image_width: int = option(
         160,
-        'width of the camera images that the task crops (for a real cell: camera_width)',
+        'width of the camera images that the task crops (for a real cell: that of its camera)',
         unit='pixels',
         low=16,
         high=4096,
     )
     image_height: int = option(
         120,
-        'height of the camera images that the task crops (for a real cell: camera_height)',
+        'height of the camera images that the task crops (for a real cell: that of its camera)',
         unit='pixels',
         low=16,
         high=4096,
@@ -74,7 +90,35 @@ class PortOptions(Options):
 
 
 @dataclass(frozen=True)
+class TableOption(Options):
+    """The table that the arm must not hit."""
+
+    table_height: float = option(
+        0.0,
+        'height of the table over the bottom of the base (z of base_link); -1: no table within '
+        'reach',
+        unit='m',
+        low=-1.0,
+        high=0.3,
+        verbs=COMMANDS,
+    )
+
+
+@dataclass(frozen=True)
 class CameraRateOption(Options):
     """The rate of the camera."""
 
     camera_rate: float = option(30.0, 'images per second', unit='Hz', low=1.0, high=240.0)
+
+
+@dataclass(frozen=True)
+class JointLimitsOption(Options):
+    """The joint limits, which driver, FK service and simulated world must share."""
+
+    joint_limits: str = option(
+        'model',
+        "limits of every joint within its recorded range: model keeps to the model's, contact "
+        'goes on to where the parts of a built arm meet',
+        choices=('model', 'contact'),
+        verbs=COMMANDS,
+    )

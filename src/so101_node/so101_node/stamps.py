@@ -1,6 +1,15 @@
 """Converts ROS times to ns."""
 
+from typing import Protocol
 
-def to_ns(time) -> int:
-    """Return a stamp (builtin_interfaces/Time) in ns."""
+
+class Time(Protocol):
+    """A stamp: builtin_interfaces/Time."""
+
+    sec: int
+    nanosec: int
+
+
+def to_ns(time: Time) -> int:
+    """Return a stamp in ns."""
     return time.sec * 10**9 + time.nanosec

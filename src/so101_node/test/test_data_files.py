@@ -1,6 +1,7 @@
 """Errors of damaged JSON and YAML files."""
 
 from dataclasses import dataclass, field
+import time
 
 import msgspec
 import pytest
@@ -78,3 +79,47 @@ def test_a_file_over_the_size_limit_is_refused(tmp_path, monkeypatch):
 def test_a_missing_file_cannot_be_read(tmp_path):
     message = sentence(read_data, tmp_path / 'a.json', Outer, 'record', 'delete it')
     assert 'cannot be read: No such file' in message
+    message = sentence(read_data, tmp_path / 'a.json', Outer, 'record')
+    assert message.endswith('cannot be read: No such file or directory')
+
+
+BOMB = 'a0: &a0 [x, x]\n' + ''.join(
+    f'a{i}: &a{i} [{", ".join([f"*a{i - 1}"] * 10)}]\n' for i in range(1, 12)
+)
+
+
+@pytest.mark.parametrize(
+    'text, words',
+    [
+        (BOMB, 'alias *a0'),
+        ('&a [*a]', 'alias *a'),
+        ('[' * 300_000, '64 levels deep'),
+        ('{a: ' * 300_000, '64 levels deep'),
+        ('- ' * 300_000, '64 levels deep'),
+        ('? ' * 300_000, '64 levels deep'),
+        ('seed: 1' + ':1' * 300_000, '100,000 characters'),
+        ('seed: ' + '9' * 50_000, 'digits'),
+        ('seed: 2001-99-99', 'month'),
+        ('seed: !!binary "%"', 'seed: expected int'),
+        ('? [1]\n: 2', 'unhashable'),
+        ('seed: !!python/object:os.system x', 'constructor'),
+        ('seed: 1\nseed: {1: 2}', 'expected int'),
+        ('\0\0\0', 'control characters'),
+        ('null', 'expected object'),
+        ('', 'expected object'),
+    ],
+    ids=range(16),
+)
+def test_hostile_yaml_is_refused_in_one_sentence_and_in_bounded_time(tmp_path, text, words):
+    file = tmp_path / 'a.yaml'
+    file.write_bytes(text.encode())
+    since = time.monotonic()
+    message = sentence(read_data, file, Outer, 'record', 'delete it')
+    assert words in message and len(message) < 500 + len(str(file))
+    assert time.monotonic() - since < 2.0
+
+
+def test_deep_json_is_refused(tmp_path):
+    file = tmp_path / 'a.json'
+    file.write_text('{"seed": ' + '[' * 1_000_000)
+    assert 'is damaged' in sentence(read_data, file, Outer, 'record')

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from so101_node.durable import replace_file, replace_link
+from so101_node.durable import make_private, replace_file, replace_link
 
 
 @pytest.fixture
@@ -51,3 +51,21 @@ def test_a_link_is_replaced_although_a_killed_process_left_its_new_link(tmp_path
         replace_link(tmp_path / 'latest', target)
         assert os.readlink(tmp_path / 'latest') == target
     assert [p.name for p in tmp_path.iterdir()] == ['latest']
+
+
+def test_new_directories_are_for_this_user_only_and_existing_ones_keep_their_mode(tmp_path):
+    before = os.umask(0o002)
+    try:
+        (tmp_path / 'given').mkdir(mode=0o755)
+        make_private(tmp_path / 'given' / 'runs' / 'lift')
+        make_private(tmp_path / 'given')
+    finally:
+        os.umask(before)
+    modes = {
+        path.name: path.stat().st_mode & 0o777
+        for path in (tmp_path / 'given', *(tmp_path / 'given').rglob('*'))
+    }
+    assert modes == {'given': 0o755, 'runs': 0o700, 'lift': 0o700}
+    (tmp_path / 'file').touch()
+    with pytest.raises(FileExistsError):
+        make_private(tmp_path / 'file')

@@ -1,12 +1,17 @@
 """Start and end of a node, as its launcher and its user see them."""
 
+import os
 from pathlib import Path
+import pty
+import select
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+
+from so101_node.signals import ENDING, STOPPING
 
 TINY = [sys.executable, str(Path(__file__).with_name('tiny_node.py'))]
 
@@ -32,7 +37,7 @@ def ended(process, timeout=15):
     return process.returncode, output, errors.strip().splitlines()
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('number', ENDING)
 def test_signal_closes_once_and_exits_0(number):
     process = start('rate:=5')
     assert process.stdout.readline() == 'alive rate=5.0\n'  # the integer became 5.0
@@ -87,3 +92,71 @@ def test_node_ends_when_its_launcher_is_killed():
     # The node has the other end of the pipe open: the output ends when the node ends.
     output, errors = launcher.communicate(timeout=15)
     assert output == 'closed\n' and 'the launcher is gone' in errors
+
+
+@pytest.mark.parametrize('mishap', ['slow', 'swallowed'])
+@pytest.mark.parametrize('number', ENDING)
+def test_a_signal_ends_a_constructor_without_a_trace(number, mishap):
+    process = start(f'mishap:={mishap}')
+    assert process.stdout.readline() == 'constructing\n'
+    process.send_signal(number)
+    assert ended(process) == (0, '', [])
+
+
+@pytest.mark.parametrize('number', STOPPING)
+def test_a_terminal_cannot_stop_a_node(number):
+    process = start()
+    process.stdout.readline()
+    process.send_signal(number)
+    time.sleep(0.3)
+    assert Path(f'/proc/{process.pid}/stat').read_text().rpartition(')')[2].split()[0] != 'T'
+    process.send_signal(signal.SIGTERM)
+    assert ended(process)[0] == 0
+
+
+def on_terminal(tmp_path, *parameters):
+    """Start the node on a terminal; return process, the terminal's end and a mark of close()."""
+    outer, inner = pty.openpty()
+    closed = tmp_path / 'closed'
+    process = subprocess.Popen(
+        [*TINY, '--ros-args', *(part for p in parameters for part in ('-p', p))],
+        stdin=inner,
+        stdout=inner,
+        stderr=inner,
+        start_new_session=True,
+        env={**os.environ, 'TINY_CLOSED': str(closed)},
+    )
+    os.close(inner)
+    return process, outer, closed
+
+
+def read_until(outer, text, timeout=15.0):
+    """Read from a terminal until `text` has come."""
+    heard, end = b'', time.monotonic() + timeout
+    while text not in heard:
+        assert time.monotonic() < end, heard
+        if select.select([outer], [], [], 0.1)[0]:
+            heard += os.read(outer, 4096)
+
+
+def test_a_node_that_prints_goes_on_without_its_terminal_and_closes_cleanly(tmp_path):
+    process, outer, closed = on_terminal(tmp_path, 'mishap:=talk')
+    read_until(outer, b'a line of the node')
+    read_until(outer, b'a line of the logger')
+    os.close(outer)  # it is no controlling terminal here: no signal comes
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(15) == 0
+    assert closed.exists()
+
+
+def test_a_node_whose_reader_is_gone_goes_on_and_closes_cleanly():
+    process = start('mishap:=talk')
+    process.stdout.readline()
+    process.stdout.close()
+    process.stderr.close()
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == 0

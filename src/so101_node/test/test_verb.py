@@ -1,5 +1,6 @@
 """The runner of the verbs: exit codes, and one sentence without a stack trace for each error."""
 
+import signal
 import subprocess
 import sys
 from types import ModuleType
@@ -123,3 +124,55 @@ def test_a_console_script_runs_the_verb_of_its_name(made, monkeypatch):
     with pytest.raises(SystemExit) as ended:
         verb.script()
     assert ended.value.code == 7
+
+
+INTERRUPTED = """
+import os, signal, sys, time
+from types import SimpleNamespace
+from so101_node import verb
+
+class Fragile:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1.0)
+
+def replaced(_):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1.0)
+    except BaseException:
+        raise ImportError('the library is broken')
+
+def dropped(_):
+    Fragile()
+    time.sleep(1.0)
+    print('not interrupted')
+
+main = {'replaced': replaced, 'dropped': dropped, 'early': lambda _: time.sleep(1.0)}
+verb.verbs = lambda: dict.fromkeys(main, '')
+verb.load = lambda name: SimpleNamespace(
+    __doc__='Wait.', add_arguments=lambda _: None, main=main[name])
+verb.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize('case', ['replaced', 'dropped', 'early'])
+def test_a_ctrl_c_is_one_sentence_whatever_it_interrupts(case):
+    """Libraries replace a KeyboardInterrupt, and Python drops it in a destructor."""
+    words = [sys.executable, '-c', INTERRUPTED, case]
+    if case == 'early':  # while Python starts: ./cell holds it back
+        held = {signal.SIGINT}
+        process = subprocess.Popen(
+            words,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, held),
+        )
+        process.send_signal(signal.SIGINT)
+        errors = process.communicate(timeout=20)[1]
+        code = process.returncode
+    else:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
+        assert done.stdout == ''
+        code, errors = done.returncode, done.stderr
+    assert (code, errors) == (130, f'cell {case}: stopped\n')

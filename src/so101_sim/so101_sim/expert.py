@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from so101_description.joints import GRIPPER_CLOSED, LOWER, UPPER
+from so101_description.joints import GRIPPER_CLOSED, LOWER, UPPER, Floats
 from so101_description.kinematics import Kinematics
 
 
@@ -65,6 +65,9 @@ class OperatorConfig:
         )
 
 
+Observation = tuple[Floats, float, Floats]  # tool (3,) m, gripper rad, cube (3,) m
+
+
 class Phase(Enum):
     """Phase of the grasp."""
 
@@ -92,12 +95,14 @@ class Expert:
         self._gripper = math.inf
         self._still_since = 0.0
         self._rng = rng
-        self._observations: deque[tuple] = deque()
+        self._observations: deque[tuple[float, Observation]] = deque()
         self._tremor = np.zeros(3)
         self._before: float | None = None
         self._pause_until = 0.0
 
-    def desired_velocity(self, now: float, tool, gripper: float, cube) -> tuple[np.ndarray, float]:
+    def desired_velocity(
+        self, now: float, tool: Floats, gripper: float, cube: Floats
+    ) -> tuple[Floats, float]:
         """Return the desired velocity (3,) m/s of the follower's tool and gripper rate, rad/s.
 
         tool, cube: positions (3,) m; gripper: measured angle, rad; now: monotonic s.
@@ -109,14 +114,14 @@ class Expert:
             return np.zeros(3), 0.0
         return velocity + self._tremor_velocity(now), gripper_rate
 
-    def _delayed(self, now: float, tool, gripper: float, cube) -> tuple:
+    def _delayed(self, now: float, tool: Floats, gripper: float, cube: Floats) -> Observation:
         """Return the observation of `delay` s ago."""
         self._observations.append((now, (tool, gripper, cube)))
         while len(self._observations) > 1 and self._observations[1][0] <= now - self.config.delay:
             self._observations.popleft()
         return self._observations[0][1]
 
-    def _tremor_velocity(self, now: float) -> np.ndarray:
+    def _tremor_velocity(self, now: float) -> Floats:
         """Return the unwanted velocity (3,) m/s (Ornstein-Uhlenbeck noise); may begin a pause."""
         config, period = self.config, now - (now if self._before is None else self._before)
         self._before = now
@@ -128,7 +133,9 @@ class Expert:
         ) * self._rng.standard_normal(3)
         return self._tremor
 
-    def _grasp_velocity(self, now: float, tool, gripper: float, cube) -> tuple[np.ndarray, float]:
+    def _grasp_velocity(
+        self, now: float, tool: Floats, gripper: float, cube: Floats
+    ) -> tuple[Floats, float]:
         config = self.config
         self._watch_gripper(now, gripper)
         self._choose_phase(now, tool, gripper, cube)
@@ -155,14 +162,14 @@ class Expert:
             )
         )
 
-    def _grasp_point(self, cube) -> np.ndarray:
+    def _grasp_point(self, cube: Floats) -> Floats:
         return np.asarray(cube[:2]) + self._error - (self.config.grasp_offset, 0.0)
 
     def _watch_gripper(self, now: float, gripper: float) -> None:
         if abs(gripper - self._gripper) > 0.02:
             self._gripper, self._still_since = gripper, now
 
-    def _choose_phase(self, now: float, tool, gripper: float, cube) -> None:
+    def _choose_phase(self, now: float, tool: Floats, gripper: float, cube: Floats) -> None:
         config = self.config
         away = float(np.linalg.norm(self._grasp_point(cube) - tool[:2]))
         between = -0.005 < cube[0] - tool[0] < 0.045 and abs(cube[1] - tool[1]) < 0.012
@@ -194,13 +201,13 @@ class LeaderInput:
 
     LEAD = 0.03  # m that the pull may be ahead of the leader
 
-    def __init__(self, kinematics: Kinematics, leader):
+    def __init__(self, kinematics: Kinematics, leader: Floats):
         """Start at the measured leader, (6,) rad."""
         self._kinematics = kinematics
         self._q = np.array(leader, np.float64)
         self._tool = kinematics.tool_pose(leader)[0]
 
-    def move(self, velocity, gripper_rate: float, period: float, leader) -> np.ndarray:
+    def move(self, velocity: Floats, gripper_rate: float, period: float, leader: Floats) -> Floats:
         """Return joint angles (6,) rad to pull the leader to, one `period` s later."""
         here = self._kinematics.tool_pose(leader)[0]
         lead = self._tool + np.asarray(velocity) * period - here

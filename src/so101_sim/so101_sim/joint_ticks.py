@@ -7,6 +7,7 @@ show different angles.
 from dataclasses import dataclass
 import json
 import math
+from pathlib import Path
 
 from so101_description.joints import GRIPPER_CLOSED, GRIPPER_OPEN
 
@@ -45,7 +46,7 @@ class JointTicks:
         return (encoder - self.homing_offset - self._zero) * self.rad_per_tick
 
 
-def load_joint_ticks(path) -> dict[str, JointTicks]:
+def load_joint_ticks(path: str | Path) -> dict[str, JointTicks]:
     """Return the tick maps by joint name of a LeRobot calibration file."""
     with open(path, encoding='utf-8') as file:
         joints = json.load(file)

@@ -5,8 +5,9 @@ It needs no physics engine: pull, servos and gear friction determine the pose. O
 """
 
 import numpy as np
+import numpy.typing as npt
 
-from so101_description.joints import LOWER, REST, UPPER
+from so101_description.joints import JOINT_LIMITS, REST, Floats
 
 HAND_SPEED = 3.0  # rad/s at which a hand moves a joint without torque
 MAX_DEFLECTION = 0.12  # rad that a pull moves a joint away from its servo's goal position
@@ -16,18 +17,21 @@ FRICTION = 0.004  # rad before its goal position at which a servo stops
 class Leader:
     """Angles (rad) and velocities (rad/s) of the leader's joints, in the order of JOINTS."""
 
-    def __init__(self):
+    def __init__(self, joint_limits: str = 'model') -> None:
+        self._lower, self._upper = JOINT_LIMITS[joint_limits]
         self.position = REST.copy()
         self.velocity = np.zeros(6)
         self.load = np.zeros(6)  # share of the stall torque that the servos exert against the hand
         self._servo = REST.copy()  # where each servo would hold its joint without a pull
-        self._pull: np.ndarray | None = None
+        self._pull: Floats | None = None
 
-    def pull(self, position: np.ndarray | None) -> None:
+    def pull(self, position: Floats | None) -> None:
         """Pull the joints to (6,) rad; None: release them."""
-        self._pull = None if position is None else np.clip(position, LOWER, UPPER)
+        self._pull = None if position is None else np.clip(position, self._lower, self._upper)
 
-    def step(self, period: float, torque_on, goal, speed) -> None:
+    def step(
+        self, period: float, torque_on: npt.NDArray[np.bool_], goal: Floats, speed: Floats
+    ) -> None:
         """Advance by `period` s. torque_on: (6,) bool; goal: (6,) rad; speed: (6,) rad/s."""
         pull, before = self._pull, self.position
         pulled = before if pull is None else pull
@@ -39,7 +43,8 @@ class Leader:
         )
         to = np.where(torque_on, servo + deflection, pulled)
         reach = np.where(torque_on, np.maximum(speed, HAND_SPEED), HAND_SPEED) * period
-        self.position = np.clip(before + np.clip(to - before, -reach, reach), LOWER, UPPER)
+        after = before + np.clip(to - before, -reach, reach)
+        self.position = np.clip(after, self._lower, self._upper)
         self.velocity = (self.position - before) / period
         self._servo = np.where(torque_on, servo, self.position)
         self.load = np.where(torque_on, deflection / MAX_DEFLECTION, 0.0)

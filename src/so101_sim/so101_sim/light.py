@@ -1,6 +1,7 @@
 """Adds imperfect light and sensor noise to a rendered image."""
 
 import numpy as np
+import numpy.typing as npt
 
 from .worlds import Conditions
 
@@ -20,7 +21,9 @@ class Light:
             int(np.prod(shape)) + _RESERVE, np.float32
         )
 
-    def apply(self, image: np.ndarray, situation: tuple[int, int]) -> np.ndarray:
+    def apply(
+        self, image: npt.NDArray[np.uint8], situation: tuple[int, int]
+    ) -> npt.NDArray[np.uint8]:
         """Return the image (H, W, 3) uint8 with noise and with the light of `situation`."""
         if situation != self._situation:
             self._situation, self._gain = situation, self._draw(situation)
@@ -30,7 +33,7 @@ class Light:
         noise = self._noise[begin : begin + image.size].reshape(self._shape)
         return np.clip(image * self._gain + noise, 0.0, 255.0).astype(np.uint8)
 
-    def _draw(self, situation: tuple[int, int]) -> np.ndarray:
+    def _draw(self, situation: tuple[int, int]) -> npt.NDArray[np.float32]:
         """Draw the gain of each channel, (3,)."""
         conditions, rng = self._conditions, np.random.default_rng((*situation, 1))
         gain = (

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from so101_node.options import option
 from so101_node.shared_options import (
     CameraRateOption,
+    JointLimitsOption,
     PortOptions,
+    RunIdOption,
     SeedOption,
     TaskOption,
     WorldOption,
@@ -18,7 +20,15 @@ ROLES = ('intervene', 'demonstrate', 'watch')
 
 
 @dataclass(frozen=True)
-class WorldOptions(CameraRateOption, PortOptions, TaskOption, WorldOption, SeedOption):
+class WorldOptions(
+    CameraRateOption,
+    PortOptions,
+    TaskOption,
+    WorldOption,
+    SeedOption,
+    RunIdOption,
+    JointLimitsOption,
+):
     """Options of the world."""
 
     situations: int = option(

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from so101_description.joints import JOINTS, REST
+from so101_description.joints import JOINTS, REST, Floats
 
 from .leader import Leader
 from .servo_arm import ServoArm, load_share
@@ -23,13 +23,13 @@ class Plant:
     """`arms` and `leader`; `step` moves them. ports: path of the link to each arm's bus."""
 
     def __init__(self, world: World, ports: dict[str, str]):
-        self.world, self.leader = world, Leader()
+        self.world, self.leader = world, Leader(world.joint_limits)
         conditions = world.conditions
         backlash = {'follower': math.radians(conditions.backlash), 'leader': 0.0}
         self.arms = {arm: ServoArm(arm, port, REST, backlash[arm]) for arm, port in ports.items()}
         self._offset = np.zeros(len(JOINTS))  # calibration error of the servos, rad
         self._offset[JOINTS.index(conditions.offset_joint)] = math.radians(conditions.offset)
-        self._late: deque[np.ndarray] = deque(maxlen=1 + round(conditions.latency / PERIOD))
+        self._late: deque[Floats] = deque(maxlen=1 + round(conditions.latency / PERIOD))
 
     def step(self) -> None:
         """Advance by PERIOD."""
@@ -39,7 +39,11 @@ class Plant:
             self._late.clear()  # an old goal must not move the arm when torque goes on again
         self._late.append(follower.goal() - self._offset)
         self.world.drive = JointDrive(
-            torque_on, self._late[0], follower.speed(), follower.torque()
+            torque_on,
+            self._late[0],
+            follower.speed(),
+            follower.torque(),
+            follower.acceleration(),
         )
         self.world.step(STEPS)
         position, velocity, torque = self.world.joints()

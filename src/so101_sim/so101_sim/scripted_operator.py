@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from so101_description.joints import Floats
 from so101_description.kinematics import Kinematics
 from so101_node.modes import Mode
 
@@ -30,9 +31,9 @@ class OperatorObservation:
 
     mode: str
     successes: int
-    follower: np.ndarray
-    leader: np.ndarray | None
-    cube: np.ndarray
+    follower: Floats
+    leader: Floats | None
+    cube: Floats
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class OperatorAction:
     """A key ('place', 'start', 'intervene', 'release', 'success', 'failure') and a pull."""
 
     key: str = ''  # '': none
-    leader_pull: np.ndarray | None = None  # (6,) rad to pull the leader to; None: release it
+    leader_pull: Floats | None = None  # (6,) rad to pull the leader to; None: release it
 
 
 def operator_for(task: str, world: str) -> OperatorConfig:
@@ -104,7 +105,7 @@ class ScriptedOperator:
         return self._press(outcome, now) if outcome else OperatorAction()
 
     # --- keys --------------------------------------------------------------------------------
-    def _press(self, key: str, now: float, leader_pull=None) -> OperatorAction:
+    def _press(self, key: str, now: float, leader_pull: Floats | None = None) -> OperatorAction:
         if now - self._pressed.get(key, -AGAIN) < AGAIN:
             return OperatorAction(leader_pull=leader_pull)
         self._pressed[key] = now
@@ -150,7 +151,7 @@ class ScriptedOperator:
             return 'failure'
         return ''
 
-    def _should_help(self, now: float, observation: OperatorObservation, tool) -> bool:
+    def _should_help(self, now: float, observation: OperatorObservation, tool: Floats) -> bool:
         config = self.config
         left = np.array([np.linalg.norm(observation.cube - tool), -observation.cube[2]])
         better = left < self._best - config.progress
@@ -173,7 +174,7 @@ class ScriptedOperator:
         return self._press('intervene', now)
 
     def _drive(
-        self, now: float, observation: OperatorObservation, tool, outcome: str
+        self, now: float, observation: OperatorObservation, tool: Floats, outcome: str
     ) -> OperatorAction:
         if observation.leader is None or self._released or self._expert is None:
             return OperatorAction()

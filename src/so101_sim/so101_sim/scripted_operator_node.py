@@ -4,18 +4,24 @@ It observes what a human can see, and acts only through what a human can use: th
 keys, the leader, and the cube.
 """
 
+from functools import partial
 import time
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 import numpy as np
+from rclpy.client import Client
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 
 from so101_description.joint_messages import LeaderPull
-from so101_description.joints import pack
+from so101_description.joints import Floats, pack
 from so101_interfaces.msg import ActorStatus
 from so101_node import names, qos
+from so101_node.errors import CellError
+from so101_node.modes import Mode
+from so101_node.refusals import short
 from so101_node.ros_node import CellNode
 
 from .options import ScriptedOperatorOptions
@@ -39,7 +45,7 @@ class ScriptedOperatorNode(CellNode):
     OPTIONS = ScriptedOperatorOptions
     options: ScriptedOperatorOptions
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__('scripted_operator')
         self._operator = ScriptedOperator(
             self.options.operator_role,
@@ -48,11 +54,11 @@ class ScriptedOperatorNode(CellNode):
         )
         self._status: ActorStatus | None = None
         self._cube: PoseStamped | None = None
-        self._joints: dict[str, JointState] = {}
+        self._joints: dict[str, Floats] = {}  # (6,) rad of each arm
         services = {
             name: SetBool if value is not None else Trigger for name, value in KEYS.values()
         }
-        self._keys: dict = {
+        self._keys: dict[str, Client[Any, Any]] = {
             name: self.create_client(kind, name) for name, kind in services.items()
         }
         self._leader_pull = LeaderPull(self.create_publisher)
@@ -65,16 +71,24 @@ class ScriptedOperatorNode(CellNode):
             self.create_subscription(
                 JointState,
                 names.JOINT_STATES.format(arm=arm),
-                lambda message, arm=arm: self._joints.__setitem__(arm, message),
+                partial(self._on_joints, arm),
                 qos.SENSOR_SUB,
             )
         self.create_timer(PERIOD, self._act)
 
     def _on_status(self, message: ActorStatus) -> None:
+        if message.mode not in set(Mode):
+            raise CellError(f'there is no mode {short(message.mode, 40)}')
         self._status = message
 
     def _on_cube(self, message: PoseStamped) -> None:
+        cube = message.pose.position
+        if not np.isfinite([cube.x, cube.y, cube.z]).all():
+            raise CellError('its position is not finite')
         self._cube = message
+
+    def _on_joints(self, arm: str, message: JointState) -> None:
+        self._joints[arm] = pack(message.name, message.position)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         """Clear the follower's faults if its diagnostics ask for that (once a second)."""
@@ -88,14 +102,13 @@ class ScriptedOperatorNode(CellNode):
         if self._status is None or self._cube is None or 'follower' not in self._joints:
             return
         cube = self._cube.pose.position
-        joints = {arm: pack(m.name, m.position) for arm, m in self._joints.items()}
         action = self._operator.act(
             time.monotonic(),
             OperatorObservation(
                 self._status.mode,
                 self._status.successes,
-                joints['follower'],
-                joints.get('leader'),
+                self._joints['follower'],
+                self._joints.get('leader'),
                 np.array([cube.x, cube.y, cube.z]),
             ),
         )
@@ -113,8 +126,8 @@ class ScriptedOperatorNode(CellNode):
             lambda future: self._answered(key, future.result())
         )
 
-    def _answered(self, key: str, answer) -> None:
+    def _answered(self, key: str, answer: SetBool.Response | Trigger.Response) -> None:
         if not answer.success:
-            self.get_logger().info(f'{key}: {answer.message}')
+            self.get_logger().info(f'{key}: {short(answer.message)}')
         elif key == 'place':
             self._operator.cube_placed = True

@@ -1,13 +1,15 @@
 """Six emulated servos on a bus, as the joints of one arm in rad."""
 
 import numpy as np
+import numpy.typing as npt
 
-from so101_description.joints import JOINTS, MAX_EFFORT
+from so101_description.joints import JOINTS, MAX_EFFORT, Floats
 
 from . import calibration_path
 from .joint_ticks import load_joint_ticks
+from .sensed import Sensed
 from .servo_bus import ServoBus
-from .sts3215 import Sensed, Sts3215
+from .sts3215 import Sts3215
 
 STALL_CURRENT = 2.7  # A
 SUPPLY = {'follower': 12.0, 'leader': 7.4}  # V
@@ -20,12 +22,14 @@ class ServoArm:
     of the goal by less does not move the motor.
     """
 
-    def __init__(self, arm: str, port: str, q, backlash: float = 0.0, stiction: float = 0.0):
+    def __init__(
+        self, arm: str, port: str, q: Floats, backlash: float = 0.0, stiction: float = 0.0
+    ):
         table = load_joint_ticks(calibration_path(arm))
         ticks = [table[name] for name in JOINTS]
         self._supply = SUPPLY[arm]
         self._zero = np.array([t.encoder(0.0) for t in ticks])
-        self._rad_per_tick = np.array([t.rad_per_tick for t in ticks])
+        self.rad_per_tick: Floats = np.array([t.rad_per_tick for t in ticks])
         self.servos = [
             Sts3215(
                 t.id,
@@ -41,38 +45,42 @@ class ServoArm:
         self._geared = np.array(q, np.float64)  # angle on the servo's side of the backlash
         self._moved_to = np.array(q, np.float64)
 
-    def set_joints(self, position, velocity, load) -> None:
+    def set_joints(self, position: Floats, velocity: Floats, load: Floats) -> None:
         """Set the joints' state for the servos, each (6,): rad, rad/s, share of stall torque."""
         self._geared = np.clip(self._geared, position - self._play, position + self._play)
         rows = zip(
             self.servos,
-            (self._geared / self._rad_per_tick + self._zero).tolist(),
-            (velocity / self._rad_per_tick).tolist(),
+            (self._geared / self.rad_per_tick + self._zero).tolist(),
+            (velocity / self.rad_per_tick).tolist(),
             load.tolist(),
         )
         for servo, at, speed, share in rows:
             servo.sensed = Sensed(at, speed, share, abs(share) * STALL_CURRENT, self._supply)
 
-    def torque_on(self) -> np.ndarray:
+    def torque_on(self) -> npt.NDArray[np.bool_]:
         """Return which motors have torque, (6,) bool."""
         return np.array([servo.torque_on for servo in self.servos])
 
-    def goal(self) -> np.ndarray:
+    def goal(self) -> Floats:
         """Return the goal positions of the motors, (6,) rad."""
-        goal = (np.array([s.goal for s in self.servos]) - self._zero) * self._rad_per_tick
+        goal = (np.array([s.goal for s in self.servos]) - self._zero) * self.rad_per_tick
         stuck = np.abs(goal - self._moved_to) < self._stiction
         self._moved_to = np.where(stuck, self._moved_to, goal)
         return self._moved_to
 
-    def speed(self) -> np.ndarray:
+    def speed(self) -> Floats:
         """Return the speed limits of the motors, (6,) rad/s."""
-        return np.array([servo.speed_limit for servo in self.servos]) * self._rad_per_tick
+        return np.array([servo.speed_limit for servo in self.servos]) * self.rad_per_tick
 
-    def torque(self) -> np.ndarray:
+    def acceleration(self) -> Floats:
+        """Return the limits of the motors' acceleration, (6,) rad/s^2; inf: none."""
+        return np.array([servo.acceleration for servo in self.servos]) * self.rad_per_tick
+
+    def torque(self) -> Floats:
         """Return the torque limits of the motors, (6,) as shares of the stall torque."""
         return np.array([servo.torque_limit for servo in self.servos])
 
 
-def load_share(torque) -> np.ndarray:
+def load_share(torque: Floats) -> Floats:
     """Convert joint torques in N.m to shares of the stall torque."""
     return torque / MAX_EFFORT

@@ -5,21 +5,26 @@ arrive, answers for all addressed servos in one write, and sends no answer befor
 could have arrived at the port's baud rate.
 """
 
+from collections import defaultdict, deque
+from collections.abc import Callable
 import ctypes
 import errno
+import fcntl
 import os
 from pathlib import Path
 import select
-import termios
+import struct
 import threading
 import time
 import tty
 
-from so101_node.durable import replace_link
+from so101_node.durable import make_private, replace_link
 from so101_node.errors import CellError
 
 from .sts3215 import Sts3215
 from .wire_faults import WireFaults
+
+Packet = tuple[int, int, bytes, int]  # id, instruction, parameters, length
 
 PING, READ, WRITE, REG_WRITE, ACTION, SYNC_READ, SYNC_WRITE = 1, 2, 3, 4, 5, 0x82, 0x83
 BROADCAST = 0xFE
@@ -28,28 +33,30 @@ MAX_READ = 250  # bytes of one answer; the length field limits them
 PACKET_GAP = 0.002  # s
 PR_SET_TIMERSLACK = 29
 UNPLUGGED_POLL = 0.005  # s between polls while no process has the port open
-SPEEDS = {getattr(termios, f'B{rate}'): rate for rate in (38400, 57600, 115200, 500000, 1000000)}
+# The struct termios2 has any baud rate as a number; termios.tcgetattr knows standard ones only.
+TCGETS2 = 0x802C542A
+TERMIOS2 = struct.Struct('4IB19B2I')  # flags, line discipline, characters, input and output speed
 
 
 class PacketParser:
     """Finds instruction packets in a stream of bytes."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[tuple[int, int, bytes, int]]:
+    def feed(self, data: bytes) -> list[Packet]:
         """Add bytes; return complete valid packets as (id, instruction, parameters, length)."""
         self.buffer += data
         return self._scan()
 
-    def resync(self) -> list[tuple[int, int, bytes, int]]:
+    def resync(self) -> list[Packet]:
         """Drop the incomplete packet's header; return complete packets behind it."""
         del self.buffer[:1]
         return self._scan()
 
-    def _scan(self) -> list[tuple[int, int, bytes, int]]:
+    def _scan(self) -> list[Packet]:
         buffer = self.buffer
-        packets: list[tuple[int, int, bytes, int]] = []
+        packets: list[Packet] = []
         while True:
             start = buffer.find(b'\xff\xff')
             if start < 0:
@@ -71,19 +78,43 @@ class PacketParser:
             del buffer[:length]
 
 
-def status_packet(servo: Sts3215, data: bytes = b'') -> bytes:
-    """Return the answer of a servo."""
-    body = bytes((servo.id, len(data) + 2, servo.error)) + data
+def status_packet(servo: Sts3215, data: bytes = b'', servo_id: int | None = None) -> bytes:
+    """Return the answer of a servo. servo_id: its id when it was asked, if that has changed."""
+    number = servo.id if servo_id is None else servo_id
+    body = bytes((number, len(data) + 2, servo.error)) + data
     return b'\xff\xff' + body + bytes((~sum(body) & 0xFF,))
 
 
+def collide(answers: list[bytes], skew: int) -> bytes:
+    """Return what arrives if several servos send at once: a 0 of one servo pulls the line down.
+
+    skew: bit times by which each further servo is late. Equal answers without skew look like one.
+    """
+    line = -1  # the idle line is 1
+    for late, answer in enumerate(answers):
+        bits = -1
+        for at, byte in enumerate(answer):
+            frame = byte << 1 | 1 << 9  # start bit 0, least bit first, stop bit 1
+            bits &= ~((~frame & 0x3FF) << 10 * at)
+        line &= (bits + 1 << late * skew) - 1  # ones are shifted in
+    length = max(map(len, answers))
+    return bytes(line >> 10 * at + 1 & 0xFF for at in range(length))
+
+
 class ServoBus:
-    """Servos on one bus, reachable through `path` between `start` and `stop`."""
+    """Servos on one bus, reachable through `path` between `start` and `stop`.
+
+    latency: returns the s by which the adapter holds an answer back. skew: see `collide`.
+    """
 
     def __init__(self, path: str, servos: list[Sts3215]):
         self.path = os.path.abspath(path)
         self.servos = list(servos)
         self.faults = WireFaults()
+        self.latency: Callable[[], float] = float
+        self.skew = 1
+        self._held: deque[tuple[float, bytes]] = deque()  # in the adapter: time, answer
+        self.connected = True  # False: the data line is broken, the servos keep their supply
         self._parser = PacketParser()
         self._wire_free = 0.0
         self._stopping = threading.Event()
@@ -101,7 +132,7 @@ class ServoBus:
         os.close(slave)  # from now on, a hang-up means that no process has it open
         os.set_blocking(self._master, False)
         try:
-            os.makedirs(os.path.dirname(self.path), exist_ok=True)
+            make_private(Path(self.path).parent)
             replace_link(Path(self.path), self._terminal)
         except OSError as error:
             os.close(self._master)
@@ -139,7 +170,8 @@ class ServoBus:
         poll.register(self._master, select.POLLIN)
         poll.register(self._wake_read, select.POLLIN)
         while True:
-            events = dict(poll.poll(PACKET_GAP * 1000 if self._parser.buffer else None))
+            events = dict(poll.poll(self._timeout()))
+            self._deliver()
             if self._stopping.is_set():
                 return
             arrived, data = time.perf_counter(), self._read()
@@ -148,8 +180,18 @@ class ServoBus:
                 self._stopping.wait(UNPLUGGED_POLL)
             elif data or events:
                 self._handle(self._parser.feed(data), arrived)
-            else:
+            elif not self._held:
                 self._handle(self._parser.resync(), arrived)
+
+    def _timeout(self) -> float | None:
+        """Return the ms until something is to be done without a request."""
+        if self._held:
+            return max(self._held[0][0] - time.perf_counter(), 0.0) * 1000
+        return PACKET_GAP * 1000 if self._parser.buffer else None
+
+    def _deliver(self) -> None:
+        while self._held and self._held[0][0] <= time.perf_counter():
+            self._write(self._held.popleft()[1])
 
     def _read(self) -> bytes | None:
         try:
@@ -161,22 +203,30 @@ class ServoBus:
                 return None
             raise
 
-    def _handle(self, packets, arrived: float) -> None:
-        for servo_id, instruction, parameters, length in packets:
-            baud_rate = SPEEDS.get(termios.tcgetattr(self._master)[5])
+    def _handle(self, packets: list[Packet], arrived: float) -> None:
+        for servo_id, instruction, parameters, length in packets if self.connected else ():
+            baud_rate = self._baud_rate()
             receiving = [s for s in self.servos if s.baud_rate == baud_rate and s.powered]
-            answers, delay = self._execute(receiving, servo_id, instruction, parameters)
+            answers, delay = self._execute(receiving, servo_id, instruction, parameters, self.skew)
             answer, late = self.faults.apply(answers)
             # The request occupies the bus first, then the answers.
             bits = 10 * (length + len(answer))
             # Count from the arrival: real servos need no time that Python needs for the answer.
             start = max(arrived, self._wire_free)
             self._wire_free = start + bits / (baud_rate or 1_000_000) + delay + late
-            if answer:
+            if answer and (held := self.latency()):
+                before = self._held[-1][0] if self._held else 0.0
+                self._held.append((max(self._wire_free + held, before), answer))
+            elif answer:
                 pause = self._wire_free - time.perf_counter()
                 if pause > 0:
                     time.sleep(pause)
                 self._write(answer)
+
+    def _baud_rate(self) -> int:
+        """Return the baud rate that the client has set, in whichever way."""
+        settings = fcntl.ioctl(self._master, TCGETS2, bytes(TERMIOS2.size))
+        return int(TERMIOS2.unpack(settings)[-1])
 
     def _write(self, answer: bytes) -> None:
         try:
@@ -188,44 +238,63 @@ class ServoBus:
                 raise
 
     @staticmethod
-    def _execute(servos, servo_id, instruction, parameters) -> tuple[list[bytes], float]:
-        """Execute a packet; return the status packets and the sum of the servos' delays, s."""
-        by_id = {s.id: s for s in servos}
+    def _execute(
+        servos: list[Sts3215], servo_id: int, instruction: int, parameters: bytes, skew: int = 1
+    ) -> tuple[list[bytes], float]:
+        """Execute a packet; return the answers and the sum of the servos' delays, s.
+
+        Servos with the same id execute the same packet, and their answers collide.
+        """
+        by_id: dict[int, list[Sts3215]] = defaultdict(list)
+        for servo in servos:
+            by_id[servo.id].append(servo)
         if instruction == SYNC_WRITE:
             if len(parameters) >= 2:
                 address, size = parameters[0], parameters[1]
                 for at in range(2, len(parameters) - size, size + 1):
-                    servo = by_id.get(parameters[at])
-                    if servo:
+                    for servo in by_id.get(parameters[at], ()):
                         servo.write(address, parameters[at + 1 : at + 1 + size])
             return [], 0.0
         if instruction == SYNC_READ:
             if len(parameters) < 2 or parameters[1] > MAX_READ:
                 return [], 0.0
-            asked = [by_id[i] for i in parameters[2:] if i in by_id]
-            answers = [status_packet(s, s.read(*parameters[:2])) for s in asked]
-            return answers, sum(s.return_delay for s in asked)
-        if servo_id == BROADCAST:
-            addressed = sorted(servos, key=lambda s: s.id)
+            instruction, groups, parameters = (
+                READ,
+                [by_id[i] for i in parameters[2:] if i in by_id],
+                parameters[:2],
+            )
+        elif servo_id == BROADCAST:
+            groups = [by_id[i] for i in sorted(by_id)]
+            if instruction == READ:
+                return [], 0.0
         else:
-            addressed = [by_id[servo_id]] if servo_id in by_id else []
-        answers = []
-        for servo in addressed:
-            if instruction == PING:
-                answers.append(status_packet(servo))
-                continue
-            if servo_id != BROADCAST and instruction == READ:
-                if len(parameters) == 2 and parameters[1] <= MAX_READ:
-                    answers.append(status_packet(servo, servo.read(*parameters)))
-                continue
-            if instruction == WRITE and len(parameters) >= 2:
-                servo.write(parameters[0], parameters[1:])
-            elif instruction == REG_WRITE and len(parameters) >= 2:
-                servo.reg_write(parameters[0], parameters[1:])
-            elif instruction == ACTION:
-                servo.action()
-            else:
-                continue
-            if servo_id != BROADCAST and servo.answers_writes:
-                answers.append(status_packet(servo))
-        return answers, sum(s.return_delay for s in addressed) if answers else 0.0
+            groups = [by_id[servo_id]] if servo_id in by_id else []
+        answers, delay = [], 0.0
+        for group in groups:
+            found = [_answer(servo, servo_id, instruction, parameters) for servo in group]
+            sent = [answer for answer in found if answer]
+            if sent:
+                answers.append(sent[0] if len(sent) == 1 else collide(sent, skew))
+                delay += max(servo.return_delay for servo in group)
+        return answers, delay
+
+
+def _answer(servo: Sts3215, servo_id: int, instruction: int, parameters: bytes) -> bytes:
+    """Execute a packet in one servo; return its answer, empty if there is none."""
+    number = servo.id  # a servo whose id is changed answers with its old id
+    if instruction == PING:
+        return status_packet(servo)
+    if instruction == READ:
+        if len(parameters) == 2 and parameters[1] <= MAX_READ:
+            return status_packet(servo, servo.read(*parameters))
+        return b''
+    if instruction == WRITE and len(parameters) >= 2:
+        servo.write(parameters[0], parameters[1:])
+    elif instruction == REG_WRITE and len(parameters) >= 2:
+        servo.reg_write(parameters[0], parameters[1:])
+    elif instruction == ACTION:
+        servo.action()
+    else:
+        return b''
+    answered = servo_id != BROADCAST and servo.answers_writes
+    return status_packet(servo, servo_id=number) if answered else b''

@@ -6,9 +6,9 @@ homing offset, as in the servo. Source of addresses and behaviour: Feetech's mem
 STS series.
 """
 
+import math
 import struct
 import time
-from typing import NamedTuple
 
 from .protection import (
     CURRENT_UNIT,
@@ -19,6 +19,7 @@ from .protection import (
     PROTECTIVE_TORQUE,
     Protection,
 )
+from .sensed import Sensed, from_sign_magnitude, sign_magnitude
 
 # EEPROM
 MODEL_NUMBER, ID, BAUD_RATE, RETURN_DELAY, RESPONSE_LEVEL = 3, 5, 6, 7, 8
@@ -31,40 +32,29 @@ TORQUE_ENABLE, ACCELERATION, GOAL_POSITION, GOAL_TIME, GOAL_VELOCITY = 40, 41, 4
 TORQUE_LIMIT, LOCK = 48, 55
 PRESENT = 56  # 56 to 70: all telemetry, read only
 STATUS = 65
+FACTORY = 80  # 80 to 86: writable at any time and kept at power-off; 85: Maximum_Acceleration
+MAX_ACCELERATION = 85
 TABLE_SIZE = 87
+SET_MIDDLE = 128  # written to TORQUE_ENABLE: the present position becomes MIDDLE
+MIDDLE = 2048
+MULTI_TURN = 16  # bit of PHASE: positions are not reduced to one turn
+VOLTAGE_LIMITS = {12.0: (140, 40), 7.4: (84, 40)}  # type -> registers 14 and 15, 0.1 V
+FACTORY_RETURN_DELAY = 250  # 500 us
 BAUD_RATES = (1_000_000, 500_000, 250_000, 128_000, 115_200, 76_800, 57_600, 38_400)
 TICKS_PER_TURN = 4096
 MAX_SPEED = 3000  # ticks/s, no load (4.7 rad/s)
+ACCELERATION_UNIT = 100  # ticks/s^2
+UNLIMITED = 254  # the largest acceleration; here the motor's torque limits first
 
 # bits of the error byte, in addition to those of `protection`
 VOLTAGE_ERROR, ANGLE_ERROR, OVERHEAT_ERROR = 1, 2, 4
 
 
-class Sensed(NamedTuple):
-    """The state of the joint as the servo measures it."""
-
-    position: float  # encoder ticks, continuous
-    velocity: float = 0.0  # ticks/s
-    load: float = 0.0  # -1 .. 1 of the stall torque
-    current: float = 0.0  # A
-    voltage: float = 12.0  # V
-    temperature: float = 30.0  # degrees Celsius
-
-
-def sign_magnitude(value: float, sign_bit: int) -> int:
-    """Encode a number as magnitude and sign bit; it saturates."""
-    magnitude = min(int(abs(value) + 0.5), (1 << sign_bit) - 1)
-    return magnitude | (1 << sign_bit) if value < 0 and magnitude else magnitude
-
-
-def from_sign_magnitude(code: int, sign_bit: int) -> int:
-    """Decode `sign_magnitude`."""
-    magnitude = code & ((1 << sign_bit) - 1)
-    return -magnitude if code >> sign_bit & 1 else magnitude
-
-
 class Sts3215:
-    """One servo. The joint's thread may set `sensed` at any time."""
+    """One servo. The joint's thread may set `sensed` at any time.
+
+    rated: V, the type of the servo (a key of VOLTAGE_LIMITS); it does not change the motor.
+    """
 
     def __init__(
         self,
@@ -73,6 +63,7 @@ class Sts3215:
         homing_offset: int = 0,
         range_min: int = 0,
         range_max: int = 4095,
+        rated: float = 12.0,
     ):
         self._sensed = sensed
         self.faults = 0  # injected error bits
@@ -89,8 +80,7 @@ class Sts3215:
             (ID, (servo_id,)),
             (RESPONSE_LEVEL, (1,)),
             (MAX_TEMPERATURE, (70,)),
-            (MAX_VOLTAGE, (140,)),
-            (MIN_VOLTAGE, (40,)),
+            (MAX_VOLTAGE, VOLTAGE_LIMITS[rated]),
             (PHASE, (12,)),
             (UNLOADING, (44,)),
             (LED_ALARM, (47,)),
@@ -104,6 +94,7 @@ class Sts3215:
             (OVERLOAD_TORQUE, (80,)),
             (37, (10, 200, 10)),
             (LOCK, (1,)),
+            (85, (254,)),
         ):
             self.memory[address : address + len(data)] = bytes(data)
         for address, value in (
@@ -116,13 +107,20 @@ class Sts3215:
             self._set_word(address, value)
         self._start()
 
+    @classmethod
+    def fresh(cls, position: float = MIDDLE, rated: float = 12.0) -> 'Sts3215':
+        """Return a servo as it leaves the factory: id 1, 1 Mbaud. position: encoder ticks."""
+        servo = cls(1, Sensed(position, voltage=rated), rated=rated)
+        servo.memory[RETURN_DELAY] = FACTORY_RETURN_DELAY
+        return servo
+
     def _start(self) -> None:
         memory = self.memory
-        memory[TORQUE_ENABLE:GOAL_POSITION] = bytes(2)
+        memory[TORQUE_ENABLE:PRESENT] = bytes(PRESENT - TORQUE_ENABLE)  # RAM
         memory[LOCK] = 1
         memory[TORQUE_LIMIT : TORQUE_LIMIT + 2] = memory[MAX_TORQUE : MAX_TORQUE + 2]
         self.protection.reset()
-        self._set_word(GOAL_POSITION, self.present_position)
+        self._set_word(GOAL_POSITION, sign_magnitude(self.present_position, 15))
         self._turn()
 
     # --- towards the joint -------------------------------------------------------------------
@@ -152,6 +150,14 @@ class Sts3215:
         """Speed limit in ticks/s; a goal velocity of 0 means the motor's maximum."""
         limit = from_sign_magnitude(self.word(GOAL_VELOCITY), 15)
         return min(abs(limit), MAX_SPEED) if limit else MAX_SPEED
+
+    @property
+    def acceleration(self) -> float:
+        """Limit of the acceleration in ticks/s^2; of a register, 0 means no limit."""
+        limit = min(
+            self.memory[ACCELERATION] or UNLIMITED, self.memory[MAX_ACCELERATION] or UNLIMITED
+        )
+        return math.inf if limit >= UNLIMITED else limit * float(ACCELERATION_UNIT)
 
     @property
     def torque_limit(self) -> float:
@@ -192,8 +198,13 @@ class Sts3215:
 
     @property
     def present_position(self) -> int:
-        """Position on the bus, ticks 0 .. 4095."""
-        return round(self.sensed.position - self._offset()) % TICKS_PER_TURN
+        """Position on the bus, ticks 0 .. 4095; of any size and sign in multi-turn mode."""
+        position = round(self.sensed.position - self._offset())
+        return position if self._multi_turn else position % TICKS_PER_TURN
+
+    @property
+    def _multi_turn(self) -> bool:
+        return bool(self.memory[PHASE] & MULTI_TURN)
 
     @property
     def error(self) -> int:
@@ -219,11 +230,15 @@ class Sts3215:
                 self._refusals -= 1
                 return
             self.protection.reset()
+        if address == TORQUE_ENABLE and data == bytes((SET_MIDDLE,)):
+            self._set_middle()
+            return
         if address < TORQUE_ENABLE and not memory[LOCK]:
             self.eeprom_writes += 1
         for offset, value in enumerate(data):
             at = address + offset
-            if at < ID or PRESENT <= at or (at < TORQUE_ENABLE and memory[LOCK]):
+            locked = at < TORQUE_ENABLE and memory[LOCK]
+            if at < ID or PRESENT <= at < FACTORY or at >= TABLE_SIZE or locked:
                 continue
             memory[at] = value
         end = address + len(data)
@@ -237,6 +252,15 @@ class Sts3215:
             memory[TORQUE_ENABLE] = 1
         elif address <= HOMING_OFFSET + 1 and end > HOMING_OFFSET:
             self._turn()
+
+    def _set_middle(self) -> None:
+        """Change the homing offset, whatever LOCK says, so that the position reads MIDDLE."""
+        self.eeprom_writes += 1
+        offset = (round(self.sensed.position) - MIDDLE) % TICKS_PER_TURN
+        if offset >= TICKS_PER_TURN // 2:
+            offset -= TICKS_PER_TURN
+        self._set_word(HOMING_OFFSET, sign_magnitude(offset, 11))
+        self._turn()
 
     def reg_write(self, address: int, data: bytes) -> None:
         """Store a write until `action`."""
@@ -264,7 +288,7 @@ class Sts3215:
     def _turn(self) -> None:
         """Set the goal in encoder ticks, in the joint's present turn."""
         offset = self._offset()
-        turn = round(self.sensed.position - offset) // TICKS_PER_TURN
+        turn = 0 if self._multi_turn else round(self.sensed.position - offset) // TICKS_PER_TURN
         goal = from_sign_magnitude(self.word(GOAL_POSITION), 15)
         self._goal = goal + offset + turn * TICKS_PER_TURN
 
@@ -272,7 +296,7 @@ class Sts3215:
         sensed = self.sensed
         return struct.pack(
             '<HHHBBBBBHH',
-            self.present_position,
+            sign_magnitude(self.present_position, 15),
             sign_magnitude(sensed.velocity, 15),
             sign_magnitude(sensed.load * 1000, 10),
             int((sensed.voltage - self.sag) * 10 + 0.5),

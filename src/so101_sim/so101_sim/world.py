@@ -11,8 +11,9 @@ import threading
 
 import mujoco
 import numpy as np
+import numpy.typing as npt
 
-from so101_description.joints import JOINTS, MAX_EFFORT, MAX_VELOCITY, REST
+from so101_description.joints import JOINT_LIMITS, JOINTS, MAX_EFFORT, MAX_VELOCITY, REST, Floats
 from so101_description.model import MJCF_PATH
 from so101_node.errors import CellError
 
@@ -30,10 +31,11 @@ FRICTION_GEOMS = ('cube', 'fixed_pad', 'moving_pad')  # a world may change their
 class JointDrive:
     """Commands of the six servos to their joints, in the order of JOINTS."""
 
-    torque_on: np.ndarray  # (6,) bool
-    goal: np.ndarray  # (6,) rad
-    speed: np.ndarray  # (6,) rad/s, limit of the servo's trajectory
-    torque: np.ndarray  # (6,) limit as a share of the stall torque
+    torque_on: npt.NDArray[np.bool_]  # (6,) bool
+    goal: Floats  # (6,) rad
+    speed: Floats  # (6,) rad/s, limit of the servo's trajectory
+    torque: Floats  # (6,) limit as a share of the stall torque
+    acceleration: Floats  # (6,) rad/s^2, limit of the servo's trajectory; inf: none
 
 
 def load_cell() -> mujoco.MjModel:
@@ -53,12 +55,17 @@ class World:
         conditions: Conditions = Conditions(),
         placements: int = 0,
         situations: int = 0,
+        joint_limits: str = 'model',
     ):
         """The cube's poses depend only on `seed` and the number of the placement.
 
         placements: number of the first one; situations: number of different ones (0: no repeat).
+        joint_limits: where the joints stop, a key of JOINT_LIMITS.
         """
-        self.model = load_cell()
+        self.model, self.joint_limits = load_cell(), joint_limits
+        if joint_limits != 'model':  # the scene has those of the model
+            for joint, *stops in zip(JOINTS, *JOINT_LIMITS[joint_limits]):
+                self.model.joint(joint).range[:] = self.model.actuator(joint).ctrlrange[:] = stops
         self.data = mujoco.MjData(self.model)
         self.lock = threading.Lock()
         self.layout, self.conditions = layout, conditions
@@ -76,9 +83,15 @@ class World:
         self._apply_conditions(conditions)
         self.data.qpos[self._arm_q] = REST
         self.drive = JointDrive(
-            np.zeros(6, bool), REST.copy(), np.full(6, MAX_VELOCITY), np.ones(6)
+            np.zeros(6, bool),
+            REST.copy(),
+            np.full(6, MAX_VELOCITY),
+            np.ones(6),
+            np.full(6, np.inf),
         )
         self._setpoint = REST.copy()
+        self._speed = np.zeros(6)  # rad/s of the servos' trajectories
+        self.held: npt.NDArray[np.bool_] = np.zeros(6, bool)  # joints that a hand holds still
         self._put_cube(*CUBE_CENTRE, 0.0)
 
     def _apply_conditions(self, conditions: Conditions) -> None:
@@ -98,21 +111,47 @@ class World:
         drive, model = self.drive, self.model
         with self.lock:
             q = self.data.qpos[self._arm_q]
-            reach = drive.speed * (steps * model.opt.timestep)
-            self._setpoint += np.clip(drive.goal - self._setpoint, -reach, reach)
+            period = steps * model.opt.timestep
+            self._setpoint += self._trajectory_step(period)
             self._setpoint = np.where(drive.torque_on, self._setpoint, q)
+            self._speed = np.where(drive.torque_on, self._speed, 0.0)
             force = np.minimum(self._strength, drive.torque * MAX_EFFORT) * drive.torque_on
             model.actuator_forcerange[self._motors, 0] = -force
             model.actuator_forcerange[self._motors, 1] = force
             self.data.ctrl[self._motors] = self._setpoint
-            mujoco.mj_step(model, self.data, steps)
+            if self.held.any():
+                self._step_held(steps)
+            else:
+                mujoco.mj_step(model, self.data, steps)
 
-    def joints(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _trajectory_step(self, period: float) -> Floats:
+        """Return the steps (6,) rad of the servos' trajectories to their goals in `period` s."""
+        drive = self.drive
+        away, reach = drive.goal - self._setpoint, drive.speed * period
+        step: Floats = np.clip(away, -reach, reach)
+        for i in np.flatnonzero(np.isfinite(drive.acceleration)):
+            limit = drive.acceleration[i]
+            brake = math.sqrt(2 * limit * abs(away[i]))  # it can still stop at the goal
+            wanted = min(max(step[i] / period, -brake), brake)
+            change = limit * period
+            step[i] = period * min(max(wanted, self._speed[i] - change), self._speed[i] + change)
+        self._speed = step / period
+        return step
+
+    def _step_held(self, steps: int) -> None:
+        """Advance the physics while a hand holds the joints `held` where they are."""
+        data, at, speed = self.data, self._arm_q[self.held], self._arm_v[self.held]
+        angles = data.qpos[at].copy()
+        for _ in range(steps):
+            mujoco.mj_step(self.model, data)
+            data.qpos[at], data.qvel[speed] = angles, 0.0
+
+    def joints(self) -> tuple[Floats, Floats, Floats]:
         """Return angles (rad), velocities (rad/s) and motor torques (N.m), each (6,)."""
         data = self.data
         return (data.qpos[self._arm_q], data.qvel[self._arm_v], data.actuator_force[self._motors])
 
-    def place_arm(self, q: np.ndarray) -> None:
+    def place_arm(self, q: Floats) -> None:
         """Set the arm to `q` (6,) rad at once, at rest and holding (for tests and images)."""
         with self.lock:
             self.data.qpos[self._arm_q] = q
@@ -164,7 +203,7 @@ class World:
         return any(self._cube_geom in pair and self._table_geom not in pair for pair in pairs)
 
     @property
-    def cube_pose(self) -> tuple[np.ndarray, np.ndarray]:
+    def cube_pose(self) -> tuple[Floats, Floats]:
         """Position (3,) m of the cube's middle and quaternion (4,) wxyz, in base_link."""
         with self.lock:
             pose = self.data.qpos[self._cube_q : self._cube_q + 7].copy()
@@ -179,9 +218,10 @@ class World:
         return bool(cube[2] - CUBE_HALF >= layout.lifted)
 
     @property
-    def tool_position(self) -> np.ndarray:
+    def tool_position(self) -> Floats:
         """True position of the tool frame (3,), m, in base_link."""
-        return self.data.site_xpos[self._tool].copy()
+        position: Floats = self.data.site_xpos[self._tool].copy()
+        return position
 
 
 class CameraRenderer:
@@ -202,7 +242,7 @@ class CameraRenderer:
             self._renderer.scene.flags[flag] = False
         self._light = Light(world.conditions, (height, width, 3))
 
-    def render(self) -> np.ndarray:
+    def render(self) -> npt.NDArray[np.uint8]:
         """Return the present image, (height, width, 3) uint8 RGB."""
         with self._world.lock:
             self._renderer.update_scene(self._world.data, self._camera, self._options)

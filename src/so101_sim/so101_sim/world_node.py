@@ -8,25 +8,28 @@ import sys
 import threading
 import time
 
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import Pose, PoseStamped
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_srvs.srv import Trigger
 
 from so101_description.joints import pack
-from so101_interfaces.msg import ActorStatus, Reward
+from so101_interfaces.msg import ActorStatus, Reward, Task
 from so101_node import names, qos
 from so101_node.cdr import image_to_cdr
 from so101_node.errors import CellError
+from so101_node.graph import publishers
 from so101_node.ros_node import SWITCH_INTERVAL, CellNode
+from so101_node.run_id import RunFilter
 
 from .layouts import find_layout
 from .options import WorldOptions
 from .plant import PERIOD, Plant
+from .servo_bus import ServoBus
 from .world import CameraRenderer, World, camera_matrix
 from .worlds import find_world
 
 LATE = 0.1  # s; if physics is further behind, it skips time
-CLOSE_TIME = 3.5  # s that a driver gets to close its ports
+CLOSE_TIME = 10.5  # s that a driver gets to close its ports
 PULL_TIMEOUT = 0.5  # s without a message after which the leader is released
 FRAME = names.WRIST_CAMERA + '_optical_frame'
 
@@ -37,7 +40,7 @@ class WorldNode(CellNode):
     OPTIONS = WorldOptions
     options: WorldOptions
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__('world')
         for arm in names.ARMS:
             if not getattr(self.options, f'{arm}_port'):
@@ -47,12 +50,13 @@ class WorldNode(CellNode):
             find_layout(self.options.task),
             find_world(self.options.world),
             situations=self.options.situations,
+            joint_limits=self.options.joint_limits,
         )
         self._world.place_cube()
         self._plant = Plant(
             self._world, {arm: getattr(self.options, f'{arm}_port') for arm in names.ARMS}
         )
-        self._buses = []  # started ones
+        self._buses: list[ServoBus] = []  # started ones
         self._pulled_at = 0.0
         self._closed, self._first_image = threading.Event(), threading.Event()
         self._image = self.create_publisher(
@@ -65,28 +69,33 @@ class WorldNode(CellNode):
         self._reward = self.create_publisher(Reward, names.REWARD, qos.SENSOR_PUB)
         self.create_subscription(JointState, names.SIM_HAND, self._on_pull, qos.COMMAND)
         self.create_service(Trigger, names.SIM_PLACE_CUBE, self._place_cube)
-        if self.options.situations:  # an episode that was aborted repeats its situation
-            self.create_subscription(
-                ActorStatus,
-                names.ACTOR_STATUS,
-                lambda status: setattr(self._world, 'placements', status.episodes),
-                qos.STATUS,
-            )
+        self._run = RunFilter(self.options.run_id)
+        if not self._run.given:
+            self.create_subscription(Task, names.TASK, self._on_task, qos.LATCHED)
+        if self.options.situations:
+            self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_actor, qos.STATUS)
         sys.setswitchinterval(SWITCH_INTERVAL)  # a servo answers within a millisecond
         self._camera_thread = self.guard(self._run_camera)
         self._physics_thread = self.guard(self._run_physics)
 
     # --- callbacks ---------------------------------------------------------------------------
     def _on_pull(self, message: JointState) -> None:
-        try:
-            position = pack(message.name, message.position) if message.name else None
-        except CellError as error:
-            self.get_logger().warning(f'{names.SIM_HAND} ignored: {error}')
-            return
+        position = pack(message.name, message.position) if message.name else None
         self._pulled_at = time.monotonic()
         self._plant.leader.pull(position)
 
-    def _place_cube(self, _, response):
+    def _on_task(self, message: Task) -> None:
+        # Only of the cell's own actor: the rewards of a stranger's run would be refused.
+        if len(publishers(self, names.TASK)) == 1:
+            self._run.adopt(message.run_id)
+
+    def _on_actor(self, message: ActorStatus) -> None:
+        """Place the cube as in this episode: one that was aborted repeats its situation."""
+        if self._run.given and message.run_id != self._run.run_id:
+            raise CellError(self._run.problem(message.run_id))
+        self._world.placements = message.episodes
+
+    def _place_cube(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
             self._world.place_cube()
             response.success = True
@@ -135,6 +144,7 @@ class WorldNode(CellNode):
                 message.header.stamp = now.to_msg()
             success = self._world.success
             reward.value, reward.success = float(success), success
+            reward.run_id = self._run.run_id
             self._fill(cube.pose)
             self._reward.publish(reward)
             self._cube.publish(cube)
@@ -143,7 +153,7 @@ class WorldNode(CellNode):
             self._first_image.set()
         renderer.close()
 
-    def _fill(self, pose) -> None:
+    def _fill(self, pose: Pose) -> None:
         position, quaternion = self._world.cube_pose
         p, q = pose.position, pose.orientation
         p.x, p.y, p.z = position.tolist()

@@ -14,7 +14,7 @@ class Answers:
     """Sync reads without the SDK, to get the raw bytes of the answers."""
 
     def __init__(self, path):
-        self.line = serial.Serial(path, 1_000_000, timeout=0.03)
+        self.line = serial.Serial(path, 1_000_000, timeout=0.1)
 
     def __call__(self):
         self.line.reset_input_buffer()

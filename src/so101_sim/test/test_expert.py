@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 
 from so101_description.joints import LOWER, UPPER
 from so101_description.kinematics import Kinematics
@@ -39,6 +40,7 @@ def grasp(number):
     return False
 
 
+@pytest.mark.slow
 def test_it_lifts_and_holds_the_cube_from_almost_every_pose():
     assert sum(grasp(number) for number in range(20)) >= 18
 

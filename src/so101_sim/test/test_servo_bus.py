@@ -227,12 +227,12 @@ def test_bytes_that_arrive_at_the_end_of_a_gap_are_not_lost():
     """Bytes may arrive at the moment at which a gap ends: they must not be lost."""
     bus = ServoBus('/nowhere', [make_servo(1)])
     bus._parser.feed(b'\xff\xff\x01\xf0')  # waits for its rest
-    arriving, heard = [packet(1, 0x01, [])], []
+    arriving, received = [packet(1, 0x01, [])], []
     bus._read = lambda: arriving.pop() if arriving else b''
 
     def receive(found, _):
-        heard.extend(found)
-        if heard:
+        received.extend(found)
+        if received:
             bus._stopping.set()
             os.write(bus._wake_write, b'.')
 
@@ -240,6 +240,6 @@ def test_bytes_that_arrive_at_the_end_of_a_gap_are_not_lost():
     bus._master, other = os.openpty()
     bus._wake_read, bus._wake_write = os.pipe()
     bus._serve()
-    assert heard[0][:2] == (1, 0x01)
+    assert received[0][:2] == (1, 0x01)
     for descriptor in (bus._master, other, bus._wake_read, bus._wake_write):
         os.close(descriptor)

@@ -6,10 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from so101_description.joints import REST
+from so101_description.joints import JOINT_LIMITS, REST
 from so101_description.kinematics import Kinematics
 from so101_node.errors import CellError
 from so101_sim.layouts import find_layout
+from so101_sim.leader import Leader
 from so101_sim.world import CUBE_CENTRE, CUBE_HALF, CameraRenderer, World, camera_matrix
 
 START = np.array([0.25, 0.0, 0.07])
@@ -156,3 +157,20 @@ def test_the_image_agrees_with_the_camera_matrix():
     k = np.reshape(camera_matrix(world.model, 'wrist_camera', 320, 240), (3, 3))
     u, v, w = k @ [at[0], -at[1], -at[2]]  # MuJoCo's cameras look along -z, y up
     assert abs(u / w - columns.mean()) < 6 and abs(v / w - rows.mean()) < 6
+
+
+@pytest.mark.parametrize('limits', ['model', 'contact'])
+def test_joints_and_leader_stop_at_the_chosen_limits(limits):
+    world = World(joint_limits=limits)
+    upper = JOINT_LIMITS[limits][1]
+    goal = np.array([3.0, 0.0, 0.0, 0.0, 0.0, 0.5])
+    start = np.array([1.8, 0.0, 0.0, 0.0, 0.0, 0.5])
+    world.place_arm(start)
+    world.drive.torque_on, world.drive.goal = np.ones(6, bool), goal
+    world.step(400)
+    assert world.joints()[0][0] == pytest.approx(upper[0], abs=0.03)
+    leader = Leader(world.joint_limits)
+    leader.pull(goal)
+    for _ in range(400):
+        leader.step(0.005, np.zeros(6, bool), leader.position, np.ones(6))
+    assert leader.position[0] == upper[0]

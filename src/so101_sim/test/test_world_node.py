@@ -206,8 +206,8 @@ def test_an_open_port_delays_its_end_by_a_limited_time(bench):
     port = bench.open('leader')
     began = time.monotonic()
     bench.process.send_signal(signal.SIGINT)
-    assert bench.process.wait(6.0) == 0
-    assert 3.0 < time.monotonic() - began < 4.9
+    assert bench.process.wait(15.0) == 0
+    assert 9.0 < time.monotonic() - began < 13.0
     port.closePort()
 
 

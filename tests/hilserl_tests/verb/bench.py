@@ -10,7 +10,7 @@ from so101_node.errors import CellError
 from ..source_tree import source_root
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('name', nargs='?', help='which measurement')
     parser.add_argument(
@@ -20,7 +20,7 @@ def add_arguments(parser) -> None:
     )
 
 
-def main(options) -> None:
+def main(options: argparse.Namespace) -> None:
     """Replace this process by the measurement."""
     files = {file.stem: file for file in sorted((source_root() / 'bench').glob('*.py'))}
     if options.name is None:

@@ -1,16 +1,20 @@
 """Run the tests: all, the fast ones, one package, one file or one test.
 
-./cell test                          every test of every package, one package at a time
+./cell test                          every test of every package: those without a ROS graph two at
+                                     a time, then the others one package at a time (colcon)
 ./cell test PACKAGE ...              every test of these packages
 ./cell test PATH[::NAME] ...         these files or tests, with pytest alone
 ./cell test --fast                   what needs no ROS graph and does not last seconds
+./cell test --peers                  the emulated servos, with LeRobot's bus class and rustypot
 """
 
+from argparse import ArgumentParser, Namespace
 import os
 from pathlib import Path
 import shutil
 import subprocess
 import sys
+import venv
 import xml.etree.ElementTree as ElementTree
 
 from so101_node.errors import CellError
@@ -18,22 +22,32 @@ from so101_node.errors import CellError
 from ..source_tree import source_root
 
 FAST = 'not graph and not slow'
+TWO_AT_A_TIME = ('-n', '2', '--dist', 'worksteal')
+NO_TESTS = 5  # pytest's exit code
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('what', nargs='*', help='packages, or PATH[::NAME]')
     parser.add_argument(
         '--fast', action='store_true', help='no graph, nothing slow; two at a time'
     )
     parser.add_argument(
+        '--peers',
+        action='store_true',
+        help='only the tests with clients of others, from PyPI into build/peers',
+    )
+    parser.add_argument(
         '--coverage', action='store_true', help='print which lines ran, those of the nodes too'
     )
 
 
-def main(options) -> int:
+def main(options: Namespace) -> int:
     """Run the tests; the last line says how many passed, failed and were skipped."""
     root = source_root()
+    if options.peers:
+        _make_peers(root)
+        options.what = [str(root / 'tests' / 'test' / 'test_peers.py')]
     paths = [word for word in options.what if _is_path(word)]
     packages = [word for word in options.what if word not in paths]
     if paths and packages:
@@ -42,12 +56,15 @@ def main(options) -> int:
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
     coverage = _Coverage(root) if options.coverage else None
-    if paths or options.fast:
-        code = _pytest(
-            root, options, paths or _test_directories(root, packages), coverage, results
-        )
+    if paths:
+        code = _pytest(root, ['-rs', *paths], coverage, results)
     else:
-        code = _colcon(root, packages, coverage)
+        words = [*TWO_AT_A_TIME, '-m', FAST if options.fast else 'not graph']
+        words += _test_directories(root, packages)
+        # Each worker has a core: numerical libraries that start threads would take the other's.
+        code = _pytest(root, words, coverage, results, threads='1')
+    if not (paths or options.fast):
+        code = _colcon(root, packages, coverage) or code
         for file in root.glob('build/*/pytest.xml'):
             shutil.copy(file, results / f'{file.parent.name}.xml')
         for file in root.glob('build/*/test_results/**/*.xml'):
@@ -56,7 +73,26 @@ def main(options) -> int:
         coverage.report()
     passed, failed, skipped = _count(results)
     print(f'{passed} passed, {failed} failed, {skipped} skipped')
-    return 1 if code or failed or not passed else 0
+    return 1 if code not in (0, NO_TESTS) or failed or not passed else 0
+
+
+def peers_python() -> Path:
+    """Return the interpreter of the clients of others; it may not exist."""
+    return source_root() / 'build' / 'peers' / 'bin' / 'python'
+
+
+def _make_peers(root: Path) -> None:
+    """Make the environment of requirements-peers.txt; CellError if packages are not at hand."""
+    wanted, directory = root / 'requirements-peers.txt', root / 'build' / 'peers'
+    made_from = directory / wanted.name
+    if made_from.exists() and made_from.read_bytes() == wanted.read_bytes():
+        return
+    venv.create(directory, with_pip=True, clear=True)
+    words = [str(peers_python()), '-m', 'pip', 'install', '--quiet', '--no-deps', '-r']
+    if subprocess.call([*words, str(wanted)]):
+        shutil.rmtree(directory)
+        raise CellError(f'the packages of {wanted.name} cannot be installed; see the lines above')
+    shutil.copy(wanted, made_from)
 
 
 def _is_path(word: str) -> bool:
@@ -77,26 +113,25 @@ def _test_directories(root: Path, packages: list[str]) -> list[str]:
     return [str(directory) for directory in directories if directory.is_dir()]
 
 
-def _pytest(root, options, paths, coverage, results) -> int:
-    words = ['-m', 'pytest', '-q', f'--junit-xml={results / "pytest.xml"}', *paths]
-    if options.fast:
-        # Each worker has a core: numerical libraries that start threads would take the other's.
-        os.environ['OMP_NUM_THREADS'] = '1'
-        words += ['-n', '2', '--dist', 'worksteal', '-m', FAST]
-    else:
-        words += ['-rs']
-    return subprocess.call([sys.executable, *(coverage.words if coverage else ()), *words])
+def _pytest(
+    root: Path, words: list[str], coverage: '_Coverage | None', results: Path, threads: str = ''
+) -> int:
+    words = ['-m', 'pytest', '-q', f'--junit-xml={results / "without_colcon.xml"}', *words]
+    environment = os.environ | ({'OMP_NUM_THREADS': threads} if threads else {})
+    return subprocess.call(
+        [sys.executable, *(coverage.words if coverage else ()), *words], env=environment
+    )
 
 
-def _colcon(root: Path, packages: list[str], coverage) -> int:
-    _test_directories(root, packages)  # a wrong name is one sentence
+def _colcon(root: Path, packages: list[str], coverage: '_Coverage | None') -> int:
     for old in (*root.glob('build/*/pytest.xml'), *root.glob('build/*/test_results')):
         shutil.rmtree(old) if old.is_dir() else old.unlink()
     words = [shutil.which('colcon') or 'colcon', 'test']
-    # One package at a time: tests of timing share two cores with nothing else.
+    # One package at a time: nodes and tests of timing share two cores with nothing else.
     words += ['--executor', 'sequential', '--event-handlers', 'console_direct+']
     words += ['--return-code-on-test-failure']
     words += ['--packages-select', *packages] if packages else []
+    words += ['--pytest-args', '-m', 'graph']  # the others ran already
     return subprocess.call(
         [sys.executable, *(coverage.words if coverage else ()), *words], cwd=root
     )

@@ -1,18 +1,20 @@
 """The arguments of a command, `name:=value`, for `ros2 launch` and for `./cell` alike.
 
 `name:=value` sets an option of the cell, or of every node that has it. `node.name:=value` sets it
-for that node only. params_file:=FILE sets any of them. This module depends on no option's name.
+for that node only. params_file:=FILE sets any of them, a bench file those of the real hardware.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from so101_driver.bench_file import NONE, find_bench, given_values, read_bench
 from so101_node.errors import CellError
+from so101_node.names import role_of
 from so101_node.options import Option, checked, nearest, number, options_of
 
 from .node_table import node_type, node_types, owners
-from .options import CellOptions
+from .options import NO_CAMERA, CellOptions
 from .params_file import read_params_file
 
 SUMMARIES = {
@@ -34,6 +36,7 @@ class GivenValue:
     name: str
     value: Any
     where: str  # the argument or the file that gave it
+    from_file: bool = False  # a file may have values that a command does not use
 
     def reaches(self, node: str) -> bool:
         """Return whether this value is for the node."""
@@ -60,18 +63,26 @@ class Arguments:
         """Raise CellError for an argument of the command line that none of these nodes has."""
         nodes = set(nodes)
         for each in self.given:
-            if each.where.startswith('params_file') or any(map(each.reaches, nodes)):
+            if each.from_file or any(map(each.reaches, nodes)):
                 continue
             having = owners(each.name, each.node)
-            other = 'sim:=false' if self.cell.sim else 'sim:=true'
             raise CellError(
                 f'{each.where} is an option of {" and ".join(having)}, which this {self.command} '
-                f'does not start; leave it out'
-                + (f', or add {other}' if set(having) <= _OF_ONE_CELL else '')
+                f'does not start; leave it out' + self._other_way(having)
             )
 
+    def _other_way(self, nodes: Iterable[str]) -> str:
+        """Return how these nodes can be started, as the end of a sentence."""
+        if not all(role_of(node) or node in _OF_SIMULATION for node in nodes):
+            return ''
+        if self.cell.sim:
+            return ', or add sim:=false'
+        if all(map(role_of, nodes)):
+            return f', or add {" and ".join(map(role_of, nodes))} to camera:='
+        return ', or add sim:=true'
 
-_OF_ONE_CELL = {'camera', 'world', 'scripted_operator'}  # of the real one, or the simulated one
+
+_OF_SIMULATION = ('world', 'scripted_operator')
 
 
 def names(command: str) -> dict[str, Option]:
@@ -112,17 +123,39 @@ def resolve(command: str, texts: Mapping[str, str]) -> Arguments:
                 f'{command} has no option {name}{nearest(name, names(command))}; '
                 f'./cell {command} --help lists them all'
             )
-    options = checked(CellOptions, cell)
-    from_file: tuple[GivenValue, ...] = ()
+    options, from_files = _bench_values(checked(CellOptions, cell), 'camera' in cell)
     if options.params_file:
-        from_file = tuple(
-            GivenValue(node, name, value, f'params_file {options.params_file}')
+        from_files += [
+            GivenValue(node, name, value, f'params_file {options.params_file}', True)
             for node, name, value in read_params_file(options.params_file, options.namespace)
-        )
-    # A later value overrides an earlier one: file, then `name:=`, then `node.name:=`.
+        ]
+    # A later value overrides an earlier one: files, then `name:=`, then `node.name:=`.
     return Arguments(
-        command, options, (*from_file, *sorted(given, key=lambda each: each.node != ''))
+        command, options, (*from_files, *sorted(given, key=lambda each: each.node != ''))
     )
+
+
+def _bench_values(options: CellOptions, has_roles: bool) -> tuple[CellOptions, list[GivenValue]]:
+    """Return the options with the path of the bench file, and the values in it.
+
+    A simulated cell uses no bench: it must never open the port of a real arm. has_roles: whether
+    the user named the cameras; if not, those of the bench are started.
+    """
+    if options.sim:
+        if options.bench not in ('', NONE):
+            raise CellError(f'bench:={options.bench} is for the real cell; add sim:=false')
+        return options, []
+    path = find_bench(options.bench)
+    if not path:
+        return options, []
+    values = [
+        GivenValue(node, name, value, f'bench {path}: {key}', True)
+        for key, node, name, value in given_values(path)
+    ]
+    bench = read_bench(path)
+    if bench.cameras and not has_roles:
+        options = replace(options, camera=bench.roles() or (NO_CAMERA,))
+    return replace(options, bench=str(path)), values
 
 
 def parse(command: str, words: Iterable[str]) -> Arguments:

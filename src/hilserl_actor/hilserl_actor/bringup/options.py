@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 
+from so101_node.errors import CellError
+from so101_node.names import WRIST, check_role
 from so101_node.options import Options, option
 from so101_node.shared_options import COMMANDS
+
+NO_CAMERA = 'none'  # as the camera of a cell
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,12 @@ class CellOptions(Options):
     sim: bool = option(
         True, 'true: simulate arms and camera; false: use real ones', verbs=COMMANDS
     )
+    camera: tuple[str, ...] = option(
+        (WRIST,),
+        'cameras that a real cell starts, by role, separated by commas; the task uses wrist, and '
+        'others are nodes ROLE_camera; none: other nodes publish the images',
+        verbs=COMMANDS,
+    )
     namespace: str = option('', 'ROS namespace; a second cell needs another one', verbs=COMMANDS)
     operator: str = option(
         'auto',
@@ -36,10 +46,22 @@ class CellOptions(Options):
         choices=('auto', 'scripted', 'person'),
         verbs=COMMANDS,
     )
+    bench: str = option(
+        '',
+        'bench file with ports, calibrations, supplies and cameras of a real cell; none: no file '
+        '(empty: bench.yaml in this directory, if there is one)',
+        verbs=COMMANDS,
+    )
     params_file: str = option(
         '',
         'ROS parameter file with options of the nodes (`/**:` and `NODE:` keys); the '
         'command line overrides it',
+        verbs=COMMANDS,
+    )
+    insecure: bool = option(
+        False,
+        'true: accept nodes of other hosts without keys; every computer on the network can then '
+        'command the arm',
         verbs=COMMANDS,
     )
     learner: bool = option(
@@ -56,3 +78,19 @@ class CellOptions(Options):
         verbs=('eval',),
     )
     policy: str = option('', 'policy bundle to evaluate instead of a checkpoint', verbs=('eval',))
+
+    def check(self) -> None:
+        """Raise CellError for roles that no camera can have."""
+        super().check()
+        given = f'camera:={",".join(self.camera)}'
+        if NO_CAMERA in self.camera and len(self.camera) > 1:
+            raise CellError(f'{given}: {NO_CAMERA} goes with no role')
+        if len(set(self.camera)) < len(self.camera):
+            raise CellError(f'{given}: a role is there twice')
+        for role in self.roles:
+            check_role('camera', role)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles of the cameras to start."""
+        return () if self.camera == (NO_CAMERA,) else self.camera

@@ -5,15 +5,14 @@ unknown node or name is refused; rcl ignores it.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import yaml
-
+from so101_node.data_files import yaml_value
 from so101_node.errors import CellError
+from so101_node.foreign_files import expanded, read_bytes
 from so101_node.options import nearest, options_of
 
-from .node_table import node_types, owners
+from .node_table import is_node, node_type, node_types, owners
 
 LARGEST = 1_000_000  # bytes
 EVERY = ('/**', '**')
@@ -36,34 +35,28 @@ def read_params_file(path: str, namespace: str) -> Iterator[tuple[str, str, Any]
         for name, value in values.items():
             having = owners(name, node)
             if not having:
+                nodes = [node] if node else node_types()
                 known = {
-                    other
-                    for owner, kind in node_types().items()
-                    if node in ('', owner)
-                    for other in options_of(kind.options)
+                    other for owner in nodes for other in options_of(node_type(owner).options)
                 }
                 raise CellError(
                     f'params_file {path}: '
                     + (f'{node} has no option' if node else 'no node has an option')
                     + f' {name}{nearest(str(name), known)}'
                 )
-            each = options_of(node_types()[having[0]].options)[name]
+            each = options_of(node_type(having[0]).options)[name]
             try:
                 yield node, name, each.checked(value)
             except CellError as error:
                 raise CellError(f'params_file {path}: {key}: {error}') from None
 
 
-def _load(path: str) -> dict:
+def _load(path: str) -> dict[object, Any]:
+    content = read_bytes(expanded(path), 'params_file', LARGEST, 'name a parameter file')
     try:
-        file = Path(path).expanduser()
-        if file.stat().st_size > LARGEST:
-            raise CellError(
-                f'params_file {path} has more than {LARGEST:,} bytes; it is not a parameter file'
-            )
-        data = yaml.safe_load(file.read_text(encoding='utf-8'))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise CellError(f'params_file {path} cannot be read: {_one_line(error)}') from error
+        data = yaml_value(content)
+    except ValueError as error:
+        raise CellError(f'params_file {path} cannot be read: {error}') from error
     if data is None:
         return {}
     if not isinstance(data, dict):
@@ -76,7 +69,7 @@ def _node(path: str, key: str, namespace: str) -> str:
     if key in EVERY:
         return ''
     space, _, node = key.rpartition('/')
-    if node not in node_types():
+    if not is_node(node):
         raise CellError(
             f'params_file {path}: there is no node {key}{nearest(node, node_types())}; the nodes '
             f'are {", ".join(node_types())}'
@@ -86,7 +79,3 @@ def _node(path: str, key: str, namespace: str) -> str:
             f'params_file {path}: {key} is of another cell; this one has namespace:={namespace}'
         )
     return node
-
-
-def _one_line(error: Exception) -> str:
-    return ' '.join(str(error).split())

@@ -12,12 +12,22 @@ import re
 from typing import Any
 
 from hilserl_core.contract.kinematics_check import FIELDS
+from so101_description.kinematics_config import KinematicsConfig
+from so101_driver.bench_file import NONE
+from so101_node import names
 from so101_node.errors import CellError
+from so101_node.foreign_files import expanded
+from so101_node.loopback import loopback_environment, require_this_host
+from so101_node.names import CAMERA_NODE, WRIST, camera_node_of
 from so101_node.options import Options, plain_values
+from so101_node.run_id import new_run_id
 
 from ..evaluation.selection import PlannedEvaluation, choose
+from ..options import ActorOptions, OperatorOptions
 from .arguments import Arguments
+from .hardware_check import require_hardware
 from .node_table import node_type
+from .workspace_check import require_start_inside
 
 EVAL_EPISODES = 50
 
@@ -31,6 +41,12 @@ class NodeSpec:
     parameters: dict[str, Any] = field(default_factory=dict)  # every parameter of the node
     interactive: bool = False  # reads keys from the terminal
     restart: bool = False  # started again if it dies, while the other nodes go on
+    name: str = ''  # of the node, if it is not that of its executable
+
+    @property
+    def node(self) -> str:
+        """The name of the node."""
+        return self.name or self.executable
 
 
 @dataclass(frozen=True)
@@ -41,14 +57,13 @@ class Plan:
     namespace: str
     run_dir: Path
     run_for: float
-    environment: dict
+    environment: dict[str, str]
     screen: bool = False  # the operator node fills the terminal
     note: str = ''  # a sentence for the person at the start
 
 
-# Discovery stays on this host. Numerical libraries of the small nodes use one thread.
+# Numerical libraries of the small nodes use one thread.
 ENVIRONMENT = {
-    'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
     'OMP_NUM_THREADS': '1',
     'MUJOCO_GL': 'egl',
     'RCUTILS_CONSOLE_OUTPUT_FORMAT': '{severity} {name}: {message}',
@@ -76,23 +91,29 @@ class _Planner:
         self.sim = self.cell.sim
         self.operator = self._operator()
         # The task crops the camera's images, so it needs their size.
-        self.camera: Any = None
+        self.shared: dict[str, Any] = {}
         if not self.sim:
-            self.camera = self._node('camera')
-        self.shared = (
-            {}
-            if self.sim
-            else {
-                'image_width': self.camera.camera_width,
-                'image_height': self.camera.camera_height,
-                'world': 'real',
-            }
-        )
+            width, height = self._node(CAMERA_NODE).image_size
+            self.shared = {'image_width': width, 'image_height': height, 'world': 'real'}
+        elif self.cell.camera != (WRIST,):
+            raise CellError(
+                f'camera:={",".join(self.cell.camera)} is for the real cell; add sim:=false'
+            )
         self.evaluations: list[PlannedEvaluation] = []
-        self.note = ''
+        self.notes: list[str] = []
+        if not self.sim and self.cell.bench not in ('', NONE):
+            self.notes.append(f'values of the bench are from {self.cell.bench}')
+        if not self.sim and WRIST not in self.cell.roles:
+            self.notes.append(
+                f'another node must publish {names.IMAGE.format(camera=names.WRIST_CAMERA)}'
+            )
+        # A cell whose learner is another cell's takes the run id of that learner.
+        has_learner = self.command != 'train' or self.cell.learner
+        self.run_id = new_run_id() if has_learner else ''
 
     def plan(self) -> Plan:
         """Return the complete plan."""
+        require_this_host(os.environ, self.cell.insecure)
         actor = self._actor()
         self.run_dir = self._run_dir(actor.task)
         learner = self._learner()
@@ -100,21 +121,23 @@ class _Planner:
             actor = replace(actor, start=learner.start_mode)
         if self.command == 'eval':
             actor = self._evaluation(actor)
-        nodes = {
-            **self._arms_and_camera(actor),
+        nodes: dict[str, Options] = {
+            **self._arms_and_cameras(actor),
             'kinematics': self._kinematics(actor),
             'actor': actor,
         }
         if learner:
             nodes['learner'] = learner
+        screen = False
         if self.command != 'preflight':
             if self.operator == 'scripted':
                 nodes['scripted_operator'] = self._node(
                     'scripted_operator', operator_role=_ROLES[self.command]
                 )
-            nodes['operator'] = self._node(
+            operator: OperatorOptions = self._node(
                 'operator', keyboard_teleop=self.sim and self.operator == 'person'
             )
+            nodes['operator'], screen = operator, operator.screen != 'plain'
         self.arguments.require_use(nodes)
         values = {name: plain_values(options) for name, options in nodes.items()}
         if learner:  # for run.yaml
@@ -124,10 +147,11 @@ class _Planner:
         specs = tuple(
             NodeSpec(
                 node_type(name).package,
-                name,
+                node_type(name).executable,
                 parameters,
                 interactive=name == 'operator',
                 restart=name == 'learner',
+                name=name,
             )
             for name, parameters in values.items()
         )
@@ -136,12 +160,14 @@ class _Planner:
             self.cell.namespace,
             self.run_dir,
             self.cell.run_for,
-            {name: os.environ.get(name) or value for name, value in ENVIRONMENT.items()},
-            'operator' in nodes and nodes['operator'].screen != 'plain',
-            self.note,
+            {name: os.environ.get(name) or value for name, value in ENVIRONMENT.items()}
+            | loopback_environment(os.environ),
+            screen,
+            '; '.join(filter(None, self.notes)),
         )
 
     def _node(self, name: str, **decided: Any) -> Any:
+        # The class of the options is found at run time: its package may not be installed.
         return self.arguments.node(name, **decided)
 
     def _operator(self) -> str:
@@ -158,16 +184,21 @@ class _Planner:
         name = self.cell.run or ('demos' if self.command == 'record' else task)
         if not re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9._-]*', name):
             raise CellError(f'run:={name} is not a name: letters, digits, . _ - only')
-        return Path(self.cell.runs_dir).expanduser().absolute() / name
+        return expanded(self.cell.runs_dir).absolute() / name
 
-    def _arms_and_camera(self, actor) -> dict[str, Options]:
-        """Return driver and camera of the real cell, or world and driver of the simulated one."""
+    def _arms_and_cameras(self, actor: ActorOptions) -> dict[str, Options]:
+        """Return driver and cameras of the real cell, or world and driver of the simulated one."""
         if not self.sim:
             driver = self._node('driver')
             for name in ('follower_port', 'follower_calibration'):
                 if not getattr(driver, name):
-                    raise CellError(f'sim:=false needs {name}:=...')
-            return {'driver': driver, 'camera': self.camera}
+                    raise CellError(
+                        f'sim:=false needs {name}:=...; ./cell find writes it into bench.yaml'
+                    )
+            cameras = self._cameras()
+            if self.command == 'preflight':
+                require_hardware(self.arguments, driver, cameras)
+            return {'driver': driver, **cameras}
         from so101_sim import calibration_path
 
         directory = self.run_dir / f'sim-{self.command}' / self.cell.namespace.strip('/')
@@ -176,13 +207,18 @@ class _Planner:
         }
         # Each evaluation starts from the same situations.
         world = self._node(
-            'world', **decided, situations=actor.episodes if self.evaluations else 0
+            'world',
+            **decided,
+            situations=actor.episodes if self.evaluations else 0,
+            run_id=actor.run_id,
         )
-        # An emulated servo shares two cores with all nodes; a real one answers in 1 ms.
+        # An emulated servo shares two cores with all nodes; a real one answers in 1 ms. On a busy
+        # machine the world starts slowly; if it ends, the whole cell ends.
         driver = self._node(
             'driver',
             **decided,
             answer_timeout=0.01,
+            port_wait=86400.0,
             **{f'{arm}_calibration': calibration_path(arm) for arm in ('follower', 'leader')},
         )
         for name in ('follower_port', 'leader_port', 'follower_calibration', 'leader_calibration'):
@@ -192,15 +228,38 @@ class _Planner:
                     raise CellError(f'{each.where}: {name} is for the real cell; add sim:=false')
         return {'world': world, 'driver': driver}
 
-    def _kinematics(self, actor) -> Options:
-        task = actor.schema()
-        return self._node('kinematics', **{name: getattr(task, name) for name in FIELDS})
+    def _cameras(self) -> dict[str, Options]:
+        """Return the camera nodes; CellError if two of them have the same camera."""
+        found: dict[str, Any] = {}
+        devices: dict[str, str] = {}
+        for role in self.cell.roles:
+            name = camera_node_of(role)
+            camera = found[name] = self._node(name, camera_role=role)
+            if camera.camera_role != role:
+                raise CellError(
+                    f'camera_role:={camera.camera_role}: the roles are given by camera:='
+                )
+            other = devices.setdefault(os.path.realpath(camera.device_path), name)
+            if other != name:
+                raise CellError(
+                    f'{other} and {name} have the same camera {camera.device_path}; set '
+                    f'{name}.camera_device:=...'
+                )
+        return found
 
-    def _actor(self):
-        decided = dict(self.shared)
+    def _kinematics(self, actor: ActorOptions) -> Options:
+        task = actor.schema()
+        options: KinematicsConfig = self._node(
+            'kinematics', **{name: getattr(task, name) for name in FIELDS}
+        )
+        require_start_inside(task, options)
+        return options
+
+    def _actor(self) -> ActorOptions:
+        decided = self.shared | {'run_id': self.run_id}
         if self.command == 'eval':
             decided['episodes'] = EVAL_EPISODES
-        return self._node(
+        actor: ActorOptions = self._node(
             'actor',
             role=self.command,
             reward='topic' if self.sim else 'operator',
@@ -209,23 +268,25 @@ class _Planner:
             auto_start=self.operator == 'scripted' and self.command != 'preflight',
             **decided,
         )
+        return actor
 
-    def _evaluation(self, actor):
+    def _evaluation(self, actor: ActorOptions) -> ActorOptions:
         actor = replace(actor, episodes=actor.episodes or EVAL_EPISODES)
-        self.evaluations, self.note = choose(
+        self.evaluations, note = choose(
             self.run_dir, self.cell.checkpoint, self.cell.policy, actor.seed, actor.episodes
         )
+        self.notes.append(note)
         return replace(
             actor,
             policies=tuple(str(one.policy) for one in self.evaluations),
             results=tuple(str(one.directory) for one in self.evaluations),
         )
 
-    def _learner(self):
+    def _learner(self) -> Any:
         learns = self.command == 'record' or (self.command == 'train' and self.cell.learner)
         if not learns:
             return None
-        decided = dict(self.shared)
+        decided = self.shared | {'run_id': self.run_id}
         if self.command == 'record':
             decided['update_ratio'] = 0.0
         learner = self._node('learner', run_dir=str(self.run_dir), **decided)

@@ -14,17 +14,17 @@ DELAYS = (0.5, 2.0, 8.0)  # s before each further start
 class RestartPolicy:
     """Counts the deaths of one node. Create it when the node is first started."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._started = time.monotonic()
         self._deaths = 0
 
-    def delay_after(self, code: int) -> float | None:
+    def delay_after(self, code: int, started: bool = True) -> float | None:
         """Return the seconds to wait before the next start; None: do not start it again.
 
-        code: exit code; negative for a signal.
+        code: exit code; negative for a signal. started: false if its constructor did not return.
         """
         lived = time.monotonic() - self._started
-        if code == 0 or (code > 0 and lived < STARTUP_TIME):
+        if code == 0 or (code > 0 and not (started and lived > STARTUP_TIME)):
             return None
         if lived > STEADY_TIME:
             self._deaths = 0

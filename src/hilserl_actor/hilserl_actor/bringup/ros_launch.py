@@ -1,5 +1,8 @@
 """Turns a plan into launch_ros actions, for the files in launch/."""
 
+from typing import NoReturn
+
+from launch.action import Action
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
@@ -11,14 +14,18 @@ from launch.actions import (
 )
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
+from launch.events.process import ProcessExited
+from launch.launch_context import LaunchContext
+from launch.launch_description import LaunchDescription
 from launch_ros.actions import Node
 
-from launch import LaunchDescription  # type: ignore[attr-defined]
 from so101_node.options import Option
+from so101_node.shared_memory import remove_shared_memory_of_the_dead
 
 from .arguments import names, resolve, text_of
 from .plan import NodeSpec, make_plan
 from .restart_policy import RestartPolicy
+from .rights import enclave
 
 
 def describe(command: str) -> LaunchDescription:
@@ -39,7 +46,7 @@ def _choices(each: Option) -> list[str]:
     return ['true', 'false'] if each.kind is bool else list(each.choices)
 
 
-def _start(context, command: str) -> list:
+def _start(context: LaunchContext, command: str) -> list[Action]:
     # Values from an including launch file are in launch_configurations, not in argv. Launch also
     # stores every default there; a default does not count as given.
     given = {
@@ -53,6 +60,7 @@ def _start(context, command: str) -> list:
         if separator:
             given[name] = text
     plan = make_plan(resolve(command, given))
+    remove_shared_memory_of_the_dead()
     actions = [SetEnvironmentVariable(name, value) for name, value in plan.environment.items()]
     actions += [
         action
@@ -73,20 +81,22 @@ def _start(context, command: str) -> list:
     return actions
 
 
-def _node_actions(spec: NodeSpec, namespace: str, restarts: RestartPolicy | None) -> list:
+def _node_actions(spec: NodeSpec, namespace: str, restarts: RestartPolicy | None) -> list[Action]:
     """Return the actions that start one node and react to its end."""
     node = Node(
         package=spec.package,
         executable=spec.executable,
+        name=None if spec.node == spec.executable else spec.node,
         namespace=namespace,
         parameters=[spec.parameters],
+        ros_arguments=['--enclave', enclave(namespace, spec.node)],
         output='screen',
         emulate_tty=False,
-        sigterm_timeout='5',
-        sigkill_timeout='3',
+        sigterm_timeout='10',
+        sigkill_timeout='5',
     )
 
-    def ended(event, context):
+    def ended(event: ProcessExited, context: LaunchContext) -> list[Action]:
         """End the cell, or start the node again; if the node failed, the launch fails."""
         code, name = event.returncode, event.process_name
         if context.is_shutdown or not code:
@@ -105,5 +115,5 @@ def _node_actions(spec: NodeSpec, namespace: str, restarts: RestartPolicy | None
     return [RegisterEventHandler(OnProcessExit(target_action=node, on_exit=ended)), node]
 
 
-def _fail(_context, name: str, code: int):
+def _fail(_context: LaunchContext, name: str, code: int) -> NoReturn:
     raise RuntimeError(f'{name} failed with exit code {code}')

@@ -1,9 +1,11 @@
 """Runs a plan as processes, where there is no `ros2 launch`.
 
-It starts the nodes and passes Ctrl-C on. When one node ends, it stops all others, unless that
-node may be started again. Nodes write directly to this terminal. No shell runs.
+It starts the nodes and passes Ctrl-C on; a closed terminal counts as Ctrl-C. When one node ends,
+it stops all others, unless that node may be started again. Nodes write directly to this terminal.
+No shell runs.
 """
 
+from collections.abc import Iterable
 import json
 import os
 from pathlib import Path
@@ -11,15 +13,25 @@ import signal
 import subprocess
 import sys
 import time
+from types import FrameType
+from typing import TextIO
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 
+from so101_node.durable import make_private
 from so101_node.errors import CellError
+from so101_node.output import output_is_gone
+from so101_node.signals import handle_endings, ignore_terminal
 
+from .log_files import last_lines, open_log
 from .plan import NodeSpec, Plan
 from .restart_policy import RestartPolicy
+from .rights import enclave
+from .startup_watch import LIMIT, StartupWatch
 
-GRACE = 4.5  # s from the first signal to SIGKILL
+GRACE = 15.0  # s from the first signal to SIGKILL; a busy machine needs some for rest and files
+PATIENCE = 4.5  # s after which the nodes that still run are named
+AGAIN = 0.5  # s between two signals to a node that is starting, which ignores them for a moment
 
 
 def command_line(spec: NodeSpec, namespace: str) -> list[str]:
@@ -31,6 +43,10 @@ def command_line(spec: NodeSpec, namespace: str) -> list[str]:
     words = [str(prefix / 'lib' / spec.package / spec.executable), '--ros-args']
     if namespace:
         words += ['-r', f'__ns:=/{namespace.strip("/")}']
+    if spec.node != spec.executable:
+        words += ['-r', f'__node:={spec.node}']
+    if os.environ.get('ROS_SECURITY_ENABLE') == 'true':
+        words += ['--enclave', enclave(namespace, spec.node)]
     for name, value in spec.parameters.items():
         words += ['-p', f'{name}:={json.dumps(value)}']  # JSON scalars are YAML scalars
     return words
@@ -41,12 +57,15 @@ class Supervisor:
 
     def __init__(self, plan: Plan):
         self.plan = plan
-        self.children: dict[str, subprocess.Popen] = {}
+        self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.signalled = ''
         self.logs: dict[str, Path] = {}
         self._commands: dict[str, tuple[NodeSpec, list[str]]] = {}
         self._restarts: dict[str, RestartPolicy] = {}
         self._due: dict[str, float] = {}  # when a dead node is started again, s
+        self._watches: dict[str, StartupWatch] = {}
+        self._hung: set[str] = set()  # nodes that were started again because they hung
+        self._told_of_ctrl_z = False
 
     def run(self) -> int:
         """Start, watch and stop the nodes.
@@ -55,11 +74,10 @@ class Supervisor:
         ended with 0.
         """
         self._commands = {
-            spec.executable: (spec, command_line(spec, self.plan.namespace))
-            for spec in self.plan.nodes
+            spec.node: (spec, command_line(spec, self.plan.namespace)) for spec in self.plan.nodes
         }
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
+        handle_endings(self._on_signal)
+        signal.signal(signal.SIGTSTP, self._on_ctrl_z)
         if self.plan.note:
             print(f'cell: {self.plan.note}', flush=True)
         started = time.monotonic()
@@ -73,33 +91,47 @@ class Supervisor:
             print(f'cell: {failed}', file=sys.stderr)
             for name in self.logs:
                 if name in failed:
-                    print(_last_lines(self.logs[name]), file=sys.stderr)
+                    print(last_lines(self.logs[name]), file=sys.stderr)
         return 1 if failed else 0
 
     def _start(self, name: str) -> None:
         spec, words = self._commands[name]
+        log = self._log_file(spec)
+        if name in self._watches:
+            self._watches[name].close()
+        watch = self._watches[name] = StartupWatch()
         self.children[name] = subprocess.Popen(
             words,
-            env={**os.environ, **self.plan.environment},
+            env={**os.environ, **self.plan.environment, **watch.environment},
             stdin=None if spec.interactive else subprocess.DEVNULL,
-            **self._output(spec),
+            pass_fds=[watch.child_end],
+            preexec_fn=ignore_terminal,
+            stdout=log,
+            stderr=subprocess.STDOUT if log else None,
         )
+        watch.started(self.children[name].pid)
 
-    def _output(self, spec: NodeSpec) -> dict:
-        """Send the output of other nodes to a file while the operator's screen is shown."""
+    def _log_file(self, spec: NodeSpec) -> TextIO | None:
+        """Return the file for a node's output while the operator's screen is shown, else None."""
         if spec.interactive or not (self.plan.screen and sys.stdout.isatty()):
-            return {}
-        path = self.plan.run_dir / 'log' / f'{spec.executable}.txt'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        again = spec.executable in self.logs  # keep the reason of its death
-        self.logs[spec.executable] = path
-        return {
-            'stdout': open(path, 'a' if again else 'w', encoding='utf-8'),
-            'stderr': subprocess.STDOUT,
-        }
+            return None
+        path = self.plan.run_dir / 'log' / f'{spec.node}.txt'
+        make_private(path.parent)
+        again = spec.node in self.logs
+        self.logs[spec.node] = path
+        return open_log(path, again)
 
-    def _on_signal(self, number, _frame) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self.signalled = signal.Signals(number).name
+
+    def _on_ctrl_z(self, _number: int, _frame: FrameType | None) -> None:
+        if not self._told_of_ctrl_z:
+            self._told_of_ctrl_z = True
+            print(
+                'cell: Ctrl-Z is ignored: a stopped driver would leave the arm powered; '
+                'Ctrl-C ends the cell',
+                flush=True,
+            )
 
     def _watch(self, started: float) -> str:
         """Wait until the cell ends; return a sentence on what failed, or ''."""
@@ -109,20 +141,27 @@ class Supervisor:
                     if time.monotonic() > self._due[name]:
                         del self._due[name]
                         self._start(name)
+                elif child.poll() is None and self._watches[name].hangs():
+                    if problem := self._end_hung(name, child):
+                        return problem
                 elif child.poll() is not None and not self._schedule_restart(name, child):
                     print(f'cell: {name} ended; stopping the others', flush=True)
                     return f'{name} failed ({_exit_text(child)})' if child.returncode else ''
             if self.plan.run_for and time.monotonic() - started > self.plan.run_for:
                 print(f'cell: run_for:={self.plan.run_for:g} is over; stopping', flush=True)
                 return ''
+            if output_is_gone():
+                self.signalled = 'the terminal, or the reader of the output, is gone'
             time.sleep(0.1)
         print(f'cell: {self.signalled}; stopping', flush=True)
         return ''
 
-    def _schedule_restart(self, name: str, child: subprocess.Popen) -> bool:
+    def _schedule_restart(self, name: str, child: subprocess.Popen[bytes]) -> bool:
         """Schedule the next start of a dead node; return whether its restart policy allows it."""
         delay = (
-            self._restarts[name].delay_after(child.returncode) if name in self._restarts else None
+            self._restarts[name].delay_after(child.returncode, self._watches[name].has_started())
+            if name in self._restarts
+            else None
         )
         if delay is None:
             return False
@@ -133,29 +172,60 @@ class Supervisor:
         self._due[name] = time.monotonic() + delay
         return True
 
+    def _end_hung(self, name: str, child: subprocess.Popen[bytes]) -> str:
+        """Kill a node that hangs in its start; start it again once, then return a sentence."""
+        child.kill()
+        child.wait()
+        if name in self._hung:
+            return (
+                f'{name} failed: it gave no sign of life for {LIMIT:.0f} s while it started, '
+                'twice; end other programs, then start the cell again'
+            )
+        self._hung.add(name)
+        print(
+            f'cell: {name} gave no sign of life for {LIMIT:.0f} s while it started; '
+            'it was killed and is started again, once',
+            flush=True,
+        )
+        self._due[name] = time.monotonic()
+        return ''
+
     def _stop(self) -> str:
         running = {n: c for n, c in self.children.items() if c.poll() is None}
-        for child in running.values():
-            child.send_signal(signal.SIGINT)
-        deadline = time.monotonic() + GRACE
-        problems = []
-        for name, child in running.items():
-            try:
-                child.wait(max(0.0, deadline - time.monotonic()))
-                if child.returncode:
-                    problems.append(f'{name} failed ({_exit_text(child)})')
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-                problems.append(f'{name} did not end within {GRACE} s and was killed')
+        began = signalled_at = time.monotonic()
+        told, problems = False, []
+        _interrupt(running.values())
+        while running:
+            now = time.monotonic()
+            if now - began > GRACE:
+                for name, child in running.items():
+                    child.kill()
+                    child.wait()
+                    problems.append(f'{name} did not end within {GRACE} s and was killed')
+                break
+            if now - signalled_at > AGAIN:
+                _interrupt(c for n, c in running.items() if not self._watches[n].has_started())
+                signalled_at = now
+            if now - began > PATIENCE and not told:
+                told = True
+                print(f'cell: waiting for {", ".join(running)} to end', flush=True)
+            time.sleep(0.02)
+            for name, child in list(running.items()):
+                if child.poll() is not None:
+                    del running[name]
+                    if child.returncode:
+                        problems.append(f'{name} failed ({_exit_text(child)})')
+        for watch in self._watches.values():
+            watch.close()
         return '; '.join(problems)
 
 
-def _exit_text(child: subprocess.Popen) -> str:
+def _interrupt(children: Iterable[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        child.send_signal(signal.SIGINT)
+        child.send_signal(signal.SIGCONT)  # a stopped node must bring its arm to rest, too
+
+
+def _exit_text(child: subprocess.Popen[bytes]) -> str:
     code = child.returncode
     return signal.Signals(-code).name if code < 0 else f'exit code {code}'
-
-
-def _last_lines(path: Path) -> str:
-    lines = path.read_text(encoding='utf-8', errors='replace').splitlines()
-    return '\n'.join(lines[-5:])

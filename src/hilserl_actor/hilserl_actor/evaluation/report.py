@@ -4,16 +4,18 @@ Each evaluation has its own directory. The report is written after each episode,
 evaluation keeps its results and continues with the next situation.
 """
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 import csv
 import io
 import json
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from hilserl_core.contract.evaluation_report import FORMAT, REPORT, read_report
 from hilserl_core.contract.success_interval import wilson
-from so101_node.durable import replace_file
+from hilserl_core.policy.inference import Policy
+from so101_node.durable import make_private, replace_file
 from so101_node.errors import CellError
 
 from ..loop.episode_stats import EpisodeResult, EpisodeStats
@@ -34,8 +36,12 @@ def read_results(directory: Path) -> EpisodeStats:
 
 
 def report(
-    stats: EpisodeStats, policy, about: dict, wanted: int, kept: Set[str] = frozenset()
-) -> dict:
+    stats: EpisodeStats,
+    policy: Policy,
+    about: Mapping[str, object],
+    wanted: int,
+    kept: Set[str] = frozenset(),
+) -> dict[str, Any]:
     """Return a JSON-ready report. Intervals are 95 % (Wilson).
 
     about: more fields of the report (world, seed, ...); kept: ids of episodes with a bag.
@@ -77,7 +83,7 @@ def report(
     }
 
 
-def write(data: dict, directory: Path, synced: bool = True) -> None:
+def write(data: dict[str, Any], directory: Path, synced: bool = True) -> None:
     """Write a report as JSON and its episodes as CSV into `directory`, each file atomically.
 
     synced: wait until the data would survive a power cut. The control loop does not wait for it
@@ -89,7 +95,7 @@ def write(data: dict, directory: Path, synced: bool = True) -> None:
         writer.writeheader()
         writer.writerows(data['results'])
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_private(directory)
         for name, text in ((REPORT, json.dumps(data, indent=1)), (TABLE, table.getvalue())):
             replace_file(directory / name, text, synced)
     except OSError as error:

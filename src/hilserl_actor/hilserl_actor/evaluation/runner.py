@@ -1,13 +1,18 @@
 """Runs the evaluations of one start, one policy after another; writes reports and bags."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+import threading
+from typing import Any
 
 from hilserl_core.bags.recorder import Recorder
 from hilserl_core.contract.steps import Outcome, StepRecord
 from hilserl_core.contract.task import TaskSchema
-from hilserl_core.policy.bundle import Policy
+from hilserl_core.policy.checkpoint_names import MAX_POLICY
+from hilserl_core.policy.inference import Policy
+from so101_node.durable import make_private
 from so101_node.errors import CellError
+from so101_node.foreign_files import read_bytes
 
 from ..loop.episode_stats import EpisodeStats
 from .plot import plot
@@ -32,9 +37,9 @@ class EvaluationRunner:
         schema: TaskSchema,
         episodes: int,
         keep: str,
-        about: dict,
+        about: Mapping[str, object],
         log: Callable[[str], object],
-        start_thread: Callable,
+        start_thread: Callable[[Callable[[], None]], threading.Thread],
     ):
         self._schema, self._episodes, self._about = schema, episodes, about
         self._kept_outcomes = COUNTED if keep == 'all' else FAILED
@@ -73,7 +78,7 @@ class EvaluationRunner:
         if step.outcome in self._kept_outcomes:
             if self._recorder is None:
                 bags = self._directory / BAGS
-                bags.mkdir(parents=True, exist_ok=True)
+                make_private(bags)
                 self._recorder = Recorder(bags, self._schema, self._log)
                 self._thread = self._start_thread(self._recorder.run)
             for record in episode:
@@ -111,7 +116,7 @@ class EvaluationRunner:
                 f'the results are in {self._directory}'
             )
 
-    def _write(self, synced: bool) -> dict:
+    def _write(self, synced: bool) -> dict[str, Any]:
         data = report(self.stats, self.policy, self._evaluated, self._episodes, self._kept)
         write(data, self._directory, synced)
         return data
@@ -133,8 +138,8 @@ class EvaluationRunner:
 
 
 def _load(path: Path, schema: TaskSchema) -> Policy:
+    data = read_bytes(path, 'policy', MAX_POLICY)
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise CellError(f'policy {path} cannot be read: {error.strerror}') from error
-    return Policy.from_bytes(data, schema.hash)
+        return Policy.from_bytes(data, schema.hash)
+    except CellError as error:
+        raise CellError(f'policy {path} cannot be evaluated: {error}') from error

@@ -5,8 +5,16 @@ import hashlib
 from pathlib import Path
 
 from hilserl_core.contract.evaluation_report import REPORT, read_report
-from hilserl_core.policy.checkpoint_names import BEST, LATEST, POLICY, checkpoint_names
+from hilserl_core.policy.checkpoint_names import (
+    BEST,
+    LATEST,
+    MAX_POLICY,
+    POLICY,
+    checkpoint_names,
+)
+from hilserl_core.policy.safetensors_header import safetensors_metadata
 from so101_node.errors import CellError
+from so101_node.foreign_files import expanded, read_bytes
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ def choose(
     if policy:
         if checkpoint:
             raise CellError('policy:= and checkpoint:= exclude each other; give one of them')
-        one = _plan_evaluation(results, Path(policy).expanduser().absolute(), seed, episodes, True)
+        one = _plan_evaluation(results, expanded(policy).absolute(), seed, episodes, True)
         return [one], f'evaluating {policy}{_from(one)}'
     directory = run_dir / 'checkpoints'
     if checkpoint == 'all':
@@ -84,10 +92,12 @@ def _plan_evaluation(
     complete one is returned, or, if `again`, repeated under a new number.
     """
     label = policy.parent.name if policy.name == POLICY else policy.stem
+    data = read_bytes(policy, 'policy', MAX_POLICY)
     try:
-        digest = hashlib.sha256(policy.read_bytes()).hexdigest()
-    except OSError as error:
-        raise CellError(f'policy {policy} cannot be read: {error.strerror}') from error
+        safetensors_metadata(data)  # before the cell starts
+    except CellError as error:
+        raise CellError(f'{policy}: {error}') from error
+    digest = hashlib.sha256(data).hexdigest()
     name, number = f'{label}-{digest[:8]}-seed{seed}-{episodes}', 1
     while True:
         directory = results / (name if number == 1 else f'{name}-{number}')

@@ -2,13 +2,15 @@
 
 from collections import deque
 
-from hilserl_core.policy.bundle import Policy
+from hilserl_core.policy.inference import Policy
+
+MAX_LATENCY = 60.0  # s; a larger or negative one: the wall clock was set meanwhile
 
 
 class ActivePolicy:
     """`policy` is the active policy; None before the first one. Any thread may call `offer`."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.policy: Policy | None = None
         self.latencies: deque[float] = deque(maxlen=100)  # s, from publication to use
         self._offered: deque[tuple[Policy, int, int]] = deque(maxlen=1)
@@ -38,6 +40,7 @@ class ActivePolicy:
         if self.policy is not None:
             policy.continue_from(self.policy)
         self.policy = policy
-        if published:
-            self.latencies.append((now - published) * 1e-9)
+        latency = (now - published) * 1e-9
+        if published and 0.0 <= latency < MAX_LATENCY:
+            self.latencies.append(latency)
         return env_steps

@@ -1,42 +1,35 @@
 """The control loop's core: one tick from observation to command and step, without ROS.
 
-The actions of human and policy are handled alike: the action is clipped, the kinematics turns it
-into a joint target, the target is sent, and the step is stored. If a computation fails, nothing is
-executed and nothing is stored.
+Here the requests, the mode and missing observations decide what a tick does. What it then does is
+in `episode_runner`, `reset_motion` and `take_over`.
 """
 
+from collections.abc import Callable
 import time
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from hilserl_core.contract.steps import Outcome
+from hilserl_core.contract.steps import StepRecord
 from hilserl_core.contract.task import TaskSchema
-from hilserl_core.policy.bundle import Policy
+from hilserl_core.policy.inference import Policy
 from so101_node.errors import CellError
+from so101_node.modes import Mode
 
 from .active_policy import ActivePolicy
+from .arm_commands import ArmCommands
 from .decision import Decider
+from .driver_link import DriverLink
 from .episode import Episode, Sensed
+from .episode_runner import EpisodeRunner
 from .episode_stats import EpisodeStats
-from .interfaces import Arms, Kinematics, KinematicsLost, RewardSignal
-from .modes import Mode, ModeMachine
+from .interfaces import Arms, Joints, Kinematics, KinematicsLost, RewardSignal
+from .modes import ModeMachine
+from .observation_gap import ObservationGap
 from .requests import Requests
 from .reset_motion import ResetMotion
 from .take_over import TakeOver
 
-_OUTCOMES = {
-    'success': Outcome.SUCCESS,
-    'failure': Outcome.FAILURE,
-    'timeout': Outcome.TIMEOUT,
-    'discard': Outcome.DISCARDED,
-    'fault': Outcome.NONE,
-    'pause': Outcome.NONE,
-    'estop': Outcome.NONE,
-}
-_TERMINAL = ('success', 'failure')
-UNOBSERVED_TIME = 0.5  # s without observations after which the episode ends
-RECOVERY_TIME = 1.0  # s with observations before a start: a restarted driver receives late
 MESSAGE_TIME = 5.0  # s that a message stays in the status
 IN_EPISODE = (Mode.POLICY, Mode.HUMAN, Mode.EVAL)
 
@@ -50,40 +43,55 @@ class ControlLoop:
         role: str,
         kinematics: Kinematics,
         arms: Arms,
-        sigma,
-        emit,
-        log,
+        sigma: Callable[[int], float],
+        emit: Callable[[StepRecord], object],
+        log: Callable[[str], object],
         seed: int,
         ready_time: float = 0.0,
-        clock=time.monotonic,
+        clock: Callable[[], float] = time.monotonic,
+        identity: tuple[str, str] = ('', ''),
     ):
         self.schema, self.role = schema, role
-        self.kinematics, self.arms = kinematics, arms
         self.machine = ModeMachine(log)
-        self.stats = EpisodeStats()
+        self.arms = ArmCommands(arms)
+        node, run_id = identity
+        self.driver = DriverLink(arms, node, run_id, lambda cause: self.request('estop', cause))
         self.active_policy = ActivePolicy()
         self.env_steps = 0  # steps of the run: received by the learner or made here
-        self.dropped = 0
+        self._clock = clock  # steady, s
         self._message, self._message_at = '', 0.0
-        self.episode: Episode | None = None
-        self.reference: Any = None  # (6,) rad, the last joint target of the follower
-        self._emit, self._clock = emit, clock  # steady clock, s
-        self._reset = ResetMotion(schema, kinematics, arms, seed, clock)
+        self._reset = ResetMotion(schema, kinematics, self.arms, seed, clock)
         self._take_over = TakeOver(kinematics, schema.rate)
         self._decider = Decider(self.active_policy, self._take_over, sigma, seed)
-        self._unobserved_ticks, self._unobserved_limit = 0, round(UNOBSERVED_TIME * schema.rate)
-        self._recovery_ticks, self._recovery_limit = (
-            0,
-            round(RECOVERY_TIME * schema.rate),
-        )  # counts down to 0
+        self._episodes = EpisodeRunner(schema, kinematics, self.arms, self._decider, emit, clock)
+        self._gap = ObservationGap(schema.rate, clock)
+        self._requests = Requests(role, self.machine, self._gap, schema.rate, clock, log)
         self._ready_ticks, self._ready_limit = 0, round(ready_time * schema.rate)
-        self._requests = Requests()
-        self._torque: dict[str, bool] = {}
+
+    @property
+    def stats(self) -> EpisodeStats:
+        """The finished episodes."""
+        return self._episodes.stats
+
+    @stats.setter
+    def stats(self, stats: EpisodeStats) -> None:
+        self._episodes.stats = stats
+
+    @property
+    def episode(self) -> Episode | None:
+        """The running episode."""
+        return self._episodes.running
+
+    @property
+    def dropped(self) -> int:
+        """The dropped steps of all episodes that have ended."""
+        return self._episodes.dropped
 
     @property
     def message(self) -> str:
         """The last message for the operator, for MESSAGE_TIME; then ''."""
-        return self._message if self._clock() - self._message_at < MESSAGE_TIME else ''
+        own = self._message if self._clock() - self._message_at < MESSAGE_TIME else ''
+        return '; '.join(filter(None, (own, self._requests.expired)))
 
     @message.setter
     def message(self, sentence: str) -> None:
@@ -109,21 +117,26 @@ class ControlLoop:
     # -- requests from outside -----------------------------------------------------------------
 
     def request(self, event: str, cause: str, has_leader: bool = True) -> str:
-        """Ask for `event` at the next tick; return why it is refused, or ''."""
-        if event == 'start':
-            event = {'train': 'start', 'record': 'start_human', 'eval': 'start_eval'}[self.role]
-        if event in ('intervene', 'start_human') and not has_leader:
-            return f'{event} needs a leader arm, and none reports joint states'
-        if event.startswith('start') and self._recovery_ticks:
-            return (
-                f'{event} refused: inputs are missing or recovered less than '
-                f'{RECOVERY_TIME:g} s ago; try again'
-            )
-        if event == 'release' and self.role == 'record':
-            return 'release is not possible while recording: the human drives every step'
-        return self._requests.add(event, cause, self.machine.refusal)
+        """Ask for `event` at the next tick; return why it is refused, or ''.
 
-    def prepare(self, now: int, images, leader) -> None:
+        A stop ('estop') is in force when this returns: no command leaves from then on.
+        """
+        if event == 'estop':
+            self.arms.stop()
+            self._requests.stop(cause)
+            return ''
+        if event == 'estop_reset':
+            refusal = self.driver.reset_refusal(self._clock())
+            if refusal:
+                return refusal
+        return self._requests.add(event, cause, has_leader)
+
+    def prepare(
+        self,
+        now: int,
+        images: list[npt.NDArray[np.uint8]],
+        leader: Joints | None,
+    ) -> None:
         """Start the slow computations of the next tick.
 
         now: ns of the ROS clock; leader: (6,) rad or None. If the tick receives newer images, it
@@ -134,24 +147,25 @@ class ControlLoop:
         if self.machine.mode in (Mode.POLICY, Mode.EVAL) and self.policy is not None:
             self.policy.prepare(images)
         elif self.machine.mode is Mode.HUMAN and leader is not None:
-            self._take_over.prepare(leader, self.reference)
+            self._take_over.prepare(leader, self.arms.reference)
 
     # -- the tick ------------------------------------------------------------------------------
 
-    def tick_without_observations(self, reason: str) -> None:
-        """Run instead of `tick` if an observation is missing: command nothing, record nothing."""
+    def tick_without_observations(self, reason: str, ends_episode: bool = False) -> None:
+        """Run instead of `tick` without observations: command and record nothing."""
         self._take_over.forget_prepared()
-        self._hold(reason)
-        stop = self._requests.take_if('estop')  # an emergency stop must not wait for a camera
-        if stop:
-            self._abort_episode()
-            self.machine.fire(*stop)
-            self._apply_torque()
+        self._serve_stop()
+        self._requests.expire()
+        self._hold(reason, ends_episode)
+        if pause := self._requests.take_if('pause'):  # it must not wait for a camera
+            self._episodes.abort()
+            self.machine.fire(*pause)
 
     def tick(self, sensed: Sensed, reward_signal: RewardSignal) -> None:
         """Run one control period on new observations."""
-        if self.reference is None:
-            self.reference = sensed.position.copy()
+        self._serve_stop()
+        self._requests.expire()
+        self.arms.measured(sensed.position)
         self._change_policy(sensed.stamp)
         try:
             if self.machine.mode in IN_EPISODE:
@@ -166,13 +180,13 @@ class ControlLoop:
             self._ready_ticks += 1
             if self.machine.mode is Mode.READY:
                 if 0 < self._ready_limit <= self._ready_ticks:
-                    self.request('start', f'READY for {self._ready_limit / self.schema.rate:g} s')
+                    self._start_after_ready_time(sensed.leader is not None)
                 # Send it at each tick: without commands the driver moves the arm to its rest pose.
-                self.arms.command('follower', self.reference)
-            if self.machine.row.leader_torque and self._torque.get('leader'):
-                self.arms.command('leader', self.reference)
-                self._take_over.note_leader_command(self.reference)
-            self._unobserved_ticks, self._recovery_ticks = 0, max(0, self._recovery_ticks - 1)
+                self.arms.repeat()
+            if self.machine.row.leader_torque and self.arms.has_torque('leader'):
+                self.arms.mirror()
+                self._take_over.note_leader_command(self.arms.reference)
+            self._gap.note_observed()
         except CellError as error:
             if self.episode is not None or isinstance(error, KinematicsLost):
                 self._hold(str(error))
@@ -180,141 +194,106 @@ class ControlLoop:
                 self.message = str(error)
                 self._reset.replan()
                 self.machine.fire('fault', str(error))
-        self._apply_torque()
+        self.arms.request_torque(self.machine.mode)
 
-    def _hold(self, reason: str) -> None:
-        """Command nothing, record nothing; end the episode after UNOBSERVED_TIME."""
-        self.message = reason
-        self._unobserved_ticks += 1
-        self._ready_ticks = 0
-        if self.episode is not None:
-            self.episode.drop()
-            if self._unobserved_ticks >= self._unobserved_limit:
-                self._abort_episode()
-                self.machine.fire('fault', reason)
-        if self._unobserved_ticks == self._unobserved_limit:
+    def _serve_stop(self) -> None:
+        """Enter ESTOP if a stop was requested here or at the driver. It outranks all requests."""
+        self.driver.update(self.machine.mode, self._clock())
+        cause = self._requests.take_stop()
+        if cause is not None and self.machine.mode is not Mode.ESTOP:
+            self._episodes.abort()
             self._reset.replan()
-            self._torque.clear()  # a restarted driver does not know the requested torque
-            self._recovery_ticks = self._recovery_limit
+            self.machine.fire('estop', cause)
+            self.message = f'emergency stop: {cause}'
+
+    def _hold(self, reason: str, ends_episode: bool = False) -> None:
+        """Command nothing, record nothing; a long gap ends the episode."""
+        self.message = reason
+        self._ready_ticks = 0
+        became_long = self._gap.note_missing(reason)
+        if self.episode is not None:
+            self._episodes.drop()
+            if self._gap.is_long or ends_episode:
+                self._episodes.abort()
+                self.machine.fire('fault', reason)
+        if became_long:
+            self._reset.replan()
+            self.arms.forget_torque()
 
     def _poll_leader_grab(self, sensed: Sensed) -> None:
         """Start an intervention when the leader is grabbed; end it when it is released."""
         if sensed.leader is None or self.role != 'train':
             return
-        request = self._take_over.poll(self.machine.mode, sensed.leader)
-        if request:
+        if request := self._take_over.poll(self.machine.mode, sensed.leader):
             self.request(*request)
+
+    def _start_after_ready_time(self, has_leader: bool) -> None:
+        cause = f'READY for {self._ready_limit / self.schema.rate:g} s'
+        if refusal := self.request('start', cause, has_leader):
+            self.message = refusal
 
     def _apply_requests(self, sensed: Sensed) -> None:
         for event, cause in self._requests.take_all():
             if self.machine.fire(event, cause):
-                self.message = ''
+                self.message = cause if event == 'fault' else ''
+                if event == 'estop_reset':
+                    self.arms.end_stop()
                 self._on_entry(sensed, cause)
 
     def _on_entry(self, sensed: Sensed, cause: str) -> None:
         self._reset.replan()
         self._take_over.mode_changed(cause)
         if self.machine.mode is Mode.HUMAN:
-            self._take_over.engage(sensed.leader, self.reference)
+            assert sensed.leader is not None  # without a leader the request is refused
+            self._take_over.engage(sensed.leader, self.arms.reference)
             self.stats.interventions += self.role != 'record'
 
-    # -- episodes ------------------------------------------------------------------------------
+    # -- one tick of an episode or of a reset --------------------------------------------------
 
     def _begin(self, sensed: Sensed) -> None:
-        self.episode = Episode(self.schema, self._emit, self._clock())
+        self._episodes.begin()
         if self.policy is not None:
             self.policy.reset()
         self.message = ''
-        self._act(sensed, self.episode.observe(sensed, self.reference))
+        self._act(sensed, self._episodes.observe(sensed))
 
     def _episode_tick(self, sensed: Sensed, reward_signal: RewardSignal) -> None:
-        episode = self.episode
-        assert episode is not None  # the caller checks the mode
-        accepted = self.arms.command_accepted()
+        accepted = self.arms.accepted()
         if not accepted:
-            episode.drop()
-        state = episode.observe(sensed, self.reference)
+            self._episodes.drop()
+        state = self._episodes.observe(sensed)
         requests = self._requests.take_all()
-        endings = [r for r in requests if r[0] in _OUTCOMES]
-        if reward_signal.success and not endings:
-            endings = [('success', 'the reward source reports success')]
-        if not endings and episode.index >= self.schema.max_steps:
-            endings = [('timeout', f'{self.schema.max_steps} steps')]
-        if endings:
-            self._finish(sensed, state, reward_signal, *endings[0])
+        ending = self._episodes.ending(requests, reward_signal)
+        if ending is not None:
+            event, cause = ending
+            self._episodes.finish(sensed, state, reward_signal, event)
+            self.machine.fire(event, cause)
+            self.message = f'{event}: {cause}'
             return
-        episode.follow(reward_signal.reward)
+        self._episodes.follow(reward_signal)
         for event, cause in requests:
             if self.machine.fire(event, cause):
                 self._on_entry(sensed, cause)
         if not accepted:
-            self.arms.command('follower', self.reference)
+            self.arms.repeat()
             raise CellError(
                 'the driver did not accept the last command within a period; the command is '
                 'sent again and its step is not recorded'
             )
         self._act(sensed, state)
 
-    def _act(self, sensed: Sensed, state: np.ndarray) -> None:
-        decision = self._decider.decide(
-            self.machine.mode, sensed, state, self.reference, self.env_steps
-        )
-        target = self.kinematics.joint_target(sensed.position, self.reference, decision.action)
-        self.arms.command('follower', target)
-        self.reference = np.asarray(target, np.float64)
-        assert self.episode is not None
-        self.episode.act(
-            sensed, state, decision.action, decision.source, decision.version, decision.sigma
-        )
+    def _act(self, sensed: Sensed, state: npt.NDArray[np.float32]) -> None:
+        self._episodes.act(self.machine.mode, sensed, state, self.env_steps)
         self.env_steps += 1
 
-    def _finish(
-        self, sensed: Sensed, state, reward_signal: RewardSignal, event: str, cause: str
-    ) -> None:
-        episode, outcome = self.episode, _OUTCOMES[event]
-        assert episode is not None
-        # A marked outcome sets the reward; without a mark the reward signal sets it.
-        reward = {'success': 1.0, 'failure': 0.0}.get(event, reward_signal.reward)
-        episode.follow(reward, terminated=event in _TERMINAL, truncated=event not in _TERMINAL)
-        episode.end(sensed, state, outcome)
-        self.stats.add(episode, outcome, self._clock() - episode.started)
-        self.dropped += episode.dropped
-        self.episode = None
-        self.machine.fire(event, cause)
-        self.message = f'{event}: {cause}'
-
-    def _abort_episode(self) -> None:
-        if self.episode is not None:
-            self.episode.abort()
-            self.dropped += self.episode.dropped
-            self.episode = None
-
-    # -- reset and torque ----------------------------------------------------------------------
-
     def _reset_tick(self, sensed: Sensed) -> None:
-        if not self._reset.is_planned:
-            # The path starts at the measured pose, not at the last reference.
-            self.reference = sensed.position.copy()
-            self._reset.plan(sensed.position, sensed.tool, len(self.stats.results))
-        if not self._torque.get('follower'):
-            return  # torque is switched on at the end of this tick, at the measured pose
-        if warning := self._reset.warning():
-            self.message = warning
-        self.reference = self._reset.next(sensed.position)
-        self.arms.command('follower', self.reference)
-        if self._reset.has_arrived(sensed.position):
+        arrived = self._reset.tick(sensed, len(self.stats.results))
+        if self._reset.warning:
+            self.message = self._reset.warning
+        if arrived:
             self._ready_ticks = 0
             self.machine.fire('arrived', 'at the start pose')
 
-    def _apply_torque(self) -> None:
-        wanted = {'leader': self.machine.row.leader_torque}
-        if self.machine.mode is not Mode.IDLE:
-            wanted['follower'] = True
-        for arm, on in wanted.items():
-            if self._torque.get(arm) != on:
-                self.arms.set_torque(arm, on)
-                self._torque[arm] = on
-
     def close(self) -> None:
         """End a running episode; its last observation becomes the final one."""
-        self._abort_episode()
+        self._episodes.abort()

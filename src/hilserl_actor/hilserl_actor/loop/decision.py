@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from hilserl_core.contract.steps import Source
+from so101_node.modes import Mode
 
 from .active_policy import ActivePolicy
 from .episode import Sensed
-from .modes import Mode
+from .interfaces import Action, Joints
 from .take_over import TakeOver
 
 
@@ -17,7 +19,7 @@ from .take_over import TakeOver
 class Decision:
     """An action and its source."""
 
-    action: np.ndarray
+    action: Action
     source: Source
     version: int = 0
     sigma: float = 0.0
@@ -38,7 +40,12 @@ class Decider:
         self.sigma = 0.0  # of the policy's last action
 
     def decide(
-        self, mode: Mode, sensed: Sensed, state: np.ndarray, reference: np.ndarray, env_steps: int
+        self,
+        mode: Mode,
+        sensed: Sensed,
+        state: npt.NDArray[np.float32],
+        reference: Joints,
+        env_steps: int,
     ) -> Decision:
         """Return the decision of this tick. Raises CellError if the human's action is missing."""
         if mode is Mode.HUMAN:

@@ -1,6 +1,7 @@
 """Measures the quality of a demonstration from its steps."""
 
 import numpy as np
+import numpy.typing as npt
 
 from hilserl_core.contract.steps import Outcome, StepRecord, components_at_limit
 from hilserl_core.contract.task import TaskSchema
@@ -28,7 +29,7 @@ class DemonstrationQuality:
         self._schema = schema
         self._moving = [schema.state_names.index(f'tool.{axis}') for axis in 'xyz']
         self._gripper = schema.state_names.index('gripper.position')
-        self._records: list[tuple[int, np.ndarray]] = []  # stamp, state
+        self._records: list[tuple[int, npt.NDArray[np.float32]]] = []  # stamp, state
         self.episode_id = ''
         self.outcome = Outcome.NONE
         self.steps = self.dropped = self.saturated = 0

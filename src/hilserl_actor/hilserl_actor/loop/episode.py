@@ -4,15 +4,19 @@ A step is emitted when the observation after its action has arrived. If that obs
 the step is dropped and the index jumps, so no transition is formed across the gap.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 import os
 import time
 
 import numpy as np
+import numpy.typing as npt
 
 from hilserl_core.contract.observation import state_vector
 from hilserl_core.contract.steps import Outcome, Source, StepRecord, components_at_limit
 from hilserl_core.contract.task import TaskSchema
+
+from .interfaces import Action, Joints
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,17 +24,17 @@ class Sensed:
     """The measurements at one tick. Stamps: ns of the ROS clock."""
 
     stamp: int
-    images: tuple[np.ndarray, ...]  # (height, width, 3) uint8, at the task's resolution
+    images: tuple[npt.NDArray[np.uint8], ...]  # (height, width, 3) uint8, at the task's resolution
     image_stamps: tuple[int, ...]
-    position: np.ndarray  # (6,) rad, the follower as measured
-    tool: np.ndarray  # (3,) m in base_link, at the measured pose
-    leader: np.ndarray | None = None  # (6,) rad, as measured; None: no leader
+    position: Joints  # (6,) rad, the follower as measured
+    tool: npt.NDArray[np.float64]  # (3,) m in base_link, at the measured pose
+    leader: Joints | None = None  # (6,) rad, as measured; None: no leader
 
 
 class Episode:
     """A running episode; `emit` receives each StepRecord."""
 
-    def __init__(self, schema: TaskSchema, emit, started: float):
+    def __init__(self, schema: TaskSchema, emit: Callable[[StepRecord], object], started: float):
         self.schema = schema
         self.id = time.strftime('%Y%m%dT%H%M%S', time.gmtime()) + '-' + os.urandom(4).hex()
         self.started = started  # s of the loop's clock
@@ -55,11 +59,19 @@ class Episode:
             action=np.empty(0, np.float32),
         )
 
-    def observe(self, sensed: Sensed, reference: np.ndarray) -> np.ndarray:
+    def observe(self, sensed: Sensed, reference: Joints) -> npt.NDArray[np.float32]:
         """Return the state vector (S,) float32 of this tick; reference: (6,) rad."""
         return state_vector(sensed.position, reference, sensed.tool, self._previous_action)
 
-    def act(self, sensed: Sensed, state, action, source: Source, version: int, sigma: float):
+    def act(
+        self,
+        sensed: Sensed,
+        state: npt.NDArray[np.float32],
+        action: Action,
+        source: Source,
+        version: int,
+        sigma: float,
+    ) -> None:
         """Note the action that is executed after this observation."""
         self._pending = replace(
             self._blank,
@@ -76,7 +88,9 @@ class Episode:
         self._dropped_step, self._previous_action = None, self._pending.action
         self.index += 1
 
-    def follow(self, reward: float | None, terminated: bool = False, truncated: bool = False):
+    def follow(
+        self, reward: float | None, terminated: bool = False, truncated: bool = False
+    ) -> None:
         """Complete the last action's step with what followed it, and emit it."""
         if self._pending is None:
             return
@@ -93,7 +107,7 @@ class Episode:
             self._pending, self._dropped_step = None, self._pending
             self.dropped += 1
 
-    def end(self, sensed: Sensed, state, outcome: Outcome) -> None:
+    def end(self, sensed: Sensed, state: npt.NDArray[np.float32], outcome: Outcome) -> None:
         """Emit the final observation."""
         self._emit(
             replace(

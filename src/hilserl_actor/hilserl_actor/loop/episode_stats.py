@@ -1,12 +1,15 @@
 """Statistics of episodes and of the control loop's timing, for the status."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from math import nan
 
 import numpy as np
 
 from hilserl_core.contract.steps import Outcome
+
+from .episode import Episode
 
 WINDOW = 20  # episodes
 ENOUGH = 5  # episodes before the first hint; also successes in a row without help
@@ -30,11 +33,11 @@ class EpisodeResult:
 class EpisodeStats:
     """The finished episodes of this process, without discarded ones."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.results: list[EpisodeResult] = []
         self.interventions = 0
 
-    def add(self, episode, outcome: Outcome, seconds: float) -> EpisodeResult | None:
+    def add(self, episode: Episode, outcome: Outcome, seconds: float) -> EpisodeResult | None:
         """Add an episode; return None if its outcome does not count."""
         if outcome in (Outcome.NONE, Outcome.DISCARDED):
             return None
@@ -64,7 +67,7 @@ class EpisodeStats:
         """Finished episodes that succeeded."""
         return sum(r.outcome == 'success' for r in self.results)
 
-    def recent(self, value) -> float:
+    def recent(self, value: Callable[[EpisodeResult], float]) -> float:
         """Mean of value(result) over the last WINDOW episodes; NaN before the first."""
         recent = [value(r) for r in self.results[-WINDOW:]]
         return sum(recent) / len(recent) if recent else nan

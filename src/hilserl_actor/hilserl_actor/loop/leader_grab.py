@@ -9,6 +9,8 @@ from collections import deque
 
 import numpy as np
 
+from .interfaces import Joints
+
 PUSHED = 0.08  # rad beyond its commands; a loaded servo stays up to 0.045 short of its setpoint
 ALIGNED = 0.05  # rad; a leader this near to its commands arms the detection
 PUSHED_TIME = 0.1  # s from the first to the last tick that measures the push
@@ -24,7 +26,7 @@ class LeaderGrab:
         self._still_limit = round(STILL_TIME * rate)
         self._pushed_limit = 1 + round(PUSHED_TIME * rate)
         self._commands_length = max(2, round(COMMANDS_TIME * rate))
-        self._commands: deque[np.ndarray] = deque(maxlen=self._commands_length)
+        self._commands: deque[Joints] = deque(maxlen=self._commands_length)
         self.reset()
 
     def reset(self) -> None:
@@ -32,13 +34,13 @@ class LeaderGrab:
         self._commands.clear()
         self._armed = False
         self._pushed = self._still = 0
-        self._still_position: np.ndarray | None = None
+        self._still_position: Joints | None = None
 
-    def note_command(self, target) -> None:
+    def note_command(self, target: Joints) -> None:
         """Note a command to the leader, (6,) rad."""
         self._commands.append(np.array(target, np.float64))
 
-    def grabbed(self, leader) -> bool:
+    def grabbed(self, leader: Joints) -> bool:
         """Return whether the operator pushes the mirroring leader; leader: measured, (6,) rad."""
         if len(self._commands) < self._commands_length:
             return False
@@ -49,7 +51,7 @@ class LeaderGrab:
         self._pushed = self._pushed + 1 if self._armed and beyond > PUSHED else 0
         return self._pushed >= self._pushed_limit
 
-    def released(self, leader) -> bool:
+    def released(self, leader: Joints) -> bool:
         """Return whether the leader did not move for STILL_TIME; leader: measured, (6,) rad."""
         if (
             self._still_position is None

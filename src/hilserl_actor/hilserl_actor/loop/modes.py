@@ -4,6 +4,7 @@ Only this table says who commands, whether the leader has torque, and whether st
 An event that the table does not list is refused with a sentence.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from so101_node.modes import LEADER_TORQUE, Mode
@@ -14,11 +15,15 @@ class ModeRow:
     """One row of the table."""
 
     commander: str  # who decides the follower's motion
-    leader_torque: bool  # on: the leader mirrors the follower; off: the human can move it
+    # on: the leader mirrors the follower; off: the human can move it; None: as it was
+    leader_torque: bool | None
     recording: bool  # steps are stored
-    exits: dict  # event -> next mode
+    exits: dict[str, Mode]  # event -> next mode
 
 
+_TORQUE = {True: 'on', False: 'off', None: 'as it was'}
+OWN_EVENTS = ('arrived', 'timeout', 'fault')  # of the loop itself: no person asks for them
+START_EVENTS = ('start', 'start_eval', 'start_human')
 _STOPS = {'estop': Mode.ESTOP}
 _EPISODE_ENDS = {
     'success': Mode.RESET,
@@ -66,7 +71,7 @@ TABLE: dict[Mode, ModeRow] = {
 class ModeMachine:
     """The current mode; `fire` changes it, or refuses with a log line."""
 
-    def __init__(self, log=lambda sentence: None):
+    def __init__(self, log: Callable[[str], object] = lambda sentence: None):
         self.mode = Mode.IDLE
         self._log = log
 
@@ -79,9 +84,11 @@ class ModeMachine:
         """Return why `event` is refused in this mode; '' if it is possible."""
         if event in self.row.exits:
             return ''
-        return f'{event} is not possible in {self.mode}; possible: ' + ', '.join(
-            sorted(self.row.exits)
-        )
+        if self.mode is Mode.RESET and event in START_EVENTS:
+            return 'not yet: the arm is on its way to the start pose; start again in READY'
+        asked = 'start' if event in START_EVENTS else event
+        possible = sorted(set(self.row.exits) - set(OWN_EVENTS))
+        return f'{asked} is not possible in {self.mode}; possible: {", ".join(possible)}'
 
     def fire(self, event: str, cause: str) -> bool:
         """Change to the mode that `event` leads to and log the cause; False if it is refused."""
@@ -104,7 +111,7 @@ def markdown_table() -> str:
         exits = ', '.join(f'{event} → {to}' for event, to in row.exits.items())
         lines.append(
             f'| {mode} | {row.commander} | '
-            f'{"on" if row.leader_torque else "off"} | '
+            f'{_TORQUE[row.leader_torque]} | '
             f'{"yes" if row.recording else "no"} | {exits} |'
         )
     return '\n'.join(lines)

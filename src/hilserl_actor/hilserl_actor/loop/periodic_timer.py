@@ -1,5 +1,6 @@
 """The control loop's timer: absolute deadlines, and garbage collection between ticks."""
 
+from collections.abc import Callable
 import gc
 import time
 
@@ -21,7 +22,7 @@ class PeriodicTimer:
         gc.disable()
         self._last = self._scheduled = time.monotonic()
 
-    def wait(self, prepare=lambda: None, acted: float = 0.0) -> float:
+    def wait(self, prepare: Callable[[], object] = lambda: None, acted: float = 0.0) -> float:
         """Sleep until the next tick is due; returns its time, s of the monotonic clock.
 
         `prepare` is called PREPARE_TIME s before the tick, or at once if less time is left. acted:

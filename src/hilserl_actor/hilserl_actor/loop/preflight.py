@@ -4,24 +4,26 @@ Each check returns '', or one line with the problem and the remedy. They run in 
 and in `./cell preflight`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 import time
-from typing import Any
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from hilserl_core.contract.task import TaskSchema
-from hilserl_core.policy.bundle import Policy
+from hilserl_core.policy.inference import Policy
 from so101_node import names
 from so101_node.errors import CellError
 
-from .reset_motion import ABOVE
+from .diagnosed import Diagnosed
+from .episode import Sensed
+from .interfaces import Joints
+from .reset_motion import ABOVE, plan
 
 TWO_DRIVERS = 1.3  # times the rate of one driver's joint states: there are two drivers
-DISCOVERY_TIME = 25.0  # s for which discovery may still count a killed driver
-_DRIVERS = [f'driver: {arm}' for arm in names.ARMS]  # names in /diagnostics
-_ERROR = 2  # DiagnosticStatus.ERROR
+DISCOVERY_TIME = 25.0  # s for which discovery may still list a killed node
 DARK, BRIGHT = 8, 247  # limits of the mean grey level of a usable image
 
 
@@ -33,16 +35,58 @@ class Check:
     problem: str
 
 
+class CheckedKinematics(Protocol):
+    """What the checks read of the FK service."""
+
+    def ready(self) -> bool:
+        """Return whether it can answer."""
+        ...
+
+    def solve(self, position: npt.NDArray[np.float64], seed: Joints) -> Joints:
+        """Return the joints (6,) that bring the tool to a position (3,) m."""
+        ...
+
+    def contact(self, path: npt.NDArray[np.float64]) -> str:
+        """Return a sentence about the first contact on a joint path (N, 6), or ''."""
+        ...
+
+
+class CheckedSensors(Protocol):
+    """What the checks read of the cell's sensors."""
+
+    @property
+    def joints(self) -> Mapping[str, object]:
+        """The last joint state of each arm."""
+        ...
+
+    @property
+    def reward(self) -> object | None:
+        """The last message of the reward source."""
+        ...
+
+    def poll(self) -> Sensed:
+        """Return the newest inputs; raises CellError that names a missing or old one."""
+        ...
+
+    def follower_rate(self) -> float:
+        """Return the rate of the follower's joint states, 1/s."""
+        ...
+
+
 @dataclass(frozen=True)
 class PreflightInputs:
     """What the checks read. Functions return values that change."""
 
     schema: TaskSchema
-    kinematics: Any  # ready() -> bool; solve(position, seed) -> (6,) rad
-    sensors: Any  # poll() -> Sensed; joints, reward: last messages; follower_rate() in 1/s
+    kinematics: CheckedKinematics
+    sensors: CheckedSensors
     policy: Callable[[], Policy | None]
     count_drivers: Callable[[], int]  # number of publishers of the follower's joint states
     count_recorders: Callable[[], int]  # number of subscribers to steps
+    command_problem: Callable[[], str]  # why the driver does not obey this actor, or ''
+    # a sentence on topics of the cell with more than one publisher, or ''
+    publisher_problem: Callable[[], str] = str
+    limits_problem: Callable[[], str] = str  # joint limits that differ between nodes, or ''
 
 
 class Preflight:
@@ -53,21 +97,22 @@ class Preflight:
         self._leader_wanted, self._reward_wanted = leader, reward_topic
         self._rate = 0.0  # highest rate of one driver's joint states, 1/s
         self._one_at = time.monotonic()  # s, when discovery last counted one driver
-        self._diagnostics: dict[str, tuple[int, str]] = {}  # level and message of each driver
-
-    def note_diagnostic(self, name: str, level: int, message: str) -> None:
-        """Store one status of /diagnostics; name: without the cell's namespace."""
-        if name in _DRIVERS:
-            self._diagnostics[name] = level, message
+        self.diagnosed = Diagnosed()
 
     def run(self) -> list[Check]:
         """Run all checks once; takes a few ms. Call it in the loop's thread."""
         checks = [
             ('arms, camera and FK service', self._sensors),
-            ('no fault in a servo', self._faults),
+            ('no fault in a servo', self.diagnosed.faults),
+            ('steady links', self._links),
             ('one cell only', self.second_cell_problem),
-            ('start pose', self._start_pose),
+            ('command of the arms', self._cell.command_problem),
+            ('one publisher of a topic', self._cell.publisher_problem),
+            ('joint limits', self._cell.limits_problem),
+            ('start pose and the way to it', self._start_pose),
         ]
+        if self._role == 'preflight':
+            checks.append(('rate of the camera', self.diagnosed.slow_cameras))
         if self._leader_wanted:
             checks.append(('leader arm', self._leader))
         if self._role in ('train', 'eval'):
@@ -79,9 +124,9 @@ class Preflight:
         return [Check(what, self._problem_of(check)) for what, check in checks]
 
     @staticmethod
-    def _problem_of(check) -> str:
+    def _problem_of(check: Callable[[], str]) -> str:
         try:
-            return check() or ''
+            return check()
         except CellError as error:
             return str(error)
 
@@ -98,12 +143,8 @@ class Preflight:
                 )
         return ''
 
-    def _faults(self) -> str:
-        return '; '.join(
-            f'{name.removeprefix("driver: ")}: {message}'
-            for name, (level, message) in sorted(self._diagnostics.items())
-            if level == _ERROR
-        )
+    def _links(self) -> str:
+        return self.diagnosed.unsteady_links(strict=self._role == 'preflight')
 
     def second_cell_problem(self) -> str:
         """Return a sentence if a second cell uses our topics, else ''. Also called while running.
@@ -122,13 +163,24 @@ class Preflight:
             )
         return ''
 
+    def publisher_problem(self) -> str:
+        """Return a sentence on topics with more than one publisher. Also called while running."""
+        return self._cell.publisher_problem()
+
     def _start_pose(self) -> str:
+        solve, contact = self._cell.kinematics.solve, self._cell.kinematics.contact
         seed = np.zeros(6)
         x, y, z = self._cell.schema.start
         for point in ((x, y, ABOVE), (x, y, z)):
-            seed = self._cell.kinematics.solve(
-                point, seed
-            )  # raises CellError for a point out of reach
+            # raises CellError for a point out of reach
+            seed = solve(np.array(point), seed)
+        try:
+            sensed = self._cell.sensors.poll()
+        except CellError:
+            return ''  # the first check tells
+        rng = np.random.default_rng(0)
+        # raises CellError for a path with a contact, or one that takes too long
+        plan(self._cell.schema, sensed.position, sensed.tool, solve, contact, rng)
         return ''
 
     def _leader(self) -> str:
@@ -155,6 +207,19 @@ class Preflight:
 
     def _reward(self) -> str:
         return '' if self._cell.sensors.reward else f'no node publishes {names.REWARD}'
+
+
+def limits_problem(driver: str, kinematics: str) -> str:
+    """Return a sentence if driver and FK service have different joint limits, else ''.
+
+    The arguments are their options joint_limits; '' if one is not known.
+    """
+    if not (driver and kinematics) or driver == kinematics:
+        return ''
+    return (
+        f'the driver has joint_limits {driver}, the FK service {kinematics}; start both with the '
+        'same, as in joint_limits:=model without the name of a node'
+    )
 
 
 def table(checks: list[Check]) -> str:

@@ -1,14 +1,18 @@
 """The reset: a joint path to an episode's start pose (up, across, down) at limited speed."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 import itertools
 
 import numpy as np
+import numpy.typing as npt
 
 from hilserl_core.contract.task import TaskSchema
 from so101_node.errors import CellError
 
-from .interfaces import Arms, Kinematics
+from .arm_commands import ArmCommands
+from .episode import Sensed
+from .interfaces import Joints, Kinematics
 
 SPEED = 1.0  # rad/s, the fastest joint
 ABOVE = 0.15  # m, height of the tool while it moves across
@@ -22,19 +26,20 @@ SETTLE_TIME = 0.2  # s from the first to the last tick that measures the arm at 
 class ResetPath:
     """Joint targets, one for each tick; the last one is repeated until the arm has arrived."""
 
-    targets: np.ndarray  # (N, 6) rad
+    targets: npt.NDArray[np.float64]  # (N, 6) rad
     rate: float  # ticks a second
     index: int = 0
     settled: int = 0
 
     @property
-    def end(self) -> np.ndarray:
+    def end(self) -> Joints:
         """Return the last target, (6,) rad."""
-        return self.targets[-1]
+        end: Joints = self.targets[-1]
+        return end
 
-    def next(self, position: np.ndarray) -> np.ndarray:
+    def next(self, position: Joints) -> Joints:
         """Return the target of this tick; `position` is measured, (6,) rad."""
-        target = self.targets[min(self.index, len(self.targets) - 1)]
+        target: Joints = self.targets[min(self.index, len(self.targets) - 1)]
         self.index += 1
         near = self.index >= len(self.targets) and bool(
             np.abs(position - self.end)[:5].max() < TOLERANCE
@@ -48,22 +53,36 @@ class ResetPath:
         return self.settled > SETTLE_TIME * self.rate
 
 
-def plan(schema: TaskSchema, position, tool, solve, rng: np.random.Generator) -> ResetPath:
+def plan(
+    schema: TaskSchema,
+    position: Joints,
+    tool: npt.NDArray[np.float64],
+    solve: Callable[[npt.NDArray[np.float64], Joints], Joints],
+    contact: Callable[[npt.NDArray[np.float64]], str],
+    rng: np.random.Generator,
+) -> ResetPath:
     """Return a path from `position` (6,) rad, tool at `tool` (3,) m, to a random start pose.
 
     The start pose is drawn around the task's. solve(position, seed) -> (6,) rad is the inverse
-    kinematics. Raises CellError if the start pose cannot be reached.
+    kinematics; contact(path (N, 6)) is a sentence about the first contact of the arm with itself
+    or the table, or ''. Raises CellError if the start pose cannot be reached without a contact.
     """
     start = np.asarray(schema.start) + rng.uniform(-1, 1, 3) * schema.start_spread
     points = []
     if tool[2] < ABOVE - 0.03:
         points.append((np.clip(tool[0], 0.15, 0.30), tool[1], ABOVE))
     points += [(start[0], start[1], ABOVE), tuple(start)]
-    waypoints = [np.asarray(position, np.float64)]
-    for point in points:
-        waypoint = np.array(solve(point, waypoints[-1]), np.float64)
-        waypoint[5] = GRIPPER
-        waypoints.append(waypoint)
+    position = np.asarray(position, np.float64)
+    waypoints = _waypoints(position, points, solve, position)
+    found = contact(waypoints) or contact(waypoints[-1:])
+    if found:  # a folded arm may lead to a folded solution; from the middle, there is another one
+        waypoints = _waypoints(position, points, solve, np.zeros(6))
+    if found and (contact(waypoints) or contact(waypoints[-1:])):
+        x, y, z = start
+        raise CellError(
+            f'on the way to the start pose ({x:.2f}, {y:.2f}, {z:.2f}) m {found}; move the arm by '
+            'hand in front of its base, tool up, or correct table_height'
+        )
     step = SPEED / schema.rate
     targets = []
     for a, b in itertools.pairwise(waypoints):
@@ -77,65 +96,82 @@ def plan(schema: TaskSchema, position, tool, solve, rng: np.random.Generator) ->
     return ResetPath(np.array(targets), schema.rate)
 
 
-class ResetMotion:
-    """Moves the arm to the start pose of each episode, tick by tick."""
+def _waypoints(
+    position: Joints,
+    points: Sequence[npt.ArrayLike],
+    solve: Callable[[npt.NDArray[np.float64], Joints], Joints],
+    seed: Joints,
+) -> npt.NDArray[np.float64]:
+    """Return `position` and the joints (N, 6) rad that bring the tool to each point (3,) m."""
+    waypoints = [position]
+    for point in points:
+        seed = np.array(solve(np.asarray(point), seed), np.float64)
+        seed[5] = GRIPPER
+        waypoints.append(seed)
+    return np.array(waypoints)
 
-    def __init__(self, schema: TaskSchema, kinematics: Kinematics, arms: Arms, seed: int, clock):
+
+class ResetMotion:
+    """Moves the arm to the start pose of each episode, tick by tick. clock: steady, s."""
+
+    def __init__(
+        self,
+        schema: TaskSchema,
+        kinematics: Kinematics,
+        arms: ArmCommands,
+        seed: int,
+        clock: Callable[[], float],
+    ):
         self._schema, self._kinematics, self._arms = schema, kinematics, arms
-        self._seed, self._clock = seed, clock  # s, steady
+        self._seed, self._clock = seed, clock
         self._path: ResetPath | None = None
         self._since = 0.0
         self._refused = 0  # number of commands in a row that the driver did not accept
-
-    @property
-    def is_planned(self) -> bool:
-        """Whether there is a path."""
-        return self._path is not None
+        self.warning = ''  # why the arm does not move; of the last tick
 
     def replan(self) -> None:
         """Drop the path; the next tick plans a new one from the measured pose."""
         self._path = None
 
-    def plan(self, position, tool, episode: int) -> None:
-        """Plan the path from `position` (6,) rad, tool at `tool` (3,) m, to an episode's start.
+    def tick(self, sensed: Sensed, episode: int) -> bool:
+        """Move on towards the start pose of `episode`; return whether the arm is there.
 
         Only seed and episode number determine the start pose, so two evaluations have the same.
+        Raises CellError if there is no path, or after TIMEOUT.
         """
-        self._path = plan(
-            self._schema,
-            position,
-            tool,
-            self._kinematics.solve,
-            np.random.default_rng((self._seed, episode)),
-        )
-        self._since = self._clock()
-
-    def warning(self) -> str:
-        """Return why the arm does not move, or ''. Call it once a tick, before `next`."""
-        self._refused = 0 if self._arms.command_accepted() else self._refused + 1
-        if self._refused <= self._schema.rate:
-            return ''
-        return (
-            'the driver accepts no commands; its log and /diagnostics have the reason, and '
-            'follower/clear_faults clears a fault'
-        )
-
-    def next(self, position) -> np.ndarray:
-        """Return the joint target (6,) rad of this tick; `position` is measured, (6,) rad."""
-        assert self._path is not None  # `plan` was called
-        return self._path.next(position)
-
-    def has_arrived(self, position) -> bool:
-        """Return whether the arm is at the start pose. Raises CellError after TIMEOUT."""
-        assert self._path is not None  # `plan` was called
+        self.warning = ''
+        if self._path is None:
+            # The path starts at the measured pose, not at the last reference.
+            self._arms.restart_at(sensed.position)
+            self._path = plan(
+                self._schema,
+                sensed.position,
+                sensed.tool,
+                self._kinematics.solve,
+                self._kinematics.contact,
+                np.random.default_rng((self._seed, episode)),
+            )
+            self._since = self._clock()
+        if not self._arms.has_torque('follower'):
+            return False  # torque is switched on at the end of this tick, at the measured pose
+        self._note_accepted(self._arms.accepted())
+        self._arms.move(self._path.next(sensed.position))
         if self._path.arrived:
             self._path = None
             return True
         if self._clock() - self._since > TIMEOUT:
-            off = np.abs(position - self._path.end)
+            off = np.abs(sensed.position - self._path.end)
             worst = int(off[:5].argmax())
             raise CellError(
                 f'reset: joint {worst + 1} is {off[worst]:.2f} rad from the start pose after '
                 f'{TIMEOUT:.0f} s (limit {TOLERANCE}); free the arm and start again'
             )
         return False
+
+    def _note_accepted(self, accepted: bool) -> None:
+        self._refused = 0 if accepted else self._refused + 1
+        if self._refused > self._schema.rate:
+            self.warning = (
+                'the driver accepts no commands; its log and /diagnostics have the reason, and '
+                'follower/clear_faults clears a fault'
+            )

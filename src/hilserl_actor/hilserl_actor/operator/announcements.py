@@ -1,10 +1,11 @@
 """Announces changes of the cell as sentences, for a screen reader."""
 
 from .screen import MODE_TEXTS
+from .statuses import ActorStatus
 
 
-def announcements(before, now) -> list[str]:
-    """Return sentences on the changes from one ActorStatus (or None) to the next."""
+def announcements(before: ActorStatus | None, now: ActorStatus) -> list[str]:
+    """Return sentences on the changes from one status to the next."""
     sentences = []
     if before is None or now.mode != before.mode:
         sentences.append(f'{now.mode}: {MODE_TEXTS.get(now.mode, "")}.')

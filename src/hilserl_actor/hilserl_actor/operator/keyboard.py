@@ -7,6 +7,11 @@ import re
 
 from so101_node import names
 
+# key -> (what it does, the driver's topic and service). They go to the driver and to the actor.
+STOP_KEYS = {
+    'x': ('EMERGENCY STOP: the arm holds', names.DRIVER_STOP),
+    'v': ('EMERGENCY STOP: the arm goes limp', names.DRIVER_RELEASE),
+}
 # key -> (what it does, service, value of a SetBool or None for a Trigger)
 KEYS = {
     ' ': ('start the episode (or the cell)', names.START, None),
@@ -17,8 +22,8 @@ KEYS = {
     'd': ('discard the episode under way', names.DISCARD, None),
     'r': ('discard the last episode, to do it again', names.DISCARD_LAST, None),
     'p': ('pause, and go on', names.PAUSE, True),
-    'x': ('EMERGENCY STOP: the arm holds', names.ESTOP, None),
-    'c': ('clear the emergency stop', names.ESTOP_RESET, None),
+    'c': ('end a stop, when it is safe', names.DRIVER_STOP_RESET, None),
+    't': ('in IDLE: the follower goes limp', names.SET_TORQUE.format(arm='follower'), False),
     'e': ("clear the follower's faults", names.CLEAR_FAULTS.format(arm='follower'), None),
     'l': ('pause the learner', names.LEARNER_PAUSE, True),
     'k': ('let the learner go on', names.LEARNER_PAUSE, False),
@@ -40,7 +45,8 @@ _NAMES = {b'A': 'up', b'B': 'down', b'C': 'right', b'D': 'left', b'5~': 'u', b'6
 def key_table(simulated: bool) -> str:
     """Return the keys and what they do; simulated: include the keys that move the leader."""
     table = KEYS | (SIMULATED_KEYS if simulated else {})
-    rows = [('space' if key == ' ' else key, text) for key, (text, _, _) in table.items()]
+    rows = [(key, text) for key, (text, _) in STOP_KEYS.items()]
+    rows += [('space' if key == ' ' else key, text) for key, (text, _, _) in table.items()]
     rows += list(TELEOP_KEYS.items()) if simulated else []
     return '\n'.join(f'  {key:<8}{text}' for key, text in rows)
 
@@ -48,7 +54,7 @@ def key_table(simulated: bool) -> str:
 class Keyboard:
     """Decodes a terminal's bytes to names of keys; a key's bytes may arrive in pieces."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._rest = b''
 
     def feed(self, data: bytes) -> list[str]:

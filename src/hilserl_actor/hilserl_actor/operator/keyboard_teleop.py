@@ -6,6 +6,7 @@ A terminal reports presses and repeats of a key, but no release. So each press a
 from math import pi
 
 import numpy as np
+import numpy.typing as npt
 
 from so101_description.joints import LOWER, UPPER
 from so101_description.kinematics import Kinematics
@@ -31,10 +32,12 @@ DIRECTIONS = {
 class KeyboardTeleop:
     """Computes the target that the leader is pulled to. Times: s of a steady clock."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._kinematics = Kinematics()
         self._until: dict[str, float] = {}
-        self._q: np.ndarray | None = None  # target, (6,) rad; None: the leader is released
+        self._q: npt.NDArray[np.float64] | None = (
+            None  # target, (6,) rad; None: the leader is released
+        )
         self._tool = np.zeros(3)
 
     def press(self, key: str, now: float) -> bool:
@@ -44,7 +47,9 @@ class KeyboardTeleop:
         self._until[key] = now + KEY_TIME
         return True
 
-    def target(self, now: float, period: float, leader: np.ndarray) -> np.ndarray | None:
+    def target(
+        self, now: float, period: float, leader: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64] | None:
         """Return the target (6,) rad of the leader after `period` s; None: it is released.
 
         leader: (6,) rad, as measured.

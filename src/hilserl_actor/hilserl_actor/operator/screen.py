@@ -5,17 +5,20 @@ clock.
 """
 
 from collections import deque
-from math import isnan
-from typing import Any
+from math import isfinite, isnan
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from so101_description.joints import JOINTS
+from so101_node import names
 from so101_node.modes import Mode
 
-COLOURS = {
+from .statuses import ActorStatus, LearnerStatus
+
+COLOURS: dict[str, str] = {
     Mode.POLICY: 'cyan',
     Mode.HUMAN: 'magenta',
     Mode.EVAL: 'cyan',
@@ -25,7 +28,7 @@ COLOURS = {
     Mode.PAUSED: 'yellow',
     Mode.ESTOP: 'red',
 }
-MODE_TEXTS = {
+MODE_TEXTS: dict[str, str] = {
     Mode.POLICY: 'the policy drives',
     Mode.HUMAN: 'you drive, through the leader',
     Mode.EVAL: 'the policy drives, the leader is ignored',
@@ -37,16 +40,30 @@ MODE_TEXTS = {
 }
 HOT = 50  # degrees C of a servo
 DETAILS_HEIGHT = 36  # lines of a terminal that can show borders and details
+MOST_WARNINGS = 30  # of /diagnostics
 SILENCE = 3.0  # s without a status after which actor or learner counts as gone
 LEVELS = {1: 'yellow', 2: 'red', 3: 'red'}  # of a diagnostic: warning, error, stale
+Row = tuple[str, RenderableType, str, RenderableType]  # two names, each with its value
+
+
+def _text(value: RenderableType) -> RenderableType:
+    return Text(value) if isinstance(value, str) else value
+
+
+def _has_numbers(values: dict[str, str]) -> bool:
+    """Return whether what the screen reads of a servo's values are numbers."""
+    try:
+        return all(isfinite(float(values.get(key, 0))) for key in ('temperature_c', 'load'))
+    except ValueError:
+        return False
 
 
 class Screen:
     """Keeps the latest messages and renders them."""
 
     def __init__(self, keys: str):
-        self.actor: Any = None  # ActorStatus
-        self.learner: Any = None  # LearnerStatus
+        self.actor: ActorStatus | None = None
+        self.learner: LearnerStatus | None = None
         self.servos: dict[str, dict[str, dict[str, str]]] = {}  # arm -> joint -> values
         self.warnings: dict[str, tuple[int, str]] = {}  # diagnostic -> (level, message)
         self.outcomes: deque[str] = deque(maxlen=40)
@@ -54,8 +71,8 @@ class Screen:
         self._keys = keys
         self._actor_at = self._learner_at = self._policy_at = 0.0
 
-    def note_actor(self, status, now: float) -> None:
-        """Store an ActorStatus; an episode that ended adds its outcome to the history."""
+    def note_actor(self, status: ActorStatus, now: float) -> None:
+        """Store a status; an episode that ended adds its outcome to the history."""
         before, self.actor, self._actor_at = self.actor, status, now
         if before is None or status.policy_version != before.policy_version:
             self._policy_at = now
@@ -64,19 +81,21 @@ class Screen:
         elif before is not None and status.episodes < before.episodes and self.outcomes:
             self.outcomes.pop()  # it was discarded afterwards
 
-    def note_learner(self, status, now: float) -> None:
-        """Store a LearnerStatus."""
+    def note_learner(self, status: LearnerStatus, now: float) -> None:
+        """Store a status."""
         self.learner, self._learner_at = status, now
 
-    def note_diagnostic(self, name: str, level: int, message: str, values: dict) -> None:
+    def note_diagnostic(self, name: str, level: int, message: str, values: dict[str, str]) -> None:
         """Store one status of /diagnostics."""
+        self.warnings.pop(name, None)
         if level:
             self.warnings[name] = (level, message)
-        else:
-            self.warnings.pop(name, None)
-        parts = name.split(': ')
-        if parts[0] == 'driver' and len(parts) == 3:
-            self.servos.setdefault(parts[1], {})[parts[2]] = values
+            if len(self.warnings) > MOST_WARNINGS:
+                del self.warnings[next(iter(self.warnings))]
+        node, _, servo = name.partition(': ')
+        arm, _, joint = servo.partition(': ')
+        if node == 'driver' and arm in names.ARMS and joint in JOINTS and _has_numbers(values):
+            self.servos.setdefault(arm, {})[joint] = values
 
     def actor_gone(self, now: float) -> bool:
         """Return whether no status of the actor came for SILENCE s, after there was one."""
@@ -86,12 +105,13 @@ class Screen:
         """Return whether no status of the learner came for SILENCE s, after there was one."""
         return self.learner is not None and now - self._learner_at > SILENCE
 
-    def render(self, now: float, height: int):
+    def render(self, now: float, height: int) -> RenderableType:
         """Return the renderable for a terminal of `height` lines."""
-        if self.actor is None:
+        actor = self.actor
+        if actor is None:
             return Panel('waiting for the actor', title='SO-101')
-        parts = [
-            ('', self._figures(now, height)),
+        parts: list[tuple[str, RenderableType]] = [
+            ('', self._figures(actor, now, height)),
             ('last messages', self._messages(height)),
             ('keys', self._keys_in_columns()),
         ]
@@ -100,10 +120,9 @@ class Screen:
                 (title, Panel(part, title=title or None, border_style='dim'))
                 for title, part in parts
             ]
-        return Group(self._head(now), *(part for _, part in parts))
+        return Group(self._head(actor, now), *(part for _, part in parts))
 
-    def _head(self, now: float):
-        actor = self.actor
+    def _head(self, actor: ActorStatus, now: float) -> Panel:
         colour = COLOURS.get(actor.mode, 'white')
         text = Text()
         text.append(f' {actor.mode} ', style=f'bold reverse {colour}')
@@ -117,14 +136,13 @@ class Screen:
         )
         return Panel(text, title='SO-101', border_style=colour)
 
-    def _figures(self, now: float, height: int):
-        actor = self.actor
+    def _figures(self, actor: ActorStatus, now: float, height: int) -> Table:
         grid = Table.grid(padding=(0, 3))
         for _ in range(4):
             grid.add_column()
         at_limit = '-' if isnan(actor.saturation) else f'{100 * actor.saturation:.0f} %'
         rate = '-' if isnan(actor.success_rate) else f'{100 * actor.success_rate:.0f} %'
-        rows = [
+        rows: list[Row] = [
             (
                 'episode',
                 f'{actor.episode}, step {actor.step}, {actor.episode_s:.1f} s',
@@ -135,7 +153,7 @@ class Screen:
                 'success',
                 f'{actor.successes} of {actor.episodes}, last 20: {rate}',
                 'policy',
-                self._policy(now),
+                self._policy(actor, now),
             ),
             (
                 'history',
@@ -157,21 +175,17 @@ class Screen:
                 f'{actor.observation_age_ms:.0f} ms',
             ),
         ]
-        details = [
-            (
-                'at limit',
-                f'{at_limit} of the actions',
-                'limited',
-                actor.limited or '-',
-            ),
+        details: list[Row] = [
+            ('at limit', f'{at_limit} of the actions', 'limited', actor.limited or '-')
         ]
         if self.learner is not None:
-            learner, *more = self._learner_rows(now)
+            learner, *more = self._learner_rows(self.learner, now)
             rows.append(learner)
             details += more
         rows += details if height >= DETAILS_HEIGHT else []
         for a, b, c, d in rows:
-            grid.add_row(Text(a, style='dim'), b, Text(c, style='dim'), d)
+            # as Text: in a plain string, rich would read [...] as its markup
+            grid.add_row(Text(a, style='dim'), _text(b), Text(c, style='dim'), _text(d))
         for arm in sorted(self.servos):
             grid.add_row(
                 Text(arm, style='dim'),
@@ -181,8 +195,7 @@ class Screen:
             )
         return grid
 
-    def _policy(self, now: float) -> str:
-        actor = self.actor
+    def _policy(self, actor: ActorStatus, now: float) -> str:
         if not actor.policy_version:
             return 'none yet'
         return (
@@ -190,8 +203,7 @@ class Screen:
             f'{now - self._policy_at:.0f} s old'
         )
 
-    def _learner_rows(self, now: float):
-        learner = self.learner
+    def _learner_rows(self, learner: LearnerStatus, now: float) -> list[Row]:
         if self.learner_gone(now):
             gone = Text(f'GONE for {now - self._learner_at:.0f} s', style='bold red')
             return [('learner', gone, 'replay', '-')]
@@ -212,7 +224,7 @@ class Screen:
             ),
         ]
 
-    def _temperature(self, arm: str):
+    def _temperature(self, arm: str) -> Text:
         temperature, joint = max(
             (float(values.get('temperature_c', 0)), joint)
             for joint, values in self.servos[arm].items()
@@ -229,7 +241,7 @@ class Screen:
         )
         return f'{100 * load:.0f} % at {joint}'
 
-    def _messages(self, height: int):
+    def _messages(self, height: int) -> Text:
         text = Text(no_wrap=True, overflow='ellipsis')
         for name, (level, message) in sorted(self.warnings.items()):
             text.append(f'{name}: {message}\n', style=LEVELS.get(level, 'red'))
@@ -238,7 +250,7 @@ class Screen:
         text.right_crop(1)
         return text
 
-    def _keys_in_columns(self):
+    def _keys_in_columns(self) -> Table:
         lines = self._keys.splitlines()
         half = (len(lines) + 1) // 2
         grid = Table.grid(padding=(0, 4))

@@ -4,12 +4,18 @@ from math import isnan
 
 from so101_node.modes import Mode
 
+from .statuses import ActorStatus, LearnerStatus
 
-def status_line(actor, learner, learner_gone: bool = False) -> str:
-    """Return the line for an ActorStatus and a LearnerStatus; either may be None."""
+SOURCES: dict[str, str] = {Mode.POLICY: 'policy', Mode.HUMAN: 'human', Mode.EVAL: 'policy'}
+
+
+def status_line(
+    actor: ActorStatus | None, learner: LearnerStatus | None, learner_gone: bool = False
+) -> str:
+    """Return the line for the latest statuses; None: none came yet."""
     if actor is None:
         return 'waiting for the actor'
-    source = {Mode.POLICY: 'policy', Mode.HUMAN: 'human', Mode.EVAL: 'policy'}.get(actor.mode, '-')
+    source = SOURCES.get(actor.mode, '-')
     rate = '' if isnan(actor.success_rate) else f' ({100 * actor.success_rate:.0f} %)'
     parts = [
         f'{actor.mode:<6}',

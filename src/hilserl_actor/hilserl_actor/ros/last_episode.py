@@ -4,11 +4,17 @@ The bag is not changed: the learner writes a label beside it (hilserl/learner/la
 """
 
 import time
+from typing import Any
+
+from rclpy.client import Client
+from rclpy.impl.rcutils_logger import RcutilsLogger
+from std_srvs.srv import Trigger
 
 from hilserl_core.contract.steps import Outcome, StepRecord
 from hilserl_core.contract.task import TaskSchema
 from so101_interfaces.srv import LabelEpisode
 from so101_node import names
+from so101_node.refusals import short
 
 from ..loop.control import ControlLoop
 from ..loop.demonstration_quality import DemonstrationQuality
@@ -24,7 +30,12 @@ class LastEpisode:
     """
 
     def __init__(
-        self, schema: TaskSchema, loop: ControlLoop, label, logger, wanted: int | None = None
+        self,
+        schema: TaskSchema,
+        loop: ControlLoop,
+        label: Client[Any, Any],
+        logger: RcutilsLogger,
+        wanted: int | None = None,
     ):
         self._schema, self._loop, self._label, self._logger = schema, loop, label, logger
         self._wanted = wanted
@@ -74,7 +85,7 @@ class LastEpisode:
         """The sentence for the operator, for NEWS_TIME; then ''."""
         return self._news if time.monotonic() - self._news_at < NEWS_TIME else ''
 
-    def on_discard(self, _, response):
+    def on_discard(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Answer the service `names.DISCARD_LAST`."""
         if self._loop.episode is not None:
             response.message = f'an episode is running; {names.DISCARD} discards it'
@@ -91,11 +102,11 @@ class LastEpisode:
             response.message = f'episode {episode_id} is being discarded'
         return response
 
-    def _discarded(self, episode_id: str, answer) -> None:
+    def _discarded(self, episode_id: str, answer: LabelEpisode.Response) -> None:
         if answer.success:
             self._loop.stats.remove(episode_id)
             self._set_news(f'the last episode is discarded; {self._count()} demonstrations so far')
         else:
             self._discardable = episode_id
-            self._set_news(f'the last episode is NOT discarded: {answer.message}')
+            self._set_news(f'the last episode is NOT discarded: {short(answer.message)}')
         self._logger.info(self._news)

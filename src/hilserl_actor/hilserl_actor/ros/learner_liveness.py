@@ -7,7 +7,7 @@ NEWS_TIME = 10.0  # s for which its return is in the status
 class LearnerLiveness:
     """Receives the times of the learner's messages. All times: s of a steady clock."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._received: float | None = None
         self._steps = 0  # steps made when the last message arrived
         self._back_until = 0.0

@@ -4,105 +4,155 @@ A missing or old input is an error that names it. No value is filled in.
 """
 
 from collections import deque
+from collections.abc import Callable
 import time
-from typing import Any
 
 import numpy as np
-from sensor_msgs.msg import Image, JointState
+import numpy.typing as npt
+from rclpy.clock import Clock
+from sensor_msgs.msg import JointState
 
-from hilserl_core.contract.observation import crop_resize
+from hilserl_core.contract.observation import crop_resize, require_size
+from hilserl_core.contract.task import CameraSpec, TaskSchema
 from so101_description.joints import pack
 from so101_interfaces.msg import Reward
-from so101_node import names, qos
-from so101_node.cdr import image_from_cdr
+from so101_node.cdr import image_from_cdr, stamp_from_cdr
 from so101_node.errors import CellError
+from so101_node.run_id import RunFilter
 from so101_node.stamps import to_ns
 
 from ..loop.episode import Sensed
+from ..loop.frozen_sensors import FrozenSensors
 from ..loop.interfaces import RewardSignal
+from .clients import Joints, ServiceKinematics, TopicArms
 
+AFTER_STAMP = 12  # bytes of a serialised message before the end of its stamp
+FUTURE = 0.05  # s that a stamp may be ahead of this clock
 EXECUTION_TIME = 0.005  # s from a command to the driver's cycle that executes it
 RATE_TIME = 1.0  # s over which joint states are counted
+REFUSAL_TIME = 1.0  # s for which a refused message explains a missing one
 REWARD_AGE = 0.5  # s; an older reward signal is ignored
+# the follower's joint state, its joints, and the function that waits for its tool pose
+ToolRequest = tuple[JointState, Joints, Callable[[], npt.NDArray[np.float64]]] | CellError
 
 
 class Sensors:
-    """Subscriptions, and one `poll()` in each tick."""
+    """Receives the messages; one `poll()` in each tick. max_image_age, max_state_age: s."""
 
     def __init__(
         self,
-        node,
-        schema,
-        kinematics,
-        arms,
+        schema: TaskSchema,
+        kinematics: ServiceKinematics,
+        arms: TopicArms,
+        clock: Clock,
         max_image_age: float,
         max_state_age: float,
         reward_topic: bool,
+        run: RunFilter,
     ):
-        self._node, self._schema, self._kinematics, self._arms = node, schema, kinematics, arms
+        self._schema, self._kinematics, self._arms = schema, kinematics, arms
+        self._clock = clock
         self._max_image_age, self._max_state_age = max_image_age, max_state_age
-        self._reward_topic = reward_topic
+        self._reward_topic, self._run = reward_topic, run
+        self._cameras = {camera.name: camera for camera in schema.cameras}
         self._images: dict[str, bytes] = {}  # the newest message of each camera
+        self._arrived: dict[str, float] = {}  # s, monotonic, of the newest message of each input
+        self._refused: dict[str, tuple[float, str]] = {}  # when and why a newer one was refused
         # message, its stamp, and its image in the task's crop and size
-        self._task_images: dict[str, tuple[bytes, int, np.ndarray]] = {}
+        self._task_images: dict[str, tuple[bytes, int, npt.NDArray[np.uint8]]] = {}
         self.joints: dict[str, JointState] = {}
         self.reward: Reward | None = None
-        self._arrivals: deque[float] = deque(
-            maxlen=1000
-        )  # s, arrivals of the follower's joint states
-        # the follower's joint state, its joints, and the function that waits for its tool pose
-        self._request: Any = None
+        # s, arrivals of the follower's joint states
+        self._arrivals: deque[float] = deque(maxlen=1000)
+        self._request: ToolRequest | None = None
+        self.frozen = FrozenSensors()
+        arms.on_executed = self.frozen.note_target
         self.image_age = 0.0  # s, of the oldest image of the last poll()
-        for camera in schema.cameras:
-            node.create_subscription(
-                Image,
-                names.IMAGE.format(camera=camera.name),
-                lambda data, name=camera.name: self._images.__setitem__(name, data),
-                qos.SENSOR_SUB,
-                raw=True,
-            )
-        for arm in names.ARMS:
-            node.create_subscription(
-                JointState,
-                names.JOINT_STATES.format(arm=arm),
-                lambda m, arm=arm: self._on_joints(arm, m),
-                qos.SENSOR_SUB,
-            )
-        node.create_subscription(Reward, names.REWARD, self._on_reward, qos.SENSOR_SUB)
 
-    def _on_joints(self, arm: str, message: JointState) -> None:
+    def on_image(self, camera: str, message: bytes) -> None:
+        """Store the serialised message of a camera."""
+        try:
+            stamp = stamp_from_cdr(message)
+            require_size(image_from_cdr(message)[1], self._cameras[camera])
+        except CellError as error:
+            self._refused[f'{camera} image'] = time.monotonic(), str(error)
+            raise
+        if self._is_acceptable(f'{camera} image', stamp):
+            self._images[camera] = message
+            self.frozen.note_image(camera, message[AFTER_STAMP:])
+
+    def on_joints(self, arm: str, message: JointState) -> None:
+        """Store the joint state of an arm; CellError if it is none."""
+        pack(message.name, message.position)
+        if not self._is_acceptable(f'{arm} joint state', to_ns(message.header.stamp)):
+            return
         self.joints[arm] = message
         if arm == 'follower':
             self._arrivals.append(time.monotonic())
+            self._note_for_frozen(message)
+
+    def _note_for_frozen(self, message: JointState) -> None:
+        try:
+            position = pack(message.name, message.position)
+        except CellError:
+            return  # the tick reports it
+        numbers = (message.position, message.velocity, message.effort)
+        self.frozen.note_joints(position, b''.join(bytes(memoryview(n)) for n in numbers))
+
+    def _is_acceptable(self, what: str, stamp: int) -> bool:
+        """Note the arrival of an input; False if its stamp (ns) is in the future."""
+        now, ahead = time.monotonic(), (stamp - self._clock.now().nanoseconds) * 1e-9
+        if ahead > FUTURE:
+            self._refused[what] = (
+                now,
+                f'the newest {what} is stamped {ahead:.2f} s in the future (limit {FUTURE} s); '
+                'set the clocks of both computers',
+            )
+            return False
+        self._arrived[what] = now
+        return True
 
     def follower_rate(self) -> float:
         """Return the rate of the follower's joint states over RATE_TIME, 1/s."""
         since = time.monotonic() - RATE_TIME
         return sum(at > since for at in list(self._arrivals)) / RATE_TIME
 
-    def _on_reward(self, message: Reward) -> None:
-        self.reward = message
+    def on_reward(self, message: Reward) -> None:
+        """Store the reward; CellError if it is of another run."""
+        if not np.isfinite(message.value):
+            raise CellError(f'the reward is {message.value}')
+        if message.run_id != self._run.run_id:
+            own = self._run.run_id
+            raise CellError(self._run.problem(message.run_id) if own else 'this run has no id yet')
+        if self._is_acceptable('reward', to_ns(message.header.stamp)):
+            self.reward = message
 
     def request_tool(self) -> None:
         """Request the tool pose of the newest joint state, before the `poll` that needs it."""
+        self._request = self._ask_tool()
+
+    def _ask_tool(self) -> ToolRequest:
         try:
             message = self.joints.get('follower')
             if message is None:
-                raise CellError('no follower joint state yet')
+                raise CellError(
+                    'no follower joint state yet' + self._refusal_of('follower joint state')
+                )
             position = pack(message.name, message.position)
-            self._request = message, position, self._kinematics.ask_tool(position)
+            return message, position, self._kinematics.ask_tool(position)
         except CellError as error:
-            self._request = error
+            return error
 
-    def images(self) -> list[np.ndarray]:
+    def images(self) -> list[npt.NDArray[np.uint8]]:
         """Return the newest images in the task's crop and size; CellError if one is missing."""
         return [self._task_image(camera)[1] for camera in self._schema.cameras]
 
-    def _task_image(self, camera) -> tuple[int, np.ndarray]:
+    def _task_image(self, camera: CameraSpec) -> tuple[int, npt.NDArray[np.uint8]]:
         """Return stamp (ns) and image of the newest message; each message is cropped once."""
         message = self._images.get(camera.name)
         if message is None:
-            raise CellError(f'no {camera.name} image yet')
+            what = f'{camera.name} image'
+            raise CellError(f'no {what} yet' + self._refusal_of(what))
         if (
             camera.name not in self._task_images
             or self._task_images[camera.name][0] is not message
@@ -113,18 +163,18 @@ class Sensors:
 
     def poll(self) -> Sensed:
         """Return the newest inputs; raises CellError that names a missing or old one."""
-        if self._request is None:
-            self.request_tool()
-        request, self._request = self._request, None
+        request, self._request = self._request or self._ask_tool(), None
         if isinstance(request, CellError):
             raise request
         message, follower, tool_answer = request
         tool = tool_answer()
-        now = self._node.get_clock().now().nanoseconds
+        now = self._clock.now().nanoseconds
         self._check_age(
             'follower joint state', to_ns(message.header.stamp), now, self._max_state_age
         )
         self._check_executed(message)
+        if problem := self.frozen.problem():
+            raise CellError(problem)
         leader = self.leader(now)
         images, stamps = [], []
         for camera in self._schema.cameras:
@@ -135,7 +185,7 @@ class Sensors:
         self.image_age = (now - min(stamps)) * 1e-9
         return Sensed(now, tuple(images), tuple(stamps), follower, tool, leader)
 
-    def leader(self, now: int) -> np.ndarray | None:
+    def leader(self, now: int) -> Joints | None:
         """Return the leader's joints (6,) rad; None: no leader. CellError if they are too old."""
         message = self.joints.get('leader')
         if message is None:
@@ -154,14 +204,25 @@ class Sensors:
                 'command; the command may not have been executed; the arm holds'
             )
 
-    @staticmethod
-    def _check_age(what: str, stamp: int, now: int, limit: float) -> None:
+    def _check_age(self, what: str, stamp: int, now: int, limit: float) -> None:
+        """Raise CellError if an input is too old, by its stamp or by its arrival."""
         age = (now - stamp) * 1e-9
+        if age < -FUTURE:
+            raise CellError(
+                f'{what} is stamped {-age:.2f} s in the future (limit {FUTURE} s); the arm holds; '
+                'set the clocks'
+            )
+        age = max(age, time.monotonic() - self._arrived.get(what, 0.0))
         if age > limit:
             raise CellError(
                 f'{what} is {age * 1e3:.0f} ms old, over the limit of '
-                f'{limit * 1e3:.0f} ms; the arm holds'
+                f'{limit * 1e3:.0f} ms; the arm holds' + self._refusal_of(what)
             )
+
+    def _refusal_of(self, what: str) -> str:
+        """Return why newer messages of an input are refused, or ''."""
+        at, sentence = self._refused.get(what, (-REFUSAL_TIME, ''))
+        return f'; {sentence}' if time.monotonic() - at < REFUSAL_TIME else ''
 
     def reward_signal(self) -> RewardSignal:
         """Return the present reward signal."""
@@ -170,9 +231,9 @@ class Sensors:
         message = self.reward
         if message is None:
             return RewardSignal()
-        age = self._node.get_clock().now().nanoseconds - to_ns(message.header.stamp)
-        return (
-            RewardSignal(message.value, message.success)
-            if age < REWARD_AGE * 1e9
-            else RewardSignal()
-        )
+        try:
+            stamp, now = to_ns(message.header.stamp), self._clock.now().nanoseconds
+            self._check_age('reward', stamp, now, REWARD_AGE)
+        except CellError:
+            return RewardSignal()
+        return RewardSignal(message.value, message.success)

@@ -6,8 +6,11 @@ import numpy as np
 
 from so101_interfaces.msg import ActorStatus
 
+from ..loop.control import ControlLoop
+from ..loop.episode_stats import LoopTiming
 
-def actor_status(loop, timing, now: float, message: str) -> ActorStatus:
+
+def actor_status(loop: ControlLoop, timing: LoopTiming, now: float, message: str) -> ActorStatus:
     """Return a ControlLoop's status at `now` (s, monotonic), without the node's own fields."""
     stats, episode = loop.stats, loop.episode
     latencies = loop.active_policy.latencies

@@ -26,7 +26,8 @@ from hilserl_core.policy.bundle import pack as pack_policy
 from hilserl_core.policy.networks import Actor, Encoder, NetworkConfig
 from so101_description.joints import JOINTS, REST, pack
 from so101_description.kinematics_node import KinematicsNode
-from so101_interfaces.msg import ActorStatus, Reward, Step, Weights
+from so101_interfaces.msg import ActorStatus, DriverStatus, Reward, Step, Weights
+from so101_interfaces.srv import TakeCommand
 from so101_node import names, qos
 
 NODES = {
@@ -72,12 +73,16 @@ class FakeCell:
             True  # camera, joint states, reward
         )
         self.accepts_commands = True  # commands
+        self.stop, self.commander = DriverStatus.RUNNING, ('', '')
+        self.camera_frozen = self.joints_frozen = False  # same values, fresh stamps
+        self.stamp_offset = 0.0  # s, of the images
         self.status: list[ActorStatus] = []
         self.steps: list[Step] = []
         self.commands: list[tuple[float, np.ndarray]] = []  # to the follower: (when, rad)
         self.torque: list[tuple[str, bool]] = []  # requests, in order
         self._target = {arm: REST.copy() for arm in names.ARMS}
         self._position = {arm: REST.copy() for arm in names.ARMS}
+        self._shown = {arm: REST.copy() for arm in names.ARMS}
         options = ['--ros-args'] + (['-r', f'__ns:=/{namespace}'] if namespace else [])
         context = rclpy.Context()
         rclpy.init(args=options, context=context)
@@ -85,6 +90,7 @@ class FakeCell:
         self._publish_to()
         self._subscribe()
         self.node.create_timer(0.01, self._move)
+        self.node.create_timer(0.1, self._publish_driver_status)
         self.node.create_timer(1.0 / 30.0, self._publish_image)
 
     # -- messages ------------------------------------------------------------------------------
@@ -105,6 +111,7 @@ class FakeCell:
         self._images = node.create_publisher(
             Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_PUB
         )
+        self._driver = node.create_publisher(DriverStatus, names.DRIVER_STATUS, qos.STATUS)
         self._reward = node.create_publisher(Reward, names.REWARD, qos.SENSOR_PUB)
         self._weights = node.create_publisher(Weights, names.WEIGHTS, qos.LATCHED)
         pixels = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
@@ -128,10 +135,47 @@ class FakeCell:
                 names.SET_TORQUE.format(arm=arm),
                 lambda q, r, arm=arm: self._set_torque(arm, q, r),
             )
+        node.create_service(TakeCommand, names.TAKE_COMMAND, self._take_command)
+        node.create_service(Trigger, names.DRIVER_STOP, self._stop)
+        node.create_service(Trigger, names.DRIVER_STOP_RESET, self._stop_reset)
         self._keys = {
             name: node.create_client(Trigger, name)
-            for name in (names.START, names.ESTOP, names.ESTOP_RESET)
+            for name in (
+                names.START,
+                names.ESTOP,
+                names.ESTOP_RESET,
+                names.DRIVER_STOP_RESET,
+            )
         }
+
+    def _take_command(self, request, response):
+        self.commander = request.node, request.run_id
+        response.success = True
+        return response
+
+    def _stop(self, _, response):
+        self.stop = DriverStatus.HOLD
+        response.success = True
+        return response
+
+    def _stop_reset(self, _, response):
+        self.stop = DriverStatus.RUNNING
+        response.success = True
+        return response
+
+    def _publish_driver_status(self):
+        node, run_id = self.commander
+        self._driver.publish(
+            self._stamped(
+                DriverStatus(
+                    session='fake',
+                    stop=self.stop,
+                    stop_cause='test',
+                    commander=node,
+                    run_id=run_id,
+                )
+            )
+        )
 
     def _command(self, arm, message):
         if not self.accepts_commands:
@@ -153,14 +197,22 @@ class FakeCell:
     def _move(self):
         for arm, position in self._position.items():
             position += np.clip(self._target[arm] - position, -SPEED * 0.01, SPEED * 0.01)
+            if not self.joints_frozen:
+                self._shown[arm] = position.copy()
             if self.joint_states_on:
                 self._states[arm].publish(
-                    self._stamped(JointState(name=list(JOINTS), position=position.tolist()))
+                    self._stamped(
+                        JointState(name=list(JOINTS), position=self._shown[arm].tolist())
+                    )
                 )
 
     def _publish_image(self):
         if self.camera_on:
-            self._images.publish(self._stamped(self._image))
+            if not self.camera_frozen:
+                self._image.data[0] = (self._image.data[0] + 1) % 256
+            image = self._stamped(self._image)
+            image.header.stamp.sec += round(self.stamp_offset)
+            self._images.publish(image)
         if self.reward_on:
             self._reward.publish(self._stamped(Reward(value=0.25)))
 

@@ -7,7 +7,8 @@ from hilserl_actor.loop.control import ControlLoop
 from hilserl_actor.loop.episode import Sensed
 from hilserl_actor.loop.interfaces import KinematicsLost, RewardSignal
 from hilserl_core.contract.tasks import make_task
-from hilserl_core.policy.bundle import Policy, pack
+from hilserl_core.policy.bundle import pack
+from hilserl_core.policy.inference import Policy
 from hilserl_core.policy.networks import Actor, Encoder, NetworkConfig
 from so101_description.joints import REST
 from so101_description.kinematics import Kinematics
@@ -27,26 +28,36 @@ def make_policy(version=1) -> Policy:
 class SimulatedBench:
     """Arms, kinematics and time for one ControlLoop; `steps` is what was emitted."""
 
-    def __init__(self, role='train', policy=True, sigma=0.3, schema=SCHEMA, ready_time=0.0):
+    identity = '/actor', 'run-1'
+
+    def __init__(
+        self, role='train', policy=True, sigma=0.3, schema=SCHEMA, ready_time=0.0, emit=None
+    ):
         self.kinematics_core = Kinematics()
         self.position = {'follower': REST.copy(), 'leader': REST.copy()}
         self.torque = {'follower': False, 'leader': False}
         self.commands = []
         self.steps, self.log = [], []
         self.kinematics_error = ''
+        self.has_leader = True
+        self.driver_stops = self.takes = 0
         self.ignores_commands = False  # of the driver
         self.prepares_ticks = False  # whether `prepare` is called before each tick
         self.now = 0
+        self.elapsed = 0.0  # s of the loop's clock
+        self._period = 1.0 / schema.rate
         self.loop = ControlLoop(
             schema,
             role,
             self,
             self,
             lambda n: sigma,
-            self.steps.append,
+            emit or self.steps.append,
             self.log.append,
             0,
             ready_time,
+            lambda: self.elapsed,
+            identity=self.identity,
         )
         if policy:
             self.loop.offer(make_policy())
@@ -75,6 +86,9 @@ class SimulatedBench:
             position, SCHEMA.pitch, SCHEMA.wrist_roll, seed[5], seed
         ).q
 
+    def contact(self, path):
+        return self.kinematics_core.collision.contact(path)
+
     # control.Arms
     def command(self, arm, target):
         self.commands.append((arm, np.array(target)))
@@ -87,9 +101,17 @@ class SimulatedBench:
     def set_torque(self, arm, on):
         self.torque[arm] = on
 
+    def stop(self):
+        self.driver_stops += 1
+
+    def take_command(self):
+        self.takes += 1
+        return True
+
     # time
     def sensed(self) -> Sensed:
         self.now += 100_000_000
+        self.elapsed += self._period
         position = self.position['follower']
         image = np.full(SCHEMA.cameras[0].shape, self.now // 100_000_000 % 256, np.uint8)
         return Sensed(
@@ -98,7 +120,7 @@ class SimulatedBench:
             (self.now,),
             position.copy(),
             self.kinematics_core.tool_pose(position)[0],
-            self.position['leader'].copy(),
+            self.position['leader'].copy() if self.has_leader else None,
         )
 
     def tick(self, count=1, reward=0.0, success=False):

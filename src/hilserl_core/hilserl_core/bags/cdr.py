@@ -8,14 +8,18 @@ read them.
 from functools import cache, lru_cache
 from pathlib import Path
 import struct
+from typing import NamedTuple
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 import numpy as np
+import numpy.typing as npt
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
 
 from so101_node.cdr import ImageFields, Reader, Writer, decode
 from so101_node.errors import CellError
 from so101_node.names import BASE_FRAME
+from so101_node.refusals import short
 
 from ..contract.steps import StepRecord
 from ..contract.task import TaskSchema
@@ -28,7 +32,7 @@ _AFTER = struct.Struct('<B3xf4?B3xIf')
 
 
 @cache
-def typestore():
+def typestore() -> Typestore:
     """The ROS 2 types of rosbags, with the suite's own message types."""
     try:
         share = Path(get_package_share_directory('so101_interfaces'))
@@ -41,6 +45,20 @@ def typestore():
     for file in sorted((share / 'msg').glob('*.msg')):
         store.register(get_types_from_msg(file.read_text(), f'so101_interfaces/msg/{file.stem}'))
     return store
+
+
+@cache
+def known_definitions(message_type: str) -> frozenset[str]:
+    """ROS type hashes of the definitions that can be read: this version's and the one before.
+
+    Before 0.2.0, steps and tasks had no `run_id`, which is the last field now.
+    """
+    share = Path(get_package_share_directory('so101_interfaces'))
+    text = (share / 'msg' / f'{message_type.rpartition("/")[2]}.msg').read_text()
+    lines = [line for line in text.splitlines(True) if not line.startswith('string run_id')]
+    before = get_typestore(Stores.ROS2_JAZZY)
+    before.register(get_types_from_msg(''.join(lines), message_type))
+    return frozenset(store.hash_rihs01(message_type) for store in (typestore(), before))
 
 
 @cache
@@ -82,6 +100,7 @@ def _write_step(step: StepRecord) -> bytes:
         step.policy_version,
         step.sigma,
     )
+    cdr.text(step.run_id)
     return cdr.data()
 
 
@@ -105,6 +124,7 @@ def _read_step(cdr: Reader) -> StepRecord:
     (source, reward, has_reward, terminated, truncated, last, outcome, policy_version, sigma) = (
         cdr.fields(_AFTER)
     )
+    run_id = cdr.text() if cdr.more() else ''
     return StepRecord(
         stamp=stamp,
         schema_hash=schema_hash,
@@ -123,30 +143,50 @@ def _read_step(cdr: Reader) -> StepRecord:
         outcome=outcome,
         policy_version=policy_version,
         sigma=sigma,
+        run_id=run_id,
     )
 
 
-def _image_array(image: ImageFields) -> np.ndarray:
+def _image_array(image: ImageFields) -> npt.NDArray[np.uint8]:
     if image.encoding != 'rgb8' or image.data.size != image.height * image.width * 3:
         raise CellError(
-            f'image of {image.frame_id or "an unnamed camera"} has encoding {image.encoding!r} '
+            f'image of {short(image.frame_id, 40) or "an unnamed camera"} has encoding '
+            f'{short(repr(image.encoding), 40)} '
             f'and {image.data.size} bytes for {image.width}x{image.height}; steps hold rgb8 '
             'without padding'
         )
     return image.data.reshape(image.height, image.width, 3)
 
 
-def task_to_cdr(schema: TaskSchema) -> bytes:
+class PublishedTask(NamedTuple):
+    """The content of a Task message."""
+
+    schema: TaskSchema
+    run_id: str
+
+
+def task_to_cdr(schema: TaskSchema, run_id: str = '') -> bytes:
     """The Task message's bytes."""
     cdr = Writer()
-    for text in (schema.name, schema.hash, schema.canonical()):
+    for text in (schema.name, schema.hash, schema.canonical(), run_id):
         cdr.text(text)
     return cdr.data()
 
 
-def task_from_cdr(data: bytes | memoryview) -> TaskSchema:
+def task_from_cdr(data: bytes | memoryview) -> PublishedTask:
     """Decode a Task message; CellError if the bytes are no Task, or of another version."""
-    return _task(decode(data, TASK_TYPE, lambda cdr: (cdr.text(), cdr.text(), cdr.text()))[-1])
+    digest, text, run_id = decode(data, TASK_TYPE, _read_task)
+    schema = _task(text)
+    if schema.hash != digest:
+        raise CellError(
+            f'task {schema.name[:100]} does not have the hash {digest[:64]} that it claims'
+        )
+    return PublishedTask(schema, run_id)
+
+
+def _read_task(cdr: Reader) -> tuple[str, str, str]:
+    _, digest, text = cdr.text(), cdr.text(), cdr.text()
+    return digest, text, cdr.text() if cdr.more() else ''
 
 
 @lru_cache(8)

@@ -5,15 +5,16 @@ when it is complete, and is not changed after that. A bag without metadata.yaml 
 readable steps are copied into a new bag beside it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+import errno
 import hashlib
 import os
 from pathlib import Path
 import re
-import shutil
 from typing import Any
 
 from rosbags.interfaces import (
+    Connection,
     Qos,
     QosDurability,
     QosHistory,
@@ -21,10 +22,11 @@ from rosbags.interfaces import (
     QosReliability,
     QosTime,
 )
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer, WriterError
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from so101_node.durable import sync
 from so101_node.errors import CellError
+from so101_node.foreign_files import file_size
 from so101_node.names import STEP, TASK
 
 from ..contract.steps import StepRecord
@@ -34,17 +36,19 @@ from .cdr import (
     STEP_TYPE,
     TASK_TYPE,
     definition_hash,
+    known_definitions,
     step_from_cdr,
     step_to_cdr,
     task_from_cdr,
     task_to_cdr,
     typestore,
 )
+from .foreign_bag import MAX_BAG_FILE
 from .mcap import Channel, DamagedFile, Message, Schema
 
 RECOVERED = '-recovered'
+DAMAGED = 'damaged'  # directory of bags that were set aside
 METADATA = 'metadata.yaml'
-MAGIC = b'\x89MCAP0\r\n'  # a complete MCAP file begins and ends with it
 
 
 class EpisodeBag:
@@ -59,7 +63,7 @@ class EpisodeBag:
         self._step = self._connect(STEP, STEP_TYPE, QosDurability.VOLATILE)
         self._writer.write(task, start, task_to_cdr(schema))
 
-    def _connect(self, topic, message_type, durability):
+    def _connect(self, topic: str, message_type: str, durability: QosDurability) -> Connection:
         unset = QosTime(0, 0)
         qos = Qos(
             QosHistory.KEEP_LAST,
@@ -103,7 +107,8 @@ class EpisodeBag:
 
 def bag_name(episode_id: str) -> str:
     """A directory name for an episode. Its id comes from a message and may not be a valid name."""
-    if re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9._-]{0,99}', episode_id):
+    valid = re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9._-]{0,99}', episode_id)
+    if valid and episode_id != DAMAGED and not episode_id.endswith(RECOVERED):
         return episode_id
     return 'episode-' + hashlib.sha256(episode_id.encode()).hexdigest()[:16]
 
@@ -144,8 +149,8 @@ def contents(directories: list[Path]) -> Iterator[tuple[Path, int, TaskSchema | 
     """Yield bag, stamp (ns), and task or step, as recorded; CellError where a bag is damaged."""
     files = [file for directory in directories for file in _files(directory)]
     current, directory = Path(), Path()
-    decoders: dict = {}
-    types: dict = {}
+    decoders: dict[int, Callable[[memoryview], TaskSchema | StepRecord]] = {}
+    types: dict[int, Schema] = {}
     try:
         for file, record in mcap.read(files):
             if file is not current:
@@ -159,22 +164,62 @@ def contents(directories: list[Path]) -> Iterator[tuple[Path, int, TaskSchema | 
             elif isinstance(record, Channel):
                 for topic, message_type, decode in (
                     (STEP, STEP_TYPE, step_from_cdr),
-                    (TASK, TASK_TYPE, task_from_cdr),
+                    (TASK, TASK_TYPE, _task),
                 ):
                     # the topic may have a namespace
                     if record.topic.endswith(f'/{topic}'):
                         require_definition(types[record.schema_id], message_type)
                         decoders[record.id] = decode
     except DamagedFile as error:
-        raise CellError(f'bag {error.file.parent} cannot be read: {error}') from error
+        raise _damaged(error.file.parent, error, error.__cause__) from error
+    except OtherVersion as error:
+        raise OtherVersion(
+            f'bag {current.parent} cannot be read: {error}', current.parent
+        ) from error
     except (CellError, KeyError) as error:
-        raise CellError(f'bag {current.parent} cannot be read: {error}') from error
+        raise _damaged(current.parent, error, error) from error
+
+
+class DamagedBag(CellError):
+    """A bag whose data is damaged. `directory`: the bag."""
+
+    def __init__(self, directory: Path, reason: str):
+        super().__init__(f'bag {directory} cannot be read: {reason}')
+        self.directory, self.reason = directory, reason
+
+
+class OtherVersion(CellError):
+    """A bag whose message types or task are of another version. `directory`: the bag."""
+
+    def __init__(self, text: str, directory: Path = Path()):
+        super().__init__(text)
+        self.directory = directory
+
+
+def _damaged(directory: Path, error: Exception, cause: BaseException | None) -> CellError:
+    """A DamagedBag, unless the machine failed to read a bag that may be whole."""
+    reason = ' '.join(str(error).split())[:300]
+    if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno != errno.EIO):
+        return CellError(f'bag {directory} cannot be read: {reason}')
+    return DamagedBag(directory, reason)
+
+
+def _task(data: memoryview) -> TaskSchema:
+    try:
+        return task_from_cdr(data).schema
+    except CellError as error:
+        raise OtherVersion(str(error)) from error
 
 
 def _files(directory: Path) -> list[Path]:
     files = sorted(directory.glob('*.mcap'))
     if not files:
-        raise CellError(f'bag {directory} cannot be read: it has no MCAP file')
+        raise DamagedBag(directory, 'it has no MCAP file')
+    try:
+        for file in files:
+            file_size(file, 'file', MAX_BAG_FILE)  # a pipe would block the reader
+    except CellError as error:
+        raise DamagedBag(directory, str(error)) from error
     return files
 
 
@@ -190,9 +235,9 @@ def require_definition(recorded: Schema, message_type: str) -> None:
     if (
         recorded.name != message_type
         or recorded.encoding != 'ros2msg'
-        or (definition_hash(recorded.text, message_type) != typestore().hash_rihs01(message_type))
+        or definition_hash(recorded.text, message_type) not in known_definitions(message_type)
     ):
-        raise CellError(f'its {recorded.name} is not the {message_type} of this version')
+        raise OtherVersion(f'its {recorded.name[:100]} is not the {message_type} of this version')
 
 
 def find_bags(directory: Path) -> list[Path]:
@@ -206,76 +251,24 @@ def find_bags(directory: Path) -> list[Path]:
     )
 
 
-def _was_completed(directory: Path) -> bool:
-    """Whether a bag was completed, and its end reached the disk (it may not in a power cut)."""
-    metadata = directory / METADATA
-    return (
-        metadata.is_file()
-        and metadata.stat().st_size > 0
-        and all(map(_is_complete, directory.glob('*.mcap')))
-    )
-
-
-def _is_complete(file: Path) -> bool:
-    with file.open('rb') as stream:
-        stream.seek(max(0, file.stat().st_size - len(MAGIC)))
-        return stream.read() == MAGIC
-
-
 def bags_by_time(directory: Path) -> list[Path]:
     """The complete bags in a directory, in the order of recording."""
-    return sorted(find_bags(directory), key=lambda bag: mcap.start_time(_files(bag)[0]))
+    return by_time(find_bags(directory))
+
+
+def by_time(bags: list[Path]) -> list[Path]:
+    """Sort bags in the order of recording; DamagedBag if one cannot be read."""
+    return sorted(bags, key=start_time)
+
+
+def start_time(bag: Path) -> int:
+    """Time of a bag's first message, ns; DamagedBag if it cannot be read."""
+    try:
+        return mcap.start_time(_files(bag)[0])
+    except (OSError, *mcap.DAMAGE_ERRORS) as error:
+        raise _damaged(bag, error, error) from error
 
 
 def open_bags(directory: Path) -> list[Bag]:
     """The complete bags in a directory, by time."""
     return [Bag(path) for path in bags_by_time(directory)]
-
-
-def recover_all(parent: Path) -> list[str]:
-    """Recover every cut-off bag in `parent` into `<name>-recovered`. Return a sentence for each.
-
-    The cut-off bag is not changed. It is skipped if its recovered bag exists.
-    """
-    workspace = parent / '.recovering'
-    shutil.rmtree(workspace, ignore_errors=True)
-    sentences = []
-    for directory in sorted(path for path in parent.glob('*/') if not path.is_symlink()):
-        recovered = parent / (directory.name + RECOVERED)
-        if recovered.exists() or _was_completed(directory):
-            continue
-        schema, steps = read_cut_off(directory)
-        if not steps or schema is None:
-            sentences.append(f'bag {directory.name} was cut off before its first step')
-            continue
-        try:
-            bag = EpisodeBag(workspace / recovered.name, schema, steps[0].stamp)
-            for step in steps:
-                bag.write(step)
-            bag.close()
-            os.rename(bag.directory, recovered)
-        except (OSError, WriterError) as error:
-            raise CellError(
-                f'bag {directory} was cut off, and its {len(steps)} steps cannot be saved: '
-                f'{error}; free some disk space and start again'
-            ) from error
-        sentences.append(
-            f'bag {directory.name} was cut off: {len(steps)} steps recovered into {recovered.name}'
-        )
-    shutil.rmtree(workspace, ignore_errors=True)
-    return sentences
-
-
-def read_cut_off(directory: Path) -> tuple[TaskSchema | None, list[StepRecord]]:
-    """Task and readable steps of a bag that was not completed."""
-    schema, steps = None, []
-    try:
-        for _, _, content in contents([directory]):
-            if isinstance(content, TaskSchema):
-                schema = content
-            else:
-                steps.append(content)
-    except CellError:
-        # the bag was cut off here: keep the steps before
-        pass
-    return schema, steps if schema else []

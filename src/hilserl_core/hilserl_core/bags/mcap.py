@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 import struct
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
-from zstandard import ZstdDecompressor, ZstdError
+from .decompression import MAX_SIZE, unpack_zstd
 
 MAGIC = b'\x89MCAP0\r\n'
 SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 3, 4, 5, 6, 15
 PREFETCH = 8  # chunks of about 1 MiB
 WORKERS = 2
-MAX_SIZE = 1 << 30  # bytes; a chunk or record that claims more is damaged
+MAX_AHEAD = 1 << 26  # bytes of unpacked chunks that wait, besides one
 # the exceptions that damaged bytes can cause, depending on their place
-DAMAGE_ERRORS = (EOFError, ValueError, KeyError, struct.error, ZstdError, MemoryError)
+DAMAGE_ERRORS = (EOFError, ValueError, KeyError, struct.error, OverflowError, MemoryError)
 
 
 class DamagedFile(Exception):
@@ -59,25 +59,29 @@ class Message(NamedTuple):
 def read(files: list[Path]) -> Iterator[tuple[Path, Schema | Channel | Message]]:
     """Yield the records of these files in order; DamagedFile where a file is damaged."""
     with ThreadPoolExecutor(WORKERS, 'unpack') as pool:
-        waiting: deque[tuple[Path, Future]] = deque()
+        waiting: deque[tuple[Path, int, Future[memoryview]]] = deque()
+        ahead = 0  # bytes of the chunks in `waiting`
         source = ((file, item) for file in files for item in _chunks(file))
         more = True
         while more or waiting:
-            while more and len(waiting) < PREFETCH:
+            while more and len(waiting) < PREFETCH and (not ahead or ahead < MAX_AHEAD):
                 file, item = next(source, (None, None))
                 if file is None or item is None:
                     more = False
                 else:
                     more = not isinstance(item, Exception)
-                    waiting.append((file, pool.submit(_unpack, item)))
+                    size = _claimed(item)
+                    ahead += size
+                    waiting.append((file, size, pool.submit(_unpack, item)))
             if not waiting:
                 continue
-            file, unpacked = waiting.popleft()
+            file, size, unpacked = waiting.popleft()
+            ahead -= size
             for record in _parsed(file, unpacked):
                 yield file, record
 
 
-def _parsed(file: Path, unpacked: Future) -> Iterator[Schema | Channel | Message]:
+def _parsed(file: Path, unpacked: Future[memoryview]) -> Iterator[Schema | Channel | Message]:
     try:
         for opcode, start, end, data in _records(unpacked.result()):
             if opcode in _PARSE:
@@ -91,6 +95,7 @@ def start_time(file: Path) -> int:
     with file.open('rb') as stream:
         stream.seek(len(MAGIC))
         while len(head := stream.read(17)) == 17:
+            start: int
             opcode, length, start = struct.unpack('<BQQ', head)
             if opcode == CHUNK:
                 return start
@@ -124,6 +129,14 @@ def _chunks(file: Path) -> Iterator[tuple[int, bytes] | Exception]:
         yield error
 
 
+def _claimed(item: tuple[int, bytes] | Exception) -> int:
+    """The unpacked size that a chunk claims, at most MAX_SIZE; `_unpack` refuses more."""
+    if isinstance(item, Exception) or len(item[1]) < 24:
+        return 0
+    size: int = struct.unpack_from('<Q', item[1], 16)[0] if item[0] == CHUNK else len(item[1])
+    return min(size, MAX_SIZE)
+
+
 def _unpack(item: tuple[int, bytes] | Exception) -> memoryview:
     """The records of a chunk."""
     if isinstance(item, Exception):
@@ -138,7 +151,7 @@ def _unpack(item: tuple[int, bytes] | Exception) -> memoryview:
     (length,) = struct.unpack_from('<Q', chunk, at)
     data = memoryview(chunk)[at + 8 : at + 8 + length]
     if compression == 'zstd':
-        data = memoryview(ZstdDecompressor().decompress(data, size))
+        data = memoryview(unpack_zstd(data, size))
     elif compression:
         raise ValueError(f'its chunks are compressed by {compression}, not by zstd')
     if len(data) != size or (crc and crc32(data) != crc):
@@ -159,28 +172,32 @@ def _records(data: memoryview) -> Iterator[tuple[int, int, int, memoryview]]:
         at += length
 
 
-def _text(data, at: int) -> tuple[str, int]:
+def _text(data: bytes | memoryview, at: int) -> tuple[str, int]:
     (length,) = struct.unpack_from('<I', data, at)
     if at + 4 + length > len(data):
         raise EOFError('it was cut off')
     return bytes(data[at + 4 : at + 4 + length]).decode(), at + 4 + length
 
 
-def _schema(data, start, end) -> Schema:
+def _schema(data: memoryview, start: int, end: int) -> Schema:
     (number,) = struct.unpack_from('<H', data, start)
     name, at = _text(data, start + 2)
     encoding, at = _text(data, at)
     return Schema(number, name, encoding, _text(data, at)[0])
 
 
-def _channel(data, start, end) -> Channel:
+def _channel(data: memoryview, start: int, end: int) -> Channel:
     number, schema = struct.unpack_from('<HH', data, start)
     return Channel(number, schema, _text(data, start + 4)[0])
 
 
-def _message(data, start, end) -> Message:
+def _message(data: memoryview, start: int, end: int) -> Message:
     channel, _, log_time = struct.unpack_from('<HIQ', data, start)
     return Message(channel, log_time, data[start + 22 : end])
 
 
-_PARSE: dict[int, Callable[..., Any]] = {SCHEMA: _schema, CHANNEL: _channel, MESSAGE: _message}
+_PARSE: dict[int, Callable[[memoryview, int, int], Schema | Channel | Message]] = {
+    SCHEMA: _schema,
+    CHANNEL: _channel,
+    MESSAGE: _message,
+}

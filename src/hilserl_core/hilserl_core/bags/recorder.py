@@ -16,6 +16,8 @@ from .cdr import typestore
 from .episode_bag import EpisodeBag, new_bag
 
 FLUSH_PERIOD = 1.0  # s; a kill loses at most this much
+MAX_OPEN = 8  # bags; a cell has one, and one more while an episode ends
+LOG_PERIOD = 1.0  # s
 IDLE = 60.0  # s without a step after which an episode's bag is completed
 
 
@@ -27,6 +29,7 @@ class Recorder:
         self._parent, self._schema, self._log = parent, schema, log
         typestore()  # loading the definitions is slow: do it before the first step
         self._queue: queue.SimpleQueue[StepRecord | threading.Event | None] = queue.SimpleQueue()
+        self._crowded = -LOG_PERIOD  # when the log last said that too many bags are open, s
         self._open: dict[str, tuple[EpisodeBag, float]] = {}
 
     def record(self, step: StepRecord) -> None:
@@ -73,16 +76,31 @@ class Recorder:
     def _write(self, step: StepRecord) -> None:
         bag, _ = self._open.get(step.episode_id, (None, 0.0))
         if bag is None:
+            if len(self._open) >= MAX_OPEN:
+                longest = min(self._open, key=lambda name: self._open[name][1])
+                self._log_crowded(longest)
+                self._complete(longest)
             bag = new_bag(self._parent, self._schema, step)
         self._open[step.episode_id] = (bag, time.monotonic())
         bag.write(step)
         if step.last:
             self._complete(step.episode_id)
 
+    def _log_crowded(self, episode_id: str) -> None:
+        now = time.monotonic()
+        if now - self._crowded >= LOG_PERIOD:
+            self._crowded = now
+            self._log(
+                f'{MAX_OPEN} episodes have no last step: bag of episode {episode_id[:100]} '
+                'completed; does another node publish steps?'
+            )
+
     def _flush_or_complete(self, now: float) -> None:
         for episode_id, (bag, written) in list(self._open.items()):
             if now - written > IDLE:
-                self._log(f'episode {episode_id} had no step for {IDLE:.0f} s: bag completed')
+                self._log(
+                    f'episode {episode_id[:100]} had no step for {IDLE:.0f} s: bag completed'
+                )
                 self._complete(episode_id)
             else:
                 bag.flush()

@@ -5,6 +5,7 @@ motion of the arm reveals them.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from .steps import StepRecord
 from .task import TaskSchema
@@ -23,8 +24,8 @@ class ActionCheck:
     def __init__(self, schema: TaskSchema):
         self._tool_at = [schema.state_names.index(f'tool.{axis}') for axis in 'xyz']
         self._scale = schema.action_scale
-        self._states: list[np.ndarray] = []
-        self._actions: list[np.ndarray] = []
+        self._states: list[npt.NDArray[np.float32]] = []
+        self._actions: list[npt.NDArray[np.float32]] = []
 
     def add_step(self, step: StepRecord) -> None:
         """Add the next step of the episode."""

@@ -1,7 +1,7 @@
 """The report file of one policy's evaluation. The actor writes it; the learner reads it too."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -48,7 +48,8 @@ class EvaluationReport(msgspec.Struct, forbid_unknown_fields=True):
     policy_sha256: str = ''
 
 
-def read_report(directory: Path) -> dict:
+def read_report(directory: Path) -> dict[str, Any]:
     """Read the report in an evaluation's directory; CellError if it is damaged."""
     report = read_data(directory / REPORT, EvaluationReport, 'evaluation', 'remove it')
-    return msgspec.to_builtins(report)
+    data: dict[str, Any] = msgspec.to_builtins(report)
+    return data

@@ -4,13 +4,43 @@ An action is four numbers without a unit. Another scale, gripper step or workspa
 their meaning, and a recording does not show that.
 """
 
-from so101_description.kinematics import Kinematics, KinematicsConfig
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from so101_description.kinematics import Kinematics
+from so101_description.kinematics_config import KinematicsConfig
 from so101_node.errors import CellError
 
 from .task import TaskSchema
 
 FIELDS = ('action_scale', 'gripper_step', 'box_min', 'box_max')  # m, rad, m, m
 EQUAL = 1e-9  # tolerance: a number may have been converted to text and back
+
+
+class StatedKinematics(Protocol):
+    """The kinematics that an FK service states."""
+
+    @property
+    def model_hash(self) -> str:
+        """Hash of the arm's kinematic data."""
+
+    @property
+    def action_scale(self) -> float:
+        """M."""
+
+    @property
+    def gripper_step(self) -> float:
+        """Rad."""
+
+    @property
+    def box_min(self) -> npt.ArrayLike:
+        """(3,) m."""
+
+    @property
+    def box_max(self) -> npt.ArrayLike:
+        """(3,) m."""
 
 
 def kinematics_config(schema: TaskSchema) -> KinematicsConfig:
@@ -29,10 +59,10 @@ def kinematics_of(schema: TaskSchema) -> Kinematics:
     return kinematics
 
 
-def require_same_kinematics(schema: TaskSchema, stated) -> None:
+def require_same_kinematics(schema: TaskSchema, stated: StatedKinematics) -> None:
     """CellError if an FK service's kinematics differ from the task's.
 
-    stated: the service's answer, with model_hash and FIELDS as attributes (KinematicsConfig).
+    stated: the service's answer.
     """
     if stated.model_hash != schema.model_hash:
         raise CellError(
@@ -48,8 +78,8 @@ def require_same_kinematics(schema: TaskSchema, stated) -> None:
             )
 
 
-def _numbers(value) -> list[float]:
-    return [float(number) for number in (value if hasattr(value, '__len__') else [value])]
+def _numbers(value: npt.ArrayLike) -> list[float]:
+    return [float(number) for number in np.ravel(value)]
 
 
 def _text(numbers: list[float]) -> str:

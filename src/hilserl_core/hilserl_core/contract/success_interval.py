@@ -1,11 +1,26 @@
 """The 95 % score interval of a success rate (Wilson 1927), for counts and for arrays of counts."""
 
+from typing import Any, overload
+
 import numpy as np
+import numpy.typing as npt
 
 Z = 1.96  # two-sided 95 % of the normal distribution
 
 
-def wilson(successes, trials):
+@overload
+def wilson(successes: float, trials: float) -> tuple[float, float]: ...
+
+
+@overload
+def wilson(
+    successes: npt.NDArray[Any], trials: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]: ...
+
+
+def wilson(
+    successes: npt.ArrayLike, trials: npt.ArrayLike
+) -> tuple[float, float] | tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return (low, high) of a proportion. The interval always contains successes / trials.
 
     successes, trials: numbers, or arrays of the same shape. Without trials the interval is (0, 1).

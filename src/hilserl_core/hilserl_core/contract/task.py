@@ -10,7 +10,13 @@ import hashlib
 import json
 from typing import Any
 
+import msgspec
+
 from so101_node.errors import CellError
+
+MAX_TEXT = 100_000  # characters of a schema's JSON; real ones have 1,500
+MAX_SOURCE, MAX_STORED = 16_384, 1_024  # pixels on each side of a camera's and a stored image
+_COUNTS = {'cameras': 8, 'state_names': 1_000, 'action_names': 32}
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,18 @@ class CameraSpec:
     out_height: int
     out_width: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        for name, limit in (
+            ('source_width', MAX_SOURCE),
+            ('source_height', MAX_SOURCE),
+            ('out_width', MAX_STORED),
+            ('out_height', MAX_STORED),
+        ):
+            if not 1 <= getattr(self, name) <= limit:
+                raise CellError(
+                    f'camera {self.name}: {name} is {getattr(self, name)} pixels; allowed are 1 '
+                    f'to {limit}'
+                )
         if (
             min(self.top, self.left) < 0
             or min(self.height, self.width) < 1
@@ -78,7 +95,15 @@ class TaskSchema:
     box_max: tuple[float, float, float]
     model_hash: str  # of the arm's kinematic data
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        for name, limit in _COUNTS.items():
+            if len(getattr(self, name)) > limit:
+                raise CellError(
+                    f'task {self.name}: it has {len(getattr(self, name))} {name}; at most {limit} '
+                    'are allowed'
+                )
+        if not self.action_names:
+            raise CellError(f'task {self.name}: it has no action_names')
         count = len(self.state_names)
         for name in ('state_units', 'state_offset', 'state_scale'):
             if len(getattr(self, name)) != count:
@@ -111,18 +136,25 @@ class TaskSchema:
     def from_json(cls, text: str) -> 'TaskSchema':
         """Read a canonical form; CellError if the text is not one."""
         try:
-            data: dict[str, Any] = json.loads(text)
+            if len(text) > MAX_TEXT:
+                raise ValueError(f'{len(text):,} characters, over the limit of {MAX_TEXT:,}')
+            data = msgspec.json.decode(text)
+            if not isinstance(data, dict):
+                raise ValueError(f'it is a {type(data).__name__}, not an object')
             known: set[str] = {f.name for f in fields(cls)}
             if set(data) != known:
-                raise ValueError('fields ' + ', '.join(sorted(set(data) ^ known)) + ' differ')
+                names = ', '.join(sorted(set(data) ^ known))
+                raise ValueError(f'fields {names[:200]} differ')
+            msgspec.convert(data, cls)  # checks the types; it would also turn 20 into 20.0
             data['cameras'] = tuple(CameraSpec(**camera) for camera in data['cameras'])
             values: dict[str, Any] = {
                 key: tuple(value) if isinstance(value, list) else value
                 for key, value in data.items()
             }
             return cls(**values)
-        except (ValueError, TypeError, KeyError) as error:
-            raise CellError(f'this is not a task schema of this version: {error}') from error
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            text = str(error).replace('`', '')[:300]
+            raise CellError(f'this is not a task schema of this version: {text}') from error
 
     def differences(self, other: 'TaskSchema') -> list[str]:
         """One line for each field that differs: `field: OURS here, THEIRS there`."""

@@ -3,7 +3,7 @@
 from math import pi
 
 from so101_description.joints import JOINTS, LOWER, UPPER
-from so101_description.kinematics import KinematicsConfig
+from so101_description.kinematics_config import KinematicsConfig
 from so101_node.errors import CellError
 from so101_node.names import BASE_FRAME, WRIST_CAMERA
 

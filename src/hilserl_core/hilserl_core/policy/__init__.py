@@ -1,3 +1,12 @@
 """The policy: its networks, its bundle, its exploration noise."""
 
-__all__ = ['bundle', 'checkpoint_names', 'exploration', 'network_config', 'networks', 'weights']
+__all__ = [
+    'bundle',
+    'checkpoint_names',
+    'exploration',
+    'inference',
+    'network_config',
+    'networks',
+    'safetensors_header',
+    'weights',
+]

@@ -3,6 +3,7 @@
 from pathlib import Path
 import re
 
+MAX_POLICY = 1_000_000_000  # bytes; the largest networks that can be configured have less
 POLICY = 'policy.safetensors'  # in each checkpoint: the bundle that an actor loads
 LATEST, BEST = 'latest', 'best'  # links to two of the checkpoints
 _NAME = re.compile(

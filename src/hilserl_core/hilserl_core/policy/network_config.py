@@ -32,7 +32,7 @@ class NetworkConfig:
         choices=('continuous', 'discrete'),
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self)
 
     def to_json(self) -> str:

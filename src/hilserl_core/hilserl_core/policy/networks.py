@@ -5,6 +5,7 @@ Only this module scales images and state. Features are flattened channels last, 
 memory. The published code flattens them channels first; `import_policy` converts the weights.
 """
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -41,7 +42,9 @@ class Encoder(nn.Module):
         self.apply(orthogonal_init)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, images, dtype=torch.float32) -> torch.Tensor:
+    def forward(
+        self, images: Sequence[torch.Tensor], dtype: torch.dtype = torch.float32
+    ) -> torch.Tensor:
         """Features (B, size) in `dtype`. images: one (B, H, W, C) uint8 tensor for each camera."""
         features = []
         for image, camera in zip(images, self.cameras):
@@ -63,6 +66,9 @@ class Encoder(nn.Module):
 class Trunk(nn.Module):
     """Image features after the bottleneck, concatenated with the scaled state: (B, size)."""
 
+    offset: torch.Tensor
+    scale: torch.Tensor
+
     def __init__(self, features: int, schema: TaskSchema, config: NetworkConfig):
         super().__init__()
         self.image = nn.Sequential(
@@ -73,7 +79,7 @@ class Trunk(nn.Module):
         self.register_buffer('offset', torch.tensor(schema.state_offset), persistent=False)
         self.register_buffer('scale', torch.tensor(schema.state_scale), persistent=False)
 
-    def forward(self, features, state):
+    def forward(self, features: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
         """Return (B, bottleneck + states)."""
         linear, norm, tanh = self.image
         with torch.autocast(
@@ -97,7 +103,9 @@ class Actor(nn.Module):
         self.policy = Mlp(self.trunk.size, config.hidden, continuous(schema, config), False)
         self.apply(orthogonal_init)
 
-    def forward(self, features, state, dtype=torch.float32):
+    def forward(
+        self, features: torch.Tensor, state: torch.Tensor, dtype: torch.dtype = torch.float32
+    ) -> torch.Tensor:
         """Return the mean action (B, actions) in [-1, 1]."""
         return torch.tanh(self.policy(self.trunk(features, state), dtype))
 
@@ -114,7 +122,13 @@ class Critic(nn.Module):
             self.add_module(name, Mlp(inputs, config.hidden, 1, config.critic_layer_norm))
         self.apply(orthogonal_init)
 
-    def forward(self, features, state, action, dtype=torch.float32):
+    def forward(
+        self,
+        features: torch.Tensor,
+        state: torch.Tensor,
+        action: torch.Tensor,
+        dtype: torch.dtype = torch.float32,
+    ) -> list[torch.Tensor]:
         """Return the Q (B, 1) of each critic."""
         x = torch.cat([self.trunk(features, state), action], 1)
         return [self.get_submodule(name)(x, dtype) for name in self._names]
@@ -129,9 +143,12 @@ class Gripper(nn.Module):
         self.q = Mlp(self.trunk.size, config.hidden, 3, config.critic_layer_norm)
         self.apply(orthogonal_init)
 
-    def forward(self, features, state, dtype=torch.float32):
+    def forward(
+        self, features: torch.Tensor, state: torch.Tensor, dtype: torch.dtype = torch.float32
+    ) -> torch.Tensor:
         """Return a Q for each gripper choice."""
-        return self.q(self.trunk(features, state), dtype)
+        values: torch.Tensor = self.q(self.trunk(features, state), dtype)
+        return values
 
 
 class Mlp(nn.Sequential):
@@ -150,13 +167,14 @@ class Mlp(nn.Sequential):
             layers.append(nn.ReLU())
         super().__init__(*layers, nn.Linear(hidden, outputs))
 
-    def forward(self, x, dtype=torch.float32):
+    def forward(self, x: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Compute in `dtype`, the last layer in float32."""
         *hidden, last = self
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
             for layer in hidden:
                 x = layer(x)
-        return last(x.float())
+        result: torch.Tensor = last(x.float())
+        return result
 
 
 def orthogonal_init(module: nn.Module) -> None:

@@ -22,6 +22,7 @@ class PublishedPolicy(NamedTuple):
     version: int
     env_steps: int
     bundle: bytes
+    run_id: str = ''
 
 
 def weights_to_cdr(published: PublishedPolicy) -> bytes:
@@ -31,6 +32,7 @@ def weights_to_cdr(published: PublishedPolicy) -> bytes:
     cdr.text('')  # a policy has no frame
     cdr.fields(_VERSION, published.version)
     cdr.fields(_ENV_STEPS, published.env_steps, align=8)
+    cdr.text(published.run_id)
     cdr.numbers(np.frombuffer(published.bundle, np.uint8), np.uint8)
     return cdr.data()
 
@@ -40,8 +42,24 @@ def weights_from_cdr(data: bytes) -> PublishedPolicy:
     return decode(data, WEIGHTS_TYPE, _read)
 
 
+def weights_run_id(data: bytes) -> str:
+    """Read only the run id of a Weights message; CellError if the bytes are none."""
+    return decode(data, WEIGHTS_TYPE, _read_run_id)
+
+
 def _read(cdr: Reader) -> PublishedPolicy:
+    stamp, version, env_steps, run_id = _read_head(cdr)
+    return PublishedPolicy(stamp, version, env_steps, cdr.numbers(np.uint8).tobytes(), run_id)
+
+
+def _read_run_id(cdr: Reader) -> str:
+    *_, run_id = _read_head(cdr)
+    cdr.numbers(np.uint8)
+    return run_id
+
+
+def _read_head(cdr: Reader) -> tuple[int, int, int, str]:
     stamp, _ = cdr.stamp(), cdr.text()
     (version,) = cdr.fields(_VERSION)
     (env_steps,) = cdr.fields(_ENV_STEPS, align=8)
-    return PublishedPolicy(stamp, version, env_steps, cdr.numbers(np.uint8).tobytes())
+    return stamp, version, env_steps, cdr.text()

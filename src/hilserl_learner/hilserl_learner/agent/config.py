@@ -58,7 +58,7 @@ class AgentConfig:
     )
     graph: bool = option(True, 'whether a GPU replays an update as one CUDA graph')
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self)
         schedule('bc', self.bc, 0.0, 1000.0)
         schedule('ema_tau', self.ema_tau, 0.0, 1.0)

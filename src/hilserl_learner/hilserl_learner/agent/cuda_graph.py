@@ -10,6 +10,9 @@ import torch
 
 from ..replay.batch import Batch
 
+Scalar = float | torch.Tensor  # a tensor in a graph, which reads its value at each replay
+Body = Callable[[], torch.Tensor]
+
 EAGER_UPDATES = 3  # before the capture: libraries select kernels, optimisers create their state
 
 
@@ -22,14 +25,14 @@ class GraphedUpdate:
 
     def __init__(
         self,
-        update: Callable[..., dict[str, torch.Tensor]],
-        capture: Callable[[Callable], Callable],
+        update: Callable[[Batch, Scalar, Scalar, bool], dict[str, torch.Tensor]],
+        capture: Callable[[Body], Body],
         device: torch.device,
         log: Callable[[str], object],
     ):
         self._update, self._capture, self._device, self._log = update, capture, device, log
         self._eager_left = EAGER_UPDATES
-        self._replay: Callable[[], torch.Tensor] | None = None
+        self._replay: Body | None = None
         self._names: list[str] = []
 
     def __call__(self, batch: Batch, sigma: float, bc: float) -> dict[str, torch.Tensor]:
@@ -62,7 +65,7 @@ class GraphedUpdate:
         return torch.stack([value.float() for value in metrics.values()])
 
 
-def cuda_graph(body: Callable[[], torch.Tensor], generator: torch.Generator) -> Callable:
+def cuda_graph(body: Body, generator: torch.Generator) -> Body:
     """Capture `body`, which draws from `generator`, on the GPU; capturing does not execute it."""
     graph = torch.cuda.CUDAGraph()
     graph.register_generator_state(generator)
@@ -70,7 +73,7 @@ def cuda_graph(body: Callable[[], torch.Tensor], generator: torch.Generator) -> 
     with torch.cuda.graph(graph, capture_error_mode='thread_local'):
         result = body()
 
-    def replay():
+    def replay() -> torch.Tensor:
         graph.replay()
         return result
 

@@ -4,42 +4,35 @@ As published: only the critic's loss trains the encoder, the actor gets detached
 double Q, noise-smoothed targets, independent random shifts of both observations. `config.py` lists
 what may differ from the published configuration. A discrete gripper has a critic of its own
 (`grasp_critic.py`); actor and critics then handle the arm's action only.
-
-Two averages follow the trained networks: the critic's target (`tau`) and the EMA policy
-(`ema_tau`), which is the policy that is published and saved.
 """
 
 from collections.abc import Callable
-import copy
 from dataclasses import replace
-from typing import Any
+from functools import reduce
+import operator
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from hilserl_core.contract.task import TaskSchema
-from hilserl_core.policy.networks import Actor, Critic, Encoder, Gripper, continuous
+from hilserl_core.policy.networks import continuous
 from so101_node.errors import CellError
 
 from ..replay.batch import Batch
 from .augmentation import random_shift
 from .config import AgentConfig
-from .cuda_graph import GraphedUpdate, cuda_graph
+from .cuda_graph import GraphedUpdate, Scalar, cuda_graph
 from .grasp_critic import gripper_loss
 from .precision import has_bfloat16
+from .trained_networks import TrainedNetworks
 
 # Transitions encoded at a time on a CPU. With more, the activations are too large for glibc to
 # reuse, and each update gets its memory from the kernel page by page.
 MICRO_BATCH = 64
 
 
-class Agent:
-    """Networks, targets and optimisers on one device.
-
-    `online_policy` and `ema_policy` hold the policy's networks by name: encoder, actor and, with a
-    discrete gripper, gripper. With `ema_tau` 1 both are the same networks.
-    """
+class Agent(TrainedNetworks):
+    """The networks, and the optimisers and losses that train them."""
 
     def __init__(
         self,
@@ -53,56 +46,18 @@ class Agent:
         self._log = log
         if self.device.type == 'cuda' and not torch.cuda.is_available():
             raise CellError('device is cuda, and PyTorch finds no such device here; use cpu')
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.encoder = Encoder(schema, config.network).to(self.device)
-            features = self.encoder.size
-            self.actor = Actor(features, schema, config.network).to(self.device)
-            self.critic = Critic(features, schema, config.network).to(self.device)
-            self.critic_target = Critic(features, schema, config.network).to(self.device)
-            self.gripper = self.gripper_target = None
-            if config.network.gripper == 'discrete':
-                self.gripper, self.gripper_target = (
-                    Gripper(features, schema, config.network).to(self.device) for _ in range(2)
-                )
-        self.online_policy = {
-            name: module
-            for name, module in (
-                ('encoder', self.encoder),
-                ('actor', self.actor),
-                ('gripper', self.gripper),
-            )
-            if module
-        }
-        self._has_ema = config.ema_tau != '1'
-        self.ema_policy: dict[str, Any] = {
-            name: copy.deepcopy(module).requires_grad_(False) if self._has_ema else module
-            for name, module in self.online_policy.items()
-        }
-        critics: list[tuple[nn.Module, nn.Module]] = [(self.critic, self.critic_target)]
-        if self.gripper and self.gripper_target:
-            critics.append((self.gripper, self.gripper_target))
-        for critic, target in critics:
-            target.load_state_dict(critic.state_dict())
-            target.requires_grad_(False)
-        self.encoder.requires_grad_(not config.freeze_encoder)
+        super().__init__(schema, config, self.device, seed)
         self.generator = torch.Generator(self.device).manual_seed(seed)
         half = has_bfloat16(self.device)
         self.conv_dtype, self.head_dtype = (
             torch.bfloat16 if half and name == 'bfloat16' else torch.float32
             for name in (config.conv_dtype, config.head_dtype)
         )
-        self._critic_parameters: list[Any] = [
-            p for critic, _ in critics for p in critic.parameters()
-        ]
-        self._target_parameters: list[Any] = [
-            p for _, target in critics for p in target.parameters()
-        ]
         self._encoder_and_critic_parameters = [
             *(() if config.freeze_encoder else self.encoder.parameters()),
-            *self._critic_parameters,
+            *self.critic_parameters,
         ]
-        self._actor_parameters = list(self.actor.parameters())
+        self._actor_parameters: list[torch.Tensor] = list(self.actor.parameters())
         # one optimiser for encoder and critics: they share a loss and a learning rate
         self.critic_optimizer, self.actor_optimizer = (
             torch.optim.Adam(
@@ -113,16 +68,12 @@ class Agent:
             )
             for parameters in (self._encoder_and_critic_parameters, self._actor_parameters)
         )
-        self._online_parameters, self._ema_parameters = (
-            [p for module in modules.values() for p in module.parameters()]
-            for modules in (self.online_policy, self.ema_policy)
-        )
         self._arm = slice(continuous(schema, config.network))
         self.reset_graph()
 
     def reset_graph(self) -> None:
         """Capture the CUDA graph again; needed after weights or optimisers were replaced."""
-        self._graphed_update = None
+        self._graphed_update: GraphedUpdate | None = None
         if self.device.type == 'cuda' and self.config.graph:
             self._graphed_update = GraphedUpdate(
                 self.eager_update,
@@ -150,17 +101,26 @@ class Agent:
         return self.eager_update(batch.to(self.device), sigma, bc, detailed, critic_only)
 
     def eager_update(
-        self, batch: Batch, sigma, bc, detailed: bool, critic_only: bool = False
+        self,
+        batch: Batch,
+        sigma: Scalar,
+        bc: Scalar,
+        detailed: bool,
+        critic_only: bool = False,
     ) -> dict[str, torch.Tensor]:
         """`update` without a CUDA graph, on a batch that is on the device already."""
         train_encoder = not (self.config.freeze_encoder or critic_only)
-        trained = self._encoder_and_critic_parameters if train_encoder else self._critic_parameters
+        trained = self._encoder_and_critic_parameters if train_encoder else self.critic_parameters
         images = tuple(self._shift(image) for image in batch.images)
         next_images = tuple(self._shift(image) for image in batch.next_images)
         batch = replace(batch, images=images, next_images=next_images)
         noise = self._noise(batch.action[:, self._arm], sigma)
         self.critic_optimizer.zero_grad(set_to_none=True)
-        losses, features, values, targets, gripper_losses = [], [], [], [], []
+        losses: list[torch.Tensor] = []
+        gripper_losses: list[torch.Tensor] = []
+        features: list[torch.Tensor] = []
+        values: list[torch.Tensor] = []
+        targets: list[torch.Tensor] = []
         size = MICRO_BATCH if self.device.type == 'cpu' else len(batch)
         for where, part in batch.parts(size):
             with torch.set_grad_enabled(train_encoder):
@@ -183,7 +143,7 @@ class Agent:
                 )
                 gripper_losses.append(grasp_loss.detach() * share)
                 loss = loss + grasp_loss
-            (loss * share).backward(inputs=trained)
+            torch.autograd.backward(loss * share, inputs=trained)
             features.append(encoded.detach())
             values.append(q.detach())
             targets.append(target)
@@ -195,14 +155,14 @@ class Agent:
             batch, torch.cat(features), self._noise(noise, sigma), bc
         )
         if not critic_only:
-            actor_loss.backward(inputs=self._actor_parameters)
+            torch.autograd.backward(actor_loss, inputs=self._actor_parameters)
             self.actor_optimizer.step()
 
+        self.update_targets(self.config.tau)
         with torch.no_grad():
-            torch._foreach_lerp_(self._target_parameters, self._critic_parameters, self.config.tau)
             q, target = torch.cat(values), torch.cat(targets)
             metrics = {
-                'critic_loss': sum(losses),
+                'critic_loss': _sum(losses),
                 'actor_loss': actor_loss.detach(),
                 'bc_loss': bc_loss.detach(),
                 'q_mean': q.mean(),
@@ -213,7 +173,7 @@ class Agent:
                 'human_share': batch.human.float().mean(),
             }
             if self.gripper:
-                metrics['gripper_loss'] = sum(gripper_losses)
+                metrics['gripper_loss'] = _sum(gripper_losses)
             if detailed and not critic_only:
                 metrics |= {
                     'critic_gradient_norm': _gradient_norm(trained),
@@ -223,7 +183,13 @@ class Agent:
                 }
         return metrics
 
-    def critic_loss(self, batch: Batch, features, next_features, noise):
+    def critic_loss(
+        self,
+        batch: Batch,
+        features: torch.Tensor,
+        next_features: torch.Tensor,
+        noise: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Returns the squared error of all Qs to the n-step target, the first Q and the target.
 
         Q and target are (B, 1).
@@ -237,9 +203,11 @@ class Agent:
             target = batch.reward[:, None] + batch.discount[:, None] * value
             target = target.clamp(self.config.target_low, self.config.target_high)
         values = self.critic(features, batch.state, batch.action[:, self._arm], dtype)
-        return sum(F.mse_loss(q, target) for q in values), values[0], target
+        return _sum([F.mse_loss(q, target) for q in values]), values[0], target
 
-    def actor_loss(self, batch: Batch, features, noise, bc: float = 0.0):
+    def actor_loss(
+        self, batch: Batch, features: torch.Tensor, noise: torch.Tensor, bc: Scalar
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Returns the actor's loss, its mean action and the cloning loss.
 
         The loss is minus the smallest Q of the actor's noisy action, plus `bc` times the cloning
@@ -253,52 +221,33 @@ class Agent:
         return bc * bc_loss - self._smallest(values).mean(), mean.detach(), bc_loss
 
     @staticmethod
-    def _smallest(values):
+    def _smallest(values: list[torch.Tensor]) -> torch.Tensor:
         return torch.cat(values, 1).amin(1, keepdim=True)
 
-    def _noise(self, like, sigma):
+    def _noise(self, like: torch.Tensor, sigma: Scalar) -> torch.Tensor:
         noise = torch.empty_like(like).normal_(generator=self.generator) * sigma
         return noise.clamp_(-self.config.noise_clip, self.config.noise_clip)
 
     @staticmethod
-    def _noisy(mean, noise):
+    def _noisy(mean: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         # the paper's truncated normal: the clamp changes the value, not the gradient
         action = mean + noise
         return action - action.detach() + action.detach().clamp(-1 + 1e-6, 1 - 1e-6)
 
-    def _shift(self, images):
+    def _shift(self, images: torch.Tensor) -> torch.Tensor:
         return random_shift(images, self.config.shift, self.generator)
-
-    def modules(self) -> dict[str, torch.nn.Module]:
-        """All networks of a checkpoint, by name."""
-        found: dict[str, nn.Module] = {
-            'encoder': self.encoder,
-            'actor': self.actor,
-            'critic': self.critic,
-            'critic_target': self.critic_target,
-        }
-        if self.gripper and self.gripper_target:
-            found |= {'gripper': self.gripper, 'gripper_target': self.gripper_target}
-        if self._has_ema:
-            found |= {f'ema_{name}': module for name, module in self.ema_policy.items()}
-        return found
-
-    @torch.no_grad()
-    def update_ema(self, tau: float) -> None:
-        """Move the EMA policy by the fraction `tau` towards the online policy."""
-        if self._has_ema:
-            torch._foreach_lerp_(self._ema_parameters, self._online_parameters, tau)
-
-    def reset_ema(self) -> None:
-        """Copy the online policy into the EMA policy; needed after weights were loaded."""
-        for name, module in self.ema_policy.items():
-            module.load_state_dict(self.online_policy[name].state_dict())
 
     def optimizers(self) -> dict[str, torch.optim.Adam]:
         """All optimisers of a checkpoint, by name."""
         return {'critic': self.critic_optimizer, 'actor': self.actor_optimizer}
 
 
-def _gradient_norm(parameters) -> torch.Tensor:
+def _sum(losses: list[torch.Tensor]) -> torch.Tensor:
+    return reduce(operator.add, losses)
+
+
+def _gradient_norm(parameters: list[torch.Tensor]) -> torch.Tensor:
     """L2 norm of the gradient of all these parameters."""
-    return torch.stack(torch._foreach_norm([p.grad for p in parameters])).norm()
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm: torch.Tensor = torch.stack(torch._foreach_norm(gradients)).norm()
+    return norm

@@ -11,6 +11,7 @@ from hilserl_core.policy.networks import Gripper
 
 from ..replay.batch import Batch
 from .config import AgentConfig
+from .cuda_graph import Scalar
 
 MARGIN = 0.1  # of Q, by which a human's choice is to lead where it is cloned
 
@@ -24,18 +25,18 @@ def gripper_loss(
     gripper: Gripper,
     target: Gripper,
     batch: Batch,
-    features,
-    next_features,
+    features: torch.Tensor,
+    next_features: torch.Tensor,
     config: AgentConfig,
-    bc,
-    dtype,
+    bc: Scalar,
+    dtype: torch.dtype,
 ) -> torch.Tensor:
     """Squared error of Q to the n-step target, plus `bc` times the cloning loss.
 
     The cloning loss is DQfD's large margin (Hester et al. 2018): the Q of the human's choice is to
     exceed the others by `MARGIN`. Q remains a return, which a cross entropy would not allow.
     """
-    values = gripper(features, batch.state, dtype)
+    values: torch.Tensor = gripper(features, batch.state, dtype)
     chosen = values.gather(1, choice(batch.action))
     with torch.no_grad():
         best = gripper(next_features, batch.next_state, dtype).argmax(1, keepdim=True)

@@ -1,3 +1,3 @@
 """Import of recordings as demonstrations."""
 
-__all__ = ['importer', 'policy_snapshot', 'recording', 'repair']
+__all__ = ['importer', 'policy_snapshot', 'recording', 'repair', 'summary']

@@ -5,10 +5,13 @@ commanded pose to the next. Without commands it comes from the leader's motion, 
 teleoperation. If the follower did not follow the leader, it comes from the follower's motion.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 import itertools
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hilserl_core.bags.labels import labelled
 from hilserl_core.contract.observation import crop_resize, state_vector
@@ -16,8 +19,9 @@ from hilserl_core.contract.steps import Outcome, Source, StepRecord
 from hilserl_core.contract.task import TaskSchema
 from so101_description.kinematics import Kinematics
 
-from .recording import RawRecording, Stream, read_images
+from .recording import RawRecording, read_images
 from .segmentation import Span, source_at
+from .stream import JointStream, Pose, Stream
 
 MAX_FOLLOWING_ERROR = 0.03  # m, median; at a larger one the follower did not follow the leader
 MAX_ACTION_DIFFERENCE = 0.1  # median, between the leader's actions and those of the commands
@@ -37,12 +41,15 @@ OWN_JOINT = (
 )
 
 
+Actions = npt.NDArray[np.float64]  # (N, 4), unclipped
+
+
 @dataclass
 class Imported:
     """An episode's steps, and facts for the report. The last step has no action."""
 
     steps: list[StepRecord]
-    unclipped: np.ndarray  # (N, 4) actions before clipping
+    unclipped: Actions
     xyz_from: str
     gripper_from: str
     dropped: int  # ticks without an image or joint state near enough in time
@@ -51,8 +58,8 @@ class Imported:
 @dataclass
 class _Tick:
     stamp: int
-    position: np.ndarray | None
-    leader: np.ndarray | None
+    position: Pose | None
+    leader: Pose | None
     images: tuple[int | None, ...]  # index in each camera's stream
 
 
@@ -73,14 +80,22 @@ def steps_of(
     )
     images = _images(recording, ticks, schema)
     actions = np.clip(unclipped, -1.0, 1.0).astype(np.float32)
-    known = np.isfinite(unclipped).all(1)
+    known = [bool(np.isfinite(action).all()) for action in unclipped]
     previous = np.zeros(len(schema.action_names), np.float32)
-    steps, kept = [], []
+    steps: list[StepRecord] = []
+    kept: list[int] = []
     final = max(i for i, ok in enumerate(complete) if ok)
     for i, tick in enumerate(ticks[: final + 1]):
         source = source_at(recording, tick.stamp, period)
         acted = i < final and known[i] and source != Source.NONE
-        if complete[i] and (acted or i == final):
+        position, reference = tick.position, references[i]
+        indices = [n for n in tick.images if n is not None]
+        if (
+            position is not None
+            and reference is not None
+            and len(indices) == len(schema.cameras)
+            and (acted or i == final)
+        ):
             steps.append(
                 StepRecord(
                     stamp=tick.stamp,
@@ -90,17 +105,11 @@ def steps_of(
                     cameras=tuple(camera.name for camera in schema.cameras),
                     image_stamps=tuple(
                         int(recording.images[c.name].stamps[n])
-                        for c, n in zip(schema.cameras, tick.images)
+                        for c, n in zip(schema.cameras, indices)
                     ),
-                    images=tuple(
-                        images[c.name, n]  # type: ignore[index]  # complete: no image is missing
-                        for c, n in zip(schema.cameras, tick.images)
-                    ),
+                    images=tuple(images[c.name, n] for c, n in zip(schema.cameras, indices)),
                     state=state_vector(
-                        tick.position,
-                        references[i],
-                        kinematics.tool_pose(tick.position)[0],
-                        previous,
+                        position, reference, kinematics.tool_pose(position)[0], previous
                     ),
                     action=actions[i] if i < final else np.zeros(0, np.float32),
                     source=source if i < final else Source.NONE,
@@ -123,55 +132,61 @@ def steps_of(
     return Imported(steps, unclipped[kept], xyz_from, gripper_from, final - len(kept))
 
 
-def _ticks(recording, span, period, schema) -> list[_Tick]:
+def _ticks(recording: RawRecording, span: Span, period: int, schema: TaskSchema) -> list[_Tick]:
     """The episode's control ticks, and one more for the final observation."""
+    stamps = list(range(span.start, span.end - period, period))
+    find: Callable[[Stream[Any], int, int], int | None] = Stream.nearest
+    tolerance = period // 2
     # A control loop publishes its status at the start of each tick, and then its commands.
-    for stream in (recording.marks, recording.commands):
+    loop_streams: tuple[Stream[Any] | None, ...] = (recording.marks, recording.commands)
+    for stream in loop_streams:
         if stream is not None:
             a, b = np.searchsorted(stream.stamps, [span.start, span.end - period // 2])
-            stamps = np.unique(stream.stamps[a:b]).tolist()
-            if len(stamps) > 2 and 0.8 < np.median(np.diff(stamps)) / period < 1.25:
-                tolerance = max(period, MAX_INPUT_AGE)
-
-                def find(stream, stamp, age):
-                    return stream.latest(stamp - LATENCY, age)
-
+            published = np.unique(stream.stamps[a:b]).tolist()
+            if len(published) > 2 and 0.8 < np.median(np.diff(published)) / period < 1.25:
+                stamps, find, tolerance = published, _received, max(period, MAX_INPUT_AGE)
                 break
-    else:
-        stamps = list(range(span.start, span.end - period, period))
-        find, tolerance = Stream.nearest, period // 2
 
-    def value(stream, stamp):
-        index = None if stream is None else find(stream, stamp, tolerance)
-        return None if index is None else stream.values[index]
+    def pose(stream: JointStream | None, stamp: int) -> Pose | None:
+        if stream is None or (index := find(stream, stamp, tolerance)) is None:
+            return None
+        found: Pose = stream.values[index]
+        return found
 
     return [
         _Tick(
             stamp,
-            value(recording.follower, stamp),
-            value(recording.leader, stamp),
+            pose(recording.follower, stamp),
+            pose(recording.leader, stamp),
             tuple(find(recording.images[c.name], stamp, tolerance) for c in schema.cameras),
         )
         for stamp in ([*stamps, stamps[-1] + period] if stamps else [])
     ]
 
 
-def _actions(recording, ticks, schema, kinematics, period):
+def _received(stream: Stream[Any], stamp: int, age: int) -> int | None:
+    """Index of the newest sample that a live loop has at `stamp`."""
+    return stream.latest(stamp - LATENCY, age)
+
+
+def _actions(
+    recording: RawRecording,
+    ticks: list[_Tick],
+    schema: TaskSchema,
+    kinematics: Kinematics,
+    period: int,
+) -> tuple[list[Pose | None], Actions, str, str]:
     """References (T, 6), unclipped actions (T, 4; NaN: unknown), and the sources of both."""
     positions = [t.position for t in ticks]
     leader = None if recording.leader is None else [t.leader for t in ticks]
     sources = {source_at(recording, t.stamp, period) for t in ticks[:-1]}
-    human = (
-        leader is not None
-        and leader[0] is not None
-        and positions[0] is not None
-        and sources <= {Source.HUMAN, Source.NONE}
-    )
+    by_human = sources <= {Source.HUMAN, Source.NONE} and positions[0] is not None
+    human = leader if by_human and leader and leader[0] is not None else None
     if recording.commands is not None:
-        commands = [_command(recording, tick) for tick in ticks]
+        commands = [_command(recording.commands, tick) for tick in ticks]
         references, unclipped = _between(commands, positions, kinematics)
         if human:
-            by_leader = _leader_actions(leader, references, kinematics)
+            by_leader = _leader_actions(human, references, kinematics)
             difference = np.abs(np.clip(by_leader, -1, 1) - np.clip(unclipped, -1, 1))[:-1, :3]
             if np.nanmedian(difference) < MAX_ACTION_DIFFERENCE:
                 # The command stops at the gripper's limit; the leader shows that the human
@@ -180,10 +195,8 @@ def _actions(recording, ticks, schema, kinematics, period):
                 unclipped[:-1, 3][known] = by_leader[:-1, 3][known]
                 return references, unclipped, COMMANDS, LEADER
         return references, unclipped, COMMANDS, COMMANDS
-    if human:
-        references, unclipped = _follow_leader(leader, positions, schema, kinematics)
-        if references is not None:
-            return references, unclipped, LEADER, LEADER
+    if human and (followed := _follow_leader(human, positions, schema, kinematics)):
+        return *followed, LEADER, LEADER
     references, unclipped = _between(positions, positions, kinematics)
     if leader is None:
         return references, unclipped, FOLLOWER, OWN_JOINT
@@ -192,7 +205,9 @@ def _actions(recording, ticks, schema, kinematics, period):
     return references, unclipped, FOLLOWER, "the leader's gripper"
 
 
-def _leader_actions(leader, references, kinematics) -> np.ndarray:
+def _leader_actions(
+    leader: list[Pose | None], references: list[Pose | None], kinematics: Kinematics
+) -> Actions:
     """Unclipped actions (T, 4; NaN: unknown) of the leader's motion since the first tick."""
     return np.array(
         [
@@ -204,18 +219,22 @@ def _leader_actions(leader, references, kinematics) -> np.ndarray:
     )
 
 
-def _command(recording, tick) -> np.ndarray | None:
+def _command(commands: JointStream, tick: _Tick) -> Pose | None:
     """The command in effect when this tick began, or the measured pose if there was none."""
-    index = recording.commands.before(tick.stamp)
-    if index is None or tick.position is None:
-        return tick.position if index is None else recording.commands.values[index]
-    command = recording.commands.values[index]
-    old = tick.stamp - recording.commands.stamps[index] > STALE_AGE
+    index = commands.before(tick.stamp)
+    if index is None:
+        return tick.position
+    command: Pose = commands.values[index]
+    if tick.position is None:
+        return command
+    old = tick.stamp - commands.stamps[index] > STALE_AGE
     far = np.abs(command - tick.position)[:5].max() > STALE_DISTANCE
     return tick.position if old and far else command
 
 
-def _between(poses, positions, kinematics) -> tuple[list, np.ndarray]:
+def _between(
+    poses: list[Pose | None], positions: list[Pose | None], kinematics: Kinematics
+) -> tuple[list[Pose | None], Actions]:
     """References, and unclipped actions from each pose to the next; NaN if one is unknown."""
     unclipped = np.full((len(poses), 4), np.nan)
     for i, (current, following) in enumerate(itertools.pairwise(poses)):
@@ -225,13 +244,19 @@ def _between(poses, positions, kinematics) -> tuple[list, np.ndarray]:
     return references, unclipped
 
 
-def _follow_leader(leader, positions, schema, kinematics):
+def _follow_leader(
+    leader: list[Pose | None],
+    positions: list[Pose | None],
+    schema: TaskSchema,
+    kinematics: Kinematics,
+) -> tuple[list[Pose | None], Actions] | None:
     """References and actions as in live teleoperation; None if the arm did not follow."""
     reference = positions[0]
-    references, unclipped, errors = [], np.full((len(leader), 4), np.nan), []
+    references: list[Pose | None] = []
+    unclipped, errors = np.full((len(leader), 4), np.nan), []
     for i, (pose, measured) in enumerate(zip(leader, positions)):
         references.append(reference)
-        if pose is None or measured is None:
+        if pose is None or measured is None or reference is None:
             continue  # the next known pose includes the leader's motion during this tick
         result = kinematics.action_between(pose, reference, leader[0], positions[0])
         unclipped[i] = result.unclipped
@@ -241,23 +266,23 @@ def _follow_leader(leader, positions, schema, kinematics):
         reference = kinematics.joint_target(
             measured, reference, result.action, schema.pitch, schema.wrist_roll
         ).q
-    return (references, unclipped) if np.median(errors) < MAX_FOLLOWING_ERROR else (None, None)
+    return (references, unclipped) if np.median(errors) < MAX_FOLLOWING_ERROR else None
 
 
-def _images(recording, ticks, schema) -> dict[tuple[str, int], np.ndarray]:
+def _images(
+    recording: RawRecording, ticks: list[_Tick], schema: TaskSchema
+) -> dict[tuple[str, int], npt.NDArray[np.uint8]]:
     """Cropped images by camera and index in its stream."""
     images = {}
     for k, camera in enumerate(schema.cameras):
         stream = recording.images[camera.name]
-        index_of = {
-            int(stream.values[t.images[k]]): t.images[k] for t in ticks if t.images[k] is not None
-        }
+        index_of = {stream.values[n]: n for t in ticks if (n := t.images[k]) is not None}
         for recorded, image in read_images(recording.reader, camera.name, set(index_of)):
             images[camera.name, index_of[recorded]] = crop_resize(image, camera)
     return images
 
 
-def _reward(recording, stamp: int) -> float | None:
+def _reward(recording: RawRecording, stamp: int) -> float | None:
     """The reward at the time of the next observation; None if no reward was given."""
     if recording.rewards is None:
         return None

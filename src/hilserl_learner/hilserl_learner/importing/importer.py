@@ -20,12 +20,14 @@ from hilserl_core.contract.action_check import ActionCheck
 from hilserl_core.contract.kinematics_check import kinematics_of
 from hilserl_core.contract.steps import Outcome, StepRecord, problem
 from hilserl_core.contract.task import TaskSchema
+from so101_description.kinematics import Kinematics
+from so101_node.durable import make_private
 from so101_node.errors import CellError
 
 from .conversion import OWN_JOINT, steps_of
-from .recording import directory_of, opened, read_raw
+from .recording import RawRecording, directory_of, opened, read_raw
 from .repair import has_steps, recompute, recorded_episodes, recorded_task
-from .segmentation import spans
+from .segmentation import Span, spans
 from .summary import Report
 
 VERSION = 1  # of the import's results; cached results of another version are not used
@@ -66,7 +68,7 @@ def import_opened(
         found, how = spans(recording, round(1e9 / schema.rate))
         report = Report(str(directory), schema.name, schema, how, notes=recording.notes)
         episodes = _raw(recording, found, how, schema, kinematics, report)
-    out.mkdir(parents=True, exist_ok=True)
+    make_private(out)
     workspace = out / f'.importing-{os.getpid()}'
     shutil.rmtree(workspace, ignore_errors=True)
     try:
@@ -89,7 +91,9 @@ def import_opened(
     return report
 
 
-def _read_raw(reader, schema, progress):
+def _read_raw(
+    reader: AnyReader, schema: TaskSchema, progress: Callable[[int, int], None]
+) -> RawRecording:
     try:
         return read_raw(reader, tuple(c.name for c in schema.cameras), progress)
     except CellError:
@@ -135,7 +139,15 @@ def _write(workspace: Path, out: Path, steps: list[StepRecord], schema: TaskSche
     bag.close()
 
 
-def _raw(recording, found, how, schema, kinematics, report) -> Iterator:
+def _raw(
+    recording: RawRecording,
+    found: list[Span],
+    how: str,
+    schema: TaskSchema,
+    kinematics: Kinematics,
+    report: Report,
+) -> Iterator[tuple[list[StepRecord], int]]:
+    """The steps of each episode, and how many components of its actions were clipped."""
     digest = content_hash(directory_of(recording.reader))[:8] if how == 'motion' else ''
     for span in found:
         imported = steps_of(recording, span, schema, kinematics)
@@ -151,7 +163,10 @@ def _raw(recording, found, how, schema, kinematics, report) -> Iterator:
         yield steps, int((np.abs(imported.unclipped) > 1.0 + 1e-6).sum())
 
 
-def _recorded(reader, schema, kinematics, report) -> Iterator:
+def _recorded(
+    reader: AnyReader, schema: TaskSchema, kinematics: Kinematics, report: Report
+) -> Iterator[tuple[list[StepRecord], int]]:
+    """The steps of each episode, and how many components of its actions are at the limit."""
     total = recomputed = 0
     for steps in recorded_episodes(reader):
         reasons = [why for why in (problem(step, schema) for step in steps) if why]
@@ -191,7 +206,7 @@ def _recorded(reader, schema, kinematics, report) -> Iterator:
         )
 
 
-def _wrong(steps, schema) -> str:
+def _wrong(steps: list[StepRecord], schema: TaskSchema) -> str:
     check = ActionCheck(schema)
     for step in steps:
         check.add_step(step)

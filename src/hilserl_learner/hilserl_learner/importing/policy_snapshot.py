@@ -6,9 +6,10 @@ The published networks differ in two ways. They flatten features channels first.
 state vector as input, so its weights start at zero.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 import pickle
+import zipfile
 
 from safetensors import SafetensorError
 import safetensors.torch
@@ -16,10 +17,25 @@ import torch
 
 from hilserl_core.contract.task import TaskSchema
 from hilserl_core.policy.bundle import pack
+from hilserl_core.policy.checkpoint_names import MAX_POLICY
 from hilserl_core.policy.network_config import NetworkConfig
 from hilserl_core.policy.networks import Actor, Encoder
 from so101_node.errors import CellError
+from so101_node.foreign_files import file_size
 
+# what the parsers of a damaged file raise, depending on the place; RecursionError included
+_DAMAGE = (
+    OSError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    MemoryError,
+    NotImplementedError,
+    SafetensorError,
+)
 # theirs -> ours
 KEYS = {
     **{
@@ -43,21 +59,41 @@ TRUNK, FIRST = 'actor.trunk.0.weight', 'actor.policy.0.weight'
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """Tensors by name from a safetensors file or a state dict; CellError if it is neither."""
+    file_size(path, 'policy snapshot', MAX_POLICY, 'name a state dict or a .safetensors file')
     try:
         if path.suffix == '.safetensors':
             return safetensors.torch.load_file(path)
+        with zipfile.ZipFile(path) as archive:  # its members may be compressed
+            size = sum(member.file_size for member in archive.infolist())
+        if size > MAX_POLICY:
+            raise CellError(
+                f'it unpacks to {size / 1e6:,.0f} MB, over the limit of {MAX_POLICY / 1e6:,.0f} MB'
+            )
         data = torch.load(path, map_location='cpu', weights_only=True)
-    except (OSError, RuntimeError, EOFError, SafetensorError) as error:
-        raise CellError(f'{path} cannot be read: {error}') from error
+        return dict(_flat(data))
+    except zipfile.BadZipFile as error:
+        raise CellError(
+            'it is no state dict that torch.save of torch 1.6 or later wrote'
+        ) from error
     except pickle.UnpicklingError as error:
         raise CellError(
-            f'{path} holds pickled objects, which could run any code and are not loaded; save '
+            'it holds pickled objects, which could run any code and are not loaded; save '
             'the state dicts of its encoder and actor, and give that file'
         ) from error
-    return dict(_flat(data))
+    except _DAMAGE as error:
+        raise CellError(f'it cannot be read: {_short(error)}') from error
 
 
-def _flat(data, prefix=''):
+def _short(error: Exception) -> str:
+    return ' '.join(str(error).split())[:200] or type(error).__name__
+
+
+def _first(names: list[str]) -> str:
+    shown = ', '.join(name[:80] for name in names[:20])
+    return f'{shown} and {len(names) - 20} more' if len(names) > 20 else shown
+
+
+def _flat(data: object, prefix: str = '') -> Iterator[tuple[str, torch.Tensor]]:
     if isinstance(data, torch.Tensor):
         yield prefix, data
     elif isinstance(data, Mapping):
@@ -67,11 +103,18 @@ def _flat(data, prefix=''):
 
 def convert(theirs: dict[str, torch.Tensor], schema: TaskSchema) -> tuple[bytes, list[str]]:
     """A bundle of version 0, and a line for each tensor. CellError lists those that do not fit."""
+    try:
+        return _convert(theirs, schema)
+    except (RuntimeError, IndexError, TypeError, MemoryError) as error:
+        raise CellError(f'its tensors do not fit the task: {_short(error)}') from error
+
+
+def _convert(theirs: dict[str, torch.Tensor], schema: TaskSchema) -> tuple[bytes, list[str]]:
     missing = [name for name in KEYS if name not in theirs]
     if missing:
         raise CellError(
-            f'{len(missing)} of {len(KEYS)} tensors are missing: {", ".join(missing)}; the file '
-            f'has {", ".join(sorted(theirs)) or "none"}'
+            f'{len(missing)} of {len(KEYS)} tensors are missing: {_first(missing)}; the file '
+            f'has {_first(sorted(theirs)) or "none"}'
         )
     first, states = theirs['encoder.convnet.0.weight'], len(schema.state_names)
     network = NetworkConfig(
@@ -106,7 +149,9 @@ def convert(theirs: dict[str, torch.Tensor], schema: TaskSchema) -> tuple[bytes,
         lines.append(f'{name} -> {target} {expected}{note}')
     if wrong:
         raise CellError('shapes do not fit the task (theirs, then ours): ' + '; '.join(wrong))
-    lines += [f'{name}: not in a policy, left out' for name in sorted(set(theirs) - set(KEYS))]
+    lines += [
+        f'{name[:80]}: not in a policy, left out' for name in sorted(set(theirs) - set(KEYS))[:20]
+    ]
     return pack(schema, network, encoder, actor, 0, 0, 0), lines
 
 

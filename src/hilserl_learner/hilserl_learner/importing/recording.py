@@ -8,21 +8,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+import sqlite3
 import struct
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.image import ImageError, message_to_cvimage
+from rosbags.interfaces import Connection
 from rosbags.rosbag2 import ReaderError
 from rosbags.typesys import TypesysError
 
 from hilserl_core.bags.cdr import typestore
+from hilserl_core.bags.foreign_bag import require_ordinary
 from hilserl_core.bags.mcap import DAMAGE_ERRORS
 from so101_description.joints import JOINTS, LOWER, UPPER, pack
 from so101_node import names
 from so101_node.errors import CellError
+
+from .encoded_image import require_size
+from .stream import JointStream, MarkStream, Pose, Stream
 
 JOINT_TYPE = 'sensor_msgs/msg/JointState'
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
@@ -37,56 +44,29 @@ READ_ERRORS = (
     TypesysError,
     OSError,
     AssertionError,
-    IndexError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
     TypeError,
+    sqlite3.Error,
     *DAMAGE_ERRORS,
 )
 
 
-@dataclass
-class Stream:
-    """Samples of one topic: stamps (N,) ns, sorted, and one value each."""
-
-    stamps: np.ndarray
-    values: list | np.ndarray
-    out_of_order: int = 0  # stamps that were earlier than the previous one
-
-    def __len__(self) -> int:
-        return len(self.stamps)
-
-    def nearest(self, stamp: int, tolerance: int) -> int | None:
-        """Index of the sample nearest to `stamp`; None if no sample is within `tolerance` (ns)."""
-        if not len(self.stamps):
-            return None
-        after = int(np.searchsorted(self.stamps, stamp))
-        index = min(
-            (i for i in (after - 1, after) if 0 <= i < len(self.stamps)),
-            key=lambda i: abs(int(self.stamps[i]) - stamp),
-        )
-        return index if abs(int(self.stamps[index]) - stamp) <= tolerance else None
-
-    def latest(self, stamp: int, age: int) -> int | None:
-        """Index of the newest sample at `stamp`; None if it is older than `age` (ns)."""
-        index = int(np.searchsorted(self.stamps, stamp, 'right')) - 1
-        return index if index >= 0 and stamp - int(self.stamps[index]) <= age else None
-
-    def before(self, stamp: int) -> int | None:
-        """Index of the last sample before `stamp`, or None."""
-        index = int(np.searchsorted(self.stamps, stamp)) - 1
-        return index if index >= 0 else None
+T = TypeVar('T')
 
 
 @dataclass
 class RawRecording:
-    """The content of a raw bag, with the times of images only. Joint values are (N, 6) rad."""
+    """The content of a raw bag, with the times of images only."""
 
     reader: AnyReader  # open, to read the images
-    follower: Stream
-    leader: Stream | None
-    commands: Stream | None
-    marks: Stream | None  # (mode, episode id), at the start of a tick
-    rewards: Stream | None  # (value, success)
-    images: dict[str, Stream]  # of each camera; the values are times of recording, ns
+    follower: JointStream
+    leader: JointStream | None
+    commands: JointStream | None
+    marks: MarkStream | None  # at the start of a tick
+    rewards: Stream[list[tuple[float, bool]]] | None  # value and success
+    images: dict[str, Stream[list[int]]]  # of each camera; the values are times of recording, ns
     notes: list[str] = field(default_factory=list)
 
 
@@ -96,18 +76,23 @@ def opened(directory: Path) -> Iterator[AnyReader]:
 
     Use one reader for everything: opening reads the whole index, and unpacks compressed files.
     """
+    require_ordinary(directory)
     try:
         reader = AnyReader([directory], default_typestore=typestore())
         reader.open()
     except READ_ERRORS as error:
         raise CellError(
-            f'bag {directory} cannot be read: {str(error) or type(error).__name__}; if it was '
+            f'bag {directory} cannot be read: {_short(error)}; if it was '
             'cut off, `ros2 bag reindex` may repair it'
         ) from error
     try:
         yield reader
     finally:
         reader.close()
+
+
+def _short(error: Exception) -> str:
+    return ' '.join(str(error).split())[:200] or type(error).__name__
 
 
 def directory_of(reader: AnyReader) -> Path:
@@ -121,12 +106,10 @@ def reading(reader: AnyReader) -> Iterator[None]:
     try:
         yield
     except READ_ERRORS as error:
-        raise CellError(
-            f'bag {directory_of(reader)} is damaged: {str(error) or type(error).__name__}'
-        ) from error
+        raise CellError(f'bag {directory_of(reader)} is damaged: {_short(error)}') from error
 
 
-def connections_of(reader: AnyReader, topic: str, types: tuple[str, ...]):
+def connections_of(reader: AnyReader, topic: str, types: tuple[str, ...]) -> list[Connection]:
     """Connections of a topic in any namespace; CellError if the bag has several cells."""
     found = [c for c in reader.connections if c.topic.endswith(f'/{topic}') and c.msgtype in types]
     topics = {c.topic for c in found}
@@ -138,7 +121,7 @@ def connections_of(reader: AnyReader, topic: str, types: tuple[str, ...]):
     return found
 
 
-def camera_connections(reader: AnyReader, camera: str):
+def camera_connections(reader: AnyReader, camera: str) -> list[Connection]:
     """Connections of a camera's images; the uncompressed ones if the bag has both."""
     plain = connections_of(reader, names.IMAGE.format(camera=camera), IMAGE_TYPES[:1])
     return plain or [
@@ -163,7 +146,9 @@ def read_raw(
         return _read(reader, cameras, progress)
 
 
-def _read(reader: AnyReader, cameras, progress) -> RawRecording:
+def _read(
+    reader: AnyReader, cameras: tuple[str, ...], progress: Callable[[int, int], None]
+) -> RawRecording:
     directory = directory_of(reader)
     arms = {
         name: connections_of(reader, topic, (JOINT_TYPE,))
@@ -182,7 +167,7 @@ def _read(reader: AnyReader, cameras, progress) -> RawRecording:
             f'bag {directory} lacks {" and ".join(missing)}; it has '
             + ', '.join(sorted({c.topic for c in reader.connections}))
         )
-    decode: dict[int, tuple] = {}
+    decode: dict[int, tuple[str, Callable[[Any], Any]]] = {}
     for name, found in arms.items():
         decode |= {c.id: (name, lambda m: pack(m.name, m.position)) for c in found}
     for c in connections_of(reader, names.ACTOR_STATUS, (STATUS_TYPE,)):
@@ -190,8 +175,8 @@ def _read(reader: AnyReader, cameras, progress) -> RawRecording:
     for c in connections_of(reader, names.REWARD, (REWARD_TYPE,)):
         decode[c.id] = ('rewards', lambda m: (m.value, m.success))
     cameras_by_id = {c.id: camera for camera, found in image_connections.items() for c in found}
-    samples: dict[str, list] = {name: [] for name in (*arms, 'marks', 'rewards')}
-    images: dict[str, list] = {camera: [] for camera in cameras}
+    samples: dict[str, list[tuple[int, Any]]] = {name: [] for name in (*arms, 'marks', 'rewards')}
+    images: dict[str, list[tuple[int, int]]] = {camera: [] for camera in cameras}
     wanted = [c for c in reader.connections if c.id in decode or c.id in cameras_by_id]
     total = sum(c.msgcount for c in wanted)
     for count, (connection, recorded, data) in enumerate(reader.messages(wanted)):
@@ -211,35 +196,45 @@ def _read(reader: AnyReader, cameras, progress) -> RawRecording:
                 'guess; record it again, or convert the bag'
             ) from error
     progress(total, total)
-    streams = {name: _stream(found) for name, found in samples.items()}
-    found_streams = {name: stream if len(stream) else None for name, stream in streams.items()}
+    joints = {name: _joint_stream(samples[name]) for name in arms}
+    marks, rewards = _stream(samples['marks']), _stream(samples['rewards'])
     recording = RawRecording(
         reader,
-        streams['follower'],
-        found_streams['leader'],
-        found_streams['commands'],
-        found_streams['marks'],
-        found_streams['rewards'],
+        joints['follower'],
+        joints['leader'] if len(joints['leader']) else None,
+        joints['commands'] if len(joints['commands']) else None,
+        marks if len(marks) else None,
+        rewards if len(rewards) else None,
         {camera: _stream(found) for camera, found in images.items()},
     )
-    for name in arms:
-        if len(streams[name]):
-            values = np.array(streams[name].values)
-            streams[name].values = values
-            recording.notes += _unit_notes(directory, name, values)
-    out_of_order = sum(s.out_of_order for s in (*streams.values(), *recording.images.values()))
+    for name, stream in joints.items():
+        if len(stream):
+            recording.notes += _unit_notes(directory, name, stream.values)
+    streams: tuple[Stream[Any], ...] = (
+        *joints.values(),
+        marks,
+        rewards,
+        *recording.images.values(),
+    )
+    out_of_order = sum(stream.out_of_order for stream in streams)
     if out_of_order:
         recording.notes.append(f'{out_of_order} stamps were out of order and were sorted')
     return recording
 
 
-def _stream(samples: list[tuple[int, object]]) -> Stream:
+def _joint_stream(samples: list[tuple[int, Pose]]) -> JointStream:
+    stream = _stream(samples)
+    values = np.array(stream.values, np.float64).reshape(-1, len(JOINTS))
+    return Stream(stream.stamps, values, stream.out_of_order)
+
+
+def _stream(samples: list[tuple[int, T]]) -> Stream[list[T]]:
     stamps = np.array([stamp for stamp, _ in samples], np.int64)
     order = np.argsort(stamps, kind='stable')
     return Stream(stamps[order], [samples[i][1] for i in order], int((np.diff(stamps) < 0).sum()))
 
 
-def _unit_notes(directory: Path, stream: str, values: np.ndarray) -> list[str]:
+def _unit_notes(directory: Path, stream: str, values: npt.NDArray[np.float64]) -> list[str]:
     """Notes on values past a joint's limit; CellError if they are too far past for any arm."""
     notes = []
     for i, joint in enumerate(JOINTS):
@@ -259,13 +254,20 @@ def _unit_notes(directory: Path, stream: str, values: np.ndarray) -> list[str]:
     return notes
 
 
-def decode_image(reader: AnyReader, connection, data: bytes) -> np.ndarray:
+def decode_image(reader: AnyReader, connection: Connection, data: bytes) -> npt.NDArray[np.uint8]:
     """(height, width, 3) uint8 RGB of a serialised image of either type."""
     message: Any = reader.deserialize(data, connection.msgtype)
     try:
-        return np.ascontiguousarray(message_to_cvimage(message, 'rgb8'))
-    except (ImageError, ValueError, TypeError, cv2.error) as error:
-        raise CellError(f'{connection.topic}: an image cannot be decoded: {error}') from error
+        if connection.msgtype == IMAGE_TYPES[1]:
+            require_size(bytes(message.data))
+        image = np.ascontiguousarray(message_to_cvimage(message, 'rgb8'), np.uint8)
+        if image.ndim != 3 or not image.size:
+            raise ValueError(f'its shape is {image.shape}')
+        return image
+    except (AssertionError, ImageError, ValueError, TypeError, cv2.error) as error:
+        raise CellError(
+            f'{connection.topic}: an image cannot be decoded: {_short(error)}'
+        ) from error
 
 
 def image_size(reader: AnyReader, camera: str) -> tuple[int, int] | None:
@@ -273,7 +275,8 @@ def image_size(reader: AnyReader, camera: str) -> tuple[int, int] | None:
     with reading(reader):
         found = camera_connections(reader, camera)
         for connection, _, data in reader.messages(found) if found else ():
-            return decode_image(reader, connection, data).shape[1::-1]
+            height, width = decode_image(reader, connection, data).shape[:2]
+            return width, height
     return None
 
 
@@ -281,7 +284,7 @@ def read_images(
     reader: AnyReader,
     camera: str,
     wanted: set[int],
-) -> Iterator[tuple[int, np.ndarray]]:
+) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
     """Yield the time of recording and the (height, width, 3) uint8 RGB of a camera's images.
 
     wanted: the times of recording (ns) of the images to read.

@@ -4,9 +4,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 from rosbags.highlevel import AnyReader
 
-from hilserl_core.bags.cdr import STEP_TYPE, TASK_TYPE, step_from_cdr, task_from_cdr, typestore
+from hilserl_core.bags.cdr import (
+    STEP_TYPE,
+    TASK_TYPE,
+    known_definitions,
+    step_from_cdr,
+    task_from_cdr,
+)
 from hilserl_core.contract.steps import StepRecord
 from hilserl_core.contract.task import TaskSchema
 from so101_description.joints import JOINTS
@@ -21,17 +28,17 @@ def recorded_task(reader: AnyReader) -> TaskSchema | None:
     with reading(reader):
         found = connections_of(reader, TASK, (TASK_TYPE,))
         for _, _, data in reader.messages(found) if found else ():
-            return task_from_cdr(data)
+            return task_from_cdr(data).schema
     return None
 
 
 def has_steps(reader: AnyReader) -> bool:
-    """Whether a bag has steps whose message definition is that of this version."""
+    """Whether a bag has steps whose message definition is known."""
     return any(
         c.topic.endswith(f'/{STEP}')
         and c.msgtype == STEP_TYPE
         and c.msgcount
-        and reader.typestore.hash_rihs01(STEP_TYPE) == typestore().hash_rihs01(STEP_TYPE)
+        and reader.typestore.hash_rihs01(STEP_TYPE) in known_definitions(STEP_TYPE)
         for c in reader.connections
     )
 
@@ -79,6 +86,6 @@ def recompute(
     return result, commanded
 
 
-def _columns(steps, schema, name: str) -> np.ndarray:
+def _columns(steps: list[StepRecord], schema: TaskSchema, name: str) -> npt.NDArray[np.float64]:
     columns = [schema.state_names.index(f'{joint}.{name}') for joint in JOINTS]
     return np.array([step.state[columns] for step in steps], np.float64)

@@ -12,8 +12,13 @@ from hilserl_core.contract.steps import Source
 from so101_node.modes import Mode
 
 from .recording import RawRecording
+from .stream import MarkStream
 
-SOURCES = {Mode.HUMAN: Source.HUMAN, Mode.POLICY: Source.POLICY, Mode.EVAL: Source.POLICY}
+SOURCES: dict[str, Source] = {
+    Mode.HUMAN: Source.HUMAN,
+    Mode.POLICY: Source.POLICY,
+    Mode.EVAL: Source.POLICY,
+}
 MIN_MOTION = 0.02  # rad within a second, any joint; with less the arm is still
 MIN_PAUSE = 1.0  # s; a shorter pause is part of the episode
 MIN_LENGTH = 1.5  # s, with the half second before and after the motion
@@ -32,7 +37,7 @@ class Span:
 def spans(recording: RawRecording, period: int) -> tuple[list[Span], str]:
     """The episodes, and what separated them: marks or motion. period: of the task, ns."""
     if recording.marks is not None:
-        found, how = _by_marks(recording, period), 'marks'
+        found, how = _by_marks(recording.marks, period), 'marks'
     else:
         found, how = _by_motion(recording, period), 'motion'
     return [Span(s.name, s.start, s.end, _succeeded(recording, s)) for s in found], how
@@ -48,9 +53,9 @@ def source_at(recording: RawRecording, stamp: int, period: int) -> Source:
     )
 
 
-def _by_marks(recording, period) -> list[Span]:
-    found, name, start, last = [], '', 0, 0
-    marks = recording.marks
+def _by_marks(marks: MarkStream, period: int) -> list[Span]:
+    found: list[Span] = []
+    name, start, last = '', 0, 0
     for stamp, (mode, episode_id) in [*zip(marks.stamps.tolist(), marks.values), (0, ('', ''))]:
         current = episode_id if mode in SOURCES else ''
         if name and current != name:
@@ -61,8 +66,10 @@ def _by_marks(recording, period) -> list[Span]:
     return found
 
 
-def _by_motion(recording, period) -> list[Span]:
+def _by_motion(recording: RawRecording, period: int) -> list[Span]:
     follower = recording.follower
+    if not len(follower):
+        return []
     grid = np.arange(follower.stamps[0], follower.stamps[-1], period)
     if len(grid) < 2:
         return []
@@ -90,7 +97,7 @@ def _by_motion(recording, period) -> list[Span]:
     ]
 
 
-def _succeeded(recording, span) -> bool:
+def _succeeded(recording: RawRecording, span: Span) -> bool:
     rewards = recording.rewards
     if rewards is None:
         return False

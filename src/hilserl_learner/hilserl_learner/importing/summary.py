@@ -4,12 +4,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from rich.table import Table
 
 from hilserl_core.contract.steps import Outcome, StepRecord
 from hilserl_core.contract.task import TaskSchema
+from so101_node.errors import CellError
 
 
 class Spread:
@@ -18,21 +21,23 @@ class Spread:
     def __init__(self, size: int):
         self.count, self._sum, self._squares = 0, np.zeros(size), np.zeros(size)
 
-    def add(self, rows: np.ndarray) -> None:
+    def add(self, rows: npt.NDArray[np.floating]) -> None:
         """Add rows."""
         self.count += len(rows)
         self._sum += rows.sum(0)
         self._squares += (rows.astype(np.float64) ** 2).sum(0)
 
     @property
-    def mean(self) -> np.ndarray:
+    def mean(self) -> npt.NDArray[np.float64]:
         """One value for each column."""
         return self._sum / max(self.count, 1)
 
     @property
-    def std(self) -> np.ndarray:
+    def std(self) -> npt.NDArray[np.float64]:
         """One value for each column."""
-        return np.sqrt(np.maximum(self._squares / max(self.count, 1) - self.mean**2, 0.0))
+        variance: npt.NDArray[np.float64] = self._squares / max(self.count, 1) - self.mean**2
+        std: npt.NDArray[np.float64] = np.sqrt(variance.clip(0.0))
+        return std
 
 
 @dataclass
@@ -43,9 +48,9 @@ class Report:
     task: str
     schema: TaskSchema
     source: str  # what separated the episodes: marks, motion, recorded steps
-    actions_from: Counter = field(default_factory=Counter)
-    gripper_from: Counter = field(default_factory=Counter)
-    outcomes: Counter = field(default_factory=Counter)
+    actions_from: Counter[str] = field(default_factory=Counter)
+    gripper_from: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
     steps: int = 0  # with an action
     gaps: int = 0  # pairs of neighbouring steps that are more than a period apart
     dropped: int = 0  # ticks without an image or joint state near enough in time
@@ -53,7 +58,7 @@ class Report:
     periods: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._actions, self._brightness = Spread(len(self.schema.action_names)), Spread(1)
 
     def add_episode(self, steps: list[StepRecord], saturated: int) -> None:
@@ -69,7 +74,7 @@ class Report:
             np.array([[np.mean([image.mean() for image in step.images])] for step in steps])
         )
 
-    def data(self) -> dict:
+    def data(self) -> dict[str, Any]:
         """The report as plain values."""
         median = float(np.median(self.periods)) if self.periods else 0.0
         names = self.schema.action_names
@@ -113,4 +118,7 @@ class Report:
 
     def write(self, file: Path) -> None:
         """Write the report as JSON."""
-        file.write_text(json.dumps(self.data(), indent=1) + '\n')
+        try:
+            file.write_text(json.dumps(self.data(), indent=1) + '\n')
+        except OSError as error:
+            raise CellError(f'the report of the import cannot be written: {error}') from error

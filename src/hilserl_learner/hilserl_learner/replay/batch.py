@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 
@@ -29,19 +30,14 @@ class Batch:
 
     def map(self, function: Callable[..., torch.Tensor], *others: 'Batch') -> 'Batch':
         """A batch of `function(tensor, *tensors of the others)` for each tensor."""
-
-        def apply(*values):
-            if isinstance(values[0], tuple):
-                return tuple(map(apply, *values))
-            return function(*values)
-
-        batches = (self, *others)
-        return Batch(
-            **{
-                f.name: apply(*(getattr(batch, f.name) for batch in batches))
-                for f in fields(Batch)
-            }
-        )
+        columns = {f.name: [getattr(b, f.name) for b in (self, *others)] for f in fields(Batch)}
+        mapped: dict[str, Any] = {
+            name: tuple(map(function, *column))
+            if isinstance(column[0], tuple)
+            else function(*column)
+            for name, column in columns.items()
+        }
+        return Batch(**mapped)
 
     def to(self, device: torch.device) -> 'Batch':
         """The batch on another device. A copy from pinned memory does not block."""

@@ -1,30 +1,30 @@
-"""The replay. It stores each image once, as uint8, and builds stacks and n-step sums by index.
+"""The replay: a ring of step records, from which batches of transitions are sampled.
 
-A slot holds one step record. Slots are linked to their neighbours in the same episode. So no
-transition is formed across a gap, even if writers interleave, steps are missing, the ring wraps,
-or episodes are deleted. Sampling is uniform over the valid transitions. A valid transition has an
-action, a known reward, a successor and a complete frame stack.
+A slot of its `StepStore` holds one step record. Slots are linked to their neighbours in the same
+episode. So no transition is formed across a gap, even if writers interleave, steps are missing,
+the ring wraps, or episodes are deleted. Sampling is uniform over the valid transitions. A valid
+transition has an action, a known reward, a successor and a complete frame stack.
 """
 
 from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from hilserl_core.contract.steps import Source, StepRecord, problem
+from hilserl_core.contract.steps import StepRecord, problem
 from hilserl_core.contract.task import TaskSchema
 from so101_node.errors import CellError
 
 from .batch import Batch
-from .slot_set import NONE, SlotSet
+from .slot_set import NONE, Slots, SlotSet
+from .step_store import StepStore
 
 MAX_GAP = 2.5  # control periods between neighbours; steps further apart are not linked
 
 
 @dataclass
 class _Episode:
-    slots: deque
+    slots: deque[int]
     first_index: int  # of the first record that arrived
     tail: int = NONE  # slot of its newest record, NONE if overwritten
     tail_index: int = -1
@@ -44,20 +44,10 @@ class Replay:
         discount: float = 0.97,
     ):
         self.schema, self.capacity = schema, capacity
-        self.frame_stack, self.n_step, self.discount = frame_stack, n_step, discount
         self.rejected = 0  # records refused so far
         self.last_rejection = ''
-        self._images = [np.empty((capacity, *camera.shape), np.uint8) for camera in schema.cameras]
-        self._state = np.zeros((capacity, len(schema.state_names)), np.float32)
-        self._action = np.zeros((capacity, len(schema.action_names)), np.float32)
-        self._reward = np.zeros(capacity, np.float32)
-        self._human = np.zeros(capacity, bool)
-        self._terminated = np.zeros(capacity, bool)
-        self._ends = np.zeros(capacity, bool)  # terminated or truncated
-        self._startable = np.zeros(capacity, bool)  # has an action and a known reward
+        self._steps = StepStore(schema, capacity, frame_stack, n_step, discount)
         self._demonstration = np.zeros(capacity, bool)
-        self._previous = np.full(capacity, NONE, np.int32)
-        self._next = np.full(capacity, NONE, np.int32)
         # the number of earlier records of the episode, which its frame stack can contain
         self._position = np.zeros(capacity, np.int32)
         self._owner: list[str | None] = [None] * capacity
@@ -69,12 +59,13 @@ class Replay:
     @staticmethod
     def bytes_per_step(schema: TaskSchema) -> int:
         """Memory of one record in bytes, including its links."""
-        images = sum(int(np.prod(camera.shape)) for camera in schema.cameras)
-        floats = 4 * (len(schema.state_names) + len(schema.action_names) + 1)
-        return images + floats + 5 + 3 * 4 + 4 * 4 + 8 + 40  # flags, links, pools, owner
+        # demonstration, position, pools, owner
+        return StepStore.bytes_per_step(schema) + 1 + 4 + 4 * 4 + 8 + 40
 
     @classmethod
-    def within(cls, gigabytes: float, schema: TaskSchema, **options) -> 'Replay':
+    def within(
+        cls, gigabytes: float, schema: TaskSchema, frame_stack: int, n_step: int, discount: float
+    ) -> 'Replay':
         """A replay of that size; CellError if the machine has too little free memory."""
         free = available_memory()
         if gigabytes * 1e9 > 0.8 * free:
@@ -82,7 +73,8 @@ class Replay:
                 f'memory_gb is {gigabytes:g}, but only {free / 1e9:.1f} GB are free here; '
                 f'set it to {0.8 * free / 1e9:.1f} or less'
             )
-        return cls(schema, max(int(gigabytes * 1e9 / cls.bytes_per_step(schema)), 2), **options)
+        capacity = max(int(gigabytes * 1e9 / cls.bytes_per_step(schema)), 2)
+        return cls(schema, capacity, frame_stack, n_step, discount)
 
     def __len__(self) -> int:
         """Number of valid transitions."""
@@ -104,7 +96,9 @@ class Replay:
             reason = 'its episode already has this step, or has ended'
         if reason:
             self.rejected += 1
-            self.last_rejection = f'step {step.index} of episode {step.episode_id}: {reason}'
+            self.last_rejection = (
+                f'step {step.index} of episode {step.episode_id[:100]}: {reason[:300]}'
+            )
             return reason
         if demonstration and self._cursor >= self.capacity // 2:
             raise CellError(
@@ -116,17 +110,8 @@ class Replay:
         slot = self._take_slot()
         if demonstration:
             self._first = self._cursor
-        for stored, image in zip(self._images, step.images):
-            stored[slot] = image
-        self._state[slot] = step.state
-        self._startable[slot] = not step.last and step.reward is not None
-        self._action[slot] = 0.0 if step.last else step.action
-        self._reward[slot] = step.reward or 0.0
-        self._human[slot] = step.source == Source.HUMAN
-        self._terminated[slot] = step.terminated
-        self._ends[slot] = step.terminated or step.truncated
+        self._steps.write(slot, step)
         self._demonstration[slot] = demonstration
-        self._previous[slot] = self._next[slot] = NONE
         self._position[slot] = step.index - episode.first_index
         self._owner[slot] = step.episode_id
         if (
@@ -141,15 +126,16 @@ class Replay:
         return ''
 
     def _link(self, tail: int, slot: int) -> None:
-        self._previous[slot], self._next[tail] = tail, slot
-        if self._startable[tail] and self._has_stack(tail):
+        steps = self._steps
+        steps.previous[slot], steps.next[tail] = tail, slot
+        if steps.startable[tail] and self._has_stack(tail):
             self._valid.add(tail)
-            if self._human[tail] or self._demonstration[tail]:
+            if steps.human[tail] or self._demonstration[tail]:
                 self._prior.add(tail)
 
     def _has_stack(self, slot: int) -> bool:
-        for _ in range(min(self.frame_stack - 1, int(self._position[slot]))):
-            slot = self._previous[slot]
+        for _ in range(min(self._steps.frame_stack - 1, int(self._position[slot]))):
+            slot = self._steps.previous[slot]
             if slot == NONE:
                 return False
         return True
@@ -172,16 +158,17 @@ class Replay:
         An episode's slots are cleared oldest first, so only later slots can need this image.
         """
         self._invalidate(slot)
-        following = self._next[slot]
+        steps = self._steps
+        following = steps.next[slot]
         if following != NONE:
-            self._previous[following] = NONE
-        for _ in range(self.frame_stack - 1):
+            steps.previous[following] = NONE
+        for _ in range(steps.frame_stack - 1):
             if following == NONE:
                 break
             self._invalidate(following)
-            following = self._next[following]
+            following = steps.next[following]
         self._owner[slot] = None
-        self._next[slot] = NONE
+        steps.next[slot] = NONE
 
     def _invalidate(self, slot: int) -> None:
         self._valid.discard(slot)
@@ -218,7 +205,7 @@ class Replay:
             into,
         )
 
-    def _draw(self, batch: int, prior: bool, rng) -> np.ndarray:
+    def _draw(self, batch: int, prior: bool, rng: np.random.Generator) -> Slots:
         pool = self._prior if prior and len(self._prior) else self._valid
         if not len(pool):
             raise CellError('the replay has no transition yet; nothing can be sampled')
@@ -226,71 +213,11 @@ class Replay:
 
     def allocate(self, count: int, pinned: bool = False) -> Batch:
         """Allocate a batch of `count`. A GPU copies from `pinned` memory without blocking."""
+        return self._steps.allocate(count, pinned)
 
-        def memory(*shape, dtype=torch.float32):
-            return torch.empty((count, *shape), dtype=dtype, pin_memory=pinned)
-
-        images, following = (
-            tuple(
-                memory(*stored.shape[1:3], self.frame_stack * stored.shape[3], dtype=torch.uint8)
-                for stored in self._images
-            )
-            for _ in range(2)
-        )
-        return Batch(
-            images,
-            memory(self._state.shape[1]),
-            memory(self._action.shape[1]),
-            memory(),
-            memory(),
-            following,
-            memory(self._state.shape[1]),
-            memory(dtype=torch.bool),
-        )
-
-    def gather(self, slots: np.ndarray, into: Batch | None = None) -> Batch:
+    def gather(self, slots: Slots, into: Batch | None = None) -> Batch:
         """Gather the transitions that start at these valid slots, into `into` if it is given."""
-        into = self.allocate(len(slots)) if into is None else into
-        current, running = slots, np.ones(len(slots), bool)
-        reward, discount = into.reward.numpy(), into.discount.numpy()
-        reward[:], discount[:] = 0.0, 1.0
-        for _ in range(self.n_step):
-            reward += np.where(running, discount * self._reward[current], 0.0)
-            discount[:] = np.where(running, discount * np.float32(self.discount), discount)
-            discount[running & self._terminated[current]] = 0.0
-            stops = self._ends[current]
-            current = np.where(running, self._next[current], current)
-            # the sum continues while the next record starts a transition too
-            running &= ~stops & self._startable[current] & (self._next[current] != NONE)
-        self._stack(slots, into.images)
-        self._stack(current, into.next_images)
-        for values, at, output in (
-            (self._state, slots, into.state),
-            (self._action, slots, into.action),
-            (self._state, current, into.next_state),
-            (self._human, slots, into.human),
-        ):
-            values.take(at, 0, output.numpy(), 'clip')
-        return into
-
-    def _stack(self, slots: np.ndarray, into: tuple[torch.Tensor, ...]) -> None:
-        """Stack the images of these slots and the ones before, oldest first.
-
-        At an episode's start its first image is repeated.
-        """
-        sources = [slots]
-        for _ in range(self.frame_stack - 1):
-            before = self._previous[sources[0]]
-            sources.insert(0, np.where(before == NONE, sources[0], before))
-        for stored, output in zip(self._images, into):
-            stack, channels = output.numpy(), stored.shape[3]
-            if self.frame_stack == 1:
-                stored.take(slots, 0, stack, 'clip')  # 'raise' would copy twice
-                continue
-            for i, source in enumerate(sources):
-                image = stored[source]
-                for channel in range(channels):  # five times as fast as all channels at once
-                    stack[..., i * channels + channel] = image[..., channel]
+        return self._steps.gather(slots, into)
 
 
 def available_memory() -> int:

@@ -39,8 +39,7 @@ class Batches:
         )
         # two batches, used in turn, each with an event at the end of the update that reads it
         self._buffers = [
-            (replay.allocate(size, pinned=True), torch.cuda.Event(blocking=True))
-            for _ in range(2 * pinned)
+            (replay.allocate(size, pinned=True), _blocking_event()) for _ in range(2 * pinned)
         ]
         self._state = rng.bit_generator.state
         self._next_batch: Future[tuple[Batch, torch.cuda.Event | None]] | None = None
@@ -51,7 +50,7 @@ class Batches:
         return self._state if self._next_batch else self._rng.bit_generator.state
 
     @rng_state.setter
-    def rng_state(self, state: dict) -> None:
+    def rng_state(self, state: dict[str, Any]) -> None:
         self._next_batch = None
         self._rng.bit_generator.state = state
 
@@ -89,3 +88,8 @@ class Batches:
         """End the thread."""
         if self._thread:
             self._thread.shutdown()
+
+
+def _blocking_event() -> torch.cuda.Event:
+    # PyTorch gives the constructor no types.
+    return torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]

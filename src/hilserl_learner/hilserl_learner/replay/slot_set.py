@@ -1,8 +1,10 @@
 """A set of slots with uniform sampling, for the replay."""
 
 import numpy as np
+import numpy.typing as npt
 
 NONE = -1
+Slots = npt.NDArray[np.int64]
 
 
 class SlotSet:
@@ -32,10 +34,10 @@ class SlotSet:
             self._members[place], self._place[moved] = moved, place
             self._place[slot] = NONE
 
-    def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
+    def draw(self, count: int, rng: np.random.Generator) -> Slots:
         """`count` members, uniform and independent."""
         return self._members[rng.integers(0, self._size, count)].astype(np.int64)
 
-    def members(self) -> np.ndarray:
+    def members(self) -> npt.NDArray[np.int32]:
         """All members, in arbitrary order."""
         return self._members[: self._size].copy()

@@ -1,11 +1,15 @@
 """The figures of a run's report, each an SVG or PNG inside the page."""
 
 import base64
+from collections.abc import Sequence
 import io
+from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 import numpy as np
+import numpy.typing as npt
 
 from hilserl_core.contract.success_interval import wilson
 
@@ -131,7 +135,7 @@ def svg(figure: Figure) -> str:
     return text.getvalue()[text.getvalue().index('<svg') :]
 
 
-def _axes(x_label: str, y_label: str):
+def _axes(x_label: str, y_label: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(7, 3), layout='constrained')
     axes = figure.add_subplot()
     axes.set(xlabel=x_label, ylabel=y_label)
@@ -139,15 +143,16 @@ def _axes(x_label: str, y_label: str):
     return figure, axes
 
 
-def _curve(axes, run: RunRecord, name: str, **style) -> None:
+def _curve(axes: Axes, run: RunRecord, name: str, **style: Any) -> None:
     points = run.curves.get(f'learner/{name}')
     if points is not None:
-        axes.plot(points[:, 0], points[:, 1], **{'linewidth': 1, 'label': name} | style)
+        axes.plot(points[:, 0], points[:, 1], **dict[str, Any](linewidth=1, label=name) | style)
 
 
-def _moving_average(numbers) -> np.ndarray:
+def _moving_average(numbers: Sequence[float]) -> npt.NDArray[np.float64]:
     """Means over the last WINDOW numbers, over fewer at the beginning."""
     sums = np.concatenate([[0.0], np.cumsum(np.asarray(numbers, float))])
     end = np.arange(1, len(sums))
     begin = np.maximum(end - WINDOW, 0)
-    return (sums[end] - sums[begin]) / np.maximum(end - begin, 1)
+    means: npt.NDArray[np.float64] = (sums[end] - sums[begin]) / np.maximum(end - begin, 1)
+    return means

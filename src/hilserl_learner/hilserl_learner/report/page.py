@@ -1,15 +1,18 @@
 """The report of a run as one HTML page that needs no other file."""
 
+from collections.abc import Callable
 from html import escape
 from importlib.metadata import version
 import platform
 import sys
+from typing import Any, TypeVar
 
 from hilserl_core.contract.steps import Outcome
 
 from . import figures
 from .run_record import RunRecord, Strip
 
+T = TypeVar('T')
 PACKAGES = ('torch', 'numpy', 'mujoco', 'rosbags')
 STYLE = """body{font:15px/1.5 sans-serif;max-width:52em;margin:2em auto;padding:0 1em;color:#222}
 h1{margin-bottom:0}h2{margin-top:1.8em;border-bottom:1px solid #ccc}table{border-collapse:collapse}
@@ -53,7 +56,7 @@ def page(run: RunRecord) -> str:
     )
 
 
-def _draw_or_explain(draw, data) -> str:
+def _draw_or_explain(draw: Callable[[T], str], data: T) -> str:
     """A figure as HTML; a sentence instead if it cannot be drawn."""
     try:
         return draw(data)
@@ -68,7 +71,7 @@ def _strip(shown: Strip) -> str:
     return f'<img class="strip" alt="{escape(shown.title)}" src="{figures.strip(shown)}">'
 
 
-def _summary(run: RunRecord) -> dict:
+def _summary(run: RunRecord) -> dict[str, str]:
     rows = run.episodes
     successes = sum(row.outcome == Outcome.SUCCESS for row in rows)
     alone = sum(row.alone for row in rows)
@@ -90,7 +93,7 @@ def _summary(run: RunRecord) -> dict:
     return found
 
 
-def _configuration(run: RunRecord) -> dict:
+def _configuration(run: RunRecord) -> dict[str, Any]:
     found = {'name': run.file.name, 'schema hash': run.file.schema_hash} | run.file.options()
     for start in run.file.resumed:
         found[f'changed at {start.at}'] = '; '.join(start.changed)
@@ -99,7 +102,7 @@ def _configuration(run: RunRecord) -> dict:
     return found
 
 
-def _versions() -> dict:
+def _versions() -> dict[str, str]:
     found = {'Python': platform.python_version(), 'machine': platform.platform()}
     for name in PACKAGES:
         try:
@@ -109,7 +112,7 @@ def _versions() -> dict:
     return found
 
 
-def _table(rows: dict) -> str:
+def _table(rows: dict[str, Any]) -> str:
     return (
         '<table>'
         + ''.join(

@@ -1,15 +1,17 @@
 """Reads a finished or running run for its report. It changes no file."""
 
 from dataclasses import dataclass, field
-import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from hilserl_core.bags.episode_bag import bags_by_time, contents
+from hilserl_core.bags.episode_bag import contents, find_bags, start_time
 from hilserl_core.contract.evaluation_report import REPORT, read_report
-from hilserl_core.contract.steps import Outcome, Source, StepRecord
+from hilserl_core.contract.steps import Outcome, Source, StepRecord, problem
 from hilserl_core.contract.task import TaskSchema
+from so101_node.data_files import decode
 from so101_node.errors import CellError
 
 from ..training.checkpoints import Checkpoints
@@ -42,7 +44,7 @@ class Strip:
     """Images of the wrist camera from one episode."""
 
     title: str
-    images: list[np.ndarray]  # (H, W, 3) uint8 each
+    images: list[npt.NDArray[np.uint8]]  # (H, W, 3) uint8 each
 
 
 @dataclass
@@ -53,17 +55,18 @@ class RunRecord:
     file: RunFile
     schema: TaskSchema
     episodes: list[EpisodeRow] = field(default_factory=list)
-    step_minutes: np.ndarray = field(
+    step_minutes: npt.NDArray[np.float64] = field(
         default_factory=lambda: np.zeros(0)
     )  # robot minutes at each step, (N,)
-    actions: dict[str, np.ndarray] = field(
+    actions: dict[str, npt.NDArray[np.float32]] = field(
         default_factory=dict
     )  # by source: policy or human, (N, A)
     best: Strip | None = None  # fastest success without help, the latest of equals
     failed: Strip | None = None  # the last failure without help
-    curves: dict[str, np.ndarray] = field(default_factory=dict)  # name -> (N, 2)
-    evaluations: list[dict] = field(default_factory=list)
-    agent: dict = field(default_factory=dict)  # configuration in the newest checkpoint
+    curves: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)  # name -> (N, 2)
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what could not be read
+    agent: dict[str, Any] = field(default_factory=dict)  # configuration in the newest checkpoint
 
     def minutes_of(self, env_steps: int) -> float:
         """Robot minutes after that many steps."""
@@ -83,11 +86,15 @@ def read_run(path: Path) -> RunRecord:
     record.evaluations = read_evaluations(path)
     states = [s for s in Checkpoints(path / 'checkpoints').states().values() if s]
     if states:
-        record.agent = json.loads(states[-1]['agent_config'])
+        record.agent = decode(
+            states[-1].agent_config,
+            dict[str, Any],
+            f'the agent configuration in the newest checkpoint of {path} is damaged',
+        )
     return record
 
 
-def read_evaluations(path: Path) -> list[dict]:
+def read_evaluations(path: Path) -> list[dict[str, Any]]:
     """The reports in a run's `eval`, sorted by the steps that their policy had learned from."""
     found = []
     for file in (path / EVALUATIONS).glob(f'*/{REPORT}'):
@@ -98,10 +105,11 @@ def read_evaluations(path: Path) -> list[dict]:
 
 
 def _read_bags(record: RunRecord) -> None:
-    clock, minutes, fewest = _Clock(), [], np.inf
-    actions: dict[str, list] = {'policy': [], 'human': []}
-    for bag in bags_by_time(record.path / 'bags'):
-        steps = [content for _, _, content in contents([bag]) if isinstance(content, StepRecord)]
+    clock, fewest = _Clock(), np.inf
+    minutes: list[float] = []
+    actions: dict[str, list[npt.NDArray[np.float32]]] = {'policy': [], 'human': []}
+    for bag in _bags(record):
+        steps = _steps(bag, record)
         for step in steps:
             clock.advance(step.stamp)
             if not step.last:
@@ -119,11 +127,35 @@ def _read_bags(record: RunRecord) -> None:
     record.actions = {source: np.array(rows) for source, rows in actions.items() if rows}
 
 
+def _bags(record: RunRecord) -> list[Path]:
+    """The run's bags by time, without those that cannot be read."""
+    found = []
+    for bag in find_bags(record.path / 'bags'):
+        try:
+            found.append((start_time(bag), bag))
+        except CellError as error:
+            record.notes.append(f'{error}; it is not in the report')
+    return [bag for _, bag in sorted(found)]
+
+
+def _steps(bag: Path, record: RunRecord) -> list[StepRecord]:
+    """The steps of a bag that fit the run's task, up to its damage."""
+    steps: list[StepRecord] = []
+    try:
+        for _, _, content in contents([bag]):
+            if isinstance(content, StepRecord) and not problem(content, record.schema):
+                steps.append(content)
+    except CellError as error:
+        record.notes.append(f'{error}; its steps from there on are not in the report')
+    return steps
+
+
 class _Clock:
     """Robot minutes from stamps. Long pauses do not count."""
 
-    def __init__(self):
-        self.minutes, self._last = 0.0, None
+    def __init__(self) -> None:
+        self.minutes = 0.0
+        self._last: int | None = None
 
     def advance(self, stamp: int) -> None:
         passed = 0.0 if self._last is None else (stamp - self._last) * 1e-9
@@ -152,11 +184,11 @@ def _strip(row: EpisodeRow, steps: list[StepRecord]) -> Strip:
     )
 
 
-def _read_curves(directory: Path) -> dict[str, np.ndarray]:
+def _read_curves(directory: Path) -> dict[str, npt.NDArray[np.float64]]:
     """Every scalar in TensorBoard: (N, 2), updates (or steps) and value."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    found: dict[str, list] = {}
+    found: dict[str, list[tuple[int, float]]] = {}
     for file in sorted(directory.glob('events.*')):  # each start of the learner writes one
         events = EventAccumulator(str(file), size_guidance={'scalars': 0}).Reload()
         for name in events.Tags()['scalars']:

@@ -1,10 +1,11 @@
 """Writes checkpoints in a separate thread. Training waits only for the copy in memory."""
 
-from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 import os
+from pathlib import Path
 
 from ..agent.drqv2 import Agent
+from .checkpoint_state import TrainerState
 from .checkpoints import Checkpoint, Checkpoints, Snapshot, load
 
 
@@ -16,23 +17,23 @@ class CheckpointWriter:
         self.saved_updates = 0  # of the newest one, on disk or being written
         self.failed = False  # the last one could not be written
         self._checkpoints = checkpoints
-        self._writing: list[tuple[Future, Future | None]] = []
+        self._writing: list[tuple[Future[Path], Future[str] | None]] = []
         # lower priority than training, which has lower priority than the control loop
         self._thread = ThreadPoolExecutor(1, 'saver', initializer=lambda: os.nice(5))
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Continue after this checkpoint."""
         self.last = checkpoint.directory.name
-        self.saved_updates = checkpoint.state['updates']
+        self.saved_updates = checkpoint.state.updates
 
     @property
     def busy(self) -> bool:
         """Whether a checkpoint is being written."""
         return bool(self._writing)
 
-    def save(self, agent: Agent, state: Mapping, answer: Future | None = None) -> None:
+    def save(self, agent: Agent, state: TrainerState, answer: Future[str] | None = None) -> None:
         """Copy the agent now and write it later; `answer` gets the name when it is on disk."""
-        self.saved_updates = state['updates']
+        self.saved_updates = state.updates
         self._writing.append(
             (self._thread.submit(self._checkpoints.save, Snapshot.of(agent), state), answer)
         )

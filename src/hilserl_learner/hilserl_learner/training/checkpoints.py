@@ -6,7 +6,6 @@ It is written to a temporary directory, synced to disk and renamed; none is ever
 are the newest few, one for each KEEP_EVERY updates, and the one with the best success.
 """
 
-from collections.abc import Mapping
 import copy
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +17,7 @@ import shutil
 import time
 from typing import Any
 
+import msgspec
 from safetensors import SafetensorError
 import safetensors.torch
 import torch
@@ -29,15 +29,17 @@ from hilserl_core.policy.checkpoint_names import BEST, LATEST, POLICY, checkpoin
 import hilserl_learner
 from so101_node.durable import replace_link, sync
 from so101_node.errors import CellError
+from so101_node.foreign_files import read_bytes
 
 from ..agent.config import AgentConfig
 from ..agent.drqv2 import Agent
+from .checkpoint_state import FORMAT, STATE, CheckpointState, TrainerState, read_state
 
-FORMAT = 'hilserl-checkpoint-3'
 KEEP = 5  # newest ones
 KEEP_EVERY = 3_000  # updates; the first checkpoint of each such interval is kept
 MIN_EPISODES = 10  # a success rate of fewer episodes is not compared with others
-AGENT, STATE = 'agent.safetensors', 'state.json'
+MAX_BYTES = 10_000_000_000  # of one file of a checkpoint
+AGENT = 'agent.safetensors'
 
 
 @dataclass(frozen=True)
@@ -65,14 +67,14 @@ class Checkpoint:
     """A complete checkpoint that was read from disk."""
 
     directory: Path
-    state: dict
+    state: CheckpointState
     tensors: dict[str, torch.Tensor]
     policy: bytes
 
     @property
     def config(self) -> AgentConfig:
         """The agent's configuration when it was saved."""
-        return AgentConfig.from_json(self.state['agent_config'])
+        return AgentConfig.from_json(self.state.agent_config)
 
 
 class Checkpoints:
@@ -89,37 +91,34 @@ class Checkpoints:
             else:
                 shutil.rmtree(incomplete)
 
-    def save(self, snapshot: Snapshot, state: Mapping) -> Path:
-        """Write a checkpoint named by `state['updates']`; returns its directory.
-
-        `state['success']` is the success rate of the policy in the recent episodes, whose number
-        is `state['success_episodes']`.
-        """
+    def save(self, snapshot: Snapshot, state: TrainerState) -> Path:
+        """Write a checkpoint named by `state.updates`; returns its directory."""
         policy = pack(
             snapshot.schema,
             snapshot.config.network,
-            version=state['version'],
-            updates=state['updates'],
-            env_steps=state['env_steps'],
+            version=state.version,
+            updates=state.updates,
+            env_steps=state.env_steps,
             **snapshot.policy,
         )
         files = {AGENT: safetensors.torch.save(snapshot.tensors), POLICY: policy}
-        complete = {
-            'format': FORMAT,
-            **state,
-            'agent_config': snapshot.config.to_json(),
-            'schema': snapshot.schema.canonical(),
-            'torch': torch.__version__,
-            'code': code_version(),
-            'saved': time.time(),
-            'sha256': {n: hashlib.sha256(data).hexdigest() for n, data in files.items()},
-        }
-        files[STATE] = json.dumps(complete, indent=1).encode()
-        name = str(state['updates'])
+        complete = CheckpointState(
+            **msgspec.structs.asdict(state),
+            format=FORMAT,
+            agent_config=snapshot.config.to_json(),
+            schema=snapshot.schema.canonical(),
+            torch=torch.__version__,
+            code=code_version(),
+            saved=time.time(),
+            sha256={n: hashlib.sha256(data).hexdigest() for n, data in files.items()},
+        )
+        text = json.dumps({'format': FORMAT} | msgspec.structs.asdict(complete), indent=1)
+        files[STATE] = text.encode()
+        name = str(state.updates)
         beside = self.directory / f'.new-{name}'
         try:
             name = self._free_name(name)
-            beside.mkdir()
+            beside.mkdir(mode=0o700)
             for file_name, data in files.items():
                 with open(beside / file_name, 'wb') as file:
                     file.write(data)
@@ -161,20 +160,20 @@ class Checkpoints:
         '' if no checkpoint has a success rate of at least MIN_EPISODES episodes.
         """
         rated = [
-            (state['success'], number)
+            (state.success, number)
             for number, state in enumerate(self.states().values())
-            if state.get('success_episodes', 0) >= MIN_EPISODES
+            if state and state.success_episodes >= MIN_EPISODES
         ]
         return self.names()[max(rated)[1]] if rated else ''
 
-    def states(self) -> dict[str, dict]:
-        """The state of each checkpoint, oldest first; {} for one that cannot be read."""
-        found = {}
+    def states(self) -> dict[str, CheckpointState | None]:
+        """The state of each checkpoint, oldest first; None for one that cannot be read."""
+        found: dict[str, CheckpointState | None] = {}
         for name in self.names():
             try:
-                found[name] = json.loads((self.directory / name / STATE).read_text())
-            except (OSError, ValueError):
-                found[name] = {}
+                found[name] = read_state(self.directory / name)
+            except CellError:
+                found[name] = None
         return found
 
     def names(self) -> list[str]:
@@ -203,17 +202,15 @@ class Checkpoints:
 
 def load(directory: Path) -> Checkpoint:
     """Read a checkpoint; CellError if it is incomplete or damaged."""
+    state = read_state(directory)
     try:
-        state = json.loads((directory / STATE).read_text())
-        if state['format'] != FORMAT:
-            raise ValueError(f'its format is {state["format"]!r}, not {FORMAT!r}')
         files = {}
         for name in (AGENT, POLICY):
-            files[name] = (directory / name).read_bytes()
-            if hashlib.sha256(files[name]).hexdigest() != state['sha256'][name]:
+            files[name] = read_bytes(directory / name, 'file', MAX_BYTES)
+            if hashlib.sha256(files[name]).hexdigest() != state.sha256.get(name):
                 raise ValueError(f'{name} ({len(files[name])} bytes) does not match its digest')
         return Checkpoint(directory, state, safetensors.torch.load(files[AGENT]), files[POLICY])
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (CellError, OSError, ValueError, MemoryError, SafetensorError) as error:
         raise CellError(f'checkpoint {directory} is damaged: {error}') from error
 
 
@@ -256,8 +253,10 @@ def restore(agent: Agent, checkpoint: Checkpoint) -> str:
                 f'checkpoint {checkpoint.directory.name} was trained on another kind of '
                 f'device: on {agent.device.type} the random numbers start from the seed'
             )
-        moments: dict[str, dict] = {part: {} for part in agent.optimizers()}
-        weights: dict[str, dict] = {part: {} for part in agent.modules()}
+        moments: dict[str, dict[int, dict[str, torch.Tensor]]] = {
+            part: {} for part in agent.optimizers()
+        }
+        weights: dict[str, dict[str, torch.Tensor]] = {part: {} for part in agent.modules()}
         for key, value in tensors.items():
             part, _, name = key.partition('.')
             if part == 'optimizer':

@@ -6,6 +6,8 @@ from hilserl_core.contract.action_check import ActionCheck
 from hilserl_core.contract.steps import Outcome, Source, StepRecord
 from hilserl_core.contract.task import TaskSchema
 
+MAX_OPEN = 100  # episodes without their last record
+
 
 @dataclass(frozen=True)
 class EpisodeSummary:
@@ -25,6 +27,8 @@ class EpisodeSummaries:
 
     def add_step(self, step: StepRecord) -> EpisodeSummary | None:
         """Add a step; returns the summary when it was the episode's last."""
+        if step.episode_id not in self._open and len(self._open) >= MAX_OPEN:
+            del self._open[next(iter(self._open))]  # the oldest; its last record never came
         check, human = self._open.setdefault(step.episode_id, (ActionCheck(self._schema), []))
         check.add_step(step)
         if not step.last:

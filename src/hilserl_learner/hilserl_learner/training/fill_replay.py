@@ -5,8 +5,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import time
 
-from hilserl_core.bags.episode_bag import bags_by_time, contents, recover_all, require
-from hilserl_core.bags.labels import apply, read_labels
+from hilserl_core.bags.episode_bag import (
+    DamagedBag,
+    OtherVersion,
+    bags_by_time,
+    by_time,
+    contents,
+    find_bags,
+    require,
+    start_time,
+)
+from hilserl_core.bags.labels import Label, apply, read_labels
+from hilserl_core.bags.recovery import recover_all, set_aside, set_labels_aside
 from hilserl_core.contract.action_check import ActionCheck
 from hilserl_core.contract.steps import Outcome, StepRecord
 from hilserl_core.contract.task import TaskSchema
@@ -34,12 +44,13 @@ class Loaded:
 def load_run(directory: Path, replay: Replay, log: Callable[[str], object]) -> Loaded:
     """Rebuild the replay from a run's bags. Bags that were cut off are recovered first.
 
+    A bag that is damaged is set aside with a sentence, and the run goes on with the others.
     Episodes that were discarded, or whose actions cannot be right, are counted but not added.
     """
     for sentence in recover_all(directory):
         log(sentence)
-    loaded, bags = Loaded(), bags_by_time(directory)
-    source = _run_items(bags, _Progress(len(bags), loaded, log))
+    loaded, bags = Loaded(), _sound_bags(directory, log)
+    source = _run_items(bags, _Progress(len(bags), loaded, log), log)
     for episode_id, why in _fill(source, replay, False, loaded).items():
         replay.delete_episode(episode_id)
         if why:
@@ -95,7 +106,9 @@ def load_demonstrations(
     return loaded
 
 
-def _exclude_unlabelled(episodes: list[str], replay: Replay, log, unlabelled: str) -> None:
+def _exclude_unlabelled(
+    episodes: list[str], replay: Replay, log: Callable[[str], object], unlabelled: str
+) -> None:
     if episodes and unlabelled == 'refuse':
         raise CellError(
             f'demonstration {episodes[0]}: it has no outcome ({len(episodes)} such '
@@ -125,17 +138,64 @@ class _Progress:
             )
 
 
-def _run_items(bags: list[Path], progress: _Progress) -> Iterator[Item]:
-    current = None
-    for bag, content in _labelled(_read(bags), bags):
-        if bag is not current:
-            current = bag
-            progress.next_bag()
-        yield bag, content
+def _sound_bags(directory: Path, log: Callable[[str], object]) -> list[Path]:
+    """A run's complete bags by time. Those that cannot be opened are set aside."""
+    found = []
+    for bag in find_bags(directory):
+        try:
+            start_time(bag)
+            found.append(bag)
+        except DamagedBag as error:
+            log(set_aside(bag, error.reason))
+    return by_time(found)
+
+
+def _run_items(
+    bags: list[Path], progress: _Progress, log: Callable[[str], object]
+) -> Iterator[Item]:
+    """The items of a run's bags. A bag that is damaged is set aside where its damage begins."""
+    labels, others, current = _usable_labels(bags, log), list(bags), None
+    unknown: list[OtherVersion] = []  # damage, if other bags of this run can be read
+    while others:
+        read = others
+        error: DamagedBag | OtherVersion | None = None
+        try:
+            for bag, content in _labelled(_read(read), labels):
+                if bag is not current:
+                    current = bag
+                    progress.next_bag()
+                yield bag, content
+        except DamagedBag as damage:
+            log(set_aside(damage.directory, damage.reason))
+            error = damage
+        except OtherVersion as damage:
+            unknown.append(damage)
+            error = damage
+        others = others[others.index(error.directory) + 1 :] if error else []
+    if unknown and current is None:
+        raise unknown[0]
+    for other in unknown:
+        log(set_aside(other.directory, str(other)))
+
+
+def _usable_labels(bags: list[Path], log: Callable[[str], object]) -> dict[Path, list[Label]]:
+    """The labels of a run's bags. A label file that cannot be used is set aside."""
+    labels = {}
+    for bag in bags:
+        try:
+            if found := read_labels(bag):
+                labels[bag] = found
+        except CellError as error:
+            log(set_labels_aside(bag, str(error)))
+    return labels
 
 
 def _demonstrations(
-    bags: list[Path], schema: TaskSchema, log, unlabelled: str, progress: _Progress
+    bags: list[Path],
+    schema: TaskSchema,
+    log: Callable[[str], object],
+    unlabelled: str,
+    progress: _Progress,
 ) -> Iterator[Item]:
     """The steps of the bags. Bags that cannot be used as they are, are imported."""
     for bag in bags:
@@ -143,7 +203,7 @@ def _demonstrations(
         items = list(_read([bag])) if list(bag.glob('*.mcap')) else []
         why = _import_reason(bag, items, schema)
         if not why:
-            yield from _labelled(items, [bag])
+            yield from _labelled(items, _labels([bag]))
             continue
         items.clear()
         try:
@@ -153,7 +213,7 @@ def _demonstrations(
             raise CellError(
                 f'demonstration {bag} cannot be learned from: {about}{error}'
             ) from error
-        yield from _labelled(_read(parts), parts)
+        yield from _labelled(_read(parts), _labels(parts))
 
 
 def _read(bags: list[Path]) -> Iterator[Item]:
@@ -175,7 +235,7 @@ def _import_reason(directory: Path, items: list[Item], schema: TaskSchema) -> st
     return next((why for check in checks.values() if (why := check.problem())), '')
 
 
-def _check_of(checks: dict, step: StepRecord, schema: TaskSchema) -> ActionCheck:
+def _check_of(checks: dict[str, ActionCheck], step: StepRecord, schema: TaskSchema) -> ActionCheck:
     check = checks.get(step.episode_id)
     if check is None:
         check = checks[step.episode_id] = ActionCheck(schema)
@@ -218,9 +278,12 @@ def _fill(
     return unwanted
 
 
-def _labelled(items: Iterable[Item], bags: list[Path]) -> Iterator[Item]:
+def _labels(bags: list[Path]) -> dict[Path, list[Label]]:
+    return {bag: found for bag in bags if (found := read_labels(bag))}
+
+
+def _labelled(items: Iterable[Item], labels: dict[Path, list[Label]]) -> Iterator[Item]:
     """The items of the bags, with labels applied to the steps of labelled bags."""
-    labels = {bag: found for bag in bags if (found := read_labels(bag))}
     waiting: dict[tuple[Path, str], list[StepRecord]] = {}
     for bag, content in items:
         if bag in labels and isinstance(content, StepRecord):

@@ -27,6 +27,7 @@ from .relabel import relabel
 from .resume import start_run
 
 METRICS_PERIOD = 1.0  # s between collections of the losses; each collection waits for the device
+CLOSE_TIME = 8.0  # s that each thread has to end; an update on a busy machine takes long
 DRIFT_PERIOD = 10.0  # s between new reference transitions for the drift of live steps
 
 
@@ -50,7 +51,7 @@ class Learner:
             self._checkpoints.resume(started.checkpoint)
         self._tensorboard = SummaryWriter(str(self.run.tensorboard))
         self._arrived: queue.SimpleQueue[StepRecord] = queue.SimpleQueue()
-        self._requests: queue.SimpleQueue[tuple[Callable[[Future], None], Future]] = (
+        self._requests: queue.SimpleQueue[tuple[Callable[[Future[str]], None], Future[str]]] = (
             queue.SimpleQueue()
         )
         self._paused = self._failed = self._broken = False
@@ -91,7 +92,7 @@ class Learner:
         time.
         """
 
-        def answer_request(answer: Future) -> None:
+        def answer_request(answer: Future[str]) -> None:
             try:
                 answer.set_result(
                     relabel(
@@ -108,7 +109,7 @@ class Learner:
         self.recorder.wait(timeout)  # the bag is completed shortly after its last step
         return self._request(answer_request, timeout)
 
-    def _request(self, function: Callable[[Future], None], timeout: float) -> str:
+    def _request(self, function: Callable[[Future[str]], None], timeout: float) -> str:
         answer: Future[str] = Future()
         self._requests.put((function, answer))
         try:
@@ -175,8 +176,9 @@ class Learner:
             pass
 
     def _add_step(self, step: StepRecord) -> None:
+        refused = self.trainer.replay.rejected
         summary = self.trainer.add(step, credit=not self._paused)
-        if step.schema_hash == self.trainer.schema.hash:
+        if self.trainer.replay.rejected == refused:
             self.recorder.record(step)
         if summary:
             for name, value in summary.scalars.items():
@@ -230,12 +232,12 @@ class Learner:
         self.run.version = trainer.version
         self._publish(data, trainer.version, trainer.updates, trainer.env_steps)
 
-    def _save_checkpoint(self, answer: Future | None = None) -> None:
+    def _save_checkpoint(self, answer: Future[str] | None = None) -> None:
         self._write_metrics()
         self._due['checkpoint'] = time.monotonic()
         self._checkpoints.save(self.trainer.agent, self.trainer.state(), answer)
 
-    def _roll_back(self, answer: Future) -> None:
+    def _roll_back(self, answer: Future[str]) -> None:
         checkpoint = self._checkpoints.best()
         if checkpoint is None:
             answer.set_result('')
@@ -256,11 +258,11 @@ class Learner:
         """
         self._stop.set()
         if train:
-            train.join(2.0)
+            train.join(CLOSE_TIME)
         self._receive_steps(0.0)
         self.recorder.finish()
         if record:
-            record.join(2.0)
+            record.join(CLOSE_TIME)
         checkpoints = self._checkpoints
         try:
             # save after a failure too, except after a loss that is not finite or a failed write

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from so101_node.errors import CellError
@@ -30,14 +31,14 @@ class Collected:
     """
 
     means: dict[str, float]
-    critic_losses: np.ndarray
+    critic_losses: npt.NDArray[np.float32]
     last_batch: Batch
 
 
 class UpdateMetrics:
     """Keeps the metrics of each update until they are collected."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._pending: list[tuple[dict[str, torch.Tensor], Batch]] = []
 
     def add(self, metrics: dict[str, torch.Tensor], batch: Batch) -> None:

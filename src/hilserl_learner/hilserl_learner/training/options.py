@@ -9,7 +9,7 @@ from hilserl_core.contract.task_options import TaskOptions
 from hilserl_core.policy.exploration import ExplorationOptions
 from so101_node.errors import CellError
 from so101_node.options import option
-from so101_node.shared_options import SeedOption, WorldOption
+from so101_node.shared_options import RunIdOption, SeedOption, WorldOption
 
 from ..agent.config import ALGORITHMS, AgentConfig, agent_config
 from .run_directory import refuse_if_in_use
@@ -166,7 +166,7 @@ class LearnerOptions(ExplorationOptions, WorldOption, SeedOption):
 
 
 @dataclass(frozen=True)
-class LearnerNodeOptions(LearnerOptions, TaskOptions):
+class LearnerNodeOptions(LearnerOptions, TaskOptions, RunIdOption):
     """The options of the learner node."""
 
     run_dir: str = option('runs/default', 'directory of the run: bags, checkpoints, curves')

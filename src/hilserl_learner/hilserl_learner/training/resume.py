@@ -9,6 +9,7 @@ import torch
 from hilserl_core.contract.task import TaskSchema
 from hilserl_core.policy.exploration import REASONS
 from so101_node.errors import CellError
+from so101_node.foreign_files import expanded
 
 from ..agent.drqv2 import Agent
 from ..replay.buffer import Replay
@@ -71,9 +72,7 @@ def start_run(
         discount=config.discount,
     )
     if options.demos:
-        load_demonstrations(
-            [Path(d).expanduser() for d in options.demos], replay, log, options.unlabelled
-        )
+        load_demonstrations([expanded(d) for d in options.demos], replay, log, options.unlabelled)
     loaded = load_run(run.bags, replay, log)
     trainer = Trainer(schema, options, agent, replay, log, loaded.env_steps, loaded.episodes)
     if checkpoint:
@@ -94,7 +93,7 @@ def start_run(
     return StartedRun(run, checkpoints, trainer, checkpoint)
 
 
-def _warm_start(agent: Agent, options: LearnerOptions, log) -> None:
+def _warm_start(agent: Agent, options: LearnerOptions, log: Callable[[str], object]) -> None:
     if options.pretrained:
         log(adopt_policy(agent, Path(options.pretrained)))
         if count := options.critic_warmup_count():
@@ -103,25 +102,29 @@ def _warm_start(agent: Agent, options: LearnerOptions, log) -> None:
         log(adopt_encoder(agent, Path(options.encoder)))
 
 
-def _resume(trainer: Trainer, checkpoint: Checkpoint, log) -> None:
+def _resume(trainer: Trainer, checkpoint: Checkpoint, log: Callable[[str], object]) -> None:
     state = checkpoint.state
     trainer.resume(checkpoint)
-    if state.get('code') != code_version():
+    if state.code != code_version():
         log(
-            f"the learner's code is {code_version()}; it was {state.get('code', 'older')} when "
+            f"the learner's code is {code_version()}; it was {state.code} when "
             f'checkpoint {checkpoint.directory.name} was written'
         )
-    newer = trainer.env_steps - state['env_steps']
+    newer = trainer.env_steps - state.env_steps
     if newer:
         log(
-            f'the checkpoint counts {state["env_steps"]:,} steps, the bags contain '
+            f'the checkpoint counts {state.env_steps:,} steps, the bags contain '
             f'{trainer.env_steps:,}: '
             + ('the newer ones are in the replay' if newer > 0 else 'bags are missing')
         )
 
 
 def _log_resumed(
-    run: RunDirectory, trainer: Trainer, checkpoint: Checkpoint | None, loaded: Loaded, log
+    run: RunDirectory,
+    trainer: Trainer,
+    checkpoint: Checkpoint | None,
+    loaded: Loaded,
+    log: Callable[[str], object],
 ) -> None:
     source = f'checkpoints/{checkpoint.directory.name}' if checkpoint else 'no checkpoint'
     log(

@@ -6,24 +6,32 @@ The lock is a kernel lock (flock). It is released when its process ends, for any
 import fcntl
 import os
 from pathlib import Path
+from typing import Any, TextIO
 
 from hilserl_core.contract.task import TaskSchema
-from so101_node.durable import replace_file
+from so101_node.durable import make_private, replace_file
 from so101_node.errors import CellError
+from so101_node.foreign_files import expanded, file_size, read_bytes, reason
 
 from .run_file import NAME, RunFile, read_run_file
+
+MAX_LOCK = 100  # bytes of a file that holds one number
 
 
 def refuse_if_in_use(path: str | Path) -> None:
     """CellError if a process uses this run directory. This changes no file."""
+    lock = _resolved(path) / 'lock'
+    if not lock.exists():
+        return
+    file_size(lock, 'lock', MAX_LOCK, 'take another run name')
     try:
-        with open(Path(path) / 'lock', encoding='ascii') as file:
-            _lock(file, Path(path).name, fcntl.LOCK_SH)
-    except FileNotFoundError:
-        pass
+        with open(lock, encoding='ascii', errors='replace') as file:
+            _lock(file, lock.parent.name, fcntl.LOCK_SH)
+    except OSError as error:
+        raise CellError(f'run directory {lock.parent} cannot be used: {error}') from error
 
 
-def _lock(file, name: str, kind: int) -> None:
+def _lock(file: TextIO, name: str, kind: int) -> None:
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -34,27 +42,37 @@ def _lock(file, name: str, kind: int) -> None:
         ) from None
 
 
+def _resolved(path: str | Path) -> Path:
+    try:
+        return expanded(path).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a zero byte
+        raise CellError(f'run directory {path} cannot be used: {reason(error)}') from error
+
+
 class RunDirectory:
     """A run's directory. It is made if necessary, and locked until this process ends."""
 
     def __init__(self, path: str | Path, schema: TaskSchema):
-        self.path = Path(path).expanduser().resolve()
+        self.path = _resolved(path)
         self.name = self.path.name
         self.bags = self.path / 'bags'
         self.checkpoints = self.path / 'checkpoints'
         self.tensorboard = self.path / 'tensorboard'
         try:
             for directory in (self.bags, self.checkpoints, self.tensorboard):
-                directory.mkdir(parents=True, exist_ok=True)
+                make_private(directory)
             self._lock = open(self.path / 'lock', 'a+', encoding='ascii')  # noqa: SIM115  held
+            _lock(self._lock, self.name, fcntl.LOCK_EX)
+            self._lock.seek(0)
+            self._lock.truncate()
+            self._lock.write(f'{os.getpid()}\n')
+            self._lock.flush()
+            self.exists = (self.path / NAME).exists()
         except OSError as error:
-            raise CellError(f'run directory {self.path} cannot be used: {error}') from error
-        _lock(self._lock, self.name, fcntl.LOCK_EX)
-        self._lock.seek(0)
-        self._lock.truncate()
-        self._lock.write(f'{os.getpid()}\n')
-        self._lock.flush()
-        self.exists = (self.path / NAME).exists()
+            raise CellError(
+                f'run directory {self.path} cannot be used: {error}; take another run name or '
+                'runs_dir'
+            ) from error
         if self.exists:
             self._require(schema)
 
@@ -69,7 +87,9 @@ class RunDirectory:
                 + '; use another run name'
             )
 
-    def begin(self, schema: TaskSchema, settings: dict, cell: dict | None = None) -> None:
+    def begin(
+        self, schema: TaskSchema, settings: dict[str, Any], cell: dict[str, Any] | None = None
+    ) -> None:
         """Write run.yaml of a new run: the task, and the options of learner and whole cell."""
         self.settings = dict(settings)
         RunFile(
@@ -82,7 +102,7 @@ class RunDirectory:
         ).write(self.path)
         self.exists = True
 
-    def resume(self, cell: dict) -> list[str]:
+    def resume(self, cell: dict[str, Any]) -> list[str]:
         """Record options that differ from the run's start in run.yaml. Return a line for each."""
         file = read_run_file(self.path)
         lines = file.note_changes(cell)
@@ -98,8 +118,8 @@ class RunDirectory:
         actor that received it refuses older ones.
         """
         try:
-            return int((self.path / 'version').read_text())
-        except (OSError, ValueError):
+            return int(read_bytes(self.path / 'version', 'version', MAX_LOCK))
+        except (CellError, ValueError):
             return 0
 
     @version.setter

@@ -10,10 +10,19 @@ import yaml
 from hilserl_core.contract.task import TaskSchema
 from so101_node.data_files import read_data
 from so101_node.durable import replace_file
+from so101_node.errors import CellError
 
 NAME = 'run.yaml'
 RESUMED = 20  # starts with other options that the file remembers
-_OF_ONE_START = ('run_for', 'cell_options')  # options that differ from start to start
+_OF_ONE_START = ('run_for', 'cell_options', 'run_id')  # options that differ from start to start
+
+
+class _WithoutAliases(yaml.SafeDumper):
+    """Writes an object that occurs twice two times; aliases are refused when the file is read."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Return whether an object is written in full."""
+        return True
 
 
 class Resumed(msgspec.Struct, forbid_unknown_fields=True):
@@ -65,9 +74,15 @@ class RunFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         }
 
     def write(self, directory: Path) -> None:
-        """Write the file; at any moment the old or the new one is there."""
-        text = yaml.safe_dump(msgspec.to_builtins(self), sort_keys=False)
-        replace_file(directory / NAME, text)
+        """Write the file; at any moment the old or the new one is there. CellError if it fails."""
+        text = yaml.dump(msgspec.to_builtins(self), Dumper=_WithoutAliases, sort_keys=False)
+        try:
+            replace_file(directory / NAME, text)
+        except OSError as error:
+            raise CellError(
+                f'{directory / NAME} cannot be written: {error}; free some disk space, or take '
+                'another runs_dir'
+            ) from error
 
 
 def read_run_file(directory: Path) -> RunFile:

@@ -17,6 +17,7 @@ from hilserl_core.policy.exploration import schedule
 from ..agent.drqv2 import Agent
 from ..replay.buffer import Replay
 from ..replay.prefetch import Batches
+from .checkpoint_state import TrainerState
 from .checkpoints import Checkpoint, restore
 from .episode_summary import EpisodeSummaries, EpisodeSummary
 from .health import LIVE_STEPS, REFERENCE, Health
@@ -100,7 +101,7 @@ class Trainer:
         refusal = self.replay.add(step)
         if refusal and self.replay.rejected in (1, 10, 100, 1000):
             self._log(f'{self.replay.last_rejection} ({self.replay.rejected} refused so far)')
-        if step.schema_hash != self.schema.hash:
+        if refusal:
             return None
         self.health.drift.add_live_step(step)
         self.episode_ids.add(step.episode_id)
@@ -108,8 +109,6 @@ class Trainer:
             self.env_steps += 1
             if credit and (self.pacer.credited or len(self.replay) >= self.options.min_steps):
                 self.pacer.credited += 1
-        if refusal:
-            return None
         if step.last:
             self.last_episode = step.episode_id
         summary = self._summaries.add_step(step)
@@ -210,21 +209,21 @@ class Trainer:
             **self.agent.ema_policy,
         )
 
-    def state(self) -> dict:
-        """The state for a checkpoint without the agent's tensors, as values for JSON."""
-        return {
-            'updates': self.updates,
-            'env_steps': self.env_steps,
-            'version': self.version,
-            'episodes': self.episodes,
-            'credited': self.pacer.credited,
-            'paced_updates': self.pacer.updates,
-            'rng': self.batches.rng_state,
-            'options': self.options.settings(),
-            'outcomes': list(self._outcomes),
-            'success': self.success,
-            'success_episodes': len(self._outcomes),
-        }
+    def state(self) -> TrainerState:
+        """The state for a checkpoint, without the agent's tensors."""
+        return TrainerState(
+            updates=self.updates,
+            env_steps=self.env_steps,
+            version=self.version,
+            episodes=self.episodes,
+            credited=self.pacer.credited,
+            paced_updates=self.pacer.updates,
+            rng=dict(self.batches.rng_state),
+            options=self.options.settings(),
+            outcomes=list(self._outcomes),
+            success=self.success,
+            success_episodes=len(self._outcomes),
+        )
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Continue a run from a checkpoint: agent, counters and random numbers.
@@ -233,20 +232,20 @@ class Trainer:
         """
         state, ratio = checkpoint.state, self.options.update_ratio
         self.restore(checkpoint)
-        self.batches.rng_state = state['rng']
-        self.updates, self.version = state['updates'], state['version']
+        self.batches.rng_state = state.rng
+        self.updates, self.version = state.updates, state.version
         self.pretrain_left = 0
-        newer = self.env_steps - state['env_steps']
-        credited = state['credited'] and max(state['credited'] + newer, 1)
+        newer = self.env_steps - state.env_steps
+        credited = state.credited and max(state.credited + newer, 1)
         # a changed ratio applies from now on
-        self.pacer = Pacer(ratio, credited, min(state['paced_updates'], int(ratio * credited)))
+        self.pacer = Pacer(ratio, credited, min(state.paced_updates, int(ratio * credited)))
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Restore a checkpoint's networks, optimisers and outcomes. The counters do not change."""
         if sentence := restore(self.agent, checkpoint):
             self._log(sentence)
         self._outcomes.clear()
-        self._outcomes.extend(checkpoint.state['outcomes'])
+        self._outcomes.extend(checkpoint.state.outcomes)
 
     def close(self) -> None:
         """End the thread that samples batches."""

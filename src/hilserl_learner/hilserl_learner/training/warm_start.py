@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from hilserl_core.policy.bundle import Bundle, Policy
-from hilserl_core.policy.checkpoint_names import POLICY
+from hilserl_core.policy.bundle import Bundle
+from hilserl_core.policy.checkpoint_names import MAX_POLICY, POLICY
+from hilserl_core.policy.inference import Policy
 from so101_node.errors import CellError
+from so101_node.foreign_files import read_bytes
 
 from ..agent.drqv2 import Agent
 from .checkpoints import load, restore
@@ -56,7 +58,4 @@ def adopt_encoder(agent: Agent, path: Path) -> str:
 
 
 def _read(path: Path, kind: str) -> Bundle:
-    try:
-        return Bundle.from_bytes(path.read_bytes())
-    except OSError as error:
-        raise CellError(f'{kind} {path} cannot be read: {error}') from error
+    return Bundle.from_bytes(read_bytes(path, kind, MAX_POLICY))

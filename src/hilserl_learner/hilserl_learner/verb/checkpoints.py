@@ -1,18 +1,23 @@
 """List a run's checkpoints with steps and success. This changes no file."""
 
+from argparse import ArgumentParser, Namespace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from so101_node.errors import CellError
 
+if TYPE_CHECKING:
+    from rich.table import Table
 
-def add_arguments(parser) -> None:
+
+def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('run', help='name of the run, or its directory')
     parser.add_argument('--runs-dir', default='runs', help='directory of all runs')
 
 
-def main(options) -> None:
+def main(options: Namespace) -> None:
     """Print the table."""
     from rich.console import Console
 
@@ -26,8 +31,8 @@ def main(options) -> None:
     )
 
 
-def listing(directory: Path):
-    """A rich Table with one row for each checkpoint, oldest first."""
+def listing(directory: Path) -> 'Table':
+    """A table with one row for each checkpoint, oldest first."""
     from rich.table import Table
 
     from hilserl_core.policy.checkpoint_names import BEST, LATEST
@@ -50,15 +55,13 @@ def listing(directory: Path):
         if not state:
             table.add_row(name, *[''] * 5, 'damaged')
             continue
-        rated = state.get('success_episodes', 0)
-        saved = state.get('saved')
         table.add_row(
             name,
-            f'{state["env_steps"]:,}',
-            f'{state["episodes"]:,}',
-            f'{state["success"]:.2f}' if rated else '-',
-            str(rated),
-            f'{datetime.fromtimestamp(saved):%d %b %H:%M}' if saved else '-',
+            f'{state.env_steps:,}',
+            f'{state.episodes:,}',
+            f'{state.success:.2f}' if state.success_episodes else '-',
+            str(state.success_episodes),
+            f'{datetime.fromtimestamp(state.saved):%d %b %H:%M}',
             marks,
         )
     table.caption = (

@@ -3,20 +3,25 @@
 `./cell import --policy FILE --out BUNDLE` imports the weights of a policy instead.
 """
 
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 import json
 from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from so101_node.errors import CellError
+from so101_node.errors import CellError, printable
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rosbags.highlevel import AnyReader
 
     from hilserl_core.contract.task import TaskSchema
 
+    from ..importing.summary import Report
 
-def add_arguments(parser) -> None:
+
+def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     from hilserl_core.contract.tasks import TASKS
 
@@ -42,51 +47,102 @@ def add_arguments(parser) -> None:
     )
 
 
-def main(options) -> int:
+def main(options: Namespace) -> int:
     """Import every bag. Return 1 if one of them was refused."""
     from rich.console import Console
+
+    console = Console()
+    failed: list[str] = []
+    imported = 0
+    out = (options.out or Path(f'{options.task}-demos')).absolute()
+    for bag in _every_bag(options.bags, failed):
+        try:
+            report = import_one(bag, options.task, out, options.unlabelled, console)
+            report.write(out / f'{bag.name}.import.json')
+        except CellError as error:  # import the other bags all the same
+            _report_failure(failed, bag, error)
+            continue
+        imported += 1
+        console.print(report.table())
+        print(json.dumps({'bag': report.bag, 'steps': report.steps, 'out': str(out)}))
+    if failed and imported + len(failed) > 1:
+        print(
+            f'cell import: {imported} of {imported + len(failed)} bags are imported; not '
+            + printable(', '.join(failed[:20]))
+            + (f' and {len(failed) - 20} more' if len(failed) > 20 else ''),
+            file=sys.stderr,
+        )
+    return 1 if failed else 0
+
+
+def _every_bag(given: list[Path], failed: list[str]) -> Iterator[Path]:
+    """The bags in these directories. What is no bag is reported and added to `failed`."""
+    for directory in given:
+        try:
+            bags, incomplete = bags_in(directory.absolute())
+        except (CellError, OSError, ValueError) as error:
+            _report_failure(failed, directory, error)
+            continue
+        yield from bags
+        for bag in incomplete:
+            _report_failure(
+                failed,
+                bag,
+                CellError(
+                    f'bag {bag} has no metadata.yaml; if it was cut off, run `ros2 bag reindex` '
+                    'on it first'
+                ),
+            )
+
+
+def _report_failure(failed: list[str], bag: Path, error: Exception) -> None:
+    failed.append(bag.name[:100] or str(bag))
+    print(f'cell import: {printable(error)}', file=sys.stderr)
+
+
+def import_one(bag: Path, task: str, out: Path, unlabelled: str, console: 'Console') -> 'Report':
+    """Import one bag, with a progress bar."""
     from rich.progress import Progress
 
     from ..importing.importer import import_opened
     from ..importing.recording import opened
 
-    console = Console()
-    failed = 0
-    out = (options.out or Path(f'{options.task}-demos')).absolute()
-    for bag in [bag for given in options.bags for bag in bags_in(given.absolute())]:
-        try:
-            with opened(bag) as reader, Progress(console=console, transient=True) as bar:
-                work = bar.add_task(bag.name)
-                report = import_opened(
-                    reader,
-                    task_for(reader, options.task),
-                    out,
-                    options.unlabelled,
-                    lambda done, total, bar=bar, work=work: bar.update(  # type: ignore[misc]
-                        work, completed=done, total=total
-                    ),
-                )
-        except CellError as error:  # import the other bags all the same
-            print(f'cell import: {error}', file=sys.stderr)
-            failed += 1
-            continue
-        report.write(out / f'{bag.name}.import.json')
-        console.print(report.table())
-        print(json.dumps({'bag': report.bag, 'steps': report.steps, 'out': str(out)}))
-    return 1 if failed else 0
+    with opened(bag) as reader, Progress(console=console, transient=True) as bar:
+        work = bar.add_task(bag.name)
+        return import_opened(
+            reader,
+            task_for(reader, task),
+            out,
+            unlabelled,
+            lambda done, total: bar.update(work, completed=done, total=total),
+        )
 
 
-def bags_in(directory: Path) -> list[Path]:
-    """The recordings in a directory, or the directory itself; CellError if there is none."""
-    from hilserl_core.bags.episode_bag import find_bags
+def bags_in(directory: Path) -> tuple[list[Path], list[Path]]:
+    """The recordings in a directory, or the directory itself, and those without metadata.
+
+    CellError if there is none.
+    """
+    from hilserl_core.bags.episode_bag import METADATA, RECOVERED, find_bags
 
     bags = find_bags(directory)
-    if not bags:
+    incomplete = (
+        []
+        if bags == [directory]
+        else sorted(
+            path
+            for path in directory.glob('*/')
+            if any(file.suffix in ('.mcap', '.db3') for file in path.glob('*.*'))
+            and not (path / METADATA).exists()
+            and not (directory / (path.name + RECOVERED)).exists()
+        )
+    )
+    if not bags and not incomplete:
         raise CellError(
             f'there is no bag in {directory}: a bag is a directory with metadata.yaml (if it '
             'was cut off, run `ros2 bag reindex` on it first)'
         )
-    return bags
+    return bags, incomplete
 
 
 def task_for(reader: 'AnyReader', task: str) -> 'TaskSchema':

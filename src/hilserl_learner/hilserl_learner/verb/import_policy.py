@@ -3,12 +3,13 @@
 The snapshot is a state dict (.pt) or a .safetensors file; pickled objects are refused.
 """
 
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from so101_node.errors import CellError
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     from hilserl_core.contract.tasks import FRAME_SIZE, TASKS
 
@@ -25,7 +26,7 @@ def add_arguments(parser) -> None:
     )
 
 
-def main(options) -> None:
+def main(options: Namespace) -> None:
     """Convert one file."""
     from hilserl_core.contract.tasks import make_task
     from so101_description.model import model_hash

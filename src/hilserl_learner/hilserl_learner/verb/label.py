@@ -3,6 +3,7 @@
 The label is written to a file beside the bag. The bag does not change.
 """
 
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from so101_node.errors import CellError
@@ -10,7 +11,7 @@ from so101_node.errors import CellError
 ABSOLUTE = 1e9  # s; a smaller time counts from the bag's start, a larger one from 1970
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     from hilserl_core.bags.labels import OUTCOMES
 
@@ -26,7 +27,7 @@ def add_arguments(parser) -> None:
     )
 
 
-def main(options) -> None:
+def main(options: Namespace) -> None:
     """Label the bag."""
     label(options.bag.absolute(), options.outcome, options.at)
 

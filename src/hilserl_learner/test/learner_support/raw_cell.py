@@ -103,8 +103,12 @@ def write(
     namespace='',
     convert=None,
     jitter=0,
+    silent=(),
 ) -> None:
-    """A rosbag2 of the recording. `convert` maps joint values; `jitter`: recorded so late, ns."""
+    """A rosbag2 of the recording.
+
+    `convert` maps joint values; `jitter`: recorded so late, ns; `silent`: topics without messages.
+    """
     types = typestore().types
     header = types['std_msgs/msg/Header']
     time = types['builtin_interfaces/msg/Time']
@@ -136,7 +140,7 @@ def write(
             data = cv2.imencode('.png', value[:, :, ::-1])[1]
             return types[kind](header=stamped(stamp), format='png', data=data)
         if kind == REWARD:
-            return types[kind](header=stamped(stamp), value=value[0], success=value[1])
+            return types[kind](header=stamped(stamp), value=value[0], success=value[1], run_id='')
         blank = {
             name: '' if field.type == 'str' else 0
             for name, field in types[kind].__dataclass_fields__.items()
@@ -158,7 +162,9 @@ def write(
                 topic, kind = topic + '/compressed', COMPRESSED
             connection = writer.add_connection(namespace + topic, kind, typestore=typestore())
             messages += [
-                (stamp, connection, name, kind, value) for stamp, value in recording.streams[name]
+                (stamp, connection, name, kind, value)
+                for stamp, value in recording.streams[name]
+                if name not in silent
             ]
         for stamp, connection, name, kind, value in sorted(messages, key=lambda m: m[0]):
             late = 3_000_000 + int(rng.integers(0, jitter + 1))

@@ -12,6 +12,8 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 
 from so101_description.joints import JOINTS
+from so101_interfaces.msg import DriverStatus
+from so101_interfaces.srv import TakeCommand
 from so101_node import names, qos
 
 START = 'from so101_driver.entry_points import driver; driver()'
@@ -30,8 +32,8 @@ def start(**parameters):
 class Bench:
     """A node that watches and commands one arm."""
 
-    def __init__(self, arm):
-        self.node = rclpy.create_node('bench')
+    def __init__(self, arm, name='bench'):
+        self.node = rclpy.create_node(name)
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
         self.states, self.targets, self.diagnostics = [], [], []
@@ -48,6 +50,15 @@ class Bench:
             JointState, names.JOINT_COMMANDS.format(arm=arm), qos.COMMAND
         )
         self._torque = self.node.create_client(SetBool, names.SET_TORQUE.format(arm=arm))
+        self._take = self.node.create_client(TakeCommand, names.TAKE_COMMAND)
+        self.triggers = {
+            name: self.node.create_client(Trigger, name)
+            for name in (names.DRIVER_STOP, names.DRIVER_RELEASE, names.DRIVER_STOP_RESET)
+        }
+        self.statuses = []
+        self.node.create_subscription(
+            DriverStatus, names.DRIVER_STATUS, self.statuses.append, qos.STATUS
+        )
         self._clear = self.node.create_client(Trigger, names.CLEAR_FAULTS.format(arm=arm))
 
     def spin_until(self, condition, timeout=20.0):
@@ -63,6 +74,19 @@ class Bench:
     def torque(self, on):
         assert self._torque.wait_for_service(5.0)
         future = self._torque.call_async(SetBool.Request(data=on))
+        self.spin_until(future.done)
+        return future.result()
+
+    def take_command(self, node='', run_id=''):
+        assert self._take.wait_for_service(5.0)
+        future = self._take.call_async(TakeCommand.Request(node=node, run_id=run_id))
+        end = time.monotonic() + 1.0  # a killed driver seems to be there for some time
+        self.spin_until(lambda: future.done() or time.monotonic() > end)
+        return future.result() if future.done() else TakeCommand.Response()
+
+    def trigger(self, name):
+        assert self.triggers[name].wait_for_service(5.0)
+        future = self.triggers[name].call_async(Trigger.Request())
         self.spin_until(future.done)
         return future.result()
 

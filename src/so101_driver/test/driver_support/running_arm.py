@@ -7,11 +7,13 @@ import time
 import numpy as np
 
 from so101_description.joints import JOINTS, REST
+from so101_driver import adapter
 from so101_driver.arm import Arm
 from so101_driver.bus import Bus
 from so101_driver.calibration import load_calibration
 from so101_driver.servos import IDS
 from so101_driver.setpoint import Limits
+from so101_driver.stop import StopLatch
 from so101_node.errors import CellError
 from so101_sim import calibration_path
 
@@ -43,15 +45,31 @@ class Running:
         rate=100.0,
         name='follower',
         align_speed=None,
+        fit=False,
+        setpoint_lead=0.2,
+        collision=None,
     ):
+        self.stop = StopLatch()
         self.states, self.lines, self.error, self.recorded_at, self.accepted = [], [], None, [], []
         self.bus = Bus(emulated.port, IDS, answer_timeout=0.01)  # a busy machine answers late
+        if fit:
+            adapter.fit(self.bus)
         self.arm = Arm(
             name,
             self.bus,
             load_calibration(calibration_path(name)),
-            Limits(max_speed, align_speed or max_speed, 0.25, 60.0, locked, rest),
+            Limits(
+                max_speed,
+                align_speed or max_speed,
+                0.25,
+                60.0,
+                locked,
+                rest,
+                setpoint_lead,
+                collision,
+            ),
             rate=rate,
+            stop=self.stop,
             publish=self.record,
             on_accepted=lambda *new: self.accepted.append(new),
             log=self.lines.append,
@@ -104,7 +122,7 @@ def running(emulated, **options):
         run.start()
         yield run
     finally:
-        run.arm.torque_on = False  # the tests of the exit call close() themselves
+        run.arm.torque.on = False  # the tests of the exit call close() themselves
         run.arm.close()
         if hasattr(run, 'thread'):
             run.thread.join(4.0)

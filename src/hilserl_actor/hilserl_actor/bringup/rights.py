@@ -1,0 +1,202 @@
+"""What each node of a cell may do, as SROS 2 policies: its own topics and services, no others.
+
+A test compares the table with the graph of a running cell.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+from so101_node import names
+
+
+@dataclass(frozen=True)
+class Rights:
+    """The topics and services of one node, with names as in names.py."""
+
+    publish: tuple[str, ...] = ()
+    subscribe: tuple[str, ...] = ()
+    serve: tuple[str, ...] = ()
+    call: tuple[str, ...] = ()
+
+
+def _of_arms(*templates: str) -> tuple[str, ...]:
+    return tuple(each.format(arm=arm) for each in templates for arm in names.ARMS)
+
+
+def _of_camera(camera: str) -> tuple[str, ...]:
+    return tuple(each.format(camera=camera) for each in (names.IMAGE, names.CAMERA_INFO))
+
+
+_CAMERA = _of_camera(names.WRIST_CAMERA)
+_STOPS = (names.DRIVER_STOP, names.DRIVER_RELEASE)
+_MARKS = (names.START, names.SUCCESS, names.FAILURE, names.INTERVENE)
+_KEYS = (
+    *_MARKS,
+    names.DISCARD,
+    names.DISCARD_LAST,
+    names.PAUSE,
+    names.ESTOP,
+    names.ESTOP_RESET,
+)
+_KINEMATICS = (
+    names.GET_TOOL_POSE,
+    names.GET_ACTION,
+    names.GET_JOINT_TARGET,
+    names.SOLVE_POSE,
+)
+_LEARNER = (
+    names.LEARNER_PAUSE,
+    names.LEARNER_SAVE,
+    names.LEARNER_ROLL_BACK,
+    names.LEARNER_LABEL,
+)
+
+RIGHTS = {
+    'driver': Rights(
+        publish=(
+            *_of_arms(names.JOINT_STATES, names.JOINT_TARGETS),
+            names.DRIVER_STATUS,
+            names.DIAGNOSTICS,
+        ),
+        subscribe=(*_of_arms(names.JOINT_COMMANDS), names.ACTOR_STATUS, *_STOPS),
+        serve=(
+            *_of_arms(names.SET_TORQUE, names.CLEAR_FAULTS),
+            *_STOPS,
+            names.DRIVER_STOP_RESET,
+            names.TAKE_COMMAND,
+        ),
+    ),
+    'camera': Rights(publish=(*_CAMERA, names.DIAGNOSTICS)),
+    'kinematics': Rights(serve=_KINEMATICS),
+    'world': Rights(
+        publish=(*_CAMERA, names.REWARD, names.SIM_CUBE_POSE, names.DIAGNOSTICS),
+        subscribe=(names.SIM_HAND, names.TASK, names.ACTOR_STATUS),
+        serve=(names.SIM_PLACE_CUBE,),
+    ),
+    'actor': Rights(
+        publish=(
+            *_of_arms(names.JOINT_COMMANDS),
+            names.DRIVER_STOP,
+            names.STEP,
+            names.TASK,
+            names.ACTOR_STATUS,
+            names.DIAGNOSTICS,
+        ),
+        subscribe=(
+            *_of_arms(names.JOINT_STATES, names.JOINT_TARGETS),
+            *_CAMERA,
+            names.DRIVER_STATUS,
+            names.WEIGHTS,
+            names.REWARD,
+            names.LEARNER_STATUS,
+            names.DIAGNOSTICS,
+        ),
+        serve=_KEYS,
+        call=(
+            *_KINEMATICS,
+            *_of_arms(names.SET_TORQUE, names.CLEAR_FAULTS),
+            *_STOPS,
+            names.TAKE_COMMAND,
+            names.LEARNER_LABEL,
+        ),
+    ),
+    'learner': Rights(
+        publish=(names.WEIGHTS, names.LEARNER_STATUS, names.DIAGNOSTICS),
+        subscribe=(names.STEP, names.TASK),
+        serve=_LEARNER,
+    ),
+    'operator': Rights(
+        publish=(*_STOPS, names.SIM_HAND),
+        subscribe=(
+            names.ACTOR_STATUS,
+            names.LEARNER_STATUS,
+            names.DRIVER_STATUS,
+            names.DIAGNOSTICS,
+            *_of_arms(names.JOINT_STATES),
+        ),
+        call=(
+            *_KEYS,
+            *_LEARNER,
+            *_STOPS,
+            names.DRIVER_STOP_RESET,
+            *_of_arms(names.CLEAR_FAULTS, names.SET_TORQUE),
+            names.SIM_PLACE_CUBE,
+        ),
+    ),
+    'scripted_operator': Rights(
+        publish=(names.SIM_HAND,),
+        subscribe=(
+            *_of_arms(names.JOINT_STATES),
+            names.ACTOR_STATUS,
+            names.SIM_CUBE_POSE,
+            names.DIAGNOSTICS,
+        ),
+        call=(*_MARKS, *_of_arms(names.CLEAR_FAULTS), names.SIM_PLACE_CUBE),
+    ),
+}
+# Of every node of ROS 2.
+_ROS_PUBLISHES = ('/rosout', '/parameter_events')
+_ROS_SUBSCRIBES = {'operator': ('/rosout',)}
+_ROS_SERVES = (
+    '~/describe_parameters',
+    '~/get_parameter_types',
+    '~/get_parameters',
+    '~/list_parameters',
+    '~/set_parameters',
+    '~/set_parameters_atomically',
+)
+
+
+def rights_of(node: str) -> Rights:
+    """Return the rights of a node; one more camera, as `front_camera`, has topics of its own."""
+    role = names.role_of(node)
+    if node in RIGHTS or not role:
+        return RIGHTS[node]
+    return Rights(publish=(*_of_camera(names.camera_of(role)), names.DIAGNOSTICS))
+
+
+def enclave(namespace: str, node: str) -> str:
+    """Return the name of a node's enclave, which is its full name."""
+    return '/' + '/'.join(filter(None, (namespace.strip('/'), node)))
+
+
+def policy(namespace: str, node: str, cells: Sequence[str] = ()) -> str:
+    """Return the policy of one node, for `ros2 security create_permission`.
+
+    cells: namespaces that a learner serves besides its own.
+    """
+    rights = rights_of(node)
+    root = ElementTree.Element('policy', version='0.2.0')
+    profiles = ElementTree.SubElement(
+        ElementTree.SubElement(
+            ElementTree.SubElement(root, 'enclaves'), 'enclave', path=enclave(namespace, node)
+        ),
+        'profiles',
+    )
+    space = '/' + namespace.strip('/')
+    profile = ElementTree.SubElement(profiles, 'profile', ns=space, node=node)
+    spaces = [namespace, *(cell for cell in cells if node == 'learner')]
+    _add(profile, 'topic', {'publish': 'ALLOW'}, [*_ROS_PUBLISHES, *_in(spaces, rights.publish)])
+    subscribed = [*_ROS_SUBSCRIBES.get(node, ()), *_in(spaces, rights.subscribe)]
+    _add(profile, 'topic', {'subscribe': 'ALLOW'}, subscribed)
+    _add(profile, 'service', {'reply': 'ALLOW'}, [*_ROS_SERVES, *_in(spaces, rights.serve)])
+    _add(profile, 'service', {'request': 'ALLOW'}, _in(spaces, rights.call))
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding='unicode', xml_declaration=True) + '\n'
+
+
+def _in(spaces: Sequence[str], relative: Sequence[str]) -> list[str]:
+    """Return full names, each once."""
+    return sorted(
+        {name if name[0] == '/' else enclave(space, name) for space in spaces for name in relative}
+    )
+
+
+def _add(
+    profile: ElementTree.Element, kind: str, rule: Mapping[str, str], of: Sequence[str]
+) -> None:
+    if of:
+        several = ElementTree.SubElement(profile, f'{kind}s', dict(rule))
+        for name in of:
+            ElementTree.SubElement(several, kind).text = name

@@ -1,0 +1,99 @@
+"""Creates the ROS entities of the actor's clients and inputs, and connects them."""
+
+from collections.abc import Callable
+from functools import partial
+import time
+
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Empty
+from std_srvs.srv import SetBool, Trigger
+
+from hilserl_core.contract.task import TaskSchema
+from so101_interfaces.msg import Reward
+from so101_interfaces.srv import TakeCommand
+from so101_node import names, qos
+from so101_node.graph import publisher_names, publishers
+from so101_node.ros_node import CellNode
+from so101_node.run_id import RunFilter
+
+from ..options import ActorOptions
+from .clients import KINEMATICS_SERVICES, DriverRequests, ServiceKinematics, TopicArms
+from .publisher_check import PublisherCheck
+from .sensors import Sensors
+
+
+def make_publisher_check(node: CellNode, role: str, reward_topic: bool) -> Callable[[], str]:
+    """Return the check for a second publisher of this cell's topics."""
+    topics = [names.JOINT_COMMANDS.format(arm=arm) for arm in names.ARMS]
+    topics += [names.REWARD] if reward_topic else []
+    topics += [names.WEIGHTS] if role in ('train', 'record') else []
+    check = PublisherCheck(topics, partial(publishers, node), partial(publisher_names, node))
+    return lambda: check.problem(time.monotonic())
+
+
+def make_kinematics(
+    node: CellNode, schema: TaskSchema, options: ActorOptions
+) -> ServiceKinematics:
+    """Return the client of the FK service."""
+    return ServiceKinematics(
+        schema,
+        {name: node.create_client(kind, name) for name, kind in KINEMATICS_SERVICES.items()},
+        node.get_clock(),
+        options.kinematics_timeout,
+        options.table_height,
+    )
+
+
+def make_arms(node: CellNode, run_id: str) -> TopicArms:
+    """Return the client of the driver."""
+    arms = TopicArms(
+        {
+            arm: node.create_publisher(
+                JointState, names.JOINT_COMMANDS.format(arm=arm), qos.COMMAND
+            )
+            for arm in names.ARMS
+        },
+        {arm: node.create_client(SetBool, names.SET_TORQUE.format(arm=arm)) for arm in names.ARMS},
+        DriverRequests(
+            node.create_publisher(Empty, names.DRIVER_STOP, qos.STATUS),
+            node.create_client(Trigger, names.DRIVER_STOP),
+            node.create_client(TakeCommand, names.TAKE_COMMAND),
+            TakeCommand.Request(node=node.get_fully_qualified_name(), run_id=run_id),
+        ),
+        node.get_clock(),
+        node.get_logger(),
+    )
+    target = names.JOINT_TARGETS.format(arm='follower')
+    node.create_subscription(JointState, target, arms.on_target, qos.COMMAND)
+    return arms
+
+
+def make_sensors(
+    node: CellNode,
+    options: ActorOptions,
+    schema: TaskSchema,
+    kinematics: ServiceKinematics,
+    arms: TopicArms,
+    run: RunFilter,
+) -> Sensors:
+    """Return the actor's inputs, which are subscribed to."""
+    sensors = Sensors(
+        schema,
+        kinematics,
+        arms,
+        node.get_clock(),
+        options.max_image_age,
+        options.max_state_age,
+        options.reward == 'topic',
+        run,
+    )
+    for camera in schema.cameras:
+        receive = partial(sensors.on_image, camera.name)
+        topic = names.IMAGE.format(camera=camera.name)
+        node.create_subscription(Image, topic, receive, qos.SENSOR_SUB, raw=True)
+    for arm in names.ARMS:
+        receive = partial(sensors.on_joints, arm)
+        topic = names.JOINT_STATES.format(arm=arm)
+        node.create_subscription(JointState, topic, receive, qos.SENSOR_SUB)
+    node.create_subscription(Reward, names.REWARD, sensors.on_reward, qos.SENSOR_SUB)
+    return sensors

@@ -1,0 +1,85 @@
+"""What killed nodes left in /dev/shm is removed; what living nodes use stays."""
+
+import os
+from pathlib import Path
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from so101_node.shared_memory import DIRECTORY, remove_shared_memory_of_the_dead
+
+TINY = [sys.executable, str(Path(__file__).with_name('tiny_node.py'))]
+
+
+def start():
+    process = subprocess.Popen(TINY, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline().startswith('alive')
+    return process
+
+
+def files_of(process) -> set[Path]:
+    """The shared memory of a living process, with the lock files beside it."""
+    maps = Path(f'/proc/{process.pid}/maps').read_text()
+    stems = set(re.findall(r'/dev/shm/(fastdds_\w+)', maps))
+    return {path for path in DIRECTORY.glob('*fastdds_*') if any(s in path.name for s in stems)}
+
+
+def make_old(paths):
+    for path in paths:
+        os.utime(path, (time.time() - 60.0,) * 2)
+
+
+@pytest.fixture
+def nodes(domain):
+    pair = [start(), start()]
+    yield pair
+    for process in pair:
+        process.kill()
+        process.wait()
+
+
+def test_files_of_a_killed_node_are_removed_and_those_of_a_living_one_stay(nodes):
+    living, killed = nodes
+    stays, goes = files_of(living), files_of(killed)
+    goes -= stays  # a port into which both write
+    assert len(stays) >= 4 and len(goes) >= 2, (stays, goes)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert all(path.exists() for path in goes)  # the fault
+    make_old(stays | goes)
+    assert remove_shared_memory_of_the_dead() >= 1
+    left = {path for path in goes if path.exists()}
+    assert not left - files_of(living)
+    assert all(path.exists() for path in stays)
+    living.send_signal(signal.SIGINT)
+    assert living.wait(10) == 0
+
+
+def test_files_of_a_process_that_starts_now_stay():
+    path = DIRECTORY / f'fastdds_{os.getpid():016x}'
+    path.write_bytes(b'')
+    try:
+        remove_shared_memory_of_the_dead()
+        assert path.exists()
+        make_old([path])
+        remove_shared_memory_of_the_dead()
+        assert not path.exists()
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def test_other_files_stay():
+    paths = [DIRECTORY / name for name in (f'fastdds_{os.getpid()}_mine', f'mine-{os.getpid()}')]
+    try:
+        for path in paths:
+            path.write_bytes(b'')
+        make_old(paths)
+        remove_shared_memory_of_the_dead()
+        assert all(path.exists() for path in paths)
+    finally:
+        for path in paths:
+            path.unlink(missing_ok=True)

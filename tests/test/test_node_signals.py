@@ -1,0 +1,111 @@
+"""Each node, alone and in its own process: what signals and hang-ups do to it at any moment."""
+
+import os
+import random
+import select
+import signal
+import subprocess
+import time
+
+from ament_index_python.packages import get_package_prefix
+import cv2
+import numpy as np
+import pytest
+
+from hilserl_actor.bringup.node_table import node_types
+from so101_node.sign_of_life import READY, VARIABLE
+from so101_node.signals import STOPPING
+from so101_sim import calibration_path
+from so101_sim.servo_arm import ServoArm
+
+pytestmark = [pytest.mark.graph, pytest.mark.slow]
+
+NODES = sorted(node_types())
+
+
+class RunningNode:
+    """A node's process, and the pipe that tells that it is ready."""
+
+    def __init__(self, name, parameters):
+        self._end, theirs = os.pipe()
+        words = [f'{get_package_prefix(node_types()[name].package)}/lib/']
+        words[0] += f'{node_types()[name].package}/{name}'
+        words += ['--ros-args', '-r', '__ns:=/signals']
+        for each, value in parameters.items():
+            words += ['-p', f'{each}:={value}']
+        self.process = subprocess.Popen(
+            words,
+            env={**os.environ, VARIABLE: str(theirs)},
+            pass_fds=[theirs],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        os.close(theirs)
+
+    def wait_until_ready(self, timeout=120.0):
+        """Wait until its constructor has returned."""
+        signs, end = b'', time.monotonic() + timeout
+        while READY not in signs:
+            assert time.monotonic() < end, 'the node was not ready in time'
+            if select.select([self._end], [], [], 0.1)[0]:
+                signs += os.read(self._end, 64) or pytest.fail(self.process.stdout.read())
+
+    def ended(self):
+        """Return exit code and output."""
+        try:
+            output, _ = self.process.communicate(timeout=40)
+        finally:
+            self.process.kill()
+            os.close(self._end)
+        return self.process.returncode, output
+
+
+@pytest.fixture
+def parameters(tmp_path, domain):
+    """The parameters that each node needs, by name of the node."""
+    video = str(tmp_path / 'grey.avi')
+    writer = cv2.VideoWriter(video, cv2.VideoWriter_fourcc(*'MJPG'), 30, (160, 120))
+    for level in range(90, 150, 2):
+        writer.write(np.full((120, 160, 3), level, np.uint8))
+    writer.release()
+    needed = {name: {} for name in NODES}
+    needed['camera'] = {'camera_device': video, 'camera_width': 160, 'camera_height': 120}
+    needed['learner'] = {'run_dir': tmp_path / 'run'}
+    needed['world'] = {f'{arm}_port': tmp_path / f'world-{arm}' for arm in ('follower', 'leader')}
+    needed['driver'] = {
+        'follower_port': tmp_path / 'follower',
+        'follower_calibration': calibration_path('follower'),
+        'answer_timeout': 0.04,
+    }
+    arm = ServoArm('follower', str(tmp_path / 'follower'), np.zeros(6))
+    arm.bus.start()
+    yield needed
+    arm.bus.stop()
+
+
+@pytest.mark.parametrize('name', NODES)
+def test_no_terminal_stops_a_node_and_a_closed_one_ends_it(parameters, name):
+    node = RunningNode(name, parameters[name])
+    node.wait_until_ready()
+    for number in STOPPING:
+        node.process.send_signal(number)
+    time.sleep(0.1)
+    with open(f'/proc/{node.process.pid}/stat', encoding='utf-8') as file:
+        assert file.read().rpartition(')')[2].split()[0] not in 'TZ'
+    node.process.send_signal(signal.SIGHUP)
+    code, output = node.ended()
+    assert (code, 'Traceback' in output) == (0, False), output
+
+
+@pytest.mark.parametrize('name', NODES)
+def test_a_signal_during_its_start_ends_each_node_without_a_trace(parameters, name):
+    delay = 0.25  # Python has started
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        node = RunningNode(name, parameters[name])
+        time.sleep(delay)
+        node.process.send_signal(number)
+        code, output = node.ended()
+        assert (code, 'Traceback' in output) == (0, False), (delay, number, output)
+        delay = random.uniform(0.5, 3.0)
