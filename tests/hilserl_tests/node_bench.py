@@ -91,7 +91,9 @@ class NodeBench:
             '-X',
             'faulthandler',  # the threads' stacks in the log if it crashes, or hangs at the end
             '-c',
-            'import os, sys\n'  # the node must not inherit this test's priority
+            'import faulthandler, os, signal, sys\n'
+            'faulthandler.register(signal.SIGXCPU)\n'  # of SteppedClock
+            # the node must not inherit this test's priority
             'os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))\n'
             f'from {module} import {node}\n'
             'from so101_node.ros_node import run\n'

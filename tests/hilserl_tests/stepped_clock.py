@@ -28,8 +28,9 @@ SOURCE = r"""
 static volatile int64_t *offset;
 
 __attribute__((constructor)) static void map_offset(void) {
-  /* A process with real-time priority that waits without sleeping would stop the computer. */
-  struct rlimit limit = {2000000, 2000000};
+  /* A process with real-time priority that waits without sleeping would stop the computer: after
+     2 s it gets SIGXCPU, after 20 s the system kills it. */
+  struct rlimit limit = {2000000, 20000000};
   setrlimit(RLIMIT_RTTIME, &limit);
   const char *path = getenv("STEPPED_CLOCK");
   int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;

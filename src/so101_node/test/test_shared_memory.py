@@ -3,12 +3,9 @@
 import os
 from pathlib import Path
 import re
-import signal
 import subprocess
 import sys
 import time
-
-import pytest
 
 from so101_node.shared_memory import DIRECTORY, remove_shared_memory_of_the_dead
 
@@ -33,30 +30,31 @@ def make_old(paths):
         os.utime(path, (time.time() - 60.0,) * 2)
 
 
-@pytest.fixture
-def nodes(domain):
-    pair = [start(), start()]
-    yield pair
-    for process in pair:
-        process.kill()
-        process.wait()
+def kill(process):
+    process.kill()
+    process.wait()
 
 
-def test_files_of_a_killed_node_are_removed_and_those_of_a_living_one_stay(nodes):
-    living, killed = nodes
-    stays, goes = files_of(living), files_of(killed)
-    goes -= stays  # a port into which both write
+def existing(paths):
+    return {path for path in paths if path.exists()}
+
+
+def test_files_of_killed_nodes_are_removed_and_those_of_a_living_one_stay(domain):
+    living = start()
+    stays = files_of(living)  # before the other starts, whose segment it opens, too
+    killed = start()
+    goes = files_of(killed) - stays
     assert len(stays) >= 4 and len(goes) >= 2, (stays, goes)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    assert all(path.exists() for path in goes)  # the fault
+    kill(killed)
+    assert existing(goes) == goes  # the fault
     make_old(stays | goes)
+    remove_shared_memory_of_the_dead()
+    assert existing(goes) <= files_of(living)
+    assert existing(stays) == stays
+    kill(living)
+    make_old(existing(stays | goes))
     assert remove_shared_memory_of_the_dead() >= 1
-    left = {path for path in goes if path.exists()}
-    assert not left - files_of(living)
-    assert all(path.exists() for path in stays)
-    living.send_signal(signal.SIGINT)
-    assert living.wait(10) == 0
+    assert not existing(stays | goes)
 
 
 def test_files_of_a_process_that_starts_now_stay():
