@@ -15,7 +15,7 @@ from hilserl_actor.bringup.log_files import STARTS, earlier, open_log
 from hilserl_actor.bringup.plan import NodeSpec, Plan
 from so101_node.signals import ENDING, STOPPING
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timing]
 
 GOOD = 'import signal, sys, time\nsignal.signal(signal.SIGINT, lambda *_: sys.exit(0))\n'
 SLEEP = GOOD + 'time.sleep(60)'

@@ -255,6 +255,7 @@ def test_empty_replay_is_one_sentence(schema):
         Replay(schema, 10).sample(2, False, np.random.default_rng(0))
 
 
+@pytest.mark.timing
 def test_adding_a_step_is_quick(schema):
     replay = Replay(schema, 2000)
     steps = [make_step(schema, i, 'e', i, action=np.zeros(4, np.float32)) for i in range(1500)]

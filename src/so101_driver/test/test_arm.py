@@ -13,6 +13,8 @@ from so101_driver.rest import REST_DEADLINE
 from so101_node.errors import CellError
 from so101_sim.sts3215 import LOCK
 
+pytestmark = pytest.mark.timing
+
 
 @pytest.fixture
 def emulated(tmp_path):

@@ -13,6 +13,8 @@ from so101_driver.stop import Stop
 from so101_node.errors import CellError
 from so101_sim.sts3215 import PROTECTION_TIME
 
+pytestmark = pytest.mark.timing
+
 
 @pytest.fixture
 def emulated(tmp_path):

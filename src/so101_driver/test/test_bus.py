@@ -15,6 +15,8 @@ import pytest
 from so101_driver.bus import Bus, parse_status_packets
 from so101_node.errors import CellError
 
+pytestmark = pytest.mark.timing
+
 
 def status(servo, data=b'', error=0):
     body = bytes([servo, len(data) + 2, error]) + data

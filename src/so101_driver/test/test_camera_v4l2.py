@@ -8,7 +8,7 @@ import time
 from driver_support.emulated_cameras import EmulatedCameras, compile_library
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timing]
 READ = """
 import json, sys, threading, time
 from so101_driver.camera import Camera

@@ -18,6 +18,8 @@ from so101_node.errors import CellError
 from so101_sim.sts3215 import PROTECTION_TIME
 from so101_sim.wire_faults import KINDS
 
+pytestmark = pytest.mark.timing
+
 CYCLES = 2200
 RATE = 400.0
 RECOVERY = 4.0  # s from the end of a fault to a moving arm, on a busy machine

@@ -20,6 +20,8 @@ from so101_node import verb
 from so101_node.errors import CellError
 from so101_sim import calibration_path
 
+pytestmark = pytest.mark.timing
+
 MJPG = CameraFormat('MJPG', 640, 480, (60.0, 30.0), (640, 480))
 
 

@@ -23,7 +23,7 @@ from so101_sim.sts3215 import (
     TORQUE_LIMIT,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timing]
 
 TICK = 2 * np.pi / 4096
 FAR = np.array([1.5, 0, 0, 0, 0, 0.8])

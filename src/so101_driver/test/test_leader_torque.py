@@ -11,6 +11,8 @@ from so101_description.joints import JOINTS
 from so101_driver.leader_torque import SILENCE, LeaderTorque
 from so101_node.modes import LEADER_TORQUE
 
+pytestmark = pytest.mark.timing
+
 WITH_TORQUE = [mode for mode, on in LEADER_TORQUE.items() if on]
 WITHOUT_TORQUE = [mode for mode, on in LEADER_TORQUE.items() if on is False] + ['UNKNOWN_MODE']
 

@@ -14,6 +14,8 @@ import pytest
 from so101_driver.stop import Stop, StopLatch
 from so101_node.errors import CellError
 
+pytestmark = pytest.mark.timing
+
 FAR = [1.2, 0.3, -0.3, 0.4, 0.5, 0.6]
 
 

@@ -15,7 +15,7 @@ from so101_driver.bus import Bus
 from so101_driver.servos import IDS
 from so101_node.errors import CellError
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timing]
 
 # A program without locks, as LeRobot's; with an argument more, it serves a port that it opens too.
 HOLD = 'import os, sys; os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY); print(1); sys.stdin.read()'

@@ -19,6 +19,8 @@ from so101_driver.unfinished import end_mark, mark_path, read_mark
 from so101_node.errors import CellError
 from so101_sim import calibration_path
 
+pytestmark = pytest.mark.timing
+
 
 def eeprom(arm):
     return [bytes(servo.memory[:40]) for servo in arm.servos]

@@ -9,6 +9,8 @@ from sim_support import IDS, packet, packets, servo
 
 from so101_sim import sts3215
 
+pytestmark = pytest.mark.timing
+
 
 class Answers:
     """Sync reads without the SDK, to get the raw bytes of the answers."""

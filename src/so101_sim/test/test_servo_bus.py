@@ -15,6 +15,8 @@ from so101_sim import sts3215
 from so101_sim.servo_bus import PacketParser, ServoBus
 from so101_sim.sts3215 import Sensed
 
+pytestmark = pytest.mark.timing
+
 
 def sync_read(port, address, length, ids=IDS):
     group = sdk.GroupSyncRead(port, packets, address, length)

@@ -11,6 +11,8 @@ from so101_sim import sts3215
 from so101_sim.servo_bus import ServoBus, collide, status_packet
 from so101_sim.sts3215 import BAUD_RATES, MULTI_TURN, Sts3215
 
+pytestmark = pytest.mark.timing
+
 
 @pytest.fixture
 def one(tmp_path):

@@ -1,0 +1,95 @@
+"""`./cell test` runs failed tests of timing once more, and its last lines tell what it did."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from hilserl_tests import outcomes
+from hilserl_tests.retry import Retry
+
+# Each build of the fixture appends a line; the first build is bad data, as on a busy computer.
+MODULE = """
+from pathlib import Path
+import pytest
+
+BUILDS = Path(__file__).with_name('builds')
+
+@pytest.fixture(scope='module')
+def data():
+    with open(BUILDS, 'a') as file:
+        file.write('built\\n')
+    return len(BUILDS.read_text().splitlines())
+
+@pytest.mark.graph
+def test_late_once(data):
+    assert data > 1
+
+@pytest.mark.graph
+def test_in_time(data):
+    assert data == 1
+
+@pytest.mark.timing
+def test_always_late():
+    assert False
+
+def test_wrong():
+    assert False
+
+@pytest.mark.skip(reason='needs a GPU')
+def test_skipped():
+    pass
+"""
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A tree with one test module; tree(*words) runs its tests and returns pytest's exit code."""
+    (tmp_path / 'test_it.py').write_text(MODULE)
+    (tmp_path / 'pytest.ini').write_text('[pytest]\nmarkers =\n  graph\n  timing\n')
+
+    def run(attempt, *words):
+        words = ['-m', 'pytest', '-q', '-p', outcomes.MODULE, '-p', 'no:cacheprovider', *words]
+        environment = os.environ | {outcomes.FILE: str(tmp_path / attempt)}
+        environment['PYTEST_DISABLE_PLUGIN_AUTOLOAD'] = '1'  # they take seconds to import
+        return subprocess.call([sys.executable, *words], cwd=tmp_path, env=environment)
+
+    return run
+
+
+@pytest.mark.parametrize('workers', [(), ('-p', 'xdist', '-n', '2')])
+def test_a_failed_test_of_timing_runs_once_more_with_a_new_module_fixture(tree, tmp_path, workers):
+    assert tree('first', *workers) == 1
+    builds = len((tmp_path / 'builds').read_text().splitlines())
+    retry = Retry(tmp_path / 'first', tmp_path / 'second')
+    ran = []
+    mended = retry.run(lambda tests: ran.extend(tests) or tree('second', *tests))
+    assert 'test_it.py::test_wrong' not in ran and 'test_it.py::test_in_time' not in ran
+    assert len((tmp_path / 'builds').read_text().splitlines()) == builds + 1
+    # With two workers either may have been the one whose fixture was built first.
+    assert mended == len(ran) - 1 and 'test_it.py::test_always_late' in ran
+    lines = '\n'.join(retry.lines())
+    assert '1 skipped: Skipped: needs a GPU' in lines
+    assert f'retried: {ran[0]} failed at load ' in lines and 'then passed' in lines
+    assert lines.splitlines()[-1].startswith('retried: test_it.py::test_always_late')
+    assert lines.endswith('then failed again')
+
+
+def test_a_second_try_that_crashes_mends_nothing(tree, tmp_path):
+    assert tree('first') == 1
+    retry = Retry(tmp_path / 'first', tmp_path / 'second')
+    assert retry.run(lambda tests: -11) == 0
+    assert all(line.endswith('failed again') for line in retry.lines() if 'retried' in line)
+
+
+def test_failures_in_many_files_are_not_retried(tmp_path):
+    with open(tmp_path / 'first', 'w') as file:
+        for number in range(6):
+            file.write(
+                f'{{"test": "test_{number}.py::test_a", "outcome": "failed", "timed": true, '
+                '"load": 1.0, "reason": ""}\n'
+            )
+    retry = Retry(tmp_path / 'first', tmp_path / 'second')
+    assert retry.run(pytest.fail) == 0
+    assert retry.lines() == ['not retried: 6 tests of timing failed, in too many files']
