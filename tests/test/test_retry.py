@@ -27,8 +27,8 @@ def test_late_once(data):
     assert data > 1
 
 @pytest.mark.graph
-def test_in_time(data):
-    assert data == 1
+def test_in_time():
+    pass
 
 @pytest.mark.timing
 def test_always_late():
@@ -65,15 +65,16 @@ def test_a_failed_test_of_timing_runs_once_more_with_a_new_module_fixture(tree, 
     retry = Retry(tmp_path / 'first', tmp_path / 'second')
     ran = []
     mended = retry.run(lambda tests: ran.extend(tests) or tree('second', *tests))
-    assert 'test_it.py::test_wrong' not in ran and 'test_it.py::test_in_time' not in ran
     assert len((tmp_path / 'builds').read_text().splitlines()) == builds + 1
-    # With two workers either may have been the one whose fixture was built first.
-    assert mended == len(ran) - 1 and 'test_it.py::test_always_late' in ran
-    lines = '\n'.join(retry.lines())
-    assert '1 skipped: Skipped: needs a GPU' in lines
-    assert f'retried: {ran[0]} failed at load ' in lines and 'then passed' in lines
-    assert lines.splitlines()[-1].startswith('retried: test_it.py::test_always_late')
-    assert lines.endswith('then failed again')
+    assert sorted(ran) == ['test_it.py::test_always_late', 'test_it.py::test_late_once']
+    assert mended == 1
+    skipped, *retried = retry.lines()
+    assert skipped == '1 skipped: Skipped: needs a GPU'
+    endings = {line.split()[1]: line.partition(', then ')[2] for line in retried}
+    assert endings == {
+        'test_it.py::test_late_once': 'passed',
+        'test_it.py::test_always_late': 'failed again',
+    }
 
 
 def test_a_second_try_that_crashes_mends_nothing(tree, tmp_path):
