@@ -110,13 +110,15 @@ class Setpoint:
     def stop(self, measured: Floats, velocity: Floats) -> None:
         """Stop soon after the measured pose (6,) rad. velocity: (6,) rad/s.
 
-        The setpoint of a joint at rest stays within SAG, which its load explains. The gripper's
-        setpoint stays, so that it keeps its grip.
+        The setpoint of a joint at rest stays within SAG, which its load explains. That of a jaw at
+        rest stays, so that it keeps its grip.
         """
         braking = BRAKE + velocity**2 / (2.0 * BRAKING)
-        reach = np.where(np.abs(velocity) > STILL, braking, SAG)
+        moving = np.abs(velocity) > STILL
+        reach = np.where(moving, braking, SAG)
         pose = np.clip(self.position, measured - reach, measured + reach)
-        pose[GRIPPER] = self.position[GRIPPER]
+        if not moving[GRIPPER]:
+            pose[GRIPPER] = self.position[GRIPPER]
         self.position, self.target = pose, pose.copy()
         self.holding, self.resting, self._outside = True, False, True
 

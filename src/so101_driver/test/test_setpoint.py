@@ -163,5 +163,12 @@ def test_a_stop_leaves_a_moving_joint_what_it_needs_to_brake_and_never_passes_th
     assert ahead[2] == pytest.approx(0.1)  # at rest: its load
     assert ahead[3] == pytest.approx(0.04)
     assert ahead[4] == pytest.approx(-ahead[0])
-    assert ahead[5] == pytest.approx(0.5)  # the grip
+    assert ahead[5] == pytest.approx(ahead[1])  # a jaw in motion holds nothing yet
     assert setpoint.target == pytest.approx(ahead)
+
+
+def test_a_stop_keeps_the_grip_of_a_jaw_at_rest():
+    setpoint = make_setpoint()
+    setpoint.position = np.array([0.0, 0.0, 0.0, 0.0, 0.0, -0.5])
+    setpoint.stop(np.zeros(6), np.zeros(6))
+    assert setpoint.position[5] == setpoint.target[5] == -0.5
