@@ -8,6 +8,7 @@ verbs = {
     'import-policy': 'hilserl_learner.verb.import_policy',
     'label': 'hilserl_learner.verb.label',
     'report': 'hilserl_learner.verb.report',
+    'watch': 'hilserl_learner.verb.watch',
 }
 
 setup(

@@ -14,7 +14,7 @@ from so101_node import verb
 
 VERBS = {
     'hilserl_actor': {'train', 'record', 'eval', 'preflight', 'secure'},
-    'hilserl_learner': {'checkpoints', 'import', 'import-policy', 'label', 'report'},
+    'hilserl_learner': {'checkpoints', 'import', 'import-policy', 'label', 'report', 'watch'},
     'so101_driver': {'calibrate', 'find', 'motors'},
     'hilserl_tests': {'bench', 'lint', 'test'},
 }
@@ -32,6 +32,7 @@ MISTAKES = {
     'report': ['nonsense'],
     'secure': ['--keystore', '/dev/null/keys'],
     'test': ['nonsense'],
+    'watch': ['nonsense'],
 }
 NAMES = sorted(name for names in VERBS.values() for name in names)
 

@@ -61,10 +61,10 @@ class SimulatedCell:
     ):
         layout, conditions = find_layout(schema.name), find_world(world)
         self.schema = schema
-        self._world = World(seed, layout, conditions)
-        self._world.place_cube()
+        self.world = World(seed, layout, conditions)
+        self.world.place_cube()
         self._plant = Plant(
-            self._world,
+            self.world,
             {
                 arm: f'/dev/null/{arm}'  # this port is never created
                 for arm in ('follower', 'leader')
@@ -76,7 +76,7 @@ class SimulatedCell:
         )
         (camera,) = schema.cameras
         self._renderer = CameraRenderer(
-            self._world, camera.name, camera.source_width, camera.source_height
+            self.world, camera.name, camera.source_width, camera.source_height
         )
         self._image = np.zeros(camera.shape, np.uint8)
         self._kinematics = DirectKinematics(schema)
@@ -145,7 +145,7 @@ class SimulatedCell:
                 self._kinematics.tool_position(position),
                 self._arms['leader'].position,
             ),
-            RewardSignal(float(self._world.success), self._world.success),
+            RewardSignal(float(self.world.success), self.world.success),
         )
 
     def _run_operator(self) -> None:
@@ -156,12 +156,12 @@ class SimulatedCell:
                 self.loop.stats.successes,
                 self._arms['follower'].position,
                 self._arms['leader'].position,
-                self._world.cube_pose[0],
+                self.world.cube_pose[0],
             ),
         )
         self._plant.leader.pull(action.leader_pull)
         if action.key == 'place':
-            self._world.place_cube()
+            self.world.place_cube()
             self.operator.cube_placed = True
         elif action.key:
             self.loop.request(EVENTS[action.key], 'the operator')

@@ -9,61 +9,66 @@ from .errors import CellError
 
 ARMS = ('follower', 'leader')
 
-# driver (ARM is 'follower' or 'leader')
-JOINT_STATES = '{arm}/joint_states'  # sensor_msgs/JointState
-JOINT_COMMANDS = '{arm}/joint_commands'  # sensor_msgs/JointState, position, rad
-# sensor_msgs/JointState: the accepted command within the driver's limits, with its stamp
-JOINT_TARGETS = '{arm}/joint_targets'
-SET_TORQUE = '{arm}/set_torque'  # std_srvs/SetBool
-CLEAR_FAULTS = '{arm}/clear_faults'  # std_srvs/Trigger
-DRIVER_STATUS = 'driver/status'  # so101_interfaces/DriverStatus
-# stops: each a Trigger and a topic, std_msgs/Empty; from anybody, in every mode
-DRIVER_STOP = 'driver/stop'  # the arms hold
-DRIVER_RELEASE = 'driver/release'  # the arms have no torque
-DRIVER_STOP_RESET = 'driver/stop_reset'  # Trigger: ends a stop
-TAKE_COMMAND = 'driver/take_command'  # so101_interfaces/TakeCommand
-DIAGNOSTICS = '/diagnostics'  # diagnostic_msgs/DiagnosticArray
+# Each topic and service: its type and, after a colon, what it is for (docs/interfaces.md).
+
+# driver ({arm} is 'follower' or 'leader')
+JOINT_STATES = '{arm}/joint_states'  # sensor_msgs/JointState: measured angles, rad
+JOINT_COMMANDS = '{arm}/joint_commands'  # sensor_msgs/JointState: wanted angles, rad
+JOINT_TARGETS = '{arm}/joint_targets'  # sensor_msgs/JointState: the accepted command, limited
+SET_TORQUE = '{arm}/set_torque'  # std_srvs/SetBool: switch the servos' torque
+CLEAR_FAULTS = '{arm}/clear_faults'  # std_srvs/Trigger: end latched faults of servos
+DRIVER_STATUS = 'driver/status'  # so101_interfaces/DriverStatus: stop in force, who commands
+# stops: each a service and a topic; from anybody, in every mode
+DRIVER_STOP = 'driver/stop'  # std_srvs/Trigger and std_msgs/Empty: the arms hold
+DRIVER_RELEASE = 'driver/release'  # std_srvs/Trigger and std_msgs/Empty: the arms go limp
+DRIVER_STOP_RESET = 'driver/stop_reset'  # std_srvs/Trigger: end a stop
+TAKE_COMMAND = 'driver/take_command'  # so101_interfaces/TakeCommand: become the commander
+DIAGNOSTICS = '/diagnostics'  # diagnostic_msgs/DiagnosticArray: health of every node
 
 # camera
-IMAGE = '{camera}/image_raw'  # sensor_msgs/Image
-CAMERA_INFO = '{camera}/camera_info'  # sensor_msgs/CameraInfo
+IMAGE = '{camera}/image_raw'  # sensor_msgs/Image: rgb8
+CAMERA_INFO = '{camera}/camera_info'  # sensor_msgs/CameraInfo: size and calibration
 WRIST = 'wrist'  # the role of the camera that the tasks use; its node is `camera`
 WRIST_CAMERA = 'wrist_camera'
 CAMERA_NODE = 'camera'
 
 # kinematics
-GET_TOOL_POSE = 'kinematics/get_tool_pose'
-GET_ACTION = 'kinematics/get_action'
-GET_JOINT_TARGET = 'kinematics/get_joint_target'
-SOLVE_POSE = 'kinematics/solve_pose'
+GET_TOOL_POSE = 'kinematics/get_tool_pose'  # so101_interfaces/GetToolPose: pose of joint angles
+GET_ACTION = 'kinematics/get_action'  # so101_interfaces/GetAction: from leader and reference
+GET_JOINT_TARGET = 'kinematics/get_joint_target'  # so101_interfaces/GetJointTarget: of an action
+SOLVE_POSE = 'kinematics/solve_pose'  # so101_interfaces/SolvePose: joint angles of a pose
+
+# episodes that ./cell watch --play publishes; no node of a cell subscribes to them
+WATCHED = 'watch/{camera}/compressed'  # sensor_msgs/CompressedImage: stored images of an episode
+WATCHED_FILM = 'watch/episode/compressed'  # sensor_msgs/CompressedImage: pictures of the film
 
 # learning
-STEP = 'hilserl/step'
-TASK = 'hilserl/task'  # latched
-WEIGHTS = 'hilserl/weights'  # latched
-REWARD = 'hilserl/reward'
-ACTOR_STATUS = 'hilserl/actor_status'
-LEARNER_STATUS = 'hilserl/learner_status'
+STEP = 'hilserl/step'  # so101_interfaces/Step: what happened in one control period
+TASK = 'hilserl/task'  # so101_interfaces/Task: the task's schema, latched
+WEIGHTS = 'hilserl/weights'  # so101_interfaces/Weights: the newest policy, latched
+REWARD = 'hilserl/reward'  # so101_interfaces/Reward: reward signal of the present moment
+ACTOR_STATUS = 'hilserl/actor_status'  # so101_interfaces/ActorStatus: every tick
+LEARNER_STATUS = 'hilserl/learner_status'  # so101_interfaces/LearnerStatus: every second
 
-# the operator's keys: std_srvs/Trigger if no other type is noted
-START = 'hilserl/start'  # from READY: start an episode
-SUCCESS = 'hilserl/success'
-FAILURE = 'hilserl/failure'
-DISCARD = 'hilserl/discard'  # end the episode and discard it
-DISCARD_LAST = 'hilserl/discard_last'  # discard the last finished episode
-INTERVENE = 'hilserl/intervene'  # SetBool: true takes over, false gives back
-PAUSE = 'hilserl/pause'  # SetBool
-ESTOP = 'hilserl/estop'
-ESTOP_RESET = 'hilserl/estop_reset'
-LEARNER_PAUSE = 'hilserl/learner/pause'  # SetBool
-LEARNER_SAVE = 'hilserl/learner/save'
-LEARNER_ROLL_BACK = 'hilserl/learner/roll_back'  # to the best checkpoint
-LEARNER_LABEL = 'hilserl/learner/label'  # so101_interfaces/LabelEpisode
+# the operator's keys
+START = 'hilserl/start'  # std_srvs/Trigger: from READY: start an episode
+SUCCESS = 'hilserl/success'  # std_srvs/Trigger: end the episode as a success
+FAILURE = 'hilserl/failure'  # std_srvs/Trigger: end the episode as a failure
+DISCARD = 'hilserl/discard'  # std_srvs/Trigger: end the episode and discard it
+DISCARD_LAST = 'hilserl/discard_last'  # std_srvs/Trigger: discard the last finished episode
+INTERVENE = 'hilserl/intervene'  # std_srvs/SetBool: true takes over, false gives back
+PAUSE = 'hilserl/pause'  # std_srvs/SetBool: true pauses, false goes on
+ESTOP = 'hilserl/estop'  # std_srvs/Trigger: emergency stop of actor and driver
+ESTOP_RESET = 'hilserl/estop_reset'  # std_srvs/Trigger: end the actor's stop
+LEARNER_PAUSE = 'hilserl/learner/pause'  # std_srvs/SetBool: true stops the updates
+LEARNER_SAVE = 'hilserl/learner/save'  # std_srvs/Trigger: save a checkpoint now
+LEARNER_ROLL_BACK = 'hilserl/learner/roll_back'  # std_srvs/Trigger: to the best checkpoint
+LEARNER_LABEL = 'hilserl/learner/label'  # so101_interfaces/LabelEpisode: outcome of an episode
 
 # simulated cell: what a human at the bench can see and do
-SIM_CUBE_POSE = 'sim/cube_pose'  # geometry_msgs/PoseStamped
+SIM_CUBE_POSE = 'sim/cube_pose'  # geometry_msgs/PoseStamped: where the cube is
 SIM_HAND = 'sim/hand'  # sensor_msgs/JointState: pull the leader there; no names: release it
-SIM_PLACE_CUBE = 'sim/place_cube'  # Trigger
+SIM_PLACE_CUBE = 'sim/place_cube'  # std_srvs/Trigger: place the cube at a new position
 
 # frames
 BASE_FRAME = 'base_link'
