@@ -6,6 +6,7 @@ time; now and then a servo is silent, or reports an overload, or a node is stopp
 
 import argparse
 from collections import defaultdict
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -193,9 +194,9 @@ def slope(rows: list[tuple[float, ...]]) -> float:
     return float(np.polyfit(table[:, 0], table[:, 1], 1)[0]) * 3600 / MB
 
 
-def report(soak: Soak, options: argparse.Namespace, figures: dict[str, Any]) -> None:
+def report(soak: Soak, figures: dict[str, Any]) -> None:
     """Print a table of the processes and one JSON line."""
-    table = Table(title=f'{options.minutes:g} minutes{" with faults" * options.faults}')
+    table = Table(title=f'{figures["minutes"]:g} minutes{" with faults" * figures["faults"]}')
     for heading in ('process', 'MB at first', 'MB at last', 'MB/h', 'descriptors', 'threads'):
         table.add_column(heading, justify='left' if heading == 'process' else 'right')
     slopes = soak.slopes()
@@ -227,6 +228,11 @@ def report(soak: Soak, options: argparse.Namespace, figures: dict[str, Any]) -> 
     )
 
 
+def minutes_since(began: float) -> float:
+    """Return how long ago `began` (monotonic, s) was."""
+    return (time.monotonic() - began) / 60.0
+
+
 def run(options: argparse.Namespace, runs: Path, environment: dict[str, str]) -> int:
     """Run the cell and count; 1 if anything was lost, jumped or ended."""
     counts = runs / 'counts.json'
@@ -240,15 +246,17 @@ def run(options: argparse.Namespace, runs: Path, environment: dict[str, str]) ->
         for job in [soak.watch] + [soak.pause_nodes] * options.faults:
             threads.append(threading.Thread(target=job, daemon=True))
             threads[-1].start()
-        end = time.monotonic() + 60.0 * options.minutes
-        while (left := end - time.monotonic()) > 0.0:
-            time.sleep(min(60.0, left))
-            stops.append(one_stop(cell, 'running'))
-            print(
-                f'{options.minutes - left / 60.0:5.1f} min: {soak.steps()} steps, '
-                f'{len(stops)} stops, {soak.counts()["jumps"]} jumps, {soak.events} pauses',
-                flush=True,
-            )
+        began = time.monotonic()
+        with contextlib.suppress(KeyboardInterrupt):  # the figures until then
+            while (left := began + 60.0 * options.minutes - time.monotonic()) > 0.0:
+                time.sleep(min(60.0, left))
+                stops.append(one_stop(cell, 'running'))
+                print(
+                    f'{minutes_since(began):5.1f} min: {soak.steps()} steps, {len(stops)} stops, '
+                    f'{soak.counts()["jumps"]} jumps, {soak.events} pauses',
+                    flush=True,
+                )
+        minutes = round(minutes_since(began), 1)
         dead = [name for name, process in cell.processes.items() if process.poll() is not None]
     finally:
         soak.ended.set()
@@ -256,7 +264,7 @@ def run(options: argparse.Namespace, runs: Path, environment: dict[str, str]) ->
             thread.join(10.0)
         cell.close()
     figures = {
-        'minutes': options.minutes,
+        'minutes': minutes,
         'faults': options.faults,
         'steps': soak.steps(),
         'steps_lost': soak.lost_steps(next(iter(runs.glob('*/bags'))).parent),
@@ -266,7 +274,7 @@ def run(options: argparse.Namespace, runs: Path, environment: dict[str, str]) ->
         'stops_lost': sum(bool(stop['lost'] or stop['moved_after']) for stop in stops),
         'dead': dead,
     }
-    report(soak, options, figures)
+    report(soak, figures)
     return int(bool(dead or any(figures[k] for k in ('steps_lost', 'jumps', 'stops_lost'))))
 
 

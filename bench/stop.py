@@ -2,6 +2,7 @@
 
 import argparse
 from collections import deque
+import contextlib
 import fcntl
 import json
 import os
@@ -19,6 +20,7 @@ import time
 import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -60,7 +62,7 @@ class Cell:
         self._commands = {s.executable: command_line(s, plan.namespace) for s in plan.nodes}
         self._pressed_at = 0.0  # monotonic s
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        rclpy.init()
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C ends the bench
         self.node = rclpy.create_node('bench')
         self.states: deque[tuple[int, list[float]]] = deque(maxlen=3000)
         self.commands: deque[int] = deque(maxlen=3000)  # when they were published, ns
@@ -214,14 +216,18 @@ def main() -> None:
     random.seed(0)
     busy = [subprocess.Popen(['sh', '-c', 'while :; do :; done']) for _ in range(options.load)]
     with tempfile.TemporaryDirectory() as runs, own_domain() as environment:
-        cell = Cell(runs, environment, FULL_LOAD)
+        cell, rows = Cell(runs, environment, FULL_LOAD), []
         try:
-            cell.start()
-            rows = [one_stop(cell, options.actor) for _ in track(range(options.stops), 'stops')]
+            with contextlib.suppress(KeyboardInterrupt):  # the figures of the stops so far
+                cell.start()
+                for _ in track(range(options.stops), 'stops'):
+                    rows.append(one_stop(cell, options.actor))
         finally:
             cell.close()
             for each in busy:
                 each.kill()
+    if not rows:
+        raise SystemExit('bench stop: interrupted before the first stop')
     table = Table(title=f'emergency stops by key x, actor {options.actor}')
     for heading in ('figure', 'median', 'p99', 'most'):
         table.add_column(heading, justify='left' if heading == 'figure' else 'right')
