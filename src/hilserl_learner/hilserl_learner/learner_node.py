@@ -106,6 +106,9 @@ class LearnerNode(CellNode):
             prior_steps=trainer.replay.prior_size,
             rejected_steps=trainer.replay.rejected + self._refused_steps,
             checkpoint=learner.checkpoint,
+            episodes=trainer.episodes,
+            recent_episodes=trainer.recent_episodes,
+            recent_alone=trainer.recent_alone,
         )
         message.header.stamp = self.get_clock().now().to_msg()
         for publisher in self._status:

@@ -65,8 +65,10 @@ def test_a_label_at_a_time_ends_the_episode_there(schema, cell):
 def test_a_discarded_episode_leaves_the_replay_and_stays_on_disk(schema, tmp_path, cell):
     cell.feed(*episode(schema, 'a'), *episode(schema, 'b'))
     wait_for(cell, 16, 'a', 'b')
+    assert cell.learner.trainer.recent_episodes == 2
     cell.learner.label('a', Outcome.DISCARDED, None)
     assert len(cell.learner.trainer.replay) == 8
+    assert cell.learner.trainer.episodes == cell.learner.trainer.recent_episodes == 1
     assert len(open_bags(tmp_path / 'run' / 'bags')) == 2
     cell.close()
     again = Cell(schema, tmp_path / 'run', replace(OPTIONS, min_steps=1000))

@@ -5,12 +5,13 @@ import json
 import re
 
 from learner_support.finished_run import LENGTH, REST, START, finished_run
-from learner_support.running_learner import episode
+from learner_support.running_learner import OPTIONS, Cell, episode
 from learner_support.small_agent import SMALL
 from learner_support.trainer_states import trainer_state
 import pytest
 
 from hilserl_core.bags.episode_bag import new_bag
+from hilserl_core.contract.steps import Outcome
 from hilserl_learner.agent.drqv2 import Agent
 from hilserl_learner.report import page
 from hilserl_learner.report.run_record import read_run
@@ -48,6 +49,23 @@ def test_only_episodes_without_help_are_a_success_of_the_policy(run):
     rows = read_run(run).episodes
     assert [row.alone for row in rows] == [False] * 6 + [True] * 4
     assert [row.human_steps for row in rows] == [3] * 3 + [0] * 7
+
+
+def test_report_and_checkpoint_count_the_same_episodes_of_a_run(schema, tmp_path):
+    """Discarded ones (at once or later) and aborted ones are counted by neither."""
+    cell = Cell(schema, tmp_path / 'run', replace(OPTIONS, min_steps=1))
+    for number, outcome in enumerate(Outcome):
+        cell.feed(*episode(schema, f'e{number}', outcome=outcome, start=100 * number))
+    cell.feed(*episode(schema, 'later', start=900))
+    cell.wait(lambda: cell.learner.trainer.episodes == 4)
+    cell.learner.label('later', Outcome.DISCARDED, None)
+    cell.wait(lambda: cell.learner.trainer.updates > 0)
+    cell.close()
+    again = Cell(schema, tmp_path / 'run', OPTIONS).close()
+    newest = list(Checkpoints(tmp_path / 'run' / 'checkpoints').states().values())[-1]
+    counted = [row.outcome for row in read_run(tmp_path / 'run').episodes]
+    assert counted == [Outcome.SUCCESS, Outcome.FAILURE, Outcome.TIMEOUT]
+    assert newest.episodes == again.learner.trainer.episodes == 3
 
 
 def test_the_page_needs_no_other_file_and_shows_the_run(run, capsys):

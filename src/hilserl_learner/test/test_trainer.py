@@ -115,7 +115,7 @@ def test_discarded_and_impossible_episodes_leave_the_replay(schema, outcome, pro
         if problem and not step.last:
             step.action[:] = 0.0
         summary = trainer.add(step)
-    assert summary.discarded is not problem and bool(summary.problem) is problem
+    assert summary.counts is problem and bool(summary.problem) is problem
     assert len(trainer.replay) == 0 and trainer.env_steps == 8
     assert trainer.logged == (
         [f'episode a is not in the replay: {summary.problem}'] if problem else []
@@ -129,6 +129,24 @@ def test_only_episodes_without_help_count_as_success_of_the_policy(schema):
     for step in steps_of(schema, 'alone'):
         trainer.add(step if step.last else replace(step, source=Source.POLICY))
     assert trainer.success == 0.5 and trainer.state().success_episodes == 2
+
+
+@pytest.mark.parametrize('outcome', [Outcome.NONE, Outcome.DISCARDED])
+def test_an_aborted_or_discarded_episode_is_neither_counted_nor_a_failure(schema, outcome):
+    trainer = trainer_of(schema)
+    for step in episode(schema, 'a', outcome=outcome):
+        summary = trainer.add(step)
+    assert trainer.episodes == trainer.recent_episodes == 0 and summary.scalars == {}
+
+
+def test_the_curves_tell_success_alone_from_success_with_help(schema):
+    trainer = trainer_of(schema)
+    for step in episode(schema, 'helped'):
+        helped = trainer.add(step)
+    for step in episode(schema, 'alone'):
+        alone = trainer.add(step if step.last else replace(step, source=Source.POLICY))
+    assert (helped.scalars['success_alone'], helped.scalars['success_with_help']) == (0.0, 1.0)
+    assert (alone.scalars['success_alone'], alone.scalars['success_with_help']) == (1.0, 1.0)
 
 
 def test_metrics_are_averaged_once_and_rare_ones_keep_their_value(schema):

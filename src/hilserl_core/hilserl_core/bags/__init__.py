@@ -3,6 +3,7 @@
 __all__ = [
     'cdr',
     'episode_bag',
+    'episode_list',
     'foreign_bag',
     'labels',
     'mcap',

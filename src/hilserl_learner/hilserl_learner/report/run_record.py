@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hilserl_core.bags.episode_bag import contents, find_bags, start_time
+from hilserl_core.bags.episode_list import (
+    EpisodeRow,
+    RobotClock,
+    counts,
+    episodes_by_time,
+    row_of,
+)
 from hilserl_core.contract.evaluation_report import REPORT, read_report
 from hilserl_core.contract.steps import Outcome, Source, StepRecord, problem
 from hilserl_core.contract.task import TaskSchema
@@ -17,26 +23,16 @@ from so101_node.errors import CellError
 from ..training.checkpoints import Checkpoints
 from ..training.run_file import NAME, RunFile, read_run_file
 
-MAX_PAUSE = 60.0  # s between two steps; after a longer pause the cell was not in use
 STRIP_IMAGES = 10  # of one episode
 EVALUATIONS = 'eval'
 
 
-@dataclass
-class EpisodeRow:
-    """One episode of the run."""
+@dataclass(frozen=True)
+class ReportedEpisode(EpisodeRow):
+    """One episode of the run, and when it was."""
 
-    episode_id: str
     minutes: float  # robot minutes of the run at its end
-    outcome: Outcome
-    steps: int
-    human_steps: int
     sigma: float  # mean of the policy's steps
-
-    @property
-    def alone(self) -> bool:
-        """Whether the policy succeeded without help."""
-        return self.outcome == Outcome.SUCCESS and not self.human_steps
 
 
 @dataclass
@@ -54,7 +50,7 @@ class RunRecord:
     path: Path
     file: RunFile
     schema: TaskSchema
-    episodes: list[EpisodeRow] = field(default_factory=list)
+    episodes: list[ReportedEpisode] = field(default_factory=list)
     step_minutes: npt.NDArray[np.float64] = field(
         default_factory=lambda: np.zeros(0)
     )  # robot minutes at each step, (N,)
@@ -105,17 +101,18 @@ def read_evaluations(path: Path) -> list[dict[str, Any]]:
 
 
 def _read_bags(record: RunRecord) -> None:
-    clock, fewest = _Clock(), np.inf
+    clock, fewest = RobotClock(), np.inf
     minutes: list[float] = []
     actions: dict[str, list[npt.NDArray[np.float32]]] = {'policy': [], 'human': []}
-    for bag in _bags(record):
-        steps = _steps(bag, record)
+    bags = episodes_by_time(record.path / 'bags', record.notes.append)
+    for _, found in bags:
+        steps = [step for step in found if not problem(step, record.schema)]
         for step in steps:
             clock.advance(step.stamp)
             if not step.last:
                 minutes.append(clock.minutes)
                 actions['human' if step.source == Source.HUMAN else 'policy'].append(step.action)
-        if not steps or steps[-1].outcome in (Outcome.NONE, Outcome.DISCARDED):
+        if not steps or not counts(steps[-1].outcome):
             continue
         row = _row(steps, clock.minutes)
         record.episodes.append(row)
@@ -127,56 +124,13 @@ def _read_bags(record: RunRecord) -> None:
     record.actions = {source: np.array(rows) for source, rows in actions.items() if rows}
 
 
-def _bags(record: RunRecord) -> list[Path]:
-    """The run's bags by time, without those that cannot be read."""
-    found = []
-    for bag in find_bags(record.path / 'bags'):
-        try:
-            found.append((start_time(bag), bag))
-        except CellError as error:
-            record.notes.append(f'{error}; it is not in the report')
-    return [bag for _, bag in sorted(found)]
+def _row(steps: list[StepRecord], minutes: float) -> ReportedEpisode:
+    sigma = [step.sigma for step in steps if not step.last and step.source == Source.POLICY]
+    mean = float(np.mean(sigma)) if sigma else np.nan
+    return ReportedEpisode(**vars(row_of(steps)), minutes=minutes, sigma=mean)
 
 
-def _steps(bag: Path, record: RunRecord) -> list[StepRecord]:
-    """The steps of a bag that fit the run's task, up to its damage."""
-    steps: list[StepRecord] = []
-    try:
-        for _, _, content in contents([bag]):
-            if isinstance(content, StepRecord) and not problem(content, record.schema):
-                steps.append(content)
-    except CellError as error:
-        record.notes.append(f'{error}; its steps from there on are not in the report')
-    return steps
-
-
-class _Clock:
-    """Robot minutes from stamps. Long pauses do not count."""
-
-    def __init__(self) -> None:
-        self.minutes = 0.0
-        self._last: int | None = None
-
-    def advance(self, stamp: int) -> None:
-        passed = 0.0 if self._last is None else (stamp - self._last) * 1e-9
-        self._last = stamp
-        self.minutes += passed / 60.0 if 0.0 < passed < MAX_PAUSE else 0.0
-
-
-def _row(steps: list[StepRecord], minutes: float) -> EpisodeRow:
-    with_action = [step for step in steps if not step.last]
-    sigma = [step.sigma for step in with_action if step.source == Source.POLICY]
-    return EpisodeRow(
-        steps[0].episode_id,
-        minutes,
-        Outcome(steps[-1].outcome),
-        len(with_action),
-        len(with_action) - len(sigma),
-        float(np.mean(sigma)) if sigma else np.nan,
-    )
-
-
-def _strip(row: EpisodeRow, steps: list[StepRecord]) -> Strip:
+def _strip(row: ReportedEpisode, steps: list[StepRecord]) -> Strip:
     chosen = np.unique(np.linspace(0, len(steps) - 1, STRIP_IMAGES).round().astype(int))
     return Strip(
         f'{row.outcome.name.lower()} after {row.steps} steps, minute {row.minutes:.1f}',

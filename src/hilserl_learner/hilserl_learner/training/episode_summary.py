@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hilserl_core.bags.episode_list import counts
 from hilserl_core.contract.action_check import ActionCheck
 from hilserl_core.contract.steps import Outcome, Source, StepRecord
 from hilserl_core.contract.task import TaskSchema
@@ -14,8 +15,31 @@ class EpisodeSummary:
     """A finished episode."""
 
     problem: str  # why its actions cannot be right, or ''
-    discarded: bool
-    scalars: dict[str, float]  # success, steps, human_share; empty if it was discarded
+    outcome: Outcome
+    steps: int  # with an action
+    human_steps: int
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts as an episode: it was neither aborted nor discarded."""
+        return counts(self.outcome)
+
+    @property
+    def alone(self) -> bool:
+        """Whether the policy succeeded without help."""
+        return self.outcome == Outcome.SUCCESS and not self.human_steps
+
+    @property
+    def scalars(self) -> dict[str, float]:
+        """What the curves show of it; empty if it does not count."""
+        if not self.counts:
+            return {}
+        return {
+            'success_alone': float(self.alone),
+            'success_with_help': float(self.outcome == Outcome.SUCCESS),
+            'steps': float(self.steps),
+            'human_share': self.human_steps / max(self.steps, 1),
+        }
 
 
 class EpisodeSummaries:
@@ -35,14 +59,6 @@ class EpisodeSummaries:
             human.append(step.source == Source.HUMAN)
             return None
         del self._open[step.episode_id]
-        if step.outcome == Outcome.DISCARDED:
-            return EpisodeSummary('', True, {})
-        return EpisodeSummary(
-            check.problem(),
-            False,
-            {
-                'success': float(step.outcome == Outcome.SUCCESS),
-                'steps': float(len(human)),
-                'human_share': sum(human) / max(len(human), 1),
-            },
-        )
+        outcome = Outcome(step.outcome)
+        problem = '' if outcome == Outcome.DISCARDED else check.problem()
+        return EpisodeSummary(problem, outcome, len(human), sum(human))

@@ -15,6 +15,7 @@ from hilserl_core.bags.episode_bag import (
     require,
     start_time,
 )
+from hilserl_core.bags.episode_list import counts
 from hilserl_core.bags.labels import Label, apply, read_labels
 from hilserl_core.bags.recovery import recover_all, set_aside, set_labels_aside
 from hilserl_core.contract.action_check import ActionCheck
@@ -37,7 +38,7 @@ class Loaded:
     bags: int = 0
     env_steps: int = 0  # records with an action
     policy_version: int = 0  # the highest in the steps
-    episodes: set[str] = field(default_factory=set)
+    episodes: set[str] = field(default_factory=set)  # ids of those that count
     unlabelled: list[str] = field(default_factory=list)  # episodes without an outcome
 
 
@@ -256,7 +257,8 @@ def _fill(
         step = content
         loaded.env_steps += not step.last
         loaded.policy_version = max(loaded.policy_version, step.policy_version)
-        loaded.episodes.add(step.episode_id)
+        if step.last and counts(step.outcome):
+            loaded.episodes.add(step.episode_id)
         if step.last and step.outcome == Outcome.DISCARDED:
             unwanted[step.episode_id] = ''
         if not step.last:

@@ -44,7 +44,7 @@ def relabel(
     steps = [step for bag in bags for step in apply(read_labels(bag), parts[bag])]
     word = outcome.name.lower()
     if outcome == Outcome.DISCARDED:
-        trainer.delete_episode(episode_id)
+        trainer.discard_episode(episode_id)
         return f'episode {episode_id} is {word}: removed from the replay'
     why = trainer.replace_episode(steps)
     if why:

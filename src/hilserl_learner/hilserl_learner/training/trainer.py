@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hilserl_core.contract.steps import StepRecord
+from hilserl_core.bags.episode_list import row_of
+from hilserl_core.contract.steps import Outcome, StepRecord
 from hilserl_core.contract.task import TaskSchema
 from hilserl_core.policy.bundle import pack
 from hilserl_core.policy.exploration import schedule
@@ -32,8 +33,8 @@ class Trainer:
     """An agent, its replay and the counters of a run.
 
     One thread calls the methods; other threads may read the attributes. `env_steps` and
-    `episodes` are those of earlier steps of the run, which the replay already contains. `log` gets
-    one sentence for each event that the operator should know.
+    `episodes` (ids of those that count) are those of earlier steps of the run, which the replay
+    already contains. `log` gets one sentence for each event that the operator should know.
     """
 
     def __init__(
@@ -66,17 +67,28 @@ class Trainer:
         self.metrics: dict[str, float] = {}  # the latest ones, by name
         self._update_metrics = UpdateMetrics()
         self._summaries = EpisodeSummaries(schema)
-        self._outcomes: deque[bool] = deque(maxlen=RECENT)
+        # the last episodes that count: id ('' before a resume), and success without help
+        self._recent: deque[tuple[str, bool]] = deque(maxlen=RECENT)
         self._policy_updates = -1  # updates of the last policy that `next_policy` returned
 
     @property
     def success(self) -> float:
         """Share of the last `RECENT` episodes that succeeded without a human's help."""
-        return sum(self._outcomes) / max(len(self._outcomes), 1)
+        return self.recent_alone / max(self.recent_episodes, 1)
+
+    @property
+    def recent_episodes(self) -> int:
+        """Number of the last episodes over which the success is measured."""
+        return len(self._recent)
+
+    @property
+    def recent_alone(self) -> int:
+        """Recent episodes that succeeded without a human's help."""
+        return sum(alone for _, alone in self._recent)
 
     @property
     def episodes(self) -> int:
-        """Episodes of the run so far."""
+        """Episodes of the run so far, without aborted and discarded ones."""
         return len(self.episode_ids)
 
     @property
@@ -104,7 +116,6 @@ class Trainer:
         if refusal:
             return None
         self.health.drift.add_live_step(step)
-        self.episode_ids.add(step.episode_id)
         if not step.last:
             self.env_steps += 1
             if credit and (self.pacer.credited or len(self.replay) >= self.options.min_steps):
@@ -116,24 +127,41 @@ class Trainer:
             return None
         if summary.problem:
             self._log(f'episode {step.episode_id} is not in the replay: {summary.problem}')
-        if summary.problem or summary.discarded:
-            self.delete_episode(step.episode_id)
-        if summary.scalars:
-            self._outcomes.append(
-                summary.scalars['success'] == 1.0 and summary.scalars['human_share'] == 0.0
-            )
+        if summary.problem or summary.outcome == Outcome.DISCARDED:
+            self._delete(step.episode_id)
+        if summary.counts:
+            self.episode_ids.add(step.episode_id)
+            self._recent.append((step.episode_id, summary.alone))
         return summary
 
-    def delete_episode(self, episode_id: str) -> None:
-        """Delete an episode from the replay. Later updates do not use it."""
+    def discard_episode(self, episode_id: str) -> None:
+        """Forget a finished episode: later updates do not use it, and it does not count."""
+        self._delete(episode_id)
+        self.episode_ids.discard(episode_id)
+        self._set_recent(episode_id, None)
+
+    def _delete(self, episode_id: str) -> None:
         self.replay.delete_episode(episode_id)
         self.batches.discard_ahead()
 
     def replace_episode(self, steps: list[StepRecord]) -> str:
-        """Replace an episode in the replay by these steps. Return '', or why one was refused."""
+        """Replace an episode by these steps. Return '', or why the replay refused one."""
         refusal = self.replay.replace_episode(steps)
         self.batches.discard_ahead()
+        row = row_of(steps)
+        self.episode_ids.add(row.episode_id)
+        self._set_recent(row.episode_id, row.alone)
         return refusal
+
+    def _set_recent(self, episode_id: str, alone: bool | None) -> None:
+        """Change the outcome of a recent episode; None removes it."""
+        changed = [
+            (name, alone if name == episode_id else known)
+            for name, known in self._recent
+            if name != episode_id or alone is not None
+        ]
+        self._recent.clear()
+        self._recent.extend((name, bool(known)) for name, known in changed)
 
     def update(self) -> None:
         """Update the agent once, even if no update is due."""
@@ -220,9 +248,9 @@ class Trainer:
             paced_updates=self.pacer.updates,
             rng=dict(self.batches.rng_state),
             options=self.options.settings(),
-            outcomes=list(self._outcomes),
+            outcomes=[alone for _, alone in self._recent],
             success=self.success,
-            success_episodes=len(self._outcomes),
+            success_episodes=self.recent_episodes,
         )
 
     def resume(self, checkpoint: Checkpoint) -> None:
@@ -244,8 +272,8 @@ class Trainer:
         """Restore a checkpoint's networks, optimisers and outcomes. The counters do not change."""
         if sentence := restore(self.agent, checkpoint):
             self._log(sentence)
-        self._outcomes.clear()
-        self._outcomes.extend(checkpoint.state.outcomes)
+        self._recent.clear()
+        self._recent.extend(('', alone) for alone in checkpoint.state.outcomes)
 
     def close(self) -> None:
         """End the thread that samples batches."""

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from core_support import record
+from core_support import START, record
 
 from hilserl_core.contract.steps import Outcome, Source
 from hilserl_learner.training.learner import Learner
@@ -14,7 +14,7 @@ OPTIONS = LearnerOptions(
 )
 
 
-def episode(schema, name, length=8, outcome=Outcome.SUCCESS, **options):
+def episode(schema, name, length=8, outcome=Outcome.SUCCESS, start=0, **options):
     steps = []
     for i in range(length + 1):
         last = i == length
@@ -28,6 +28,7 @@ def episode(schema, name, length=8, outcome=Outcome.SUCCESS, **options):
                 terminated=i == length - 1,
                 reward=None if last else float(i == length - 1),
                 source=Source.NONE if last else Source.HUMAN if i % 2 else Source.POLICY,
+                stamp=START + (start + i) * 10**8,
                 **options,
             )
         )
