@@ -18,7 +18,7 @@ until = time.monotonic() + seconds
 while time.monotonic() < until:
     rclpy.spin_once(node, timeout_sec=0.1)
 console = Console(record=True, width=112, file=io.StringIO(), force_terminal=True)
-console.print(node.screen.render(time.monotonic(), 40))
+console.print(node.screen.render(time.monotonic(), 40, 112))
 svg = console.export_svg(title='./cell train')
 # no font from elsewhere: the reader's own monospace
 svg = re.sub(r'@font-face \{.*?\}', '', svg, flags=re.DOTALL)

@@ -267,6 +267,7 @@ class ActorNode(CellNode):
         status = actor_status(loop, self._loop_thread.timing, now, message)
         status.observation_age_ms = self.sensors.image_age * 1e3
         status.tick_ms = self._loop_thread.tick_ms
+        status.wanted = self.options.episodes
         status.limited = ', '.join(self.kinematics.limited)
         status.header.stamp, status.run_id = stamp, self.run_id
         self._status_publisher.publish(status)

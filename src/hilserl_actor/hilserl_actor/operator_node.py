@@ -34,6 +34,7 @@ from .operator.keyboard import KEYS, SIMULATED_KEYS, STOP_KEYS, Keyboard, key_ta
 from .operator.keyboard_teleop import KeyboardTeleop
 from .operator.screen import Screen
 from .operator.status_line import status_line
+from .options import KEYS as KEYS_TELEOP
 from .options import OperatorOptions
 from .ros.stop_keys import StopKeys
 
@@ -49,11 +50,11 @@ class OperatorNode(CellNode):
 
     def __init__(self) -> None:
         super().__init__('operator')
-        teleop = self.options.keyboard_teleop
+        teleop = self.options.teleop == KEYS_TELEOP
         self._stops = StopKeys(self, self._show_message)
         self._keys = KEYS | (SIMULATED_KEYS if teleop else {})
-        self._table = key_table(teleop)
-        self.screen = Screen(self._table)
+        self._table = key_table(self.options.teleop)
+        self.screen = Screen(self.options.teleop)
         self._live: Live | None = None
         self._style = self.options.screen
         if self._style == 'auto' and not sys.stdout.isatty():
@@ -94,7 +95,7 @@ class OperatorNode(CellNode):
         before = self.screen.actor
         self.screen.note_actor(message, time.monotonic())
         if self._style == 'spoken':
-            for sentence in announcements(before, message):
+            for sentence in announcements(before, message, self.options.teleop):
                 print(sentence, flush=True)
 
     def _on_learner(self, message: LearnerStatus) -> None:
@@ -122,14 +123,14 @@ class OperatorNode(CellNode):
     def _draw(self) -> None:
         if self._live is None:
             return
-        self._live.update(
-            self.screen.render(time.monotonic(), self._live.console.height), refresh=True
-        )
+        width, height = self._live.console.size
+        self._live.update(self.screen.render(time.monotonic(), height, width), refresh=True)
 
     def _print(self) -> None:
         now = time.monotonic()
         gone = self.screen.learner_gone(now)
-        line = status_line(self.screen.actor, self.screen.learner, gone)
+        screen = self.screen
+        line = status_line(screen.actor, screen.learner, gone, self.options.teleop)
         if self.screen.actor_gone(now):
             line = 'NO STATUS FROM THE ACTOR | ' + line
         print(line, flush=True)

@@ -13,6 +13,8 @@ from so101_node.shared_options import (
     WorldOption,
 )
 
+LEADER, KEYS, SCRIPTED = TELEOPS = ('leader', 'keys', 'scripted')  # who moves the leader
+
 
 @dataclass(frozen=True)
 class ActorOptions(
@@ -104,4 +106,9 @@ class OperatorOptions(Options):
     status_period: float = option(
         2.0, 'time between two status lines', unit='s', low=0.1, high=600.0
     )
-    keyboard_teleop: bool = option(False, 'whether keys move the simulated leader')
+    teleop: str = option(
+        LEADER,
+        'who moves the leader: a person at the leader arm, a person with the keys of this '
+        'terminal (simulated leader), or the scripted operator',
+        choices=TELEOPS,
+    )

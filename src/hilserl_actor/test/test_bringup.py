@@ -230,9 +230,9 @@ def test_the_real_camera_gets_its_calibration():
 
 
 def test_a_person_at_the_simulated_cell_moves_the_leader_by_keys():
-    assert parameters(plan('record', 'operator:=person'), 'operator')['keyboard_teleop']
-    assert not parameters(plan('record'), 'operator')['keyboard_teleop']
-    assert not parameters(plan('record', *REAL), 'operator')['keyboard_teleop']
+    assert parameters(plan('record', 'operator:=person'), 'operator')['teleop'] == 'keys'
+    assert parameters(plan('record'), 'operator')['teleop'] == 'scripted'
+    assert parameters(plan('record', *REAL), 'operator')['teleop'] == 'leader'
 
 
 def test_recording_does_not_train_and_evaluation_has_no_learner(tmp_path):

@@ -268,7 +268,7 @@ def test_emergency_stop_works_without_observations_and_holds_until_reset():
     commands = len(bench.commands)
     bench.tick(5)
     assert len(bench.commands) == commands
-    assert 'possible: estop_reset' in bench.loop.request('start', 'operator')
+    assert 'possible: end the stop (c)' in bench.loop.request('start', 'operator')
     assert bench.loop.request('estop_reset', 'operator') == ''
 
 
@@ -296,7 +296,9 @@ def test_evaluation_is_deterministic_and_ignores_the_leader():
         bench = SimulatedBench('eval')
         bench.start()
         bench.tick(5)
-        assert 'intervene is not possible in EVAL' in bench.loop.request('intervene', 'operator')
+        assert 'take over (i) is not possible in EVAL' in bench.loop.request(
+            'intervene', 'operator'
+        )
         assert all(s.sigma == 0.0 for s in bench.steps)
         actions.append(np.array([s.action for s in bench.steps]))
     assert np.array_equal(*actions)

@@ -25,6 +25,7 @@ def test_a_good_demonstration_gives_one_sentence_and_no_warning():
 @pytest.mark.parametrize(
     'changes, figure, warning',
     [
+        ({'outcome': Outcome.TIMEOUT}, 'timeout, 42 steps', 'timed out without success'),
         ({'steps': 7}, '7 steps in 0.7 s', 'shorter than 1 s'),
         ({'missing': range(10, 14)}, '38 steps in 4.2 s, a gap of 0.5 s', '4 steps dropped'),
         ({'action': -1.0}, 'saturated 100 %', 'move slower'),
@@ -38,6 +39,6 @@ def test_a_poor_demonstration_is_reported_with_its_reason(changes, figure, warni
 
 
 def test_one_late_record_is_a_gap_but_no_warning():
-    late = quality(pause=0.3, outcome=Outcome.TIMEOUT)
-    assert 'timeout, 42 steps in 4.5 s, a gap of 0.4 s' in late.sentence()
+    late = quality(pause=0.3)
+    assert 'success, 42 steps in 4.5 s, a gap of 0.4 s' in late.sentence()
     assert late.warnings() == []

@@ -42,6 +42,11 @@ def test_before_the_first_episode_the_success_rate_is_unknown_not_zero():
     assert isnan(LoopTiming(0.1).percentile_ms(99))
 
 
+def test_the_success_rate_is_of_the_policy_alone():
+    found = stats(('success', 0), ('success', 3), ('timeout', 0), ('success', 0))
+    assert found.successes == 3 and found.alone == 2 and found.success_rate == 0.5
+
+
 def stats(*episodes):
     """Of (outcome, human steps of 10)."""
     result = EpisodeStats()

@@ -7,13 +7,15 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from hilserl_actor.operator.keyboard import Keyboard
+from hilserl_actor.loop.modes import EVENT_WORDS, OWN_EVENTS, TABLE
+from hilserl_actor.operator.keyboard import KEYS, STOP_KEYS, Keyboard, name_of
 from hilserl_actor.operator.keyboard_teleop import KEY_TIME, SPEED, KeyboardTeleop
+from hilserl_actor.ros.operator_services import SWITCHES, TRIGGERS
 from so101_description.joints import REST
 from so101_description.kinematics import Kinematics
 
 TYPED = b'\x1b[A\x1bOB X\x1b[6~\x1b[15~,'
-KEYS = ['up', 'down', ' ', 'x', 'j', ',']
+EXPECTED = ['up', 'down', ' ', 'x', 'j', ',']
 START = Kinematics().solve((0.25, 0.0, 0.1), np.pi / 2, 0.0, 0.5, REST).q
 
 
@@ -21,7 +23,23 @@ START = Kinematics().solve((0.25, 0.0, 0.1), np.pi / 2, 0.0, 0.5, REST).q
 def test_keys_are_complete_however_their_bytes_are_split(cuts):
     cuts = [0, *sorted(cuts), len(TYPED)]
     keyboard = Keyboard()
-    assert [key for a, b in itertools.pairwise(cuts) for key in keyboard.feed(TYPED[a:b])] == KEYS
+    assert [
+        key for a, b in itertools.pairwise(cuts) for key in keyboard.feed(TYPED[a:b])
+    ] == EXPECTED
+
+
+def test_a_refusal_names_for_each_event_the_key_that_causes_it():
+    keys = {}  # event -> its keys
+    for key, (_, service, value) in KEYS.items():
+        event = SWITCHES[service][not value] if service in SWITCHES else TRIGGERS.get(service)
+        keys.setdefault(event, []).append(name_of(key))
+    keys['estop'], keys['estop_reset'] = list(STOP_KEYS), ['c']
+    keys['resume'] = keys['pause']  # one key for both
+    keys |= dict.fromkeys(('preflight', 'start_eval', 'start_human'), keys['start'])
+    events = {e for row in TABLE.values() for e in row.exits} - set(OWN_EVENTS)
+    assert events <= set(EVENT_WORDS)
+    for event, text in EVENT_WORDS.items():
+        assert text.endswith(f'({" or ".join(keys[event])})'), event
 
 
 def test_a_key_after_an_escape_is_not_lost():

@@ -38,7 +38,9 @@ def test_a_refused_event_lists_the_possible_ones_and_changes_nothing():
     machine = ModeMachine(log.append)
     assert not machine.fire('intervene', 'test')
     assert machine.mode is Mode.IDLE
-    assert 'intervene is not possible in IDLE; possible: estop, preflight' in log[0]
+    assert (
+        'take over (i) is not possible in IDLE; possible: start (space), stop (x or v)' in log[0]
+    )
 
 
 @pytest.mark.parametrize('event', ['start', 'start_eval', 'start_human'])
@@ -55,8 +57,8 @@ def test_a_refusal_names_only_what_a_person_can_ask_for():
     machine = ModeMachine()
     machine.mode = Mode.HUMAN
     assert machine.refusal('start_human') == (
-        'start is not possible in HUMAN; '
-        'possible: discard, estop, failure, pause, release, success'
+        'start (space) is not possible in HUMAN; possible: give back (o), mark success (s), '
+        'mark failure (f), discard (d), pause (p), stop (x or v)'
     )
 
 

@@ -48,7 +48,7 @@ def test_a_request_that_is_not_served_in_time_expires_and_the_status_says_so(pau
     assert paused.loop.request('resume', 'test') == ''
     since = len(paused.commands)
     miss(paused, 0.7)
-    assert 'resume expired: not served within 0.5 s; ask again' in paused.loop.message
+    assert 'go on (p) expired: not served within 0.5 s; ask again' in paused.loop.message
     paused.tick(20)
     assert paused.mode == 'PAUSED' and len(paused.commands) == since
     assert any('resume expired' in line for line in paused.log)
@@ -59,7 +59,7 @@ def test_a_request_expires_while_the_loop_does_not_run(paused):
     paused.elapsed += 3.0
     paused.tick(3)
     assert paused.mode == 'PAUSED'
-    assert 'resume expired: not served' in paused.loop.message
+    assert 'go on (p) expired: not served' in paused.loop.message
 
 
 def test_no_request_to_move_is_accepted_while_the_loop_does_not_run_or_just_after(paused):

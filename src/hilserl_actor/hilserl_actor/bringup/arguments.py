@@ -25,7 +25,7 @@ SUMMARIES = {
 }
 COMMANDS = tuple(SUMMARIES)
 # The nodes that a command never starts.
-_NOT_STARTED = {'eval': {'learner'}, 'preflight': {'learner', 'operator', 'scripted_operator'}}
+NOT_STARTED = {'eval': {'learner'}, 'preflight': {'learner', 'operator', 'scripted_operator'}}
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def names(command: str) -> dict[str, Option]:
     """Return every option that a command shows, each once: as `name`, or as `node.name`."""
     found = {name: each for name, each in options_of(CellOptions).items() if command in each.verbs}
     for node, kind in node_types().items():
-        if node in _NOT_STARTED.get(command, ()):
+        if node in NOT_STARTED.get(command, ()):
             continue
         for name, each in options_of(kind.options).items():
             found[name if command in each.verbs else _shown_name(node, name)] = each

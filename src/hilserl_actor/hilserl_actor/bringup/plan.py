@@ -23,10 +23,11 @@ from so101_node.options import Options, plain_values
 from so101_node.run_id import new_run_id
 
 from ..evaluation.selection import PlannedEvaluation, choose
-from ..options import ActorOptions, OperatorOptions
+from ..options import KEYS, LEADER, SCRIPTED, ActorOptions, OperatorOptions
 from .arguments import Arguments
 from .hardware_check import require_hardware
 from .node_table import node_type
+from .options import CellOptions
 from .workspace_check import require_start_inside
 
 EVAL_EPISODES = 50
@@ -60,6 +61,7 @@ class Plan:
     environment: dict[str, str]
     screen: bool = False  # the operator node fills the terminal
     note: str = ''  # a sentence for the person at the start
+    results: tuple[Path, ...] = ()  # directories of the evaluations
 
 
 # Numerical libraries of the small nodes use one thread.
@@ -77,6 +79,20 @@ _ROLES = {'train': 'intervene', 'record': 'demonstrate', 'eval': 'watch'}
 def make_plan(arguments: Arguments) -> Plan:
     """Turn arguments into a plan. Raises CellError if they contradict each other."""
     return _Planner(arguments).plan()
+
+
+def uses_scripted_operator(cell: CellOptions) -> bool:
+    """Return whether a scripted operator stands in for the person."""
+    return cell.sim if cell.operator == 'auto' else cell.operator == 'scripted'
+
+
+def run_directory(arguments: Arguments, task: str) -> Path:
+    """Return the directory of the run; CellError if its name is none."""
+    cell = arguments.cell
+    name = cell.run or ('demos' if arguments.command == 'record' else task)
+    if not re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9._-]*', name):
+        raise CellError(f'run:={name} is not a name: letters, digits, . _ - only')
+    return expanded(cell.runs_dir).absolute() / name
 
 
 class _Planner:
@@ -115,10 +131,15 @@ class _Planner:
         """Return the complete plan."""
         require_this_host(os.environ, self.cell.insecure)
         actor = self._actor()
-        self.run_dir = self._run_dir(actor.task)
+        self.run_dir = run_directory(self.arguments, actor.task)
         learner = self._learner()
         if learner:  # its start mode depends on demonstrations and policies on disk
-            actor = replace(actor, start=learner.start_mode)
+            actor = replace(
+                actor,
+                start=learner.start_mode,
+                sigma=actor.sigma or learner.sigma,
+                allow_high_sigma=actor.allow_high_sigma or learner.allow_high_sigma,
+            )
         if self.command == 'eval':
             actor = self._evaluation(actor)
         nodes: dict[str, Options] = {
@@ -134,9 +155,7 @@ class _Planner:
                 nodes['scripted_operator'] = self._node(
                     'scripted_operator', operator_role=_ROLES[self.command]
                 )
-            operator: OperatorOptions = self._node(
-                'operator', keyboard_teleop=self.sim and self.operator == 'person'
-            )
+            operator: OperatorOptions = self._node('operator', teleop=self._teleop())
             nodes['operator'], screen = operator, operator.screen != 'plain'
         self.arguments.require_use(nodes)
         values = {name: plain_values(options) for name, options in nodes.items()}
@@ -164,6 +183,7 @@ class _Planner:
             | loopback_environment(os.environ),
             screen,
             '; '.join(filter(None, self.notes)),
+            tuple(one.directory for one in self.evaluations),
         )
 
     def _node(self, name: str, **decided: Any) -> Any:
@@ -176,15 +196,12 @@ class _Planner:
                 'operator:=scripted drives the simulated leader only; use '
                 'operator:=person with sim:=false'
             )
-        if self.cell.operator == 'auto':
-            return 'scripted' if self.sim else 'person'
-        return self.cell.operator
+        return 'scripted' if uses_scripted_operator(self.cell) else 'person'
 
-    def _run_dir(self, task: str) -> Path:
-        name = self.cell.run or ('demos' if self.command == 'record' else task)
-        if not re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9._-]*', name):
-            raise CellError(f'run:={name} is not a name: letters, digits, . _ - only')
-        return expanded(self.cell.runs_dir).absolute() / name
+    def _teleop(self) -> str:
+        if self.operator == 'scripted':
+            return SCRIPTED
+        return KEYS if self.sim else LEADER
 
     def _arms_and_cameras(self, actor: ActorOptions) -> dict[str, Options]:
         """Return driver and cameras of the real cell, or world and driver of the simulated one."""
@@ -289,6 +306,8 @@ class _Planner:
         decided = self.shared | {'run_id': self.run_id}
         if self.command == 'record':
             decided['update_ratio'] = 0.0
+        else:
+            decided |= self._kept()
         learner = self._node('learner', run_dir=str(self.run_dir), **decided)
         cells = [name.strip('/') for name in learner.actors]
         if cells and self.cell.namespace.strip('/') not in cells:
@@ -297,3 +316,10 @@ class _Planner:
                 f'with namespace:={cells[0]}'
             )
         return replace(learner, start=learner.start_mode)
+
+    def _kept(self) -> dict[str, Any]:
+        """What a resumed run started from: it goes on with the same, if nothing else is given."""
+        given = {each.name for each in self.arguments.given if each.reaches('learner')}
+        options: Any = node_type('learner').options
+        kept: dict[str, Any] = options.kept_settings(self.run_dir, given)
+        return kept

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from hilserl_core.contract.evaluation_report import REPORT, read_report
-
-PLOT = 'success.png'
+from hilserl_core.contract.evaluation_report import PICTURE, REPORT, read_report
 
 
 def plot(directory: Path) -> Path | None:
@@ -60,5 +58,5 @@ def plot(directory: Path) -> Path | None:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.grid(alpha=0.3)
     axes.legend(loc='lower right')
-    figure.savefig(directory / PLOT)
-    return directory / PLOT
+    figure.savefig(directory / PICTURE)
+    return directory / PICTURE

@@ -12,15 +12,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from hilserl_core.contract.evaluation_report import FORMAT, REPORT, read_report
+from hilserl_core.contract.evaluation_report import BAGS, FORMAT, REPORT, TABLE, read_report
 from hilserl_core.contract.success_interval import wilson
 from hilserl_core.policy.inference import Policy
 from so101_node.durable import make_private, replace_file
 from so101_node.errors import CellError
 
 from ..loop.episode_stats import EpisodeResult, EpisodeStats
-
-TABLE, BAGS = 'episodes.csv', 'bags'
 
 
 def read_results(directory: Path) -> EpisodeStats:

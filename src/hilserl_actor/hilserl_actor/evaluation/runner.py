@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 from hilserl_core.bags.recorder import Recorder
+from hilserl_core.contract.evaluation_report import BAGS
 from hilserl_core.contract.steps import Outcome, StepRecord
 from hilserl_core.contract.task import TaskSchema
 from hilserl_core.policy.checkpoint_names import MAX_POLICY
@@ -16,7 +17,7 @@ from so101_node.foreign_files import read_bytes
 
 from ..loop.episode_stats import EpisodeStats
 from .plot import plot
-from .report import BAGS, read_results, report, write
+from .report import read_results, report, write
 
 FAILED = (Outcome.FAILURE, Outcome.TIMEOUT)
 COUNTED = (*FAILED, Outcome.SUCCESS)

@@ -88,6 +88,8 @@ class DemonstrationQuality:
     def warnings(self) -> list[str]:
         """Return the reasons why it is a poor demonstration."""
         found = []
+        if self.outcome == Outcome.TIMEOUT:
+            found.append('it timed out without success')
         if self.seconds < SHORT:
             found.append(f'shorter than {SHORT:g} s')
         if self.dropped > DROPPED * self.steps:

@@ -29,6 +29,11 @@ class EpisodeResult:
 
     as_dict = asdict
 
+    @property
+    def alone(self) -> bool:
+        """Whether the policy succeeded without a human step."""
+        return self.outcome == 'success' and not self.human_steps
+
 
 class EpisodeStats:
     """The finished episodes of this process, without discarded ones."""
@@ -67,6 +72,11 @@ class EpisodeStats:
         """Finished episodes that succeeded."""
         return sum(r.outcome == 'success' for r in self.results)
 
+    @property
+    def alone(self) -> int:
+        """Finished episodes that the policy succeeded in without a human step."""
+        return sum(r.alone for r in self.results)
+
     def recent(self, value: Callable[[EpisodeResult], float]) -> float:
         """Mean of value(result) over the last WINDOW episodes; NaN before the first."""
         recent = [value(r) for r in self.results[-WINDOW:]]
@@ -74,8 +84,8 @@ class EpisodeStats:
 
     @property
     def success_rate(self) -> float:
-        """Share of successes, last WINDOW episodes."""
-        return self.recent(lambda r: r.outcome == 'success')
+        """Share of successes of the policy alone, last WINDOW episodes."""
+        return self.recent(lambda r: r.alone)
 
     @property
     def intervention_share(self) -> float:
@@ -88,7 +98,7 @@ class EpisodeStats:
         """Successes in a row, up to the last episode, without a human step."""
         count = 0
         for result in reversed(self.results):
-            if result.outcome != 'success' or result.human_steps:
+            if not result.alone:
                 break
             count += 1
         return count

@@ -24,6 +24,22 @@ class ModeRow:
 _TORQUE = {True: 'on', False: 'off', None: 'as it was'}
 OWN_EVENTS = ('arrived', 'timeout', 'fault')  # of the loop itself: no person asks for them
 START_EVENTS = ('start', 'start_eval', 'start_human')
+# What a person does to cause an event, with the operator's key for it.
+EVENT_WORDS = {
+    'preflight': 'start (space)',
+    'start': 'start (space)',
+    'start_eval': 'start (space)',
+    'start_human': 'start (space)',
+    'intervene': 'take over (i)',
+    'release': 'give back (o)',
+    'success': 'mark success (s)',
+    'failure': 'mark failure (f)',
+    'discard': 'discard (d)',
+    'pause': 'pause (p)',
+    'resume': 'go on (p)',
+    'estop': 'stop (x or v)',
+    'estop_reset': 'end the stop (c)',
+}
 _STOPS = {'estop': Mode.ESTOP}
 _EPISODE_ENDS = {
     'success': Mode.RESET,
@@ -68,6 +84,11 @@ TABLE: dict[Mode, ModeRow] = {
 }
 
 
+def words(event: str) -> str:
+    """Return an event as a person does it, with its key."""
+    return EVENT_WORDS.get(event, event)
+
+
 class ModeMachine:
     """The current mode; `fire` changes it, or refuses with a log line."""
 
@@ -86,9 +107,8 @@ class ModeMachine:
             return ''
         if self.mode is Mode.RESET and event in START_EVENTS:
             return 'not yet: the arm is on its way to the start pose; start again in READY'
-        asked = 'start' if event in START_EVENTS else event
-        possible = sorted(set(self.row.exits) - set(OWN_EVENTS))
-        return f'{asked} is not possible in {self.mode}; possible: {", ".join(possible)}'
+        possible = dict.fromkeys(words(e) for e in self.row.exits if e not in OWN_EVENTS)
+        return f'{words(event)} is not possible in {self.mode}; possible: {", ".join(possible)}'
 
     def fire(self, event: str, cause: str) -> bool:
         """Change to the mode that `event` leads to and log the cause; False if it is refused."""

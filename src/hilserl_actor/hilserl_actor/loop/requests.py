@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 import threading
 
-from .modes import ModeMachine
+from .modes import ModeMachine, words
 from .observation_gap import ObservationGap
 
 MAX_WAIT = 0.5  # s, or three ticks, from a request to the tick that serves it; then it expires
@@ -69,13 +69,15 @@ class Requests:
 
     def _refusal(self, event: str, has_leader: bool) -> str:
         if self._stop_cause is not None:
-            return f'{event} refused: a stop is in force'
+            return f'{words(event)} refused: a stop is in force'
         if event in ('intervene', 'start_human') and not has_leader:
-            return f'{event} needs a leader arm, and none reports joint states'
+            return f'{words(event)} needs a leader arm, and none reports joint states'
         if event not in _ACCEPTED_BLIND and (blindness := self._gap.blindness):
-            return self._machine.refusal(event) or f'{event} refused: {blindness}; try again'
+            return (
+                self._machine.refusal(event) or f'{words(event)} refused: {blindness}; try again'
+            )
         if event == 'release' and self._role == 'record':
-            return 'release is not possible while recording: the human drives every step'
+            return f'{words(event)} is not possible while recording: the human drives every step'
         return ''
 
     def take_all(self) -> list[tuple[str, str]]:
@@ -97,7 +99,7 @@ class Requests:
             for each in expired:
                 self._waiting.remove(each)
         if expired:
-            events = ', '.join(event for event, _, _ in expired)
+            events = ', '.join(words(event) for event, _, _ in expired)
             self._expired_at = self._clock()
             self._expired = f'{events} expired: not served within {self._max_wait:g} s; ask again'
             self._log(self._expired)

@@ -1,3 +1,11 @@
 """The operator's keys and screen."""
 
-__all__ = ['announcements', 'keyboard', 'keyboard_teleop', 'screen', 'status_line', 'statuses']
+__all__ = [
+    'announcements',
+    'keyboard',
+    'keyboard_teleop',
+    'mode_texts',
+    'screen',
+    'status_line',
+    'statuses',
+]

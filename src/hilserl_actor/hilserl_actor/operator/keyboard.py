@@ -7,10 +7,13 @@ import re
 
 from so101_node import names
 
+from ..options import KEYS as BY_KEYS
+from ..options import SCRIPTED
+
 # key -> (what it does, the driver's topic and service). They go to the driver and to the actor.
 STOP_KEYS = {
     'x': ('EMERGENCY STOP: the arm holds', names.DRIVER_STOP),
-    'v': ('EMERGENCY STOP: the arm goes limp', names.DRIVER_RELEASE),
+    'v': ('EMERGENCY STOP: arm goes limp', names.DRIVER_RELEASE),
 }
 # key -> (what it does, service, value of a SetBool or None for a Trigger)
 KEYS = {
@@ -20,10 +23,10 @@ KEYS = {
     's': ('mark success', names.SUCCESS, None),
     'f': ('mark failure', names.FAILURE, None),
     'd': ('discard the episode under way', names.DISCARD, None),
-    'r': ('discard the last episode, to do it again', names.DISCARD_LAST, None),
+    'r': ('discard the last episode', names.DISCARD_LAST, None),
     'p': ('pause, and go on', names.PAUSE, True),
     'c': ('end a stop, when it is safe', names.DRIVER_STOP_RESET, None),
-    't': ('in IDLE: the follower goes limp', names.SET_TORQUE.format(arm='follower'), False),
+    't': ('in IDLE: follower goes limp', names.SET_TORQUE.format(arm='follower'), False),
     'e': ("clear the follower's faults", names.CLEAR_FAULTS.format(arm='follower'), None),
     'l': ('pause the learner', names.LEARNER_PAUSE, True),
     'k': ('let the learner go on', names.LEARNER_PAUSE, False),
@@ -42,13 +45,53 @@ _INCOMPLETE = re.compile(rb'\x1b(?:\[[0-9;]*|O)?\Z')
 _NAMES = {b'A': 'up', b'B': 'down', b'C': 'right', b'D': 'left', b'5~': 'u', b'6~': 'j'}
 
 
-def key_table(simulated: bool) -> str:
-    """Return the keys and what they do; simulated: include the keys that move the leader."""
-    table = KEYS | (SIMULATED_KEYS if simulated else {})
+CTRL_C = ('Ctrl-C', 'end: the arms go to rest', 'end')
+# What a key does, in a word or two, for a small screen.
+_SHORT = {
+    'x': 'STOP, hold',
+    'v': 'STOP, limp',
+    ' ': 'start',
+    'i': 'take over',
+    'o': 'give back',
+    's': 'success',
+    'f': 'failure',
+    'd': 'discard',
+    'r': 'discard last',
+    'p': 'pause',
+    'c': 'end a stop',
+    't': 'limp in IDLE',
+    'e': 'clear faults',
+    'l': 'pause learner',
+    'k': 'go on',
+    'n': 'place the cube',
+    'arrows': 'move',
+    'u j': 'up, down',
+    '. ,': 'gripper',
+}
+_OF_A_DRIVER = (' ', 'i', 'o')  # keys of a person who drives; a scripted operator does that itself
+
+
+def key_rows(teleop: str) -> list[tuple[str, str, str]]:
+    """Return each key, what it does, and that in a word or two. teleop: who moves the leader."""
     rows = [(key, text) for key, (text, _) in STOP_KEYS.items()]
-    rows += [('space' if key == ' ' else key, text) for key, (text, _, _) in table.items()]
-    rows += list(TELEOP_KEYS.items()) if simulated else []
-    return '\n'.join(f'  {key:<8}{text}' for key, text in rows)
+    table = KEYS | (SIMULATED_KEYS if teleop == BY_KEYS else {})
+    rows += [
+        (key, text)
+        for key, (text, _, _) in table.items()
+        if teleop != SCRIPTED or key not in _OF_A_DRIVER
+    ]
+    rows += list(TELEOP_KEYS.items()) if teleop == BY_KEYS else []
+    return [(name_of(key), text, _SHORT[key]) for key, text in rows] + [CTRL_C]
+
+
+def name_of(key: str) -> str:
+    """Return a key as it is called."""
+    return 'space' if key == ' ' else key
+
+
+def key_table(teleop: str) -> str:
+    """Return the keys and what they do, a line each."""
+    return '\n'.join(f'  {key:<8}{text}' for key, text, _ in key_rows(teleop))
 
 
 class Keyboard:

@@ -1,53 +1,43 @@
-"""The operator's screen: mode, figures, the arms' temperature and load, messages, keys.
+"""The operator's screen: mode, figures, messages, keys, in a terminal of any size.
 
-It builds a rich renderable from the latest messages; the node shows it. Times are s of a steady
-clock.
+It builds a rich renderable from the latest messages; the node shows it. Head and keys are always
+there; a small terminal shows fewer figures, the most important ones. Texts are cut between words.
+Times are s of a steady clock.
 """
 
 from collections import deque
-from math import isfinite, isnan
+import io
+from math import isfinite
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from so101_description.joints import JOINTS
 from so101_node import names
-from so101_node.modes import Mode
 
+from ..options import LEADER, SCRIPTED
+from .figures import Row, Servos, actor_rows, arm_rows, detail_rows, learner_rows
+from .keyboard import key_rows
+from .mode_texts import COLOURS, mode_text
 from .statuses import ActorStatus, LearnerStatus
 
-COLOURS: dict[str, str] = {
-    Mode.POLICY: 'cyan',
-    Mode.HUMAN: 'magenta',
-    Mode.EVAL: 'cyan',
-    Mode.READY: 'green',
-    Mode.RESET: 'yellow',
-    Mode.IDLE: 'white',
-    Mode.PAUSED: 'yellow',
-    Mode.ESTOP: 'red',
-}
-MODE_TEXTS: dict[str, str] = {
-    Mode.POLICY: 'the policy drives',
-    Mode.HUMAN: 'you drive, through the leader',
-    Mode.EVAL: 'the policy drives, the leader is ignored',
-    Mode.READY: 'waiting for you: space starts',
-    Mode.RESET: 'on the way to the start pose',
-    Mode.IDLE: 'the arm does not move',
-    Mode.PAUSED: 'paused: p goes on',
-    Mode.ESTOP: 'EMERGENCY STOP: c clears it',
-}
-HOT = 50  # degrees C of a servo
-DETAILS_HEIGHT = 36  # lines of a terminal that can show borders and details
+DETAILS = (104, 36)  # columns and lines of a terminal that can show borders and details
+TABLE = (76, 24)  # columns and lines of one that can show what each key does
+TWO_COLUMNS = 100  # columns that hold two figures side by side
 MOST_WARNINGS = 30  # of /diagnostics
 SILENCE = 3.0  # s without a status after which actor or learner counts as gone
 LEVELS = {1: 'yellow', 2: 'red', 3: 'red'}  # of a diagnostic: warning, error, stale
-Row = tuple[str, RenderableType, str, RenderableType]  # two names, each with its value
+ALONE, HELPED, FAILED = '+', 'h', '-'  # an episode in the history
 
 
-def _text(value: RenderableType) -> RenderableType:
-    return Text(value) if isinstance(value, str) else value
+def shortened(text: str, width: int) -> str:
+    """Return a text in one line of `width` columns, cut between words if it is too long."""
+    if len(text) <= width:
+        return text
+    whole, _, _ = text[: max(1, width - 1)].rpartition(' ')
+    return f'{whole} …' if whole else text[: max(1, width - 1)] + '…'
 
 
 def _has_numbers(values: dict[str, str]) -> bool:
@@ -59,16 +49,17 @@ def _has_numbers(values: dict[str, str]) -> bool:
 
 
 class Screen:
-    """Keeps the latest messages and renders them."""
+    """Keeps the latest messages and renders them. teleop: who moves the leader."""
 
-    def __init__(self, keys: str):
+    def __init__(self, teleop: str = LEADER):
         self.actor: ActorStatus | None = None
         self.learner: LearnerStatus | None = None
-        self.servos: dict[str, dict[str, dict[str, str]]] = {}  # arm -> joint -> values
+        self.servos: Servos = {}
         self.warnings: dict[str, tuple[int, str]] = {}  # diagnostic -> (level, message)
         self.outcomes: deque[str] = deque(maxlen=40)
         self.lines: deque[tuple[str, str]] = deque(maxlen=6)  # (style, text)
-        self._keys = keys
+        self._teleop = teleop
+        self._keys = key_rows(teleop)
         self._actor_at = self._learner_at = self._policy_at = 0.0
 
     def note_actor(self, status: ActorStatus, now: float) -> None:
@@ -77,7 +68,13 @@ class Screen:
         if before is None or status.policy_version != before.policy_version:
             self._policy_at = now
         if before is not None and status.episodes > before.episodes:
-            self.outcomes.append('+' if status.successes > before.successes else '-')
+            self.outcomes.append(
+                ALONE
+                if status.alone > before.alone
+                else HELPED
+                if status.successes > before.successes
+                else FAILED
+            )
         elif before is not None and status.episodes < before.episodes and self.outcomes:
             self.outcomes.pop()  # it was discarded afterwards
 
@@ -105,156 +102,138 @@ class Screen:
         """Return whether no status of the learner came for SILENCE s, after there was one."""
         return self.learner is not None and now - self._learner_at > SILENCE
 
-    def render(self, now: float, height: int) -> RenderableType:
-        """Return the renderable for a terminal of `height` lines."""
+    def render(self, now: float, height: int, width: int) -> RenderableType:
+        """Return the renderable for a terminal of `height` lines and `width` columns."""
         actor = self.actor
         if actor is None:
             return Panel('waiting for the actor', title='SO-101')
-        parts: list[tuple[str, RenderableType]] = [
-            ('', self._figures(actor, now, height)),
-            ('last messages', self._messages(height)),
-            ('keys', self._keys_in_columns()),
-        ]
-        if height >= DETAILS_HEIGHT:
-            parts = [
-                (title, Panel(part, title=title or None, border_style='dim'))
-                for title, part in parts
+        detailed = width >= DETAILS[0] and height >= DETAILS[1]
+        head = self._head(actor, now, width, bordered=height >= TABLE[1])
+        keys = (
+            self._keys_in_columns(width)
+            if width >= TABLE[0] and height >= TABLE[1]
+            else self._keys_in_a_row(width)
+        )
+        if detailed:
+            figures = self._figures(self._rows(actor, now, True), width - 4, 99)
+            parts: list[tuple[str, RenderableType]] = [
+                ('', figures),
+                ('last messages', self._messages(6, width - 4)),
+                ('keys', keys),
             ]
-        return Group(self._head(actor, now), *(part for _, part in parts))
+            return Group(
+                head,
+                *(Panel(part, title=title or None, border_style='dim') for title, part in parts),
+            )
+        # The last line stays free: a terminal may scroll after a full one.
+        left = height - 1 - _lines_of(head, width) - _lines_of(keys, width)
+        figures = self._figures(self._rows(actor, now, False), width, max(0, left - 1))
+        left -= _lines_of(figures, width)
+        return Group(head, figures, self._messages(max(0, min(3, left)), width), keys)
 
-    def _head(self, actor: ActorStatus, now: float) -> Panel:
+    def _head(self, actor: ActorStatus, now: float, width: int, bordered: bool) -> RenderableType:
         colour = COLOURS.get(actor.mode, 'white')
         text = Text()
         text.append(f' {actor.mode} ', style=f'bold reverse {colour}')
-        text.append(f'  {MODE_TEXTS.get(actor.mode, "")}', style=colour)
+        text.append(f'  {mode_text(actor.mode, self._teleop)}', style=colour)
         if self.actor_gone(now):
             text.append(
                 f'\nNO STATUS FROM THE ACTOR for {now - self._actor_at:.0f} s', style='bold red'
             )
-        text.append(
-            f'\n{actor.message or actor.hint}', style='yellow' if actor.message else 'italic'
-        )
-        return Panel(text, title='SO-101', border_style=colour)
+        hint = '' if self._teleop == SCRIPTED else actor.hint
+        said, style = (actor.message, 'yellow') if actor.message else (hint, 'italic')
+        if bordered:
+            text.append(f'\n{said}', style=style)
+            return Panel(text, title='SO-101', border_style=colour)
+        if said:
+            text.append(f'\n{shortened(said, width)}', style=style)
+        return text
 
-    def _figures(self, actor: ActorStatus, now: float, height: int) -> Table:
-        grid = Table.grid(padding=(0, 3))
-        for _ in range(4):
-            grid.add_column()
-        at_limit = '-' if isnan(actor.saturation) else f'{100 * actor.saturation:.0f} %'
-        rate = '-' if isnan(actor.success_rate) else f'{100 * actor.success_rate:.0f} %'
-        rows: list[Row] = [
-            (
-                'episode',
-                f'{actor.episode}, step {actor.step}, {actor.episode_s:.1f} s',
-                'sigma',
-                f'{actor.sigma:.2f}',
-            ),
-            (
-                'success',
-                f'{actor.successes} of {actor.episodes}, last 20: {rate}',
-                'policy',
-                self._policy(actor, now),
-            ),
-            (
-                'history',
-                ''.join(self.outcomes) or '-',
-                'alone',
-                f'{actor.streak} successes in a row',
-            ),
-            (
-                'your share',
-                f'{100 * actor.intervention_share:.0f} % in {actor.interventions} take-overs',
-                'period',
-                f'{actor.period_ms_p50:.0f} ms, p99 {actor.period_ms_p99:.0f}, '
-                f'{actor.missed_ticks} missed',
-            ),
-            (
-                'steps',
-                f'{actor.env_steps} of the run, {actor.dropped_steps} dropped',
-                'image age',
-                f'{actor.observation_age_ms:.0f} ms',
-            ),
-        ]
-        details: list[Row] = [
-            ('at limit', f'{at_limit} of the actions', 'limited', actor.limited or '-')
-        ]
-        if self.learner is not None:
-            learner, *more = self._learner_rows(self.learner, now)
-            rows.append(learner)
-            details += more
-        rows += details if height >= DETAILS_HEIGHT else []
-        for a, b, c, d in rows:
+    def _rows(self, actor: ActorStatus, now: float, detailed: bool) -> list[Row]:
+        learner = None if self.learner_gone(now) else self.learner
+        rows = actor_rows(
+            actor, learner, ''.join(self.outcomes), now - self._policy_at, self._teleop
+        )
+        more: list[Row] = []
+        if learner is not None:
+            more = learner_rows(learner)
+        elif self.learner is not None:
+            gone = f'GONE for {now - self._learner_at:.0f} s'
+            more = [('learner', Text(gone, style='bold red'))]
+        arms = arm_rows(self.servos)
+        # Of each source the most important ones come first.
+        rows = [*rows[:4], *more[:1], *arms, *rows[4:], *more[1:]]
+        return rows + (detail_rows(actor) if detailed else [])
+
+    def _figures(self, rows: list[Row], width: int, lines: int) -> Table:
+        """As many of the rows as fit into `lines` lines, in one column or two."""
+        columns = 2 if width >= TWO_COLUMNS - 4 else 1
+        shown = rows[: lines * columns]
+        grid = Table.grid(padding=(0, 2))
+        for _ in range(columns):
+            grid.add_column(no_wrap=True)
+            grid.add_column(no_wrap=True)
+        room = width // columns - 18
+        cells = [
             # as Text: in a plain string, rich would read [...] as its markup
-            grid.add_row(Text(a, style='dim'), _text(b), Text(c, style='dim'), _text(d))
-        for arm in sorted(self.servos):
-            grid.add_row(
-                Text(arm, style='dim'),
-                self._temperature(arm),
-                Text('load', style='dim'),
-                self._load(arm),
-            )
+            (Text(name, style='dim'), _cut(value, room))
+            for name, value in shown
+        ]
+        half = -(-len(cells) // columns)
+        for number in range(half):
+            row = cells[number::half][:columns]
+            grid.add_row(*(part for cell in row for part in cell))
         return grid
 
-    def _policy(self, actor: ActorStatus, now: float) -> str:
-        if not actor.policy_version:
-            return 'none yet'
-        return (
-            f'version {actor.policy_version}, {actor.policy_sha256[:8]}, '
-            f'{now - self._policy_at:.0f} s old'
-        )
-
-    def _learner_rows(self, learner: LearnerStatus, now: float) -> list[Row]:
-        if self.learner_gone(now):
-            gone = Text(f'GONE for {now - self._learner_at:.0f} s', style='bold red')
-            return [('learner', gone, 'replay', '-')]
-        return [
-            (
-                'learner',
-                f'{learner.state.lower()}, {learner.updates} updates, '
-                f'{learner.updates_per_s:.1f} a second',
-                'replay',
-                f'{learner.replay_steps} steps, {learner.prior_steps} human, '
-                f'{learner.rejected_steps} rejected',
-            ),
-            (
-                'ratio',
-                f'{learner.update_ratio:.2f} updates a step (target {learner.target_ratio:.2f})',
-                'checkpoint',
-                learner.checkpoint or '-',
-            ),
+    def _messages(self, lines: int, width: int) -> Text:
+        text = Text(no_wrap=True)
+        shown = [
+            (LEVELS.get(level, 'red'), f'{name}: {message}')
+            for name, (level, message) in sorted(self.warnings.items())
         ]
-
-    def _temperature(self, arm: str) -> Text:
-        temperature, joint = max(
-            (float(values.get('temperature_c', 0)), joint)
-            for joint, values in self.servos[arm].items()
-        )
-        return Text(
-            f'{"HOT " if temperature > HOT else ""}{temperature:.0f} C at {joint}',
-            style='bold red' if temperature > HOT else '',
-        )
-
-    def _load(self, arm: str) -> str:
-        load, joint = max(
-            (abs(float(values.get('load', 0))), joint)
-            for joint, values in self.servos[arm].items()
-        )
-        return f'{100 * load:.0f} % at {joint}'
-
-    def _messages(self, height: int) -> Text:
-        text = Text(no_wrap=True, overflow='ellipsis')
-        for name, (level, message) in sorted(self.warnings.items()):
-            text.append(f'{name}: {message}\n', style=LEVELS.get(level, 'red'))
-        for style, line in list(self.lines)[0 if height >= DETAILS_HEIGHT else -2 :]:
-            text.append(line + '\n', style=style)
+        shown = shown[: max(1, lines // 2)] if lines else []
+        left = lines - len(shown)
+        for style, line in [*shown, *(list(self.lines)[-left:] if left else ())]:
+            text.append(shortened(line, width) + '\n', style=style)
         text.right_crop(1)
         return text
 
-    def _keys_in_columns(self) -> Table:
-        lines = self._keys.splitlines()
-        half = (len(lines) + 1) // 2
-        grid = Table.grid(padding=(0, 4))
-        for _ in range(2):
+    def _keys_in_columns(self, width: int) -> Table:
+        half = (len(self._keys) + 1) // 2
+        grid = Table.grid(padding=(0, 1))
+        for _ in range(4):
             grid.add_column(no_wrap=True)
-        grid.add_row('\n'.join(lines[:half]), '\n'.join(lines[half:]))
+        room = width // 2 - 10
+        for number in range(half):
+            cells = []
+            for key, text, _ in self._keys[number::half]:
+                cells += [Text(f'  {key}', style='bold'), Text(shortened(text, room))]
+            grid.add_row(*cells)
         return grid
+
+    def _keys_in_a_row(self, width: int) -> Text:
+        """Every key with a word or two, as many in a line as fit."""
+        text, used = Text(), 0
+        for key, _, short in self._keys:
+            size = len(key) + 1 + len(short)
+            if used and used + 3 + size > width:
+                text.append('\n')
+                used = 0
+            text.append(' · ' if used else '', style='dim')
+            text.append(key, style='bold')
+            text.append(f' {short}')
+            used += size + (3 if used else 0)
+        return text
+
+
+def _cut(value: Text, width: int) -> Text:
+    short = shortened(value.plain, width)
+    return value if short == value.plain else Text(short, style=value.style)
+
+
+def _lines_of(part: RenderableType, width: int) -> int:
+    """Return how many lines a renderable takes."""
+    console = Console(file=io.StringIO(), width=width)
+    if isinstance(part, Table) and not part.row_count:
+        return 0
+    return len(console.render_lines(part))

@@ -4,28 +4,35 @@ from math import isnan
 
 from so101_node.modes import Mode
 
+from ..options import LEADER, SCRIPTED
 from .statuses import ActorStatus, LearnerStatus
+from .success_text import episode_number, success_figures
 
 SOURCES: dict[str, str] = {Mode.POLICY: 'policy', Mode.HUMAN: 'human', Mode.EVAL: 'policy'}
 
 
 def status_line(
-    actor: ActorStatus | None, learner: LearnerStatus | None, learner_gone: bool = False
+    actor: ActorStatus | None,
+    learner: LearnerStatus | None,
+    learner_gone: bool = False,
+    teleop: str = LEADER,
 ) -> str:
     """Return the line for the latest statuses; None: none came yet."""
     if actor is None:
         return 'waiting for the actor'
     source = SOURCES.get(actor.mode, '-')
-    rate = '' if isnan(actor.success_rate) else f' ({100 * actor.success_rate:.0f} %)'
+    if source == 'human' and teleop == SCRIPTED:
+        source = 'scripted operator'
     parts = [
         f'{actor.mode:<6}',
-        f'episode {actor.episode}',
+        f'episode {episode_number(actor, learner)}',
         f'step {actor.step:>3}',
         f'source {source}',
         f'sigma {actor.sigma:.2f}',
-        f'success {actor.successes}/{actor.episodes}{rate}',
-        f'human {100 * actor.intervention_share:.0f} % in {actor.interventions}',
+        *(f'{name} {figures}' for name, figures in success_figures(actor, learner)),
     ]
+    if actor.role == 'train':
+        parts.append(f'helped {100 * actor.intervention_share:.0f} % in {actor.interventions}')
     if learner_gone:
         parts.append('learner gone')
     elif learner is not None:
@@ -35,5 +42,6 @@ def status_line(
         f'policy v{actor.policy_version}',
         f'period {actor.period_ms_p50:.0f} ms (p99 {actor.period_ms_p99:.0f})',
     ]
-    parts += [text for text in (actor.message, actor.hint) if text]
+    hint = '' if teleop == SCRIPTED else actor.hint
+    parts += [text for text in (actor.message, hint) if text]
     return ' | '.join(parts)

@@ -10,12 +10,15 @@ class ActorStatus(Protocol):
     """Read from so101_interfaces/msg/ActorStatus."""
 
     mode: str
+    role: str
     episode: int
     step: int
     episode_s: float
     env_steps: int
     episodes: int
+    wanted: int
     successes: int
+    alone: int
     success_rate: float
     interventions: int
     intervention_share: float
@@ -46,3 +49,6 @@ class LearnerStatus(Protocol):
     prior_steps: int
     rejected_steps: int
     checkpoint: str
+    episodes: int
+    recent_episodes: int
+    recent_alone: int

@@ -16,6 +16,7 @@ def actor_status(loop: ControlLoop, timing: LoopTiming, now: float, message: str
     latencies = loop.active_policy.latencies
     return ActorStatus(
         mode=loop.machine.mode.value,
+        role=loop.role,
         episode_id=episode.id if episode else '',
         episode=len(stats.results) + 1,
         step=episode.index if episode else 0,
@@ -23,6 +24,7 @@ def actor_status(loop: ControlLoop, timing: LoopTiming, now: float, message: str
         env_steps=loop.env_steps,
         episodes=len(stats.results),
         successes=stats.successes,
+        alone=stats.alone,
         success_rate=stats.success_rate,
         interventions=stats.interventions,
         intervention_share=stats.intervention_share,

@@ -13,7 +13,6 @@ from ..contract.steps import Outcome, Source, StepRecord
 from .episode_bag import contents, find_bags, start_time
 from .labels import apply, read_labels
 
-
 MAX_PAUSE = 60.0  # s between two steps; after a longer pause the cell was not in use
 
 

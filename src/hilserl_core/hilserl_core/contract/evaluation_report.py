@@ -1,4 +1,4 @@
-"""The report file of one policy's evaluation. The actor writes it; the learner reads it too."""
+"""The files of one policy's evaluation. The actor writes them; the learner reads them too."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -7,7 +7,8 @@ import msgspec
 
 from so101_node.data_files import read_data
 
-REPORT = 'report.json'
+REPORT, TABLE, BAGS = 'report.json', 'episodes.csv', 'bags'
+PICTURE = 'success.png'  # of all evaluations of a run, beside their directories
 FORMAT: Literal['hilserl-evaluation-1'] = 'hilserl-evaluation-1'
 
 

@@ -36,7 +36,7 @@ class EpisodeSummary:
             return {}
         return {
             'success_alone': float(self.alone),
-            'success_with_help': float(self.outcome == Outcome.SUCCESS),
+            'success_with_help': float(self.outcome == Outcome.SUCCESS and not self.alone),
             'steps': float(self.steps),
             'human_share': self.human_steps / max(self.steps, 1),
         }

@@ -8,11 +8,13 @@ from typing import Any
 from hilserl_core.contract.task_options import TaskOptions
 from hilserl_core.policy.exploration import ExplorationOptions
 from so101_node.errors import CellError
+from so101_node.foreign_files import expanded
 from so101_node.options import option
 from so101_node.shared_options import RunIdOption, SeedOption, WorldOption
 
 from ..agent.config import ALGORITHMS, AgentConfig, agent_config
 from .run_directory import refuse_if_in_use
+from .run_file import NAME, read_run_file
 
 # Updates on demonstrations before the first step of a run, by start mode. They take seconds, and
 # suffice for a policy that moves as demonstrated.
@@ -21,6 +23,25 @@ PRETRAIN_UPDATES = {'scratch': 0, 'demos': 200, 'pretrained': 0}
 # uninformative; training the actor on it degrades the pretrained policy. A checkpoint
 # includes its critics.
 CRITIC_WARMUP_UPDATES = 1000
+
+
+# What a resumed run keeps from its first start, if it is not given again.
+STARTED_FROM = (
+    'start',
+    'sigma',
+    'allow_high_sigma',
+    'demos',
+    'unlabelled',
+    'pretrained',
+    'encoder',
+    'pretrain_updates',
+    'critic_warmup_updates',
+)
+LEARNED_BY = ('algorithm', 'agent_options')
+
+
+def _absolute(path: str) -> str:
+    return str(expanded(path).absolute()) if path else ''
 
 
 @dataclass(frozen=True)
@@ -107,7 +128,10 @@ class LearnerOptions(ExplorationOptions, WorldOption, SeedOption):
 
     def settings(self) -> dict[str, Any]:
         """All options, as run.yaml stores them."""
-        return asdict(self) | {'demos': list(self.demos), 'start': self.start_mode}
+        found = asdict(self) | {'start': self.start_mode}
+        # absolute: a resumed run finds them from any directory
+        found['demos'] = [_absolute(path) for path in self.demos]
+        return found | {name: _absolute(found[name]) for name in ('pretrained', 'encoder')}
 
     def cell(self) -> dict[str, Any]:
         """The options of all nodes, if bring-up gave them: node, option, value."""
@@ -183,6 +207,23 @@ class LearnerNodeOptions(LearnerOptions, TaskOptions, RunIdOption):
         found = super().settings() | {'actors': list(self.actors)}
         del found['cell_options']
         return found
+
+    @staticmethod
+    def kept_settings(run_dir: Path, given: set[str]) -> dict[str, Any]:
+        """What a run keeps from its first start; {} for a new run.
+
+        given: names of the options that are given now. If one says what to start from, all of
+        those are taken from now.
+        """
+        if not (run_dir / NAME).is_file():
+            return {}
+        settings = read_run_file(run_dir).settings
+        names = [*LEARNED_BY, *(() if given & {*STARTED_FROM} else STARTED_FROM)]
+        return {
+            name: tuple(value) if isinstance(value := settings[name], list) else value
+            for name in names
+            if name in settings and name not in given
+        }
 
     def cell(self) -> dict[str, Any]:
         """The options of all nodes, if bring-up gave them: node, option, value."""
