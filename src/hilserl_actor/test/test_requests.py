@@ -51,7 +51,7 @@ def test_a_request_that_is_not_served_in_time_expires_and_the_status_says_so(pau
     assert 'go on (p) expired: not served within 0.5 s; ask again' in paused.loop.message
     paused.tick(20)
     assert paused.mode == 'PAUSED' and len(paused.commands) == since
-    assert any('resume expired' in line for line in paused.log)
+    assert any('go on (p) expired' in line for line in paused.log)
 
 
 def test_a_request_expires_while_the_loop_does_not_run(paused):

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 import threading
 
-from torch.utils.tensorboard import SummaryWriter
-
 from hilserl_core.bags.recorder import Recorder
 from hilserl_core.contract.steps import StepRecord
 from hilserl_core.contract.task import TaskSchema
 from hilserl_core.policy.inference import Policy
 from hilserl_learner.training.checkpoints import Snapshot
+from hilserl_learner.training.curves import open_curves
 from hilserl_learner.training.options import LearnerOptions
 from hilserl_learner.training.resume import start_run
 
@@ -35,7 +34,8 @@ class SimulatedLearner:
         self.trainer = self._run.trainer
         self.bundle = b''  # the last published policy
         self._published_at = 0.0  # simulated s
-        self._tensorboard = SummaryWriter(str(self._run.directory.tensorboard))
+        run = self._run.directory
+        self._curves = open_curves(options.logger, run.tensorboard, run.name, options.settings())
         self._recorder = Recorder(self._run.directory.bags, schema, log)
         self._recording = threading.Thread(target=self._recorder.run)
         self._recording.start()
@@ -46,8 +46,9 @@ class SimulatedLearner:
         """Record a step and add it to the replay."""
         self._recorder.record(step)
         summary = self.trainer.add(step)
+        self._curves.step(step)
         if summary:
-            self._write('episode', summary.scalars, self.trainer.env_steps)
+            self._curves.episode(summary, self.trainer.success, self.trainer.env_steps)
 
     def pretrain(self, progress: Callable[[], None] = lambda: None) -> None:
         """Make the updates before the first step, and publish the policy."""
@@ -63,17 +64,13 @@ class SimulatedLearner:
             self.trainer.update()
         if now - self._published_at >= self._options.publish_period:
             self._published_at = now
-            self._write('learner', self.trainer.collect_metrics(), self.trainer.updates)
+            self._curves.updates(self.trainer.collect_metrics(), self.trainer.updates)
             if self.trainer.has_new_policy:
                 self._publish()
 
     def _publish(self) -> None:
         self.bundle = self.trainer.next_policy()
         self._offer(Policy.from_bytes(self.bundle, self._schema.hash))
-
-    def _write(self, group: str, metrics: dict[str, float], at: int) -> None:
-        for name, value in metrics.items():
-            self._tensorboard.add_scalar(f'{group}/{name}', value, at)
 
     def close(self) -> None:
         """Complete the bags and save a checkpoint."""
@@ -82,9 +79,9 @@ class SimulatedLearner:
         try:
             saved = self._run.checkpoint.state.updates if self._run.checkpoint else 0
             if self.trainer.updates > saved:
-                self._write('learner', self.trainer.collect_metrics(), self.trainer.updates)
+                self._curves.updates(self.trainer.collect_metrics(), self.trainer.updates)
                 self._run.checkpoints.save(Snapshot.of(self.trainer.agent), self.trainer.state())
         finally:
             self.trainer.close()
-            self._tensorboard.close()
+            self._curves.close()
             self._run.directory.release()

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from hilserl_core.contract.success_interval import wilson
 
+from ..training.curve_tags import update_curve
 from .run_record import RunRecord, Strip
 
 WINDOW = 20  # episodes in a moving average
@@ -144,7 +145,7 @@ def _axes(x_label: str, y_label: str) -> tuple[Figure, Axes]:
 
 
 def _curve(axes: Axes, run: RunRecord, name: str, **style: Any) -> None:
-    points = run.curves.get(f'learner/{name}')
+    points = run.curves.get(update_curve(name).tag)
     if points is not None:
         axes.plot(points[:, 0], points[:, 1], **dict[str, Any](linewidth=1, label=name) | style)
 

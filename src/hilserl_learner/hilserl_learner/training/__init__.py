@@ -1,3 +1,13 @@
 """A training run: start or resume, add steps, update, publish, save."""
 
-__all__ = ['checkpoints', 'learner', 'malloc', 'options', 'resume', 'run_file', 'trainer']
+__all__ = [
+    'checkpoints',
+    'curve_tags',
+    'curves',
+    'learner',
+    'malloc',
+    'options',
+    'resume',
+    'run_file',
+    'trainer',
+]

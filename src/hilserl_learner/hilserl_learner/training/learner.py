@@ -13,7 +13,6 @@ import threading
 import time
 
 import torch
-from torch.utils.tensorboard import SummaryWriter
 
 from hilserl_core.bags.recorder import Recorder
 from hilserl_core.contract.steps import Outcome, StepRecord
@@ -21,6 +20,7 @@ from hilserl_core.contract.task import TaskSchema
 from so101_node.errors import CellError
 
 from .checkpoint_writer import CheckpointWriter
+from .curves import open_curves
 from .metrics import NotFinite
 from .options import LearnerOptions
 from .relabel import relabel
@@ -49,7 +49,9 @@ class Learner:
         self._checkpoints = CheckpointWriter(started.checkpoints)
         if started.checkpoint:
             self._checkpoints.resume(started.checkpoint)
-        self._tensorboard = SummaryWriter(str(self.run.tensorboard))
+        self._curves = open_curves(
+            options.logger, self.run.tensorboard, self.run.name, options.settings()
+        )
         self._arrived: queue.SimpleQueue[StepRecord] = queue.SimpleQueue()
         self._requests: queue.SimpleQueue[tuple[Callable[[Future[str]], None], Future[str]]] = (
             queue.SimpleQueue()
@@ -180,9 +182,9 @@ class Learner:
         summary = self.trainer.add(step, credit=not self._paused)
         if self.trainer.replay.rejected == refused:
             self.recorder.record(step)
+            self._curves.step(step)
         if summary:
-            for name, value in summary.scalars.items():
-                self._tensorboard.add_scalar(f'episode/{name}', value, self.trainer.env_steps)
+            self._curves.episode(summary, self.trainer.success, self.trainer.env_steps)
 
     def _run_periodic_work(self) -> None:
         now, options, due = time.monotonic(), self._options, self._due
@@ -217,8 +219,7 @@ class Learner:
         except NotFinite as error:
             self._broken = True
             raise NotFinite(f'{error}; {self._last_good()}') from error
-        for name, value in metrics.items():
-            self._tensorboard.add_scalar(f'learner/{name}', value, self.trainer.updates)
+        self._curves.updates(metrics, self.trainer.updates)
 
     def _last_good(self) -> str:
         return (
@@ -272,6 +273,6 @@ class Learner:
                 self._save_checkpoint()
         finally:
             self.trainer.close()
-            self._tensorboard.close()
+            self._curves.close()
             checkpoints.close()
             self.run.release()

@@ -13,6 +13,7 @@ from so101_node.options import option
 from so101_node.shared_options import RunIdOption, SeedOption, WorldOption
 
 from ..agent.config import ALGORITHMS, AgentConfig, agent_config
+from .loggers import LOGGERS, TENSORBOARD, require_logger
 from .run_directory import refuse_if_in_use
 from .run_file import NAME, read_run_file
 
@@ -117,6 +118,13 @@ class LearnerOptions(ExplorationOptions, WorldOption, SeedOption):
     # On two cores, batch 64: one thread 50 ms; two threads 34 ms alone, but 0.9 s beside a busy
     # process, because each waits for the other at every operation.
     threads: int = option(1, 'threads of one update', low=1, high=256)
+    logger: str = option(
+        TENSORBOARD,
+        'where the curves go: files for TensorBoard in the run, wandb or trackio (if that package '
+        'is installed), or none',
+        choices=LOGGERS,
+        verbs=('train',),
+    )
     memory_gb: float = option(1.0, 'memory of the replay', unit='GB', low=0.01, high=1000.0)
 
     @property
@@ -143,6 +151,7 @@ class LearnerOptions(ExplorationOptions, WorldOption, SeedOption):
         self.config()
         self.require_sources()
         self.pretrain_count()
+        require_logger(self.logger)
 
     def config(self) -> AgentConfig:
         """The algorithm with its changes. CellError if an option does not exist or fit."""

@@ -3,10 +3,9 @@
 from dataclasses import replace
 import json
 
-from torch.utils.tensorboard import SummaryWriter
-
 from hilserl_core.bags.episode_bag import new_bag
 from hilserl_core.contract.steps import Outcome, Source
+from hilserl_learner.training.curves import open_curves
 from hilserl_learner.training.options import LearnerOptions
 from hilserl_learner.training.run_directory import RunDirectory
 from learner_support.running_learner import episode
@@ -34,10 +33,10 @@ def finished_run(schema, tmp_path):
             bag.write(step)
         bag.close()
         now += REST - 100_000_000
-    board = SummaryWriter(str(directory.tensorboard))
+    board = open_curves('tensorboard', directory.tensorboard, 'lift', {})
     for name in ('q_mean', 'q_max', 'q_bound', 'target_mean', 'critic_loss', 'actor_loss'):
         for updates in range(0, 100, 10):
-            board.add_scalar(f'learner/{name}', 0.5, updates)
+            board.updates({name: 0.5}, updates)
     board.close()
     for steps_of_run, rate in ((30, 0.6), (60, 0.95)):
         evaluation(directory.path, steps_of_run, rate)
