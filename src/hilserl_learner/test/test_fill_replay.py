@@ -57,3 +57,22 @@ def test_the_bags_of_a_run_are_decoded_once(schema, bags, decoded):
     replay = Replay(schema, 100)
     assert load_run(bags, replay, print).env_steps == 15
     assert sorted(decoded) == EVERY_STEP
+
+
+def test_a_demonstration_that_was_broken_off_at_its_start_is_left_out(schema, bags):
+    bag = EpisodeBag(bags / 'broken', schema, 1)
+    for index in (0, 1):
+        last = index == 1
+        bag.write(record(schema, index, 'broken', last=last, outcome=Outcome.NONE, reward=None))
+    bag.close()
+    replay = Replay(schema, 100)
+    load_demonstrations([bags], replay, print)  # and it is not refused as unlabelled
+    assert replay.prior_size == 15
+
+
+def test_a_discarded_recording_among_demonstrations_is_left_out(schema, bags):
+    for name in ('a', 'b'):
+        add_label(bags / name, Label(Outcome.DISCARDED))
+    replay = Replay(schema, 100)
+    load_demonstrations([bags], replay, print)
+    assert replay.prior_size == 5

@@ -9,6 +9,7 @@ import sqlite3
 from ament_index_python.packages import get_package_share_directory
 from core_support import record
 from learner_support import raw_cell
+from learner_support.running_learner import episode
 import numpy as np
 import pytest
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
@@ -228,6 +229,29 @@ def test_a_label_at_a_time_applies_to_the_running_episode_and_ends_it(recording,
     assert 10 <= len(one) <= 15
     assert two[-1].outcome == Outcome.FAILURE and len(two) == 21
     assert two[-2].terminated and two[-2].reward == 0.0
+
+
+def test_a_folder_with_a_discarded_bag_is_imported_without_it(recording, task, tmp_path, capsys):
+    for name in ('good', 'bad'):
+        raw_cell.write(tmp_path / 'bags' / name, recording)
+    assert run(['label', str(tmp_path / 'bags' / 'bad'), 'discarded']) == 0
+    words = ['import', str(tmp_path / 'bags'), '--task', task.name, '--out', str(tmp_path / 'out')]
+    assert run(words) == 0
+    printed = capsys.readouterr()
+    assert 'cell import: left out: bag' in printed.out and 'was discarded' in printed.out
+    assert printed.err == '' and len(episodes(tmp_path / 'out')) == 2
+
+
+def test_recorded_steps_that_were_broken_off_are_not_imported(task, tmp_path, capsys):
+    for name, outcome, count in (('whole', Outcome.SUCCESS, 8), ('broken', Outcome.NONE, 1)):
+        bag = EpisodeBag(tmp_path / 'bags' / name, task, 1)
+        for step in episode(task, name, count, outcome):
+            bag.write(step)
+        bag.close()
+    words = ['import', str(tmp_path / 'bags'), '--task', task.name, '--out', str(tmp_path / 'out')]
+    assert run(words) == 0
+    assert 'episode broken was broken off after 1 steps' in capsys.readouterr().out
+    assert len(episodes(tmp_path / 'out')) == 1
 
 
 def test_labels_of_other_data_are_refused(recording, task, tmp_path, capsys):

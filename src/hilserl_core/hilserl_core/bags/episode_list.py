@@ -13,12 +13,21 @@ from ..contract.steps import Outcome, Source, StepRecord
 from .episode_bag import contents, find_bags, start_time
 from .labels import apply, read_labels
 
+BROKEN_OFF = 0.5  # s of a broken-off episode, at most
 MAX_PAUSE = 60.0  # s between two steps; after a longer pause the cell was not in use
 
 
 def counts(outcome: int) -> bool:
     """Return whether an episode with this outcome counts: not if it was aborted or discarded."""
     return outcome not in (Outcome.NONE, Outcome.DISCARDED)
+
+
+def broken_off(outcome: int, steps: int, rate: float) -> bool:
+    """Return whether an episode was broken off at its start, so that it demonstrates nothing.
+
+    steps: with an action; rate: Hz.
+    """
+    return outcome == Outcome.NONE and steps < BROKEN_OFF * rate
 
 
 @dataclass(frozen=True)

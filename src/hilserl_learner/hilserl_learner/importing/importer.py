@@ -15,6 +15,7 @@ import numpy as np
 from rosbags.highlevel import AnyReader
 
 from hilserl_core.bags.episode_bag import EpisodeBag, bag_name
+from hilserl_core.bags.episode_list import broken_off
 from hilserl_core.bags.labels import apply, content_hash, read_labels
 from hilserl_core.contract.action_check import ActionCheck
 from hilserl_core.contract.kinematics_check import kinematics_of
@@ -31,6 +32,10 @@ from .segmentation import Span, spans
 from .summary import Report
 
 VERSION = 1  # of the import's results; cached results of another version are not used
+
+
+class NothingToImport(CellError):
+    """Every episode of a bag was left out on purpose: discarded, broken off, or as was asked."""
 
 
 def import_bag(
@@ -78,7 +83,7 @@ def import_opened(
                 report.add_episode(steps, saturated)
                 _write(workspace, out, steps, schema)
         if not report.steps:
-            raise CellError(
+            raise (NothingToImport if report.left_out else CellError)(
                 f'bag {directory} has no episode to learn from'
                 + ('; ' + '; '.join(report.notes) if report.notes else '')
             )
@@ -109,7 +114,11 @@ def _read_raw(
 def _wanted(steps: list[StepRecord], unlabelled: str, report: Report) -> bool:
     last = steps[-1]
     if last.last and last.outcome == Outcome.DISCARDED:
-        report.notes.append(f'episode {last.episode_id} was discarded when it was recorded')
+        report.leave_out(f'episode {last.episode_id} was discarded when it was recorded')
+        return False
+    count = sum(not step.last for step in steps)
+    if broken_off(last.outcome, count, report.schema.rate):
+        report.leave_out(f'episode {last.episode_id} was broken off after {count} steps')
         return False
     has_outcome = last.outcome != Outcome.NONE or all(
         step.reward is not None for step in steps if not step.last
@@ -117,7 +126,7 @@ def _wanted(steps: list[StepRecord], unlabelled: str, report: Report) -> bool:
     if has_outcome or unlabelled == 'include':
         return True
     if unlabelled == 'exclude':
-        report.notes.append(f'episode {last.episode_id} is unlabelled and left out')
+        report.leave_out(f'episode {last.episode_id} is unlabelled and left out')
         return False
     raise CellError(
         f'bag {report.bag}: episode {last.episode_id} has no outcome, and that is not '

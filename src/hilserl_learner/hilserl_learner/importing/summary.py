@@ -57,9 +57,15 @@ class Report:
     saturated: int = 0  # action components beyond +-1
     periods: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    left_out: int = 0  # episodes, on purpose
 
     def __post_init__(self) -> None:
         self._actions, self._brightness = Spread(len(self.schema.action_names)), Spread(1)
+
+    def leave_out(self, note: str) -> None:
+        """Note an episode that is left out on purpose."""
+        self.left_out += 1
+        self.notes.append(note)
 
     def add_episode(self, steps: list[StepRecord], saturated: int) -> None:
         """Add an imported episode."""

@@ -1,5 +1,6 @@
 """Fills the replay at start, from the run's bags and from demonstrations."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from hilserl_core.bags.episode_bag import (
     require,
     start_time,
 )
-from hilserl_core.bags.episode_list import counts
+from hilserl_core.bags.episode_list import broken_off, counts
 from hilserl_core.bags.labels import Label, apply, read_labels
 from hilserl_core.bags.recovery import recover_all, set_aside, set_labels_aside
 from hilserl_core.contract.action_check import ActionCheck
@@ -23,7 +24,7 @@ from hilserl_core.contract.steps import Outcome, StepRecord
 from hilserl_core.contract.task import TaskSchema
 from so101_node.errors import CellError
 
-from ..importing.importer import derived
+from ..importing.importer import NothingToImport, derived
 from ..replay.buffer import Replay
 
 PROGRESS_PERIOD = 1.0  # s between progress messages
@@ -209,6 +210,9 @@ def _demonstrations(
         items.clear()
         try:
             parts = bags_by_time(derived(bag, schema, log, unlabelled))
+        except NothingToImport as reason:
+            log(f'demonstration {bag.name} is left out: {reason}')
+            continue
         except CellError as error:
             about = '' if why in str(error) else f'{why}; '
             raise CellError(
@@ -246,26 +250,34 @@ def _check_of(checks: dict[str, ActionCheck], step: StepRecord, schema: TaskSche
 def _fill(
     source: Iterator[Item], replay: Replay, demonstration: bool, loaded: Loaded
 ) -> dict[str, str]:
-    """Add these steps. Return the episodes to remove, and why ('': discarded)."""
+    """Add these steps. Return the episodes to remove, and why.
+
+    '': discarded, or a demonstration that was broken off at its start.
+    """
     checks: dict[str, ActionCheck] = {}
     unwanted: dict[str, str] = {}
     without_reward: dict[str, bool] = {}
+    lengths: Counter[str] = Counter()
     for bag, content in source:
         if isinstance(content, TaskSchema):
             require(bag, content, replay.schema)
             continue
         step = content
         loaded.env_steps += not step.last
+        lengths[step.episode_id] += not step.last
         loaded.policy_version = max(loaded.policy_version, step.policy_version)
         if step.last and counts(step.outcome):
             loaded.episodes.add(step.episode_id)
-        if step.last and step.outcome == Outcome.DISCARDED:
+        broken = demonstration and broken_off(
+            step.outcome, lengths[step.episode_id], replay.schema.rate
+        )
+        if step.last and (step.outcome == Outcome.DISCARDED or broken):
             unwanted[step.episode_id] = ''
         if not step.last:
             without_reward[step.episode_id] = (
                 without_reward.get(step.episode_id, False) or step.reward is None
             )
-        elif step.outcome != Outcome.NONE:
+        elif step.outcome != Outcome.NONE or broken:
             without_reward[step.episode_id] = False
         if replay.add(step, demonstration) == '':
             _check_of(checks, step, replay.schema).add_step(step)

@@ -48,8 +48,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(options: Namespace) -> int:
-    """Import every bag. Return 1 if one of them was refused."""
+    """Import every bag. Return 1 if one of them was refused.
+
+    A bag whose episodes were all discarded is left out, which is no failure.
+    """
     from rich.console import Console
+
+    from ..importing.importer import NothingToImport
 
     console = Console()
     failed: list[str] = []
@@ -59,6 +64,9 @@ def main(options: Namespace) -> int:
         try:
             report = import_one(bag, options.task, out, options.unlabelled, console)
             report.write(out / f'{bag.name}.import.json')
+        except NothingToImport as reason:  # no failure: its episodes are not wanted
+            print(f'cell import: left out: {printable(reason)}')
+            continue
         except CellError as error:  # import the other bags all the same
             _report_failure(failed, bag, error)
             continue
