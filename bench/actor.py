@@ -28,6 +28,7 @@ def measure(rate: float, length: float) -> tuple[Watcher, float]:
         cell = CellProcess(
             [
                 'train',
+                'start:=scratch',
                 f'runs_dir:={runs}',
                 f'rate:={rate:g}',
                 'screen:=plain',

@@ -43,7 +43,7 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as runs, own_domain() as environment:
         started = time.monotonic()
-        cell = CellProcess(['train', f'runs_dir:={runs}'], environment)
+        cell = CellProcess(['train', 'start:=scratch', f'runs_dir:={runs}'], environment)
         cell.wait_for('READY -> POLICY', 60)
         first_step = time.monotonic() - started
         while not any('updates' in line and ' 0 updates' not in line for line in cell.lines):

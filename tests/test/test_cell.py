@@ -31,7 +31,8 @@ def trained(runs):
     """A run of about a minute: (process, watcher, run directory)."""
     with own_domain() as environment, Watcher() as messages:
         cell = CellProcess(
-            ['train', 'run:=whole', f'runs_dir:={runs}', f'run_for:={RUN_FOR}'], environment
+            ['train', 'run:=whole', 'start:=scratch', f'runs_dir:={runs}', f'run_for:={RUN_FOR}'],
+            environment,
         )
         code = cell.wait(RUN_FOR + 20)
     assert code == 0, cell.text[-3000:]
@@ -183,14 +184,16 @@ def test_a_second_start_resumes_and_ctrl_c_ends_it_within_5_s(trained):
 
 def test_a_second_cell_is_refused_and_a_dead_supervisor_leaves_no_process(runs):
     with own_domain() as environment:
-        words = ['train', 'run:=busy', f'runs_dir:={runs}']
+        words = ['train', 'run:=busy', 'start:=scratch', f'runs_dir:={runs}']
         first = CellProcess(words, environment)
         first.wait_for('IDLE -> RESET', 40)
         with own_domain() as elsewhere:
             second = CellProcess(words, elsewhere)
             assert second.wait(30) == 1
         assert 'run busy is in use by process' in second.text
-        third = CellProcess(['train', 'run:=other', f'runs_dir:={runs}'], environment)
+        third = CellProcess(
+            ['train', 'run:=other', 'start:=scratch', f'runs_dir:={runs}'], environment
+        )
         third.wait_for('2 drivers publish follower/joint_states', 40)
         third.interrupt()
         assert 'IDLE -> RESET' not in third.text  # two cells on the same topics: nothing moves

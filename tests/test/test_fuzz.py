@@ -63,7 +63,7 @@ def rate(statuses, seconds):
 def test_nothing_that_a_stranger_sends_ends_a_node_or_stops_the_loop(tmp_path):
     with own_domain() as environment:
         words = [f'runs_dir:={tmp_path}', 'run:=fuzzed', 'run_id:=fuzz', 'memory_gb:=0.05']
-        cell = CellProcess(['train', *words], environment)
+        cell = CellProcess(['train', 'start:=scratch', *words], environment)
         with Watcher() as watcher, Stranger() as stranger:
             cell.wait_for('READY -> POLICY', 120)
             usual = rate(watcher.actor, 3.0)

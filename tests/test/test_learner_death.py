@@ -46,7 +46,9 @@ def wait_until_used(messages, since: int):
 def test_a_dead_learner_is_started_again_and_resumes(tmp_path):
     run = tmp_path / 'dead'
     with own_domain() as environment, Watcher() as messages:
-        cell = CellProcess(['train', 'run:=dead', f'runs_dir:={tmp_path}'], environment)
+        cell = CellProcess(
+            ['train', 'run:=dead', 'start:=scratch', f'runs_dir:={tmp_path}'], environment
+        )
         cell.wait_for('READY -> POLICY', 60)
         wait(
             lambda: (

@@ -31,7 +31,7 @@ def used(node, name) -> dict[str, set[str]]:
 @pytest.mark.slow
 def test_every_topic_and_service_of_a_running_cell_is_in_the_rights_of_its_node(tmp_path):
     with own_domain() as environment:
-        cell = CellProcess(['train', f'runs_dir:={tmp_path}'], environment)
+        cell = CellProcess(['train', 'start:=scratch', f'runs_dir:={tmp_path}'], environment)
         cell.wait_for('READY -> POLICY', 100)
         rclpy.init()
         node = rclpy.create_node('reader_of_the_graph')

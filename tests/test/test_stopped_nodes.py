@@ -39,7 +39,8 @@ def stopped(tmp_path_factory):
     stops = {}
     with own_domain() as environment, Watcher() as heard:
         cell = CellProcess(
-            ['train', 'run:=stopped', f'runs_dir:={runs}', 'min_steps:=20'], environment
+            ['train', 'run:=stopped', 'start:=scratch', f'runs_dir:={runs}', 'min_steps:=20'],
+            environment,
         )
 
         def wait_for_steps(count, what):

@@ -31,6 +31,7 @@ def test_a_closed_terminal_ends_the_cell_like_ctrl_c(tmp_path, screen):
             [
                 'train',
                 'run:=closed',
+                'start:=scratch',
                 f'runs_dir:={tmp_path}',
                 f'screen:={screen}',
                 'min_steps:=20',

@@ -98,19 +98,31 @@ def test_with_a_distribution_sourced_ros2_launch_starts_the_cell(tmp_path):
         'PATH': f'{tmp_path}{os.pathsep}{os.environ["PATH"]}',
     }
 
-    def output(*words):
-        return subprocess.run(
+    def output(*words, code=0):
+        ended = subprocess.run(
             [sys.executable, '-m', 'so101_node.verb', *words],
             env=environment,
+            cwd=tmp_path,
             capture_output=True,
             text=True,
-            check=True,
-            timeout=30,
-        ).stdout
+            timeout=60,
+        )
+        assert ended.returncode == code, ended.stderr
+        return ended.stdout
 
-    for name in VERBS['hilserl_actor'] - {'secure'}:
-        launched = output(name, 'seed:=3')
-        assert launched == f'ros2 launch hilserl_actor {name}.launch.py seed:=3\n'
+    def launches(*words, code=0):
+        return [line for line in output(*words, code=code).splitlines() if line.startswith('ros2')]
+
+    for name, word in (
+        ('record', 'seed:=3'),
+        ('preflight', 'seed:=3'),
+        ('train', 'start:=scratch'),
+    ):
+        assert launches(name, word) == [f'ros2 launch hilserl_actor {name}.launch.py {word}']
+    # a first session: its trial is refused, because nothing was learned
+    record, train = launches('train', 'run_for:=9', code=1)
+    assert record.startswith('ros2 launch hilserl_actor record.launch.py run:=grasp_lift-demos')
+    assert train.startswith('ros2 launch hilserl_actor train.launch.py run_for:=9 run:=grasp_lift')
     assert output('train', '--help').startswith('usage: cell train')
 
 
@@ -119,6 +131,31 @@ def test_the_script_names_the_verbs_and_refuses_an_unknown_one():
     shown = subprocess.run([cell, '--help'], capture_output=True, text=True, timeout=60)
     assert shown.returncode == 0
     assert all(f'./cell {name} ' in shown.stdout for name in [*NAMES, 'setup', 'shell'])
+
+
+def test_the_shell_has_the_suites_python_first_whatever_the_users_bashrc_does(tmp_path):
+    (tmp_path / 'bin').mkdir()
+    (tmp_path / 'bin' / 'python').symlink_to('/bin/false')
+    (tmp_path / '.bashrc').write_text(f'PATH={tmp_path}/bin:$PATH\nPS1=mine\n')
+    done = subprocess.run(
+        [source_root() / 'cell', 'shell'],
+        input='python -c "import so101_node; print(so101_node.__name__)"; echo "$PS1"; exit\n',
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, 'HOME': str(tmp_path)},
+    )
+    assert done.stdout.splitlines()[-2:] == ['so101_node', '(cell) mine'], done.stderr
+
+
+@pytest.mark.parametrize('words, code', [(['--help'], 0), (['-c', 'ls'], 2)])
+def test_the_shell_says_what_it_does_and_takes_no_arguments(words, code):
+    done = subprocess.run(
+        [source_root() / 'cell', 'shell', *words], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == code
+    assert ('bash in which the suite works' in done.stdout) == (code == 0)
+    assert ('takes no arguments' in done.stderr) == (code == 2)
 
 
 @pytest.mark.parametrize('name', ['fresh é x', 'with space', 'accenté', 'a;b'])

@@ -235,6 +235,20 @@ def test_a_person_at_the_simulated_cell_moves_the_leader_by_keys():
     assert parameters(plan('record', *REAL), 'operator')['teleop'] == 'leader'
 
 
+@pytest.mark.parametrize(
+    'words, sentence',
+    [
+        ([], 'to drive yourself with the keys of this terminal, add operator:=person'),
+        (['operator:=person'], 'you drive with the keys'),
+        ([*REAL, 'leader_port:=/dev/l', 'leader_calibration:=/l.json'], 'hold the leader'),
+        (REAL, './cell record operator:=person'),
+    ],
+)
+def test_a_recording_says_how_to_drive(words, sentence):
+    assert sentence in plan('record', *words).note
+    assert sentence not in plan('preflight', *words).note
+
+
 def test_recording_does_not_train_and_evaluation_has_no_learner(tmp_path):
     assert parameters(plan('record'), 'learner')['update_ratio'] == 0.0
     policy = tmp_path / 'policy.safetensors'

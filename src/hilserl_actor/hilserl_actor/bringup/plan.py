@@ -95,6 +95,29 @@ def run_directory(arguments: Arguments, task: str) -> Path:
     return expanded(cell.runs_dir).absolute() / name
 
 
+def _how_to_drive(teleop: str, has_leader: bool) -> str:
+    """Return how demonstrations are driven in this cell."""
+    if teleop == SCRIPTED:
+        return (
+            'the scripted operator demonstrates; to drive yourself with the keys of this terminal, '
+            'add operator:=person'
+        )
+    if teleop == KEYS:
+        return (
+            'you drive with the keys: the arrows, u and j move the arm, . and , its gripper; space '
+            'moves it to the start pose, space again starts an episode'
+        )
+    if has_leader:
+        return (
+            'you drive: sit where you see the gripper, and hold the leader; space moves the '
+            'follower to its start pose, space again starts an episode, s marks success'
+        )
+    return (
+        'this cell has no leader arm, and a person drives through one: connect it and run ./cell '
+        'find, or practise with the keys in the simulated cell: ./cell record operator:=person'
+    )
+
+
 class _Planner:
     """Builds the plan of one command."""
 
@@ -157,6 +180,8 @@ class _Planner:
                 )
             operator: OperatorOptions = self._node('operator', teleop=self._teleop())
             nodes['operator'], screen = operator, operator.screen != 'plain'
+        if self.command == 'record':
+            self.notes.append(_how_to_drive(self._teleop(), actor.has_leader))
         self.arguments.require_use(nodes)
         values = {name: plain_values(options) for name, options in nodes.items()}
         if learner:  # for run.yaml
