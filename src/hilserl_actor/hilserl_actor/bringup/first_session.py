@@ -11,7 +11,8 @@ from pathlib import Path
 
 from .arguments import Arguments
 from .next_command import carried_words, shown_path
-from .plan import run_directory, uses_scripted_operator
+from .person import uses_scripted_operator
+from .run_directory import run_directory
 
 DEMONSTRATIONS = 20
 TRIALS = 20  # situations in which the policy is alone at the end

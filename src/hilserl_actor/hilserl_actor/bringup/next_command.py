@@ -1,5 +1,6 @@
 """The command line of the next step: the options of this command that the next one takes, too."""
 
+from collections.abc import Mapping
 import os
 from pathlib import Path
 import shlex
@@ -37,7 +38,7 @@ def _takes(command: str, name: str) -> bool:
     return bool(nodes) and (not verbs or command in verbs)
 
 
-def _options(node: str) -> dict[str, Option]:
+def _options(node: str) -> Mapping[str, Option]:
     return options_of(node_type(node).options)
 
 

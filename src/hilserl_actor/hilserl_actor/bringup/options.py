@@ -23,7 +23,8 @@ class CellOptions(Options):
     runs_dir: str = option('runs', 'directory of the runs', verbs=COMMANDS)
     run_for: float = option(
         0.0,
-        'stop the cell after this time; 0: run until Ctrl-C',
+        'stop the cell after this time; 0: run until Ctrl-C (in a first session of the simulated '
+        'cell: length of the training alone, 180 if it is not given)',
         unit='s',
         low=0.0,
         high=1e9,

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 import json
 import os
 from pathlib import Path
-import re
 from typing import Any
 
 from hilserl_core.contract.kinematics_check import FIELDS
@@ -16,18 +15,18 @@ from so101_description.kinematics_config import KinematicsConfig
 from so101_driver.bench_file import NONE
 from so101_node import names
 from so101_node.errors import CellError
-from so101_node.foreign_files import expanded
 from so101_node.loopback import loopback_environment, require_this_host
 from so101_node.names import CAMERA_NODE, WRIST, camera_node_of
 from so101_node.options import Options, plain_values
 from so101_node.run_id import new_run_id
 
 from ..evaluation.selection import PlannedEvaluation, choose
-from ..options import KEYS, LEADER, SCRIPTED, ActorOptions, OperatorOptions
+from ..options import ActorOptions, OperatorOptions
 from .arguments import Arguments
 from .hardware_check import require_hardware
 from .node_table import node_type
-from .options import CellOptions
+from .person import how_to_drive, teleop_of, uses_scripted_operator
+from .run_directory import run_directory
 from .workspace_check import require_start_inside
 
 EVAL_EPISODES = 50
@@ -79,43 +78,6 @@ _ROLES = {'train': 'intervene', 'record': 'demonstrate', 'eval': 'watch'}
 def make_plan(arguments: Arguments) -> Plan:
     """Turn arguments into a plan. Raises CellError if they contradict each other."""
     return _Planner(arguments).plan()
-
-
-def uses_scripted_operator(cell: CellOptions) -> bool:
-    """Return whether a scripted operator stands in for the person."""
-    return cell.sim if cell.operator == 'auto' else cell.operator == 'scripted'
-
-
-def run_directory(arguments: Arguments, task: str) -> Path:
-    """Return the directory of the run; CellError if its name is none."""
-    cell = arguments.cell
-    name = cell.run or ('demos' if arguments.command == 'record' else task)
-    if not re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9._-]*', name):
-        raise CellError(f'run:={name} is not a name: letters, digits, . _ - only')
-    return expanded(cell.runs_dir).absolute() / name
-
-
-def _how_to_drive(teleop: str, has_leader: bool) -> str:
-    """Return how demonstrations are driven in this cell."""
-    if teleop == SCRIPTED:
-        return (
-            'the scripted operator demonstrates; to drive yourself with the keys of this terminal, '
-            'add operator:=person'
-        )
-    if teleop == KEYS:
-        return (
-            'you drive with the keys: the arrows, u and j move the arm, . and , its gripper; space '
-            'moves it to the start pose, space again starts an episode'
-        )
-    if has_leader:
-        return (
-            'you drive: sit where you see the gripper, and hold the leader; space moves the '
-            'follower to its start pose, space again starts an episode, s marks success'
-        )
-    return (
-        'this cell has no leader arm, and a person drives through one: connect it and run ./cell '
-        'find, or practise with the keys in the simulated cell: ./cell record operator:=person'
-    )
 
 
 class _Planner:
@@ -178,10 +140,10 @@ class _Planner:
                 nodes['scripted_operator'] = self._node(
                     'scripted_operator', operator_role=_ROLES[self.command]
                 )
-            operator: OperatorOptions = self._node('operator', teleop=self._teleop())
+            operator: OperatorOptions = self._node('operator', teleop=teleop_of(self.cell))
             nodes['operator'], screen = operator, operator.screen != 'plain'
         if self.command == 'record':
-            self.notes.append(_how_to_drive(self._teleop(), actor.has_leader))
+            self.notes.append(how_to_drive(teleop_of(self.cell), actor.has_leader))
         self.arguments.require_use(nodes)
         values = {name: plain_values(options) for name, options in nodes.items()}
         if learner:  # for run.yaml
@@ -222,11 +184,6 @@ class _Planner:
                 'operator:=person with sim:=false'
             )
         return 'scripted' if uses_scripted_operator(self.cell) else 'person'
-
-    def _teleop(self) -> str:
-        if self.operator == 'scripted':
-            return SCRIPTED
-        return KEYS if self.sim else LEADER
 
     def _arms_and_cameras(self, actor: ActorOptions) -> dict[str, Options]:
         """Return driver and cameras of the real cell, or world and driver of the simulated one."""

@@ -56,7 +56,7 @@ class TensorBoardBackend:
     """Event files for TensorBoard, with a description of each curve and a layout."""
 
     def __init__(self, directory: Path):
-        from torch.utils.tensorboard.summary import custom_scalars
+        from torch.utils.tensorboard import summary
         from torch.utils.tensorboard.writer import FileWriter
 
         self._files = FileWriter(str(directory))
@@ -65,7 +65,8 @@ class TensorBoardBackend:
             page: {name: ['Multiline', tags] for name, tags in diagrams.items()}
             for page, diagrams in LAYOUT.items()
         }
-        self._files.add_summary(custom_scalars(pages))
+        make_layout: Any = summary.custom_scalars  # without types
+        self._files.add_summary(make_layout(pages))
 
     def scalar(self, curve: Curve, value: float, axis: str, at: int) -> None:
         """Add a point; the first one of a curve bears its description."""
@@ -79,9 +80,10 @@ class TensorBoardBackend:
 
     def image(self, tag: str, image: Image, at: int) -> None:
         """Add an image."""
-        from torch.utils.tensorboard.summary import image as image_summary
+        from torch.utils.tensorboard import summary
 
-        self._files.add_summary(image_summary(tag, image, dataformats='HWC'), at)
+        make_image: Any = summary.image  # without types
+        self._files.add_summary(make_image(tag, image, dataformats='HWC'), at)
 
     def close(self) -> None:
         """Complete the file."""

@@ -1,0 +1,18 @@
+"""The directory of a command's run."""
+
+from pathlib import Path
+import re
+
+from so101_node.errors import CellError
+from so101_node.foreign_files import expanded
+
+from .arguments import Arguments
+
+
+def run_directory(arguments: Arguments, task: str) -> Path:
+    """Return the directory of the run; CellError if its name is none."""
+    cell = arguments.cell
+    name = cell.run or ('demos' if arguments.command == 'record' else task)
+    if not re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9._-]*', name):
+        raise CellError(f'run:={name} is not a name: letters, digits, . _ - only')
+    return expanded(cell.runs_dir).absolute() / name
