@@ -46,6 +46,10 @@ class TerminalCell:
         """Type keys at the terminal."""
         os.write(self._outer, keys)
 
+    def wait_for_end(self) -> None:
+        """Wait until all that an ended cell has shown is in `text`."""
+        self._reader.join(5.0)
+
     def close(self) -> None:
         """Close the terminal's window: the kernel sends SIGHUP, and later writes fail."""
         self._closing.set()

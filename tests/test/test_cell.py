@@ -9,6 +9,7 @@ import pytest
 from rosbags.highlevel import AnyReader
 
 from hilserl_core.contract.task import TaskSchema
+from hilserl_core.policy.checkpoint_names import checkpoint_names
 from hilserl_core.policy.inference import Policy
 from hilserl_tests.cell_process import CellProcess, own_domain, processes_with
 from hilserl_tests.watcher import Watcher
@@ -36,6 +37,12 @@ def trained(runs):
         )
         code = cell.wait(RUN_FOR + 20)
     assert code == 0, cell.text[-3000:]
+    result = cell.lines[-4:]
+    assert result[0].startswith('cell: run whole: ') and 'robot minutes' in result[0]
+    assert result[1].startswith('cell: the policy alone: success in ')
+    newest = checkpoint_names(runs / 'whole' / 'checkpoints')[-1]
+    assert result[2].endswith(f'whole/checkpoints/{newest}')
+    assert result[3] == f'cell: next: ./cell eval run:=whole runs_dir:={runs}'
     return cell, messages, runs / 'whole'
 
 

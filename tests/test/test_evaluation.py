@@ -1,5 +1,6 @@
 """Evaluations in the whole cell: same situations after an interruption; bags of failures."""
 
+import re
 import threading
 
 from geometry_msgs.msg import PoseStamped
@@ -17,6 +18,7 @@ from hilserl_core.policy.bundle import pack
 from hilserl_core.policy.network_config import NetworkConfig
 from hilserl_core.policy.networks import Actor, Encoder
 from hilserl_tests.cell_process import CellProcess, own_domain
+from hilserl_tests.terminal_cell import TerminalCell
 from so101_description.model import model_hash
 from so101_interfaces.msg import Step
 from so101_node import names, qos
@@ -83,12 +85,17 @@ def test_two_evaluations_have_the_same_situations_although_one_is_interrupted(tm
             first.wait_for('EVAL -> RESET: the operator', 90)
             first.interrupt()
             assert 'interrupted after 1 of 2 episodes' in first.text
+            assert 'alone: 0 of 1 episodes succeeded' in first.text, first.text[-3000:]
             second = CellProcess(words, environment)
             assert second.wait(90) == 0, second.text[-3000:]
             assert 'from episode 2 on' in second.text
         with Situations() as whole:
-            third = CellProcess(words, environment)
-            assert third.wait(90) == 0, third.text[-3000:]
+            third = TerminalCell(words, environment)
+            assert third.process.wait(90) == 0, third.text[-3000:]
+            third.wait_for_end()
+    for text in (second.text, third.text):  # in a pipe, and on a terminal after its screen
+        assert re.search(r'cell: policy \S+ alone: \d of 2 episodes succeeded', text), text[-3000:]
+        assert 'cell: picture: ' in text
     # an aborted episode (late camera, interrupt) is repeated in the same situation
     firsts, lasts = (np.array([cell.found[i] for cell in (cut, whole)]) for i in (0, -1))
     for first, other in (firsts, lasts):

@@ -142,8 +142,9 @@ def _of_evaluations(plan: Plan, words: list[str], since: int) -> tuple[int, list
             continue
         rates.append(data['success_rate'])
         new += (directory / REPORT).stat().st_mtime_ns >= since
-        name = Path(data['policy']).parent.name if data['policy'].endswith(POLICY) else ''
-        what = f'checkpoint {name}' if name else f'policy {shown_path(Path(data["policy"]))}'
+        policy = Path(data['policy'])
+        own = policy.is_relative_to(plan.run_dir / 'checkpoints')
+        what = f'checkpoint {policy.parent.name}' if own else f'policy {shown_path(policy)}'
         unfinished = (
             ''
             if data['complete']
