@@ -246,7 +246,7 @@ def test_a_person_at_the_simulated_cell_moves_the_leader_by_keys():
 )
 def test_a_recording_says_how_to_drive(words, sentence):
     assert sentence in plan('record', *words).note
-    assert sentence not in plan('preflight', *words).note
+    assert sentence not in plan('train', *words).note
 
 
 def test_recording_does_not_train_and_evaluation_has_no_learner(tmp_path):

@@ -13,6 +13,7 @@ from hilserl_core.contract.kinematics_check import (
 )
 from hilserl_core.contract.observation import crop_resize, state_vector
 from hilserl_core.contract.task import TaskSchema
+from hilserl_core.contract.task_options import TaskOptions
 from hilserl_core.contract.tasks import TASKS, make_task
 from hilserl_core.policy.exploration import PRESETS, sigma_schedule
 from so101_node.errors import CellError
@@ -132,6 +133,14 @@ def test_another_rate_does_not_change_speeds_and_episode_length(schema):
     assert fast.gripper_step * fast.rate == pytest.approx(schema.gripper_step * schema.rate)
     assert fast.max_steps / fast.rate == schema.max_steps / schema.rate
     assert fast.hash != schema.hash
+
+
+def test_the_length_of_an_episode_is_an_option_and_part_of_the_task():
+    usual, long = TaskOptions(), TaskOptions(duration=25.0, rate=20.0)
+    assert usual.schema().max_steps == 100 and long.schema().max_steps == 500
+    assert usual.schema().differences(TaskOptions(duration=12.0).schema()) == [
+        'max_steps: 100 here, 120 there'
+    ]
 
 
 @pytest.mark.parametrize('option', [{'rate': 0.0}, {'rate': 200.0}, {'frame_size': 8}])

@@ -43,8 +43,10 @@ def test_success_alone_and_with_help_are_curves_of_their_own(board):
 
     assert values('success_alone') == [(12, 0.0), (24, 1.0)]
     assert values('success_with_help') == [(12, 1.0), (24, 0.0)]
-    assert values('success') == [(12, 0.0), (24, 0.5)]
-    assert 'success' not in {tag.rpartition('/')[2] for tag in board.Tags()['scalars']}
+    assert values('success_alone_last_20') == [(12, 0.0), (24, 0.5)]
+    assert not {'success', 'success_alone_last_20'} & {
+        tag.rpartition('/')[2] for tag in board.Tags()['scalars']
+    }
 
 
 def test_each_curve_has_a_group_and_its_first_point_a_description(board):
@@ -113,7 +115,7 @@ def test_wandb_and_trackio_get_the_same_curves_by_the_functions_that_both_have(
     for step in episode(schema, 'a', 12):
         curves.step(step)
     curves.episode(EpisodeSummary('', Outcome.SUCCESS, 12, 0), 0.5, 12)
-    curves.updates({'critic_loss': 0.25, 'success': 0.5}, 7)
+    curves.updates({'critic_loss': 0.25, 'success_alone_last_20': 0.5}, 7)
     curves.close()
     calls = sys.modules['trackio'].calls
     monkeypatch.delitem(sys.modules, 'trackio')

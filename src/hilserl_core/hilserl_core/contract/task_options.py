@@ -1,6 +1,6 @@
 """The options that define a task. Actor and learner must have the same ones to work together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from so101_description.model import model_hash
 from so101_node.options import option
@@ -31,9 +31,19 @@ class TaskOptions(TaskOption):
         verbs=COMMANDS,
     )
 
+    duration: float = option(
+        0.0,
+        'length of an episode after which it times out, in place of that of the task; 0: that of '
+        'the task; bags and policies of another length are of another task',
+        unit='s',
+        low=0.0,
+        high=600.0,
+        verbs=COMMANDS,
+    )
+
     def schema(self) -> TaskSchema:
         """The task that these options describe. CellError if there is no such task."""
-        return make_task(
+        schema = make_task(
             self.task,
             model_hash(),
             self.image_width,
@@ -41,6 +51,9 @@ class TaskOptions(TaskOption):
             self.rate,
             self.frame_size,
         )
+        if not self.duration:
+            return schema
+        return replace(schema, max_steps=max(1, round(self.duration * self.rate)))
 
     def check(self) -> None:
         """CellError if there is no such task."""

@@ -88,8 +88,8 @@ class ExplorationOptions(Options):
     start: str = option(
         'auto',
         'what the run starts from, which sets the exploration noise; auto: pretrained or demos if '
-        'they are given, else scratch; in the simulated cell with the scripted operator, auto '
-        'records demonstrations first',
+        'they are given, else scratch; ./cell train in the simulated cell with the scripted '
+        'operator records demonstrations first',
         choices=('auto', *PRESETS),
         verbs=('train',),
     )

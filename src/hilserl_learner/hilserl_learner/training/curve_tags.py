@@ -25,7 +25,7 @@ EPISODE = {
     'success_with_help': Curve(
         'success/with_help', '1: success in which a human took over, else 0.' + _STEPS
     ),
-    'success': Curve(
+    'success_alone_last_20': Curve(
         'success/alone_last_20',
         'Share of the last 20 episodes in which the policy succeeded without a human step.'
         + _STEPS,
@@ -81,7 +81,7 @@ UPDATES = {
 LAYOUT = {
     'a session at a glance': {
         'success of the policy alone, and with help': [
-            EPISODE['success'].tag,
+            EPISODE['success_alone_last_20'].tag,
             EPISODE['success_with_help'].tag,
         ],
         'human share': [EPISODE['human_share'].tag],

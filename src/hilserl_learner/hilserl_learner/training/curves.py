@@ -147,7 +147,7 @@ class Curves:
     def episode(self, summary: EpisodeSummary, success: float, at: int) -> None:
         """Add a finished episode. success: of the policy alone, last episodes. at: steps."""
         if summary.counts:
-            for name, value in (summary.scalars | {'success': success}).items():
+            for name, value in (summary.scalars | {'success_alone_last_20': success}).items():
                 self._backend.scalar(EPISODE[name], value, 'steps', at)
         images, now = self._last, time.monotonic()
         if images and now - self._strip_at >= STRIP_PERIOD:

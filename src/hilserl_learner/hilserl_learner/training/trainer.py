@@ -194,7 +194,7 @@ class Trainer:
             'sigma': self.sigma(self.env_steps),
             'bc_weight': self._bc(self.env_steps),
             'update_ratio': self.pacer.achieved,
-            'success': self.success,
+            'success_alone_last_20': self.success,
             'replay_steps': len(self.replay),
             'prior_steps': self.replay.prior_size,
             'rejected_steps': self.replay.rejected,
