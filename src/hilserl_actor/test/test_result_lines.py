@@ -90,7 +90,7 @@ def test_training_ends_with_the_policys_own_success_and_the_eval_line(run_dir):
         'run lift: 500 steps (300 new) in 4.0 robot minutes, 25 episodes, 72 % of the steps with '
         'help',
         'the policy alone: success in 5 of the last 20 episodes (25 %, 95 % interval 11 to 47 %); '
-        'with help in 13 more, 65 % of these steps',
+        'with help in 13 more; 65 % of these steps with help',
         'checkpoint: runs/lift/checkpoints/480',
         'next: ./cell eval run:=lift world:=hard',
     ]

@@ -125,7 +125,7 @@ def _alone(rows: list[EpisodeRow]) -> str:
     return (
         f'the policy alone: success in {alone} of the last {len(rows)} episodes '
         f'({100 * alone / len(rows):.0f} %, 95 % interval {100 * low:.0f} to {100 * high:.0f} %); '
-        f'with help in {helped} more, {share:.0f} % of these steps'
+        f'with help in {helped} more; {share:.0f} % of these steps with help'
     )
 
 
