@@ -4,6 +4,7 @@ package_name = 'hilserl_tests'
 # What `./cell VERB` and `ros2 run` find: the module of each verb.
 verbs = {
     'bench': 'hilserl_tests.verb.bench',
+    'docs': 'hilserl_tests.verb.docs',
     'lint': 'hilserl_tests.verb.lint',
     'test': 'hilserl_tests.verb.test',
 }

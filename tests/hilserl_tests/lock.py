@@ -4,9 +4,9 @@ A lock file has every package that `./cell setup` installs, with its version and
 files; pip refuses any other file. For each Python there are five: what builds the package that has
 no wheel (`-build`); what is installed always; torch (`-torch`), of which a CPU build may lie on
 this machine; what the CUDA build of torch needs (`-cuda`); what a ROS distribution brings (`-ros`:
-installed only where none is sourced). uv
-resolves them, from requirements*.txt, in an environment of its own. What no requirement pins keeps
-its version; --upgrade takes the newest.
+installed only where none is sourced). `./cell docs` installs docs/site/lock.txt, one for all of
+them. uv resolves them, from requirements*.txt, in an environment of its own. What no requirement
+pins keeps its version; --upgrade takes the newest.
 """
 
 from argparse import ArgumentParser
@@ -25,6 +25,7 @@ PYTHONS = ('3.11', '3.12', '3.13', '3.14')
 PARTS = ('-build', '', '-torch', '-cuda', '-ros')
 REQUIREMENTS = ('requirements.txt', 'requirements-dev.txt', 'requirements-ros.txt')
 UV = 'lock/uv.txt'
+SITE_REQUIREMENTS, SITE = 'requirements-docs.txt', 'docs/site/lock.txt'
 # CPU builds of torch, which are not on PyPI: file -> hash, for the Python of its name.
 CPU_BUILDS = {
     'torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl': (
@@ -142,6 +143,16 @@ def resolve(root: Path, python: str, uv: Path, upgrade: bool) -> list[Locked]:
     return [_with_cpu_build(each, python) for each in packages]
 
 
+def lock_site(root: Path, uv: Path, upgrade: bool) -> None:
+    """Write the lock file of `./cell docs`, for every supported Python."""
+    words = ['--quiet', '--universal', '--generate-hashes', '--no-header', '--no-annotate']
+    words += ['--python-version', PYTHONS[0], '--output-file', SITE]
+    words += ['--upgrade'] if upgrade else []
+    subprocess.run([uv, 'pip', 'compile', *words, SITE_REQUIREMENTS], check=True, cwd=root)
+    file = root / SITE
+    file.write_text(_HEAD + file.read_text(encoding='utf-8'), encoding='utf-8')
+
+
 def _with_cpu_build(package: Locked, python: str) -> Locked:
     start = f'{package.name}-{package.version}+cpu-cp{python.replace(".", "")}-'
     extra = {value for file, value in CPU_BUILDS.items() if file.startswith(start)}
@@ -168,6 +179,7 @@ def main() -> None:
                 text = _HEAD + '\n'.join(each.text() for each in chosen) + '\n'
                 path_of(root, python, part).write_text(text, encoding='utf-8')
             print(f'Python {python}: {len(packages)} packages', file=sys.stderr)
+        lock_site(root, programs / 'uv', options.upgrade)
 
 
 if __name__ == '__main__':

@@ -8,6 +8,17 @@ import sys
 
 import pytest
 
+from hilserl_tests.document_commands import (
+    RUN_BY,
+    THIS,
+    Line,
+    fault,
+    lines,
+    reason,
+    session,
+    verb_of,
+)
+
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / 'bench' / 'results.py'
 
@@ -67,3 +78,53 @@ def test_each_test_named_in_safety_exists():
         f'{file}::{name}' for file, name in named if f'def {name}(' not in sources.get(file, '')
     ]
     assert not missing
+
+
+def cell_lines():
+    return [line for line in lines(ROOT) if line.text.startswith('./cell')]
+
+
+def test_each_cell_command_in_the_documents_has_arguments_that_exist():
+    found = cell_lines()
+    assert len(found) > 100
+    assert not [(line, fault(line)) for line in found if fault(line)]
+
+
+@pytest.mark.parametrize(
+    'text, words',
+    [
+        ('./cell wacth lift', 'no verb wacth'),
+        ('./cell train run_fro:=60', 'run_fro'),
+        ('./cell eval run_for:=sixty', 'sixty'),
+        ('./cell watch', ''),
+        ('./cell report lift --fast', 'does not take'),
+        ('./cell record learner:=false', 'learner'),
+        ('./cell label BAG won', 'does not take'),
+    ],
+)
+def test_a_wrong_command_in_a_document_is_found(text, words):
+    assert words in fault(Line('page', text))
+
+
+def test_each_other_command_in_the_documents_has_a_reason_why_no_test_runs_it():
+    others = [line for line in lines(ROOT) if not line.text.startswith('./cell')]
+    assert len(others) > 10
+    assert not [line for line in others if not reason(line)]
+
+
+def test_a_test_or_a_script_runs_each_verb_that_the_documents_name():
+    named = {verb_of(line) for line in cell_lines()} - {''}
+    assert {'train', 'watch', 'find'} <= named <= set(RUN_BY)
+    assert {text.split()[1] for text in session(ROOT)} >= {
+        name for name, file in RUN_BY.items() if file == THIS
+    }
+    for name, file in RUN_BY.items():
+        text = (ROOT / file).read_text(encoding='utf-8')
+        assert re.search(rf"""['" ]{name.removeprefix('import-')}['" \n]""", text), (name, file)
+
+
+def test_the_script_runs_the_commands_of_the_readme_and_the_tutorial():
+    found = session(ROOT)
+    assert [text.split()[1] for text in found if 'run:=first' in text] == ['train', 'eval']
+    assert './cell watch first worst' in found and './cell report lift' in found
+    assert not [text for text in found if 'sim:=false' in text]

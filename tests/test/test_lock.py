@@ -9,7 +9,19 @@ import sys
 
 import pytest
 
-from hilserl_tests.lock import PARTS, PYTHONS, UV, Locked, normalised, path_of, pinned, read, split
+from hilserl_tests.lock import (
+    PARTS,
+    PYTHONS,
+    SITE,
+    SITE_REQUIREMENTS,
+    UV,
+    Locked,
+    normalised,
+    path_of,
+    pinned,
+    read,
+    split,
+)
 from hilserl_tests.source_tree import source_root
 
 ROOT = source_root()
@@ -52,6 +64,14 @@ def test_every_package_has_hashes_and_is_in_one_file(python):
         names += [each.name for each in packages]
     assert len(names) == len(set(names))
     assert all(each.hashes for each in read((ROOT / UV).read_text()))
+
+
+def test_the_site_s_packages_are_locked_with_their_versions_and_hashes():
+    packages = read((ROOT / SITE).read_text())
+    assert len(packages) > 20 and all(each.hashes for each in packages)
+    found = {each.name: each.version for each in packages}
+    wanted = pinned(ROOT / SITE_REQUIREMENTS)
+    assert wanted and {name: found.get(name) for name in wanted} == wanted
 
 
 @pytest.mark.parametrize('python', PYTHONS)

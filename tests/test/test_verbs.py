@@ -16,7 +16,7 @@ VERBS = {
     'hilserl_actor': {'train', 'record', 'eval', 'preflight', 'secure'},
     'hilserl_learner': {'checkpoints', 'import', 'import-policy', 'label', 'report', 'watch'},
     'so101_driver': {'calibrate', 'find', 'motors'},
-    'hilserl_tests': {'bench', 'lint', 'test'},
+    'hilserl_tests': {'bench', 'docs', 'lint', 'test'},
 }
 # arguments that the parser accepts and the verb refuses
 MISTAKES = {

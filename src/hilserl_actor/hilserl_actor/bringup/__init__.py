@@ -1,3 +1,3 @@
 """What a run consists of, as data, and what starts it."""
 
-__all__ = ['arguments', 'command', 'keystore', 'node_table', 'ros_launch']
+__all__ = ['arguments', 'command', 'keystore', 'node_table', 'rights', 'ros_launch']
