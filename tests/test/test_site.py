@@ -54,7 +54,7 @@ def test_the_site_s_menus_name_pages_that_exist(tmp_path):
                     assert file.exists() or file.with_name(file.name + '.md').exists(), name
     assert menus >= 5
     assert not list(tmp_path.rglob('*.py'))[1:]  # conf.py alone
-    assert (tmp_path / 'docs' / 'cell.png').exists()
+    assert (tmp_path / 'docs' / 'training.gif').exists()
 
 
 def test_the_api_has_every_public_name_of_the_wings_with_its_docstring():
