@@ -171,6 +171,7 @@ class ActorNode(CellNode):
             )
 
     def _on_driver(self, message: DriverStatus) -> None:
+        self.kinematics.allowed = message.follower_range
         stop = message.stop_cause[:100] if message.stop != DriverStatus.RUNNING else ''
         self.loop.driver.note(
             DriverState(

@@ -16,6 +16,9 @@ import numpy as np
 import pytest
 import rclpy
 
+from so101_description.joint_messages import joint_range
+from so101_description.joints import LOWER, UPPER
+from so101_interfaces.msg import JointRange
 from so101_node import names
 from so101_node.ros_node import not_urgent, urgent
 
@@ -58,6 +61,7 @@ def cell(bench):
     bench.kinematics.late = 0
     bench.camera_on = bench.joint_states_on = bench.reward_on = True
     bench.camera_frozen = bench.joints_frozen = False
+    bench.allowed = JointRange()
     bench.wait_for_mode('POLICY')
     wait_for(
         lambda: (
@@ -201,6 +205,19 @@ def test_a_short_time_without_camera_drops_steps_but_not_the_episode(cell):
     assert episode(cell) == was
     assert any(np.diff([step.index for step in cell.steps]) > 1)
     assert cell.status[-1].dropped_steps >= 1
+
+
+def test_no_command_leaves_the_range_that_the_driver_allows(cell):
+    lower, upper = LOWER.copy(), UPPER.copy()
+    pan = cell.commands[-1][1][0]
+    lower[0], upper[0] = pan - 0.005, pan + 0.005
+    cell.allowed = joint_range(lower, upper)
+    wait_for(lambda: any('joint limits' in s.limited for s in list(cell.status)), 'limited')
+    begun = len(cell.commands)
+    wait_for(lambda: len(cell.commands) > begun + 10, 'commands')
+    targets = np.array([target for _, target in cell.commands[begun:]])
+    assert np.all((targets >= lower - 1e-9) & (targets <= upper + 1e-9))
+    assert np.ptp(targets[:, 1:5]) > 0.0  # the other joints still move
 
 
 def test_a_driver_that_accepts_no_command_gives_no_steps(cell):

@@ -1,4 +1,4 @@
-"""JointState messages of one arm: joints by name, rad."""
+"""JointState and JointRange messages of one arm: joints by name, rad."""
 
 from array import array
 from collections.abc import Callable
@@ -9,6 +9,7 @@ import numpy.typing as npt
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import JointState
 
+from so101_interfaces.msg import JointRange
 from so101_node import names, qos
 
 from .joints import JOINTS, Floats
@@ -24,6 +25,15 @@ def joint_state(
     if stamp is not None:
         message.header.stamp = stamp
     return message
+
+
+def joint_range(lower: npt.ArrayLike, upper: npt.ArrayLike) -> JointRange:
+    """Return a message of the angles from `lower` to `upper`, each (6,) rad."""
+    return JointRange(
+        name=list(JOINTS),
+        lower=array('d', np.asarray(lower, np.float64).tobytes()),
+        upper=array('d', np.asarray(upper, np.float64).tobytes()),
+    )
 
 
 class LeaderPull:

@@ -12,6 +12,8 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
+from so101_node.errors import CellError
+
 from .collision import Collision
 from .joints import JOINT_LIMITS, JOINTS, Floats
 from .kinematics_config import KinematicsConfig
@@ -26,6 +28,9 @@ _EXECUTED = 1e-3  # of an action: a target with a larger position error counts a
 # How far the joints may turn per target to correct the pitch, rad: times the action, at least, at
 # most. A moving tool keeps its pitch. A tool at rest, as at a take-over, returns to it slowly.
 _TURN, _LEAST_TURN, _MOST_TURN = 0.6, 0.03, 0.2
+
+
+Range = tuple[Floats, Floats]  # (lower, upper), each (6,) rad
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Kinematics:
     def __init__(self, config: KinematicsConfig = _DEFAULTS):
         self.config = config
         self.model_hash = model_hash()
-        self._lower, self._upper = JOINT_LIMITS[config.joint_limits]
+        self._limits: Range = JOINT_LIMITS[config.joint_limits]
         self._model = load_model()
         self._data = mujoco.MjData(self._model)
         self._tool = self._model.site('tool').id
@@ -109,15 +114,17 @@ class Kinematics:
         action: npt.ArrayLike,
         pitch: float,
         wrist_roll: float,
+        allowed: Range | None = None,
     ) -> TargetResult:
         """Return the joint target of an action: the reference moved by it, within all limits.
 
         measured, reference: (6,) rad; action: (4,), clipped here; pitch: of the tool below the
-        horizontal, rad, held if the position allows it; wrist_roll: joint angle to hold, rad.
+        horizontal, rad, held if the position allows it; wrist_roll: joint angle to hold, rad;
+        allowed: the driver's range, which limits the target too. CellError if the range is wrong.
         Pass the returned `q` as the next reference: it is within the limits, so no error
         accumulates.
         """
-        config, limited = self.config, []
+        config, limited, limits = self.config, [], self._within(allowed)
         action = np.clip(action, -1.0, 1.0)
         start = self._tool_position(reference)
         wanted = start + action[:3] * config.action_scale
@@ -137,7 +144,7 @@ class Kinematics:
         roll = reference[4] + np.clip(
             wrist_roll - reference[4], -config.max_joint_step, config.max_joint_step
         )
-        q, error = self._solve(reference, boxed, pitch, roll, 12, most_turn)
+        q, error = self._solve(reference, boxed, pitch, roll, 12, limits, most_turn)
         if error > _EXECUTED * config.action_scale:
             limited.append('joint limits')
         step = q - reference
@@ -150,7 +157,7 @@ class Kinematics:
             measured[5] - config.max_gripper_lead,
             measured[5] + config.max_gripper_lead,
         )
-        q, near = self._clear_target(reference, np.clip(q, self._lower, self._upper))
+        q, near = self._clear_target(reference, np.clip(q, *limits))
         limited += [f'collision of {links}' for links in near]
         return TargetResult(q, self._tool_position(q), tuple(limited))
 
@@ -161,21 +168,38 @@ class Kinematics:
         wrist_roll: float,
         gripper: float,
         seed: Floats,
+        allowed: Range | None = None,
     ) -> SolveResult:
         """Return joints that move the tool to `position` (3,) m in base_link.
 
-        pitch, wrist_roll, gripper: rad; seed: (6,) rad, where the search starts.
+        pitch, wrist_roll, gripper: rad; seed: (6,) rad, where the search starts; allowed: the
+        driver's range, which limits the joints too. CellError if the range is wrong.
         """
+        limits = self._within(allowed)
         position = np.asarray(position, np.float64)
         best = SolveResult(np.asarray(seed, np.float64), math.inf)
         for start in (seed, _MIDDLE):
-            q, error = self._solve(start, position, pitch, wrist_roll, 40)
+            q, error = self._solve(start, position, pitch, wrist_roll, 40, limits)
             if error < best.error - 1e-4:
-                q[5] = np.clip(gripper, self._lower[5], self._upper[5])
+                q[5] = np.clip(gripper, limits[0][5], limits[1][5])
                 best = SolveResult(q, error)
             if best.error < 1e-3:
                 break
         return best
+
+    def _within(self, allowed: Range | None) -> Range:
+        """Return the joint limits, narrowed to the range that the driver allows."""
+        if allowed is None:
+            return self._limits
+        lower = np.maximum(self._limits[0], allowed[0])
+        upper = np.minimum(self._limits[1], allowed[1])
+        for i in np.flatnonzero(lower > upper):
+            raise CellError(
+                f'{JOINTS[i]}: the driver allows {allowed[0][i]:.2f} to {allowed[1][i]:.2f} rad, '
+                f'the joint limits ({self.config.joint_limits}) are {self._limits[0][i]:.2f} to '
+                f'{self._limits[1][i]:.2f} rad; calibrate the arm again'
+            )
+        return lower, upper
 
     def _clear_target(self, reference: Floats, q: Floats) -> tuple[Floats, list[str]]:
         """Return the part of a motion that keeps clear, and the links that end it; (6,) rad.
@@ -206,13 +230,14 @@ class Kinematics:
         pitch: float,
         wrist_roll: float,
         iterations: int,
+        limits: Range,
         most_turn: float = np.inf,
     ) -> tuple[Floats, float]:
         """Solve the position by damped least squares, and the pitch in its null space."""
         q = np.array(start, np.float64)
         q[4] = wrist_roll
-        q = np.clip(q, self._lower, self._upper)
-        low, high = self._lower[_POSITIONING], self._upper[_POSITIONING]
+        q = np.clip(q, *limits)
+        low, high = limits[0][_POSITIONING], limits[1][_POSITIONING]
         for _ in range(iterations):
             self._place(q)
             error = position - self._data.site_xpos[self._tool]

@@ -12,6 +12,7 @@ import mujoco
 import numpy as np
 from sensor_msgs.msg import JointState
 
+from so101_interfaces.msg import JointRange
 from so101_interfaces.msg import KinematicsConfig as ConfigMessage
 from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
 from so101_node import names
@@ -21,7 +22,7 @@ from so101_node.ros_node import CellNode
 
 from .joint_messages import joint_state
 from .joints import Floats, pack
-from .kinematics import Kinematics
+from .kinematics import Kinematics, Range
 from .kinematics_config import KinematicsConfig
 
 
@@ -116,7 +117,12 @@ class KinematicsNode(CellNode):
                 f'{request.wrist_roll}: all must be numbers, the angles in rad'
             )
         result = self.core.joint_target(
-            measured, reference, action, request.pitch, request.wrist_roll
+            measured,
+            reference,
+            action,
+            request.pitch,
+            request.wrist_roll,
+            _range(request.allowed),
         )
         response.target = joint_state(result.q, request.measured.header.stamp)
         response.limited = list(result.limited)
@@ -134,6 +140,7 @@ class KinematicsNode(CellNode):
             request.wrist_roll,
             request.gripper,
             _joints('seed', request.seed),
+            _range(request.allowed),
         )
         response.target = joint_state(result.q, request.seed.header.stamp)
         if result.error > 0.005:
@@ -152,6 +159,15 @@ def _joints(what: str, message: JointState) -> Floats:
         return pack(message.name, message.position)
     except CellError as error:
         raise CellError(f'{what}: {error}') from None
+
+
+def _range(message: JointRange) -> Range | None:
+    if not (message.name or message.lower or message.upper):
+        return None
+    try:
+        return pack(message.name, message.lower), pack(message.name, message.upper)
+    except CellError as error:
+        raise CellError(f'allowed: {error}') from None
 
 
 def _point(position: Floats) -> Point:

@@ -12,10 +12,12 @@ import pytest
 import rclpy
 from sensor_msgs.msg import JointState
 
-from so101_description.joints import JOINTS, REST
+from so101_description.joint_messages import joint_range
+from so101_description.joints import JOINTS, LOWER, REST, UPPER
 from so101_description.kinematics import Kinematics
 from so101_description.kinematics_config import KinematicsConfig
 from so101_description.model import model_hash
+from so101_interfaces.msg import JointRange
 from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
 from so101_node import names
 from so101_node.ros_node import Executor
@@ -139,6 +141,29 @@ def test_joint_target_equals_that_of_the_core(call):
     assert CORE.tool_pose(answer.target.position)[0][2] <= 0.2505
 
 
+def test_targets_and_poses_stay_in_the_range_that_the_driver_allows(call):
+    lower, upper = LOWER.copy(), UPPER.copy()
+    lower[0], upper[0] = Q[0] - 0.01, Q[0] + 0.01
+    pushed = {
+        'measured': joints(),
+        'action': np.array([0, 1, 0, 0], np.float32),
+        'pitch': DOWN,
+    }
+    for allowed, low, high in (
+        (joint_range(lower, upper), lower, upper),
+        (joint_range(lower - 1.0, upper), LOWER, upper),
+        (JointRange(), LOWER, UPPER),  # no driver
+    ):
+        answer = call(names.GET_JOINT_TARGET, allowed=allowed, **pushed)
+        target = np.array(answer.target.position)
+        assert answer.ok and np.all((target >= low) & (target <= high))
+        assert (answer.limited == ['joint limits']) == (low[0] > LOWER[0])
+    aside = {'position': Point(x=0.2, y=0.1, z=0.1), 'pitch': DOWN, 'seed': joints()}
+    assert call(names.SOLVE_POSE, **aside).ok
+    answer = call(names.SOLVE_POSE, allowed=joint_range(lower, upper), **aside)
+    assert not answer.ok and 'is out of reach' in answer.message
+
+
 def test_solve_pose_finds_joints_or_reports_the_distance(call):
     answer = call(
         names.SOLVE_POSE,
@@ -190,6 +215,16 @@ def test_solve_pose_finds_joints_or_reports_the_distance(call):
         ),
         (names.GET_JOINT_TARGET, {'measured': joints(), 'pitch': 90.0}, 'pitch 90.0'),
         (names.GET_JOINT_TARGET, {'measured': joints(), 'wrist_roll': np.inf}, 'wrist_roll inf'),
+        (
+            names.GET_JOINT_TARGET,
+            {'measured': joints(), 'allowed': JointRange(name=list(JOINTS))},
+            'allowed: 6 joint names but 0 positions',
+        ),
+        (
+            names.SOLVE_POSE,
+            {'seed': joints(), 'allowed': joint_range(LOWER, LOWER - 0.1)},
+            'shoulder_pan: the driver allows -1.92 to -2.02 rad',
+        ),
         (names.SOLVE_POSE, {'position': Point(x=np.nan), 'seed': joints()}, 'must be numbers'),
         (names.SOLVE_POSE, {'position': Point(x=1e308), 'seed': joints()}, 'must be numbers'),
         (names.SOLVE_POSE, {'position': Point(x=0.2)}, 'seed: missing joint'),

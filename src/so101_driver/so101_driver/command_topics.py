@@ -12,7 +12,7 @@ from typing import Any
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
-from so101_interfaces.msg import DriverStatus
+from so101_interfaces.msg import DriverStatus, JointRange
 from so101_interfaces.srv import TakeCommand
 from so101_node import names, qos
 from so101_node.errors import CellError
@@ -38,9 +38,10 @@ class CommandTopics:
         ports: Mapping[str, str],
         stop: StopLatch,
         joint_limits: str,
+        follower_range: JointRange,
     ):
         self._node, self._arms, self._stop = node, arms, stop
-        self._joint_limits = joint_limits
+        self._joint_limits, self._follower_range = joint_limits, follower_range
         self._publisher = node.create_publisher(DriverStatus, names.DRIVER_STATUS, qos.STATUS)
         self.commander = Commander(own_id(node))
         self._topics = [names.JOINT_COMMANDS.format(arm=arm) for arm in ports]
@@ -68,6 +69,7 @@ class CommandTopics:
             refused_commands=self._refused,
             refusal=self._refusal,
             joint_limits=self._joint_limits,
+            follower_range=self._follower_range,
         )
         status.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(status)

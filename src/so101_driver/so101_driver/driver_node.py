@@ -16,8 +16,9 @@ from rclpy.executors import Executor
 from std_srvs.srv import SetBool, Trigger
 
 from so101_description.collision import Collision
+from so101_description.joint_messages import joint_range
 from so101_description.joints import JOINTS, REST
-from so101_interfaces.msg import ActorStatus
+from so101_interfaces.msg import ActorStatus, JointRange
 from so101_node import names, qos
 from so101_node.callback_threads import CallbackThreads
 from so101_node.errors import CellError
@@ -103,8 +104,12 @@ class DriverNode(CellNode):
                 names.CLEAR_FAULTS.format(arm=arm),
                 partial(self._clear_faults, arm),
             )
+        allowed = JointRange()
+        if 'follower' in self._ports:
+            follower = calibrations['follower']
+            allowed = joint_range(follower.lower, follower.upper)
         self._commands = CommandTopics(
-            self, self._arms, self._ports, self._stop, self.options.joint_limits
+            self, self._arms, self._ports, self._stop, self.options.joint_limits, allowed
         )
         StopServices(self, self._arms, self._stop, self._on_stop_change)
         self._mode = ''  # the actor's, not yet applied

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from so101_description.joints import JOINTS
+from so101_driver.calibration import load_calibration
 from so101_interfaces.msg import ActorStatus
 from so101_node import names, qos
 from so101_node.modes import LEADER_TORQUE
@@ -78,6 +79,10 @@ def test_the_driver_from_joint_states_to_exit(cell, bench):
     assert held[0] > -1.0
     bench.spin_until(lambda: bench.statuses)
     assert bench.statuses[-1].joint_limits == 'model'
+    calibration, allowed = load_calibration(calibration_path('follower')), bench.statuses[-1]
+    assert tuple(allowed.follower_range.name) == JOINTS
+    assert np.array_equal(allowed.follower_range.lower, calibration.lower)
+    assert np.array_equal(allowed.follower_range.upper, calibration.upper)
     # bad commands are refused, counted and named in the diagnostics
     bench.targets.clear()
     bench.command([0.0] * 6, JOINTS[:5] + ('grip',))

@@ -25,6 +25,7 @@ from hilserl_core.contract.task import TaskSchema
 from so101_description.collision import Collision
 from so101_description.joint_messages import joint_state
 from so101_description.joints import pack
+from so101_interfaces.msg import JointRange
 from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose, TakeCommand
 from so101_node import names
 from so101_node.errors import CellError
@@ -63,6 +64,7 @@ class ServiceKinematics:
         self._collision = Collision(table_height)
         self._timeout = timeout
         self.joint_limits = ''  # of the service; '' before its first tool pose
+        self.allowed = JointRange()  # the range that the driver allows; empty: not known
         self.limited: tuple[str, ...] = ()  # the limits that clipped the last joint target
 
     def ready(self) -> bool:
@@ -149,6 +151,7 @@ class ServiceKinematics:
                 action=np.asarray(action, np.float32),
                 pitch=self._schema.pitch,
                 wrist_roll=self._schema.wrist_roll,
+                allowed=self.allowed,
             ),
         )
         self.limited = tuple(answer.limited)
@@ -166,6 +169,7 @@ class ServiceKinematics:
                 wrist_roll=self._schema.wrist_roll,
                 gripper=float(seed[5]),
                 seed=a,
+                allowed=self.allowed,
             ),
         )
         return pack(answer.target.name, answer.target.position)

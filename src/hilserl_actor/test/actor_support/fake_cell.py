@@ -26,7 +26,7 @@ from hilserl_core.policy.bundle import pack as pack_policy
 from hilserl_core.policy.networks import Actor, Encoder, NetworkConfig
 from so101_description.joints import JOINTS, REST, pack
 from so101_description.kinematics_node import KinematicsNode
-from so101_interfaces.msg import ActorStatus, DriverStatus, Reward, Step, Weights
+from so101_interfaces.msg import ActorStatus, DriverStatus, JointRange, Reward, Step, Weights
 from so101_interfaces.srv import TakeCommand
 from so101_node import names, qos
 
@@ -74,6 +74,7 @@ class FakeCell:
         )
         self.accepts_commands = True  # commands
         self.stop, self.commander = DriverStatus.RUNNING, ('', '')
+        self.allowed = JointRange()  # by the driver, of the follower
         self.camera_frozen = self.joints_frozen = False  # same values, fresh stamps
         self.stamp_offset = 0.0  # s, of the images
         self.status: list[ActorStatus] = []
@@ -173,6 +174,7 @@ class FakeCell:
                     stop_cause='test',
                     commander=node,
                     run_id=run_id,
+                    follower_range=self.allowed,
                 )
             )
         )
