@@ -192,38 +192,60 @@ class Arm:
             self._shut_down()
 
     def _cycle_until_closing(self) -> None:
-        due, behind, packet = time.monotonic(), False, None
-        unsent_from = self.setpoint.position  # before `packet` was prepared
+        """Cycle until `close()`.
+
+        Late cycles are hurried: the packet of the next cycle is made while the bus is busy and
+        sent as soon as it is free, before the last answers are used. It is dropped, and the
+        answers are used first, if a check is due or something came up.
+        """
+        period = 1.0 / self.cycle.rate
+        due, late, packet = time.monotonic(), False, None
+        unsent_from = self.setpoint.position  # before `packet` was made
         self._pauses.restart()
         while True:
             paused = self._pauses.check()
-            if packet and (
-                paused or self._closing.is_set() or self._stop or self._requests.waiting()
+            if packet is not None and (
+                paused or self._interrupted_now() or self.cycle.check_due()
             ):
                 self.setpoint.position, packet = unsent_from, None
-            if paused:
-                self._end_pause(paused)
-            if self._closing.is_set():
-                return
-            self._requests.serve()
-            now = time.monotonic()
+                self._use_answers()
+            if packet is None:
+                if paused:
+                    self._end_pause(paused)
+                if self._closing.is_set():
+                    return
+                self._requests.serve()
+            now, hurried = time.monotonic(), packet is not None
             self.servos.begin_read(self._prepare(now) if packet is None else packet)
             packet = None
             if self._accepted:  # now on the wire
                 self._on_accepted(self._accepted.stamp_ns, self._accepted.target)
                 self._accepted = None
-            if behind:  # the bus is busy now: use the time to publish the last cycle
+            if hurried:
+                self.cycle.digest()
+            if late:
                 self.cycle.publish()
-                unsent_from = self.setpoint.position
-                packet = self._prepare(now + 1.0 / self.cycle.rate)
-            if self.cycle.finish(now):
-                self._command.clear()
-                packet = None  # its goals are from before a restart
-            due += 1.0 / self.cycle.rate
-            behind = due <= time.monotonic()
-            if not behind:
+                if not (self._stop or self.torque.restore):  # they may need the bus
+                    unsent_from = self.setpoint.position
+                    packet = self._prepare(now + period)
+            self.cycle.collect(now)
+            due += period
+            late = due <= time.monotonic()
+            if packet is not None and not late:
+                self.setpoint.position, packet = unsent_from, None
+            if packet is None:
+                self._use_answers()
+            if not late:
                 self.cycle.publish()
             due = self.cycle.sleep(due)
+
+    def _interrupted_now(self) -> bool:
+        return self._closing.is_set() or bool(self._stop) or self._requests.waiting()
+
+    def _use_answers(self) -> None:
+        self.cycle.digest()
+        if self.cycle.check():
+            self._command.clear()  # from before a restart
 
     def _end_pause(self, seconds: float) -> None:
         """Stay at the last setpoint; commands from before this moment are not executed."""

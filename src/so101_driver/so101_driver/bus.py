@@ -1,4 +1,4 @@
-"""One Feetech bus. feetech-servo-sdk opens the port, packs and sends; this module receives.
+"""One Feetech bus: requests to the servos, and their answers.
 
 The SDK's receive polls without sleeping (34 ms of a core for one lost answer). Its group read
 discards the error byte, and discards all answers if one is missing. Here the thread sleeps until
@@ -15,11 +15,11 @@ import termios
 import time
 from typing import Any
 
-from scservo_sdk import BROADCAST_ID, INST_PING, INST_SYNC_WRITE, PacketHandler
-from serial import SerialTimeoutException
+from scservo_sdk import INST_PING, PacketHandler
 
 from so101_node.errors import CellError
 
+from .packets import FRAME, build_packet, parse_status_packets, sync_write_packet
 from .serial_port import BAUD_RATE, open_port
 
 Answer = tuple[int, bytes]  # error byte, data
@@ -29,6 +29,7 @@ SINGLE_TIMEOUT = 0.02  # s at least for one servo; it answers late while it writ
 BYTE = 10 / BAUD_RATE  # s on the wire, 8N1
 # s that an answer may be late beyond its time-out, at least: FTDI's latency timer
 LATE = 0.016
+WRITE_TIME = 0.1  # s; a port that accepts no bytes must not block the thread
 SPARE_LENGTHS = 8  # after as many reads without a loss, the usual length is used again
 
 
@@ -38,48 +39,6 @@ class PortLost(CellError):
 
 class NoAnswer(CellError):
     """A servo does not answer; it has no power, or its bus is slow."""
-
-
-def parse_status_packets(
-    buffer: bytes, length: int
-) -> tuple[list[tuple[int, int, bytes]], bytes, int]:
-    """Find status packets with `length` bytes of data in `buffer`.
-
-    Returns ([(id, error byte, data)], the rest that may begin a packet, number of bad checksums).
-    """
-    packets: list[tuple[int, int, bytes]] = []
-    bad, at, size = 0, 0, length + 6
-    while True:
-        at = buffer.find(b'\xff\xff', at)
-        if at < 0:
-            return packets, buffer[-1:] if buffer.endswith(b'\xff') else b'', bad
-        if len(buffer) - at < size:
-            return packets, buffer[at:], bad
-        if buffer[at + 3] != length + 2:
-            at += 1
-        elif sum(buffer[at + 2 : at + size]) & 0xFF != 0xFF:  # the checksum is the complement
-            bad += 1
-            at += 1
-        else:
-            packets.append((buffer[at + 2], buffer[at + 4], buffer[at + 5 : at + 5 + length]))
-            at += size
-
-
-class _PacketCapture:
-    """Replaces the SDK's port: it keeps the packet instead of sending it."""
-
-    is_using = False
-    packet = b''
-
-    def clearPort(self) -> None:
-        pass
-
-    def writePort(self, packet: Sequence[int]) -> int:
-        self.packet = bytes(packet)
-        return len(packet)
-
-    def setPacketTimeout(self, length: int) -> None:
-        pass
 
 
 class Bus:
@@ -118,6 +77,7 @@ class Bus:
 
     def close(self) -> None:
         """Close the port; safe to repeat."""
+        self._fd = -1  # the number of a closed file may become another file's
         if self._port.is_open:
             self._port.closePort()
 
@@ -125,32 +85,44 @@ class Bus:
         return PortLost(f'{self.path}: the port is gone ({error}); check cable and power')
 
     # --- sending -----------------------------------------------------------------------------
-    def _build_packet(self, make: Callable[..., object], *args: object) -> bytes:
-        """Return the packet that a method of the SDK builds."""
-        port = _PacketCapture()
-        make(port, *args)
-        return port.packet
-
     def _send(self, packet: bytes) -> None:
         try:
-            self._port.writePort(packet)
-        except SerialTimeoutException:  # not sent in time: handled like a lost answer
-            self._port.ser.reset_output_buffer()
-        except (OSError, termios.error, TypeError) as error:  # TypeError: pyserial, closed port
+            left = self._write(packet)
+            if left:
+                self._write_rest(left)
+        except (OSError, termios.error) as error:
             raise self._lost_port(error) from error
         self._wire_free = max(self._wire_free, time.monotonic()) + len(packet) * self._byte
+
+    def _write(self, packet: bytes) -> bytes:
+        """Write what the port accepts at once; return the rest."""
+        try:
+            return packet[os.write(self._fd, packet) :]
+        except BlockingIOError:
+            return packet
+
+    def _write_rest(self, packet: bytes) -> None:
+        """Write a packet within WRITE_TIME, or discard it: handled like a lost answer."""
+        deadline = time.monotonic() + WRITE_TIME
+        while packet:
+            wait = deadline - time.monotonic()
+            if wait <= 0.0:
+                termios.tcflush(self._fd, termios.TCOFLUSH)
+                return
+            select.select([], [self._fd], [], wait)
+            packet = self._write(packet)
 
     def _request(
         self, packet: bytes, servos: tuple[int, ...], length: int, timeout: float
     ) -> None:
         """Discard late answers, then send a packet that the servos answer."""
         try:
-            self._port.ser.reset_input_buffer()
-        except (OSError, termios.error, TypeError) as error:
+            termios.tcflush(self._fd, termios.TCIFLUSH)
+        except termios.error as error:
             raise self._lost_port(error) from error
         self._send(packet)
         self.requested += len(servos)
-        deadline = self._wire_free + len(servos) * (length + 6) * self._byte + timeout
+        deadline = self._wire_free + len(servos) * (length + FRAME) * self._byte + timeout
         self._pending = servos, length, deadline
 
     # --- receiving ---------------------------------------------------------------------------
@@ -172,7 +144,7 @@ class Bus:
         twice, buffer = set(), b''
         try:
             while len(answers) < len(wanted):
-                missing = (len(wanted) - len(answers)) * (length + 6)
+                missing = (len(wanted) - len(answers)) * (length + FRAME)
                 self._wake_up_at(max(missing - len(buffer), 1))
                 left = deadline - time.monotonic()
                 full = bool(select.select([self._fd], [], [], max(left, 0.0))[0])
@@ -233,7 +205,7 @@ class Bus:
     def _transact(
         self, servo: int, length: int, make: Callable[..., object], *args: object
     ) -> Answer:
-        packet = self._build_packet(make, *args)
+        packet = build_packet(make, *args)
         for _ in range(TRIES):
             time.sleep(max(self._late_until - time.monotonic(), 0.0))
             self._request(packet, (servo,), length, max(SINGLE_TIMEOUT, 5 * self.answer_timeout))
@@ -268,7 +240,7 @@ class Bus:
         length += self._spare
         key = address, length
         if key not in self._sync_reads:
-            self._sync_reads[key] = self._build_packet(
+            self._sync_reads[key] = build_packet(
                 self._packets.syncReadTx, address, length, self.ids, len(self.ids)
             )
         self._request(before + self._sync_reads[key], self.ids, length, self.answer_timeout)
@@ -292,18 +264,12 @@ class Bus:
         self, address: int, values: Iterable[int], ids: Sequence[int] | None = None
     ) -> bytes:
         """Return the packet that writes one unsigned 16-bit value per servo of `ids` (all)."""
-        servos = self.ids if ids is None else ids
-        body = bytearray((BROADCAST_ID, 3 * len(servos) + 4, INST_SYNC_WRITE, address, 2))
-        for servo, value in zip(servos, values):
-            body += bytes((servo, value & 0xFF, value >> 8))
-        body.append(~sum(body) & 0xFF)
-        return b'\xff\xff' + body
+        words = [value.to_bytes(2, 'little') for value in values]
+        return sync_write_packet(address, 2, zip(self.ids if ids is None else ids, words))
 
     def write_block(self, servo: int, address: int, data: bytes) -> None:
         """Write bytes of one servo without an answer; another packet may follow at once."""
-        body = bytes((BROADCAST_ID, len(data) + 5, INST_SYNC_WRITE, address, len(data), servo))
-        body += data
-        self._send(b'\xff\xff' + body + bytes((~sum(body) & 0xFF,)))
+        self._send(sync_write_packet(address, len(data), [(servo, data)]))
 
     def send(self, packet: bytes) -> None:
         """Send a packet that no servo answers; nothing if it is empty."""

@@ -1,6 +1,8 @@
 """What an arm does in each cycle besides its setpoint, and the rate of the cycles.
 
-A cycle finishes the read of the servos, reacts to faults and load, and publishes the measurement.
+A cycle collects the answers of the servos, reacts to faults and load, checks for restarts, and
+publishes the measurement. What needs no bus is in `digest`, so that it can be done while the next
+read is on the wire.
 """
 
 from collections import deque
@@ -44,29 +46,49 @@ class Cycle:
         self.restarts, self.following = restarts, Following(setpoint)
         self._torque, self._grip, self._publish = torque, grip, publish
 
-    def finish(self, now: float) -> bool:
-        """Collect the answers to the read that began at `now`; PortLost if a servo is silent.
-
-        Return whether a servo restarted or was silent: goals made before are out of date.
-        """
+    def collect(self, now: float) -> None:
+        """Receive the answers to the read that began at `now`; `digest` uses them."""
         self.starts.append(now)
         self.count += 1
-        self.servos.finish_read()
+        self.servos.collect()
+
+    def digest(self) -> None:
+        """React to the collected answers, without the bus; PortLost if a servo is silent."""
+        now = self.starts[-1]
+        self.servos.digest()
         self.servos.check_silence(now)
-        count = self.restarts.counts[GRIPPER]
-        changed = self.restarts.check(now)
-        if self.restarts.counts[GRIPPER] != count:
-            self._grip.forget()
         if not self._torque.on:
             self.following.reset()
-            return changed
+            return
         if self.following.due(now):
             self._follow(now)
         if self.servos.faults.sentence() and not self.setpoint.holding:
             self.setpoint.hold(self.servos.measured())
-        if GRIPPER not in self.servos.suspects:  # its torque would wait for answers
+
+    def check_due(self) -> bool:
+        """Return whether `check` must be done before the next read begins."""
+        return self.restarts.due(self.starts[-1])
+
+    def check(self) -> bool:
+        """Look for restarted servos and relieve the gripper. The bus must be free.
+
+        Return whether a servo restarted or was silent: goals made before are out of date.
+        """
+        now = self.starts[-1]
+        count = self.restarts.counts[GRIPPER]
+        changed = self.restarts.check(now)
+        if self.restarts.counts[GRIPPER] != count:
+            self._grip.forget()
+        # a suspect's torque would wait for answers
+        if self._torque.on and GRIPPER not in self.servos.suspects:
             self._grip.update(now)
         return changed
+
+    def finish(self, now: float) -> bool:
+        """Do `collect`, `digest` and `check`."""
+        self.collect(now)
+        self.digest()
+        return self.check()
 
     def _follow(self, now: float) -> None:
         servos = self.servos

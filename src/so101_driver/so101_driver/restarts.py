@@ -43,6 +43,10 @@ class Restarts:
         self._due = 0.0
         self._restoring: set[int] = set()  # restarted, and their limits not seen restored
 
+    def due(self, now: float) -> bool:
+        """Return whether `check` has something to do. now: as there."""
+        return now >= self._due or bool(self._servos.suspects)
+
     def check(self, now: float) -> bool:
         """Restore the servos that restarted, and continue with those that were silent.
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from scservo_sdk import BROADCAST_ID, INST_PING, INST_READ
 
-from .bus import Bus, parse_status_packets
+from .bus import Bus
+from .packets import parse_status_packets
 from .serial_port import BAUD_RATE
 
 # Value of register 6 -> baud rate.

@@ -92,7 +92,6 @@ def open_port(path: str) -> Any:
     try:
         port.openPort()
         port.ser.exclusive = True
-        port.ser.write_timeout = 0.1  # a port that accepts no bytes must not block the thread
         _refuse_later_opens(port.ser.fileno())
     except PermissionError:
         raise _denied(path) from None

@@ -4,7 +4,9 @@ Values are in the servo's units (ticks, 0.1 V, sign-magnitude); `calibration` co
 Source: Feetech's STS3215 memory table (protocol 0).
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from functools import cached_property
+import struct
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +50,8 @@ PRESENT_VOLTAGE = 62  # 0.1 V
 BLOCK = 56  # the telemetry block: 56 to 70, in one sync read
 BLOCK_LENGTH = 15
 VOLTAGE_IN_BLOCK = PRESENT_VOLTAGE - BLOCK
+# position, velocity, load, voltage, temperature, -, status, moving, -, current
+_BLOCK_FIELDS = struct.Struct('<HHHBBBBBHH')
 MAXIMUM_ACCELERATION = 85  # limits ACCELERATION; not in every memory table
 
 MULTI_TURN = 16  # bit of PHASE: positions go beyond one turn; LeRobot clears it, too
@@ -90,51 +94,65 @@ def to_sign_magnitude(value: int, bit: int) -> int:
     return value if value >= 0 else -value | 1 << bit
 
 
-@dataclass(frozen=True)
 class Telemetry:
-    """The telemetry block of n servos; each property decodes its field on access."""
+    """The telemetry blocks of n servos, 15 bytes each; each property converts its field once."""
 
-    data: npt.NDArray[np.uint8]  # (n, 15) uint8, addresses 56 to 70
+    def __init__(self, blocks: Iterable[bytes]):
+        (
+            self._position,
+            self._velocity,
+            self._load,
+            self._voltage,
+            self._temperature,
+            _,
+            self._status,
+            self._moving,
+            _,
+            self._current,
+        ) = zip(*map(_BLOCK_FIELDS.unpack, blocks))
 
-    def _words(self, offset: int, count: int = 1) -> npt.NDArray[np.uint16]:
-        return self.data[:, offset : offset + 2 * count].copy().view('<u2')
-
-    @property
+    @cached_property
     def position(self) -> Ticks:
         """(n,) int64, ticks."""
-        return from_sign_magnitude(self._words(0)[:, 0], POSITION_SIGN)
+        return _signed(self._position, POSITION_SIGN)
 
-    @property
+    @cached_property
     def velocity(self) -> Ticks:
         """(n,) int64, ticks/s."""
-        return from_sign_magnitude(self._words(2)[:, 0], VELOCITY_SIGN)
+        return _signed(self._velocity, VELOCITY_SIGN)
 
-    @property
+    @cached_property
     def load(self) -> npt.NDArray[np.float64]:
         """(n,) float64, share of the full drive, signed."""
-        return from_sign_magnitude(self._words(4)[:, 0], LOAD_SIGN) * np.float64(1e-3)
+        return _signed(self._load, LOAD_SIGN) * np.float64(1e-3)
 
     @property
     def voltage(self) -> npt.NDArray[np.float64]:
         """(n,) float64, V."""
-        return self.data[:, VOLTAGE_IN_BLOCK] * np.float64(0.1)
+        return np.array(self._voltage) * 0.1
 
     @property
     def temperature(self) -> npt.NDArray[np.uint8]:
         """(n,) uint8, degrees Celsius."""
-        return self.data[:, 7]
+        return np.array(self._temperature, np.uint8)
 
     @property
     def status(self) -> npt.NDArray[np.uint8]:
         """(n,) uint8, fault bits as in the error byte."""
-        return self.data[:, 9]
+        return np.array(self._status, np.uint8)
 
     @property
     def moving(self) -> npt.NDArray[np.bool_]:
         """(n,) bool."""
-        return self.data[:, 10].astype(np.bool_)
+        return np.array(self._moving, np.bool_)
 
     @property
     def current(self) -> npt.NDArray[np.float64]:
         """(n,) float64, A (6.5 mA a unit)."""
-        return from_sign_magnitude(self._words(13)[:, 0], CURRENT_SIGN) * np.float64(6.5e-3)
+        return _signed(self._current, CURRENT_SIGN) * np.float64(6.5e-3)
+
+
+def _signed(words: Iterable[int], bit: int) -> Ticks:
+    """Convert words as `from_sign_magnitude` does, but faster: for each cycle."""
+    sign = 1 << bit
+    return np.array([-(word & sign - 1) if word & sign else word & sign - 1 for word in words])

@@ -12,7 +12,7 @@ from so101_description.joints import JOINTS, SERVO_IDS, Floats
 from so101_node.errors import CellError
 
 from . import servo
-from .bus import Bus, PortLost
+from .bus import Answer, Bus, PortLost
 from .calibration import Calibration
 from .configure import torque_limit
 from .doubtful import Doubtful
@@ -42,6 +42,7 @@ class Servos:
         self.stamps = [0] * len(IDS)  # the same, system time, ns
         self._doubtful = Doubtful(len(IDS))
         self._requested_at = 0.0, 0  # monotonic s, system time ns
+        self._received: tuple[dict[int, Answer], float, int] = {}, 0.0, 0  # with these times
         self._lowest = [255] * len(IDS)  # 0.1 V, since the last call of take_lowest_voltage
         self._data = [b''] * len(IDS)
         self._voltage_limits = ['limits unknown'] * len(IDS)
@@ -63,18 +64,13 @@ class Servos:
     def telemetry(self) -> servo.Telemetry:
         """The last answer of each servo."""
         if self._telemetry is None:
-            data = np.frombuffer(b''.join(self._data), np.uint8)
-            self._telemetry = servo.Telemetry(data.reshape(len(IDS), servo.BLOCK_LENGTH))
+            self._telemetry = servo.Telemetry(self._data)
         return self._telemetry
 
     def snapshot(self) -> servo.Telemetry | None:
         """Return `telemetry` for another thread; None until every servo has answered."""
         data = list(self._data)
-        if not all(data):
-            return None
-        return servo.Telemetry(
-            np.frombuffer(b''.join(data), np.uint8).reshape(len(IDS), servo.BLOCK_LENGTH)
-        )
+        return servo.Telemetry(data) if all(data) else None
 
     def take_lowest_voltage(self) -> list[float]:
         """Return each servo's lowest voltage since the last call, V (25.5: no answer).
@@ -108,12 +104,16 @@ class Servos:
         self._requested_at = time.monotonic(), time.time_ns()
         self.bus.begin_read(servo.BLOCK, servo.BLOCK_LENGTH, before)
 
-    def finish_read(self) -> bool:
-        """Collect the answers; return whether any servo answered.
+    def collect(self) -> None:
+        """Receive the answers to `begin_read`. The next read may begin before `digest`."""
+        self._received = self.bus.finish_read(), *self._requested_at
+
+    def digest(self) -> bool:
+        """Use the answers that `collect` received; return whether any servo answered.
 
         Servos that did not answer, or doubtfully, keep their last values.
         """
-        answers, (at, stamp) = self.bus.finish_read(), self._requested_at
+        answers, at, stamp = self._received
         self._telemetry = self._measured = None
         for i, number in enumerate(IDS):
             if number not in answers or self._doubtful(i, answers[number][1], at):
@@ -146,9 +146,10 @@ class Servos:
         self.suspects.setdefault(i, self.answered_at[i])
 
     def read(self) -> bool:
-        """Do `begin_read` and `finish_read`."""
+        """Do `begin_read`, `collect` and `digest`."""
         self.begin_read()
-        return self.finish_read()
+        self.collect()
+        return self.digest()
 
     def check_silence(self, now: float) -> None:
         """PortLost, which names the servos, if some have not answered for SILENCE s."""

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
 
-from so101_driver.bus import Bus, parse_status_packets
+from so101_driver.bus import Bus
+from so101_driver.packets import parse_status_packets
 from so101_node.errors import CellError
 
 pytestmark = pytest.mark.timing
@@ -202,14 +203,13 @@ def test_a_packet_is_found_behind_noise_in_any_fragmentation(noise, data, cuts):
     assert (4, 1, data) in found
 
 
-def test_a_stalled_port_loses_answers_but_does_not_block():
+def test_a_stalled_port_loses_answers_but_does_not_block(monkeypatch):
     """A stalled adapter fills its buffer; the driver continues when the buffer is read."""
     master, slave = os.openpty()
     tty.setraw(slave)
     try:
         bus = Bus(os.ttyname(slave), (1, 2), answer_timeout=0.001)
-        bus._port.ser.write_timeout = 0.01
-        os.set_blocking(bus._fd, False)
+        monkeypatch.setattr('so101_driver.bus.WRITE_TIME', 0.01)
         for _ in range(20):  # the kernel accepts more bytes after a moment
             with contextlib.suppress(BlockingIOError):
                 while True:

@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 
 from so101_driver.servo import Telemetry, error_names, from_sign_magnitude, to_sign_magnitude
@@ -8,7 +7,7 @@ BLOCK = bytes([0x34, 0x08, 0x10, 0x80, 0x2C, 0x05, 121, 41, 0, 32, 1, 0, 0, 0x0A
 
 
 def test_telemetry_block_is_decoded_field_by_field():
-    telemetry = Telemetry(np.frombuffer(BLOCK + bytes(15), np.uint8).reshape(2, 15))
+    telemetry = Telemetry([BLOCK, bytes(15)])
     assert telemetry.position.tolist() == [0x834, 0]
     assert telemetry.velocity.tolist() == [-16, 0]  # sign in bit 15
     assert telemetry.load.tolist() == [pytest.approx(-0.300), 0.0]  # sign in bit 10
