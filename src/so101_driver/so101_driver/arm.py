@@ -285,6 +285,8 @@ class Arm:
     def _set_torque(self, on: bool, held: Floats = UNKNOWN) -> list[str]:
         if on and self._stop:
             return [f'{self.name}: torque stays as it is: {self._stop.sentence}']
+        if on and (supply := self.servos.faults.supply):
+            return [f'{self.name}: torque stays off: {supply}; call {self.name}/clear_faults']
         was_on = self.torque.on
         problems = self.torque.switch(on, held)
         if self.torque.on and not was_on:
@@ -314,11 +316,25 @@ class Arm:
             self._command.clear()
             self.lost, self.reconnects = '', self.reconnects + 1
             self.linked_at = time.monotonic()
+            if self.torque.restore and self.limits.rest is not None:
+                self._stay_limp()
             self._log(
                 f'{self.name}: reconnected'
                 + ('; torque comes on with the next command' if self.torque.restore else '')
             )
             return
+
+    def _stay_limp(self) -> None:
+        """Wait for a person: the arm has sunk without its supply, and a hand may be at it.
+
+        A leader need not wait: a hand holds it as a rule, and its torque is the mode's.
+        """
+        self.torque.restore = False
+        self.servos.faults.supply = 'its supply failed and it is limp'
+        self._log(
+            f'{self.name}: its supply failed; it is limp and stays so until '
+            f'{self.name}/clear_faults is called (key e): take your hands away first'
+        )
 
     # --- the end -----------------------------------------------------------------------------
     def _shut_down(self) -> None:

@@ -24,6 +24,7 @@ class Faults:
         self.latched = [0] * len(JOINTS)
         self.count = [0] * len(JOINTS)  # latched faults of each servo
         self.voltage = [''] * len(JOINTS)  # value and limits at the last voltage error
+        self.supply = ''  # a sentence after the supply of the whole arm failed; latched, too
         self.grip_overloaded = False  # now, after hysteresis
         self._rows = [[0] * BITS for _ in JOINTS]  # consecutive answers with the bit
         self._last_at = [[-FALL] * BITS for _ in JOINTS]  # time of the last answer with the bit
@@ -64,6 +65,7 @@ class Faults:
 
     def clear(self, now: float) -> list[str]:
         """Unlatch faults whose bits are gone; return a line for each joint that stays faulty."""
+        self.supply = ''
         lines = []
         for i, joint in enumerate(JOINTS):
             self.latched[i] &= self.shown(i, now)
@@ -72,12 +74,15 @@ class Faults:
         return lines
 
     def sentence(self) -> str:
-        """Return the latched faults by joint; '' if there are none."""
-        return '; '.join(
+        """Return the latched faults, by joint; '' if there are none."""
+        if not (self.supply or any(self.latched)):
+            return ''  # the usual case, quickly
+        of_joints = [
             f'{", ".join(self.names(i, self.latched[i]))} of {joint}'
             for i, joint in enumerate(JOINTS)
             if self.latched[i]
-        )
+        ]
+        return '; '.join(filter(None, [self.supply, *of_joints]))
 
 
 def names(error: int) -> tuple[str, ...]:

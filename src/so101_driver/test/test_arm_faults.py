@@ -65,17 +65,45 @@ def test_a_lost_servo_is_named_and_the_arm_continues_when_it_answers_again(emula
         assert abs(emulated.servos[2].sensed.position - 1500.0) <= 2  # held where it fell
 
 
-def test_after_a_reconnection_torque_waits_for_a_fresh_command(emulated):
+def fail_supply(run, emulated):
+    """Let the supply of the whole arm fail for long enough to lose the link."""
+    for servo in emulated.servos:
+        servo.power_cycle(False)
+    wait_for(lambda: run.arm.lost)
+    for servo in emulated.servos:
+        servo.power_cycle(True)
+    wait_for(lambda: run.arm.reconnects == 1, 6.0)
+
+
+def test_an_arm_whose_supply_failed_stays_limp_until_a_person_clears_that(emulated):
     with running(emulated) as run:
         run.arm.set_torque(True)
         run.command_until(np.full(6, 0.2), lambda: np.allclose(run.position, 0.2, atol=0.01))
-        emulated.unplug_port()
-        wait_for(lambda: run.arm.lost)
+        fail_supply(run, emulated)
+        for _ in range(10):  # what a node sends that does not know of it
+            with pytest.raises(
+                CellError, match='its supply failed and it is limp; .*clear_faults'
+            ):
+                run.command(np.full(6, 0.3))
+            assert 'call follower/clear_faults' in run.arm.set_torque(True)[0]
+        assert not run.arm.torque.on and not any(s.torque_on for s in emulated.servos)
+        status = ArmDiagnostics(run.arm).statuses()[0]
+        assert status.level == b'\x02' and 'its supply failed' in status.message
+        assert any('take your hands away' in line for line in run.lines)
+        assert run.arm.clear_faults() == []
+        assert not any(s.torque_on for s in emulated.servos)  # torque is a request of its own
         for servo in emulated.servos:
-            servo.power_cycle(False)
-            servo.power_cycle(True)
-        emulated.plug_port()
-        wait_for(lambda: run.arm.reconnects == 1, 6.0)
+            servo.setpoints.clear()
+        assert run.arm.set_torque(True) == []
+        run.command_until(np.full(6, 0.3), lambda: np.allclose(run.position, 0.3, atol=0.01))
+        assert greatest_step(emulated) <= 2.0 * 0.01
+
+
+def test_after_a_reconnection_a_leaders_torque_waits_for_a_fresh_command(emulated):
+    with running(emulated, rest=None) as run:
+        run.arm.set_torque(True)
+        run.command_until(np.full(6, 0.2), lambda: np.allclose(run.position, 0.2, atol=0.01))
+        fail_supply(run, emulated)
         time.sleep(0.1)
         assert not run.arm.torque.on and not any(s.torque_on for s in emulated.servos)
         for servo in emulated.servos:
