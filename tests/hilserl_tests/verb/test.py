@@ -6,6 +6,8 @@
 ./cell test PATH[::NAME] ...         these files or tests, with pytest alone
 ./cell test --fast                   what needs no ROS graph and does not last seconds
 ./cell test --peers                  the emulated servos, with LeRobot's bus class and rustypot
+./cell test --with-peers             every test, also those; if their packages cannot be had, the
+                                     last line says so
 
 A busy computer can fail tests of timing (marks graph, timing). They run once more, in a new
 process; the last lines name them and the load. A file or a test that you name is not run again.
@@ -44,6 +46,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help='only the tests with clients of others, from PyPI into build/peers',
     )
     parser.add_argument(
+        '--with-peers',
+        action='store_true',
+        help='also the tests with clients of others, if PyPI can be reached',
+    )
+    parser.add_argument(
         '--coverage', action='store_true', help='print which lines ran, those of the nodes too'
     )
 
@@ -54,6 +61,7 @@ def main(options: Namespace) -> int:
     if options.peers:
         _make_peers(root)
         options.what = [str(root / 'tests' / 'test' / 'test_peers.py')]
+    missing = peers_missing(root) if options.with_peers else ''
     paths = [word for word in options.what if _is_path(word)]
     packages = [word for word in options.what if word not in paths]
     if paths and packages:
@@ -91,12 +99,23 @@ def main(options: Namespace) -> int:
         coverage.report()
     print(*retry.lines(), sep='\n')
     print(f'{passed} passed, {failed} failed, {skipped} skipped')
+    if missing:
+        print(missing)
     return 1 if code not in (0, NO_TESTS) or failed or not passed else 0
 
 
-def peers_python() -> Path:
+def peers_python(root: Path | None = None) -> Path:
     """Return the interpreter of the clients of others; it may not exist."""
-    return source_root() / 'build' / 'peers' / 'bin' / 'python'
+    return (root or source_root()) / 'build' / 'peers' / 'bin' / 'python'
+
+
+def peers_missing(root: Path) -> str:
+    """Make the environment of the clients of others; return a line if that fails, else ''."""
+    try:
+        _make_peers(root)
+    except CellError as error:
+        return f"NOT TESTED with LeRobot's bus class and rustypot: {error}"
+    return ''
 
 
 def _make_peers(root: Path) -> None:
@@ -105,9 +124,10 @@ def _make_peers(root: Path) -> None:
     made_from = directory / wanted.name
     if made_from.exists() and made_from.read_bytes() == wanted.read_bytes():
         return
-    venv.create(directory, with_pip=True, clear=True)
-    words = [str(peers_python()), '-m', 'pip', 'install', '--quiet', '--no-deps', '-r']
-    if subprocess.call([*words, str(wanted)]):
+    venv.create(directory, clear=True)
+    words = [sys.executable, '-m', 'pip', '--python', str(peers_python(root)), 'install']
+    words += ['--quiet', '--disable-pip-version-check', '--no-deps', '-r', str(wanted)]
+    if subprocess.call(words):
         shutil.rmtree(directory)
         raise CellError(f'the packages of {wanted.name} cannot be installed; see the lines above')
     shutil.copy(wanted, made_from)
