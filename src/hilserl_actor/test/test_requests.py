@@ -34,6 +34,13 @@ def test_resume_is_refused_with_the_reason_while_inputs_are_missing(paused, miss
     assert paused.mode == 'RESET'
 
 
+def test_the_status_no_longer_tells_what_was_missing_when_it_is_back(paused):
+    miss(paused, 3.0)
+    assert paused.loop.message == MISSING
+    paused.tick()
+    assert paused.loop.message == ''
+
+
 @pytest.mark.parametrize('event', ['preflight', 'start', 'resume', 'intervene', 'release'])
 def test_nothing_that_moves_the_arm_is_accepted_blind(event):
     bench = SimulatedBench()

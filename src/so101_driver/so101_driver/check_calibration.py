@@ -64,9 +64,8 @@ def compare(bus: Bus, calibration: Calibration, console: Console) -> bool:
     for i, joint in enumerate(JOINTS):
         ticks = to_position(bus.read(IDS[i], BLOCK, 2)[1])
         degrees = math.degrees((ticks - calibration.zero[i]) * calibration.scale[i])
-        table.add_row(
-            joint, *(f'{v:+d}' if v else '0' for v in different[i].tolist()), f'{degrees:.1f}'
-        )
+        shown = f'{round(degrees, 1) + 0.0:.1f}'  # + 0.0: never -0.0
+        table.add_row(joint, *(f'{v:+d}' if v else '0' for v in different[i].tolist()), shown)
     console.print(table)
     agree = not different.any()
     console.print(

@@ -99,7 +99,8 @@ def _table(measured: list[Floats], errors: Floats) -> Table:
     table = Table(title='zeros, in degrees')
     for heading in ('joint', 'folded', 'level', 'reads too high by', 'tool, mm', 'correction'):
         table.add_column(heading, justify='left' if heading == 'joint' else 'right')
-    folded, level = np.degrees(measured)
+    folded, level = np.degrees(measured).round(1) + 0.0  # + 0.0: never -0.0
+    shown = errors.round(1) + 0.0
     for i, joint in enumerate(JOINTS):
         row = [joint, f'{folded[i]:.1f}', f'{level[i]:.1f}']
         if joint not in CHECKED:
@@ -108,7 +109,7 @@ def _table(measured: list[Floats], errors: Floats) -> Table:
         wrong = abs(errors[i]) > ACCURACY
         table.add_row(
             *row,
-            f'{errors[i]:+.1f}',
+            f'{shown[i]:+.1f}',
             f'{tool_shift(i, float(np.radians(errors[i]))):.0f}',
             f'{-errors[i]:+.1f}' if wrong else f'none (within {ACCURACY:.0f})',
         )

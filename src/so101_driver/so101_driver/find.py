@@ -165,7 +165,10 @@ def choose_cameras(
             chosen[role] = found[0]
         elif role in given:
             names = ', '.join(camera.stable_path for camera in usable) or 'none'
-            raise CellError(f'--camera {device} is no camera; the cameras are: {names}')
+            hint = ''
+            if os.path.isfile(device):
+                hint = f'; a file is set in bench.yaml by hand, as cameras.{role}.device'
+            raise CellError(f'--camera {device} is no camera; the cameras are: {names}{hint}')
     left = [camera for camera in usable if camera not in chosen.values()]
     if WRIST in chosen or not left or before.get(WRIST) == NONE:
         return chosen

@@ -28,6 +28,7 @@ from .calibration_problems import (
     span_problem,
 )
 from .configure import configure
+from .doubtful import Doubtful
 from .eeprom import unlocked
 from .identity import read_identity
 from .options import DriverOptions
@@ -50,6 +51,7 @@ class Recording:
         for number in IDS:
             bus.write(number, servo.TORQUE_ENABLE, 1, 0)
         self.homing = np.zeros(len(IDS), np.int64)
+        self._doubtful = Doubtful(len(IDS))
         self.position = self.low = self.high = np.zeros(len(IDS), np.int64)
 
     def home(self) -> None:
@@ -69,7 +71,10 @@ class Recording:
                 servo.HOMING_OFFSET,
                 servo.to_sign_magnitude(int(self.homing[i]), servo.HOMING_SIGN),
             )
-        self.position = np.array([self._present(number) for number in IDS])
+        for i, number in enumerate(IDS):
+            data = self._bus.read(number, servo.BLOCK, 2)[1]
+            self._doubtful(i, data, time.monotonic())
+            self.position[i] = servo.to_position(data)
         away = np.abs(self.position - MIDDLE)
         if away.max() > 20:
             raise CellError(
@@ -90,9 +95,16 @@ class Recording:
         return servo.to_position(self._bus.read(number, servo.BLOCK, 2)[1])
 
     def poll_positions(self) -> None:
-        """Read the positions and extend the ranges; ignore servos that do not answer."""
+        """Read the positions and extend the ranges.
+
+        A servo that does not answer, or doubtfully, is ignored: a wrong angle would stay in its
+        range.
+        """
+        at = time.monotonic()
         for number, (_, data) in self._bus.sync_read(servo.BLOCK, 2).items():
-            self.position[IDS.index(number)] = servo.to_position(data)
+            i = IDS.index(number)
+            if not self._doubtful(i, data, at):
+                self.position[i] = servo.to_position(data)
         self.low = np.minimum(self.low, self.position)
         self.high = np.maximum(self.high, self.position)
 

@@ -1,6 +1,7 @@
 """The guided calibration on a pseudo-terminal, with an emulated arm."""
 
 from contextlib import closing
+import io
 import json
 import os
 import signal
@@ -10,11 +11,14 @@ import sys
 from driver_support.calibration_shapes import changed, table
 from driver_support.emulated_arm import EmulatedArm
 from driver_support.terminal import Terminal
+import numpy as np
 import pytest
+from rich.console import Console
 
 from so101_driver.bus import Bus
 from so101_driver.calibration import load_calibration
 from so101_driver.calibration_problems import Plausible
+from so101_driver.check_calibration import compare
 from so101_driver.configure import configure
 from so101_driver.options import DriverOptions
 from so101_driver.recording import Recording
@@ -95,6 +99,35 @@ def test_a_joint_that_was_not_near_its_middle_ends_the_calibration_and_keeps_the
     terminal.read_until('nothing was saved')
     assert terminal.process.wait(10) == 1
     assert path.read_text() == 'an old file'
+
+
+def test_an_answer_with_another_servos_id_does_not_widen_a_range(arm):
+    with closing(Bus(arm.port, IDS, answer_timeout=0.02)) as bus:
+        recording = Recording(bus)
+        recording.home()
+        elbow = arm.servos[2]
+        elbow.sensed = elbow.sensed._replace(position=elbow.sensed.position + 900.0)
+        for _ in range(2):  # a jump is believed at the second answer
+            recording.poll_positions()
+        assert recording.high[2] == pytest.approx(2047 + 900, abs=2)
+        arm.faults.inject('wrong_id', servo=3)  # now that of wrist_flex
+        arm.faults.inject('drop', servo=4)
+        while arm.faults.applied < 2:
+            recording.poll_positions()
+        recording.poll_positions()
+        assert recording.high[3] == pytest.approx(2047, abs=2)
+
+
+def test_check_shows_no_negative_zero(arm):
+    calibration = load_calibration(calibration_path('follower'))
+    for servo, zero in zip(arm.servos, calibration.zero):
+        moved = np.floor(zero) - servo.present_position  # to half a tick below zero, or to zero
+        servo.sensed = servo.sensed._replace(position=round(servo.sensed.position) + float(moved))
+    with closing(Bus(arm.port, IDS, answer_timeout=0.02)) as bus:
+        console = Console(file=io.StringIO(), width=120)
+        compare(bus, calibration, console)
+    shown = [line.split('│')[-2].strip() for line in console.file.getvalue().splitlines()[4:10]]
+    assert '0.0' in shown and '-0.0' not in shown
 
 
 def test_check_shows_differences_and_writes_nothing(arm):

@@ -163,6 +163,7 @@ def test_dry_run_prints_the_file_and_writes_nothing(arms, bench, capsys):
         (['--follower', 'port', '--voltage', '5'], 'measures 12.0 V, and the supply is said to'),
         (['--follower', 'port', '--voltage', '99'], 'follower_voltage:=99.0 is out of range'),
         (['--follower', 'port', '--camera', '/dev/video7'], '/dev/video7 is no camera; the camer'),
+        (['--follower', 'port', '--camera', __file__], ', as cameras.wrist.device'),
         (['--camera', 'Front=/dev/video7'], '--camera:=Front is no role: small letters'),
         (['--write', 'port'], 'bench port is a device, not an ordinary file'),
     ],

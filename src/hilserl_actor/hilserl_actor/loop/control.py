@@ -186,6 +186,8 @@ class ControlLoop:
             if self.machine.row.leader_torque and self.arms.has_torque('leader'):
                 self.arms.mirror()
                 self._take_over.note_leader_command(self.arms.reference)
+            if self._message == self._gap.reason:  # it is over
+                self._message = ''
             self._gap.note_observed()
         except CellError as error:
             if self.episode is not None or isinstance(error, KinematicsLost):

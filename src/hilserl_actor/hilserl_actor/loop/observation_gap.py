@@ -46,6 +46,11 @@ class ObservationGap:
         self._ticked_at = now
 
     @property
+    def reason(self) -> str:
+        """Why the last tick had no observations; '' if it had."""
+        return self._reason if self._ticks else ''
+
+    @property
     def blindness(self) -> str:
         """Why the loop does not see the arm now, or ''."""
         silence = 0.0 if self._ticked_at is None else self._clock() - self._ticked_at
