@@ -10,6 +10,7 @@ import pytest
 from so101_description.joints import JOINTS, REST
 from so101_driver.driver_node import CLOSE_TIME
 from so101_driver.rest import REST_DEADLINE
+from so101_driver.stop import Stop
 from so101_node.errors import CellError
 from so101_sim.sts3215 import LOCK
 
@@ -184,3 +185,27 @@ def test_locked_joints_do_not_move(emulated):
         target = np.full(6, 0.3)
         run.command_until(target, lambda: abs(run.position[0] - 0.3) < 0.01)
         assert abs(run.position[4] - before) < 0.002
+
+
+def test_an_arm_whose_cycles_are_all_late_keeps_its_limits_and_serves_requests_and_stops(emulated):
+    far = np.array([1.2, -1.0, 0.9, 0.4, 0.5, 0.6])
+    with running(emulated, rate=1000.0) as run:
+        assert run.arm.set_torque(True) == []
+        for servo in emulated.servos:
+            servo.setpoints.clear()
+        start = run.position.copy()
+        run.command_until(far, lambda: np.abs(run.position - start).max() > 0.4, 10.0)
+        assert run.arm.cycle.late > 100
+        assert greatest_step(emulated) <= 2.0 * 0.001
+        assert np.array_equal(run.accepted[-1][1], far)
+        emulated.servos[2].power_cycle(False)  # too short to be missed in the answers
+        emulated.servos[2].power_cycle(True)
+        run.command_until(far, lambda: run.arm.cycle.restarts.counts[2] == 1)
+        run.stop.set(Stop.HOLD, 'the test')
+        assert run.arm.enforce_stop() == []
+        count, held = run.arm.cycle.count, run.arm.setpoint.position
+        wait_for(lambda: run.arm.cycle.count > count + 100)
+        assert np.array_equal(run.arm.setpoint.position, held)
+        run.stop.clear()
+        assert run.arm.end_stop() == run.arm.set_torque(False) == []
+        assert not any(servo.torque_on for servo in emulated.servos)
