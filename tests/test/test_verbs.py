@@ -119,10 +119,9 @@ def test_with_a_distribution_sourced_ros2_launch_starts_the_cell(tmp_path):
         ('train', 'start:=scratch'),
     ):
         assert launches(name, word) == [f'ros2 launch hilserl_actor {name}.launch.py {word}']
-    # a first session: its trial is refused, because nothing was learned
-    record, train = launches('train', 'run_for:=9', code=1)
-    assert record.startswith('ros2 launch hilserl_actor record.launch.py run:=grasp_lift-demos')
-    assert train.startswith('ros2 launch hilserl_actor train.launch.py run_for:=9 run:=grasp_lift')
+    # a first session; here it ends early, because nothing is recorded
+    first, *_ = launches('train', 'run_for:=9', code=1)
+    assert first.startswith('ros2 launch hilserl_actor record.launch.py run:=grasp_lift-demos')
     assert output('train', '--help').startswith('usage: cell train')
 
 

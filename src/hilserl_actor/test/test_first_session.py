@@ -6,7 +6,7 @@ from actor_support.demonstrations import SCHEMA, records
 import numpy as np
 import pytest
 
-from hilserl_actor.bringup import arguments
+from hilserl_actor.bringup import arguments, command
 from hilserl_actor.bringup.first_session import stages
 from hilserl_actor.bringup.plan import make_plan
 from hilserl_core.bags.episode_bag import new_bag
@@ -126,3 +126,39 @@ def test_a_resumed_run_goes_on_with_what_it_started_from(tmp_path):
     other = parameters(plan('run:=lift', 'start:=scratch', 'agent_options:=bc=1'), 'learner')
     assert (other['start'], other['demos'], other['sigma']) == ('scratch', '', '')
     assert other['agent_options'] == 'bc=1'
+
+
+class Cell:
+    """Stands for the processes of a command: it makes nothing, and ends as it is told."""
+
+    ends = {}  # noqa: RUF012  command -> (exit code, signal)
+
+    def __init__(self, plan):
+        self.command = 'eval' if plan.results else plan.run_dir.name
+        self.code, self.signalled = self.ends.get(self.command, (0, ''))
+
+    def run(self):
+        return self.code
+
+
+@pytest.mark.parametrize(
+    'ends, parts, code, last',
+    [
+        ({'lift-demos': (0, 'SIGINT')}, 1, 0, 'next: ./cell train run:=lift'),
+        ({'lift-demos': (1, '')}, 1, 1, 'next: ./cell train run:=lift'),
+        ({'lift': (0, 'SIGINT')}, 2, 0, 'run lift: no step was recorded'),
+        ({'lift': (1, '')}, 2, 1, ''),
+    ],
+)
+def test_a_session_ends_where_a_part_fails_or_is_stopped_and_says_how_to_go_on(
+    monkeypatch, capsys, ends, parts, code, last
+):
+    monkeypatch.setattr(command, 'Supervisor', Cell)
+    monkeypatch.setattr(command, 'remove_shared_memory_of_the_dead', lambda: None)
+    monkeypatch.delenv('ROS_DISTRO', raising=False)
+    monkeypatch.setattr(Cell, 'ends', ends)
+    assert command.run('train', ['run:=lift']) == code
+    printed = capsys.readouterr().out.splitlines()
+    assert sum('part ' in line for line in printed) == parts
+    assert last in printed[-1]
+    assert sum('next: ' in line for line in printed) == ('next: ' in last)

@@ -4,6 +4,7 @@ Each ends with its result and the next step, also after Ctrl-C.
 """
 
 from argparse import ArgumentParser
+from dataclasses import dataclass
 import os
 import shlex
 import shutil
@@ -16,6 +17,7 @@ from . import arguments
 from .first_session import stages
 from .keystore import require_security_if_enabled
 from .launched import Launched
+from .next_command import NEXT
 from .plan import make_plan
 from .supervisor import Supervisor
 
@@ -31,20 +33,45 @@ def run(command: str, words: list[str]) -> int:
     keep_going_without_output()
     session = stages(arguments.parse(command, words), words)
     if not session:
-        return _run_one(command, words)[0]
-    _say('first session of this run: demonstrations, learning, and a trial of the policy alone')
-    _say('start:=scratch trains without demonstrations; Ctrl-C ends, the same command goes on')
+        ended = _run_one(command, words)
+        _say(*ended.result)
+        return ended.code
+    _say(
+        'first session of this run: demonstrations, learning, and a trial of the policy alone',
+        'start:=scratch trains without demonstrations; Ctrl-C ends, the same command goes on',
+    )
     for number, stage in enumerate(session, 1):
-        _say(f'part {number} of {len(session)}: {stage.sentence}')
-        _say(f'  {shlex.join(["./cell", stage.command, *stage.words])}')
-        code, stopped = _run_one(stage.command, stage.words)
-        if code or stopped:
-            return code
+        _say(
+            f'part {number} of {len(session)}: {stage.sentence}',
+            f'  {shlex.join(["./cell", stage.command, *stage.words])}',
+        )
+        ended = _run_one(stage.command, stage.words)
+        if ended.code or ended.stopped or stage is session[-1]:
+            again = shlex.join(['./cell', command, *words])
+            # a session that ended while it recorded goes on by itself
+            _say(*(_instead(ended.result, again) if stage.command == 'record' else ended.result))
+            return ended.code
+        _say(*_instead(ended.result))
     return 0
 
 
-def _run_one(command: str, words: list[str]) -> tuple[int, bool]:
-    """Run one command; return its exit code, and whether a person stopped it."""
+@dataclass(frozen=True)
+class _Ended:
+    """A command that has ended: exit code, whether a person stopped it, lines of its result."""
+
+    code: int
+    stopped: bool
+    result: list[str]
+
+
+def _instead(result: list[str], again: str = '') -> list[str]:
+    """The lines of a result with another next step; '': without one."""
+    kept = [line for line in result if not line.startswith(NEXT)]
+    return [*kept, f'{NEXT}{again}'] if again else kept
+
+
+def _run_one(command: str, words: list[str]) -> _Ended:
+    """Run one command to its end."""
     given = arguments.parse(command, words)
     plan = make_plan(given)
     require_security_if_enabled(os.environ)
@@ -56,10 +83,10 @@ def _run_one(command: str, words: list[str]) -> tuple[int, bool]:
     from .result_lines import result_lines  # it takes time, and the start must not
 
     schema = given.node('actor').schema()
-    for line in result_lines(command, plan, schema, words, since, code != 0):
-        _say(line)
-    return code, bool(cell.signalled) or output_is_gone()
+    result = result_lines(command, plan, schema, words, since, code != 0)
+    return _Ended(code, bool(cell.signalled) or output_is_gone(), result)
 
 
-def _say(line: str) -> None:
-    print(f'cell: {line}', flush=True)
+def _say(*lines: str) -> None:
+    for line in lines:
+        print(f'cell: {line}', flush=True)

@@ -11,6 +11,7 @@ from .arguments import NOT_STARTED
 from .node_table import node_type, owners
 from .options import CellOptions
 
+NEXT = 'next: '  # before the command line of the next step
 # They are of one command: its run and length, and what its learner starts from.
 _NOT_CARRIED = ('run', 'run_for', 'run_id', 'episodes', 'seed', 'checkpoint', 'policy', 'keep')
 

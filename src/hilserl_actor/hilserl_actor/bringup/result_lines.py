@@ -17,7 +17,7 @@ from so101_node.errors import CellError
 
 from ..loop.demonstration_quality import DemonstrationQuality
 from ..loop.episode_stats import WINDOW
-from .next_command import next_command, shown_path
+from .next_command import NEXT, next_command, shown_path
 from .plan import Plan
 
 GOOD = 0.9  # success rate from which the next step is a report, not more training
@@ -64,7 +64,7 @@ def _of_recording(
             )
     if not outcomes:
         again = next_command('record', words, f'run:={run_dir.name}')
-        return 0, ['no demonstration was recorded', f'next: {again}']
+        return 0, ['no demonstration was recorded', f'{NEXT}{again}']
     total = sum(outcomes.values())
     parts = [f'{outcomes[outcome]} {word}' for outcome, word in WORDS.items() if outcomes[outcome]]
     bags = shown_path(run_dir / 'bags')
@@ -72,7 +72,7 @@ def _of_recording(
         f'{total} demonstration{"s" * (total != 1)} in {bags}, {new} of them new: '
         f'{", ".join(parts)}; {len(poor)} POOR',
         *poor,
-        f'next: {next_command("train", words, f"demos:={bags}")}',
+        f'{NEXT}{next_command("train", words, f"demos:={bags}")}',
     ]
 
 
@@ -107,11 +107,11 @@ def _of_training(run_dir: Path, words: list[str], since: int) -> tuple[int, list
     checkpoint = run_dir / 'checkpoints' / LATEST
     if not (checkpoint / POLICY).is_file():
         again = next_command('train', words, f'run:={name}')
-        return new, [*lines, 'no checkpoint yet', f'next: {again}']
+        return new, [*lines, 'no checkpoint yet', f'{NEXT}{again}']
     return new, [
         *lines,
         f'checkpoint: {shown_path(checkpoint.parent / checkpoint.resolve().name)}',
-        f'next: {next_command("eval", words, f"run:={name}")}',
+        f'{NEXT}{next_command("eval", words, f"run:={name}")}',
     ]
 
 
@@ -165,5 +165,5 @@ def _of_evaluations(plan: Plan, words: list[str], since: int) -> tuple[int, list
     if (plan.run_dir / 'run.yaml').is_file():
         report = f'./cell report {shown_path(plan.run_dir)}'
         train = next_command('train', words, f'run:={plan.run_dir.name}')
-        lines.append(f'next: {report}' if rates[-1] >= GOOD else f'next: {train}')
+        lines.append(f'{NEXT}{report}' if rates[-1] >= GOOD else f'{NEXT}{train}')
     return new, lines

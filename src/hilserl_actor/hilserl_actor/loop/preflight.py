@@ -189,7 +189,7 @@ class Preflight:
     def _policy(self) -> str:
         policy, schema = self._cell.policy(), self._cell.schema
         if policy is None:
-            return 'no policy yet (is the learner running?)'
+            return 'no policy yet: the learner learns from demonstrations first, or is not running'
         images = [np.zeros(camera.shape, np.uint8) for camera in schema.cameras]
         state = np.array(schema.state_offset, np.float32)
         action = policy.act(images, state, 0.0, np.random.default_rng(0))
