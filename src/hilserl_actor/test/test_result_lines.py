@@ -98,6 +98,15 @@ def test_training_ends_with_the_policys_own_success_and_the_eval_line(run_dir):
 
 def test_a_run_that_ended_before_its_first_checkpoint_or_step_says_so(run_dir):
     assert lines('train', run_dir) == ['run lift: no step was recorded']
+    (run_dir / 'checkpoints' / '30').mkdir(parents=True)
+    (run_dir / 'checkpoints' / '30' / 'policy.safetensors').touch()
+    (run_dir / 'checkpoints' / 'latest').symlink_to('30')
+    assert lines('train', run_dir) == [
+        'run lift: no step yet; the policy has learned from demonstrations only',
+        'checkpoint: runs/lift/checkpoints/30',
+        'next: ./cell eval run:=lift',
+    ]
+    (run_dir / 'checkpoints' / 'latest').unlink()
     write(run_dir, 'cut', steps=5, outcome=Outcome.NONE)
     assert lines('train', run_dir, 'start:=scratch')[1:] == [
         'the policy alone: no episode has ended',

@@ -97,15 +97,19 @@ def _of_training(run_dir: Path, words: list[str], since: int) -> tuple[int, list
         if counts(row.outcome):
             rows.append(row)
     name = run_dir.name
-    if not steps_of_run:
+    checkpoint = run_dir / 'checkpoints' / LATEST
+    has_policy = (checkpoint / POLICY).is_file()
+    if not steps_of_run and not has_policy:
         return 0, [f'run {name}: no step was recorded']
     lines = [
         f'run {name}: {steps_of_run:,} steps ({new:,} new) in {clock.minutes:.1f} robot minutes, '
-        f'{len(rows):,} episodes, {100 * human_steps / steps_of_run:.0f} % of the steps with help',
+        f'{len(rows):,} episodes, {100 * human_steps / max(1, steps_of_run):.0f} % of the steps '
+        'with help',
         _alone(rows[-WINDOW:]),
     ]
-    checkpoint = run_dir / 'checkpoints' / LATEST
-    if not (checkpoint / POLICY).is_file():
+    if not steps_of_run:
+        lines = [f'run {name}: no step yet; the policy has learned from demonstrations only']
+    if not has_policy:
         again = next_command('train', words, f'run:={name}')
         return new, [*lines, 'no checkpoint yet', f'{NEXT}{again}']
     return new, [
