@@ -1,15 +1,28 @@
-"""Every topic and service of a running cell gets what its definition allows, and bytes that are no
-message: no process ends, none takes much memory, and the control loop keeps its rate."""
+"""Every topic and service of a running cell gets what its definition allows, bytes that are no
+message, and floods: no process ends, none takes much memory, and the control loop keeps on."""
 
+from dataclasses import dataclass
 import os
 from pathlib import Path
 import time
 
 import pytest
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import Image, JointState
 
 from hilserl_tests.cell_process import CellProcess, own_domain
+from hilserl_tests.flood import NODE, flood
 from hilserl_tests.stranger import Stranger
 from hilserl_tests.watcher import Watcher
+from so101_interfaces.msg import (
+    ActorStatus,
+    DriverStatus,
+    LearnerStatus,
+    Reward,
+    Step,
+    Task,
+    Weights,
+)
 from so101_node import names
 
 pytestmark = pytest.mark.graph
@@ -18,6 +31,7 @@ SECONDS = float(os.environ.get('FUZZ_SECONDS', '20'))
 NODES = ['actor', 'learner', 'driver', 'kinematics', 'operator', 'scripted_operator', 'world']
 MEMORY = 200e6  # bytes that a process may grow; the learner's replay is part of it
 LINE = 1000  # characters of a log line
+FLOOD = 1.5  # s
 # These must be found in the graph; a new one is found without this list.
 REACHED = {
     names.STEP,
@@ -60,33 +74,93 @@ def rate(statuses, seconds):
     return (len(statuses) - before) / seconds
 
 
-def test_nothing_that_a_stranger_sends_ends_a_node_or_stops_the_loop(tmp_path):
+@dataclass
+class Attacked:
+    """A running cell, and what it was before the attacks."""
+
+    cell: CellProcess
+    watcher: Watcher
+    stranger: Stranger
+    usual: float  # rate of the actor's status, 1/s
+    before: dict[int, int]  # as `processes_of`
+
+    def require_well(self, rate):
+        """Fail if a process ended or grew, or if the actor's status came at less than usual."""
+        after = processes_of(self.cell.process)
+        assert set(after) == set(self.before), self.cell.text[-3000:]
+        grown = {pid: after[pid] - size for pid, size in self.before.items()}
+        assert max(grown.values()) < MEMORY, grown
+        assert rate > 0.7 * self.usual, (rate, self.usual)
+
+
+@pytest.fixture(scope='module')
+def attacked(tmp_path_factory):
+    directory = tmp_path_factory.mktemp('runs')
     with own_domain() as environment:
-        words = [f'runs_dir:={tmp_path}', 'run:=fuzzed', 'run_id:=fuzz', 'memory_gb:=0.05']
+        words = [f'runs_dir:={directory}', 'run:=fuzzed', 'run_id:=fuzz', 'memory_gb:=0.05']
         cell = CellProcess(['train', 'start:=scratch', *words], environment)
         with Watcher() as watcher, Stranger() as stranger:
             cell.wait_for('READY -> POLICY', 120)
             usual = rate(watcher.actor, 3.0)
             before = processes_of(cell.process)
             assert len(before) >= len(NODES)
-            targets = stranger.targets(NODES)
-            missing = REACHED - {target.name.strip('/') for target in targets}
-            assert not missing
-            began, count, sent = time.monotonic(), len(watcher.actor), 0
-            while time.monotonic() - began < SECONDS:
-                target = targets[sent % len(targets)]
-                stranger.attack(target, 4)
-                sent += 1
-            took = time.monotonic() - began
-            attacked = (len(watcher.actor) - count) / took
-            time.sleep(1.0)
-            after = processes_of(cell.process)
-            assert set(after) == set(before), cell.text[-3000:]
-            grown = {pid: after[pid] - size for pid, size in before.items()}
-            assert max(grown.values()) < MEMORY, grown
-            assert attacked > 0.7 * usual, (attacked, usual)
-            assert sent > 20
+            yield Attacked(cell, watcher, stranger, usual, before)
             cell.interrupt()
         assert cell.process.returncode == 0, cell.text[-3000:]
         assert 'Traceback' not in cell.text
         assert max(map(len, cell.lines)) < LINE
+
+
+def test_nothing_that_a_stranger_sends_ends_a_node_or_stops_the_loop(attacked):
+    targets = attacked.stranger.targets(NODES)
+    missing = REACHED - {target.name.strip('/') for target in targets}
+    assert not missing
+    began, count, sent = time.monotonic(), len(attacked.watcher.actor), 0
+    while time.monotonic() - began < SECONDS:
+        attacked.stranger.attack(targets[sent % len(targets)], 4)
+        sent += 1
+    took = time.monotonic() - began
+    attacked_rate = (len(attacked.watcher.actor) - count) / took
+    time.sleep(1.0)
+    attacked.require_well(attacked_rate)
+    assert sent > 20
+
+
+FLOODS = {
+    names.REWARD: Reward(run_id='other'),
+    names.ACTOR_STATUS: ActorStatus(mode='POLICY', run_id='other'),
+    names.LEARNER_STATUS: LearnerStatus(),
+    names.DRIVER_STATUS: DriverStatus(session='other'),
+    names.JOINT_COMMANDS.format(arm='follower'): JointState(name=['x'], position=[1.0]),
+    names.JOINT_TARGETS.format(arm='follower'): JointState(name=['x'], position=[1.0]),
+    names.JOINT_STATES.format(arm='leader'): JointState(name=['x'], position=[1.0]),
+    names.IMAGE.format(camera=names.WRIST_CAMERA): Image(
+        height=48, width=64, encoding='x', step=192, data=bytes(48 * 192)
+    ),
+    names.WEIGHTS: Weights(version=5, run_id='other', data=bytes(10_000)),
+    names.TASK: Task(name='other'),
+    names.STEP: Step(run_id='other', episode_id='other'),
+}
+FLOOD_RATE = 300.0  # 1/s, of each topic
+FLOOD = 4.0  # s
+# the nodes that refuse a part of it; of the other messages, only the newest one counts
+REFUSING = ('actor', 'driver', 'learner')
+
+
+def test_a_flood_ends_no_node_stops_no_loop_and_is_told_once_a_second(attacked):
+    def statuses():
+        return [status for status in attacked.watcher.actor if status.run_id == 'fuzz']
+
+    line = len(attacked.cell.lines)
+    messages = [(type(each), topic, serialize_message(each)) for topic, each in FLOODS.items()]
+    with flood(messages, FLOOD_RATE * len(FLOODS)):
+        began, before = time.monotonic(), len(statuses())
+        time.sleep(FLOOD)
+        took, count = time.monotonic() - began, len(statuses()) - before
+    attacked.require_well(count / took)
+    lines = [each for each in attacked.cell.lines[line:] if 'refused' in each and NODE in each]
+    for node in REFUSING:
+        told = [each for each in lines if f'WARN {node}:' in each]
+        assert told and all(f'/{NODE} on this host' in each for each in told), attacked.cell.text
+        assert len(told) <= took + 4.0, told  # and while it begins and ends
+        assert any('more before)' in each for each in told), told

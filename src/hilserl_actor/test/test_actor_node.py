@@ -237,12 +237,25 @@ def test_the_arm_holds_while_a_second_driver_publishes(cell):
     resumes_by_itself(cell)
 
 
+def ends_without_reward(cell):
+    # the last record of an episode has none anyway
+    return [s.has_reward for s in list(cell.steps) if not s.last][-3:] == [False] * 3
+
+
 def test_without_a_reward_message_steps_have_no_reward(cell):
     assert all(step.has_reward and step.reward == 0.25 for step in cell.steps[-3:])
     cell.reward_on = False
     time.sleep(0.8)
-    wait_for(lambda: cell.steps and not cell.steps[-1].has_reward, 'steps without reward')
+    wait_for(lambda: ends_without_reward(cell), 'steps without reward')
     cell.reward_on = True
+
+
+def test_the_rewards_of_another_run_are_not_taken(cell):
+    cell.reward_run = 'other'
+    try:
+        wait_for(lambda: ends_without_reward(cell), 'steps without reward')
+    finally:
+        cell.reward_run = ''
 
 
 def test_two_cells_do_not_receive_each_others_messages(cell):

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 from pathlib import Path
 import re
 import subprocess
@@ -544,3 +545,25 @@ def test_joint_limits_reach_driver_kinematics_and_world():
         assert parameters(made, node)['joint_limits'] == 'contact'
     with pytest.raises(CellError, match='joint_limits:=urdf is not one of model, contact'):
         plan('train', 'joint_limits:=urdf')
+
+
+def test_a_start_removes_the_shared_memory_of_killed_nodes(tmp_path, monkeypatch, capsys):
+    left = Path('/dev/shm/fastdds_00ffee00ffee00ff')
+    left.write_bytes(b'')
+    os.utime(left, (1, 1))
+    monkeypatch.setattr('hilserl_actor.bringup.command.Supervisor', _Ended)
+    try:
+        assert run(['train', f'runs_dir:={tmp_path}']) == 0
+        assert not left.exists()
+    finally:
+        left.unlink(missing_ok=True)
+
+
+class _Ended:
+    """A supervisor whose cell has ended."""
+
+    def __init__(self, plan):
+        pass
+
+    def run(self):
+        return 0

@@ -14,9 +14,10 @@ from domain_coordinator import domain_id
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from std_msgs.msg import Empty
 from std_srvs.srv import SetBool, Trigger
 
-from so101_node import names
+from so101_node import names, qos
 
 
 @pytest.fixture
@@ -64,6 +65,10 @@ def calls_made(domain):
         (Trigger, names.SUCCESS),
     ):
         node.create_service(kind, name, answer(name))
+    for name in (names.DRIVER_STOP, names.DRIVER_RELEASE):
+        node.create_subscription(
+            Empty, name, lambda _, topic=name: calls.append((topic, 'topic')), qos.STATUS
+        )
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     done = threading.Event()
@@ -137,6 +142,8 @@ def test_keys_become_service_calls_and_refusals_are_shown(calls_made):
         names.ESTOP_RESET,
     ):
         assert (name, None) in calls_made
+    for name in (names.DRIVER_STOP, names.DRIVER_RELEASE):  # by topic, too: it needs no answer
+        assert (name, 'topic') in calls_made
     assert (names.SET_TORQUE.format(arm='follower'), False) in calls_made
 
 

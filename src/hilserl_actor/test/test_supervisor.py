@@ -147,7 +147,7 @@ def test_parameters_of_any_text_reach_the_command_line_as_yaml():
 
 
 # --- signals and terminals -------------------------------------------------------------------
-@pytest.mark.parametrize('number', ENDING)
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_each_ending_signal_stops_the_cell_with_0(supervisor, capsys, number):
     cell = supervisor({'a': SLEEP, 'b': SLEEP})
     threading.Timer(1.0, os.kill, [os.getpid(), number]).start()

@@ -1,5 +1,6 @@
 """The learner node: receives steps and task; publishes weights and status. See learner.py."""
 
+from functools import partial
 import time
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
@@ -20,6 +21,7 @@ from so101_node.run_id import RunFilter
 from .training.learner import Learner
 from .training.malloc import keep_freed_memory
 from .training.options import LearnerNodeOptions
+from .training.step_budget import StepBudget
 
 STATUS_PERIOD = 1.0
 LAST_STEPS_WAIT = 0.3  # s
@@ -47,7 +49,9 @@ class LearnerNode(CellNode):
         ]
         # Subscribe before reading the bags: steps that arrive during this wait in the queue.
         for actor in actors:
-            self.create_subscription(Step, actor + names.STEP, self._on_step, qos.STEPS, raw=True)
+            budget = StepBudget(self._schema.rate, qos.STEPS.depth)
+            on_step = partial(self._on_step, budget)
+            self.create_subscription(Step, actor + names.STEP, on_step, qos.STEPS, raw=True)
             self.create_subscription(
                 Task, actor + names.TASK, self._on_task, qos.LATCHED, raw=True
             )
@@ -66,8 +70,10 @@ class LearnerNode(CellNode):
         self._record_thread = self.guard(self._learner.recorder.run)
         self._train_thread = self.guard(self._learner.train)
 
-    def _on_step(self, data: bytes) -> None:
+    def _on_step(self, budget: StepBudget, data: bytes) -> None:
         try:
+            if why := budget.problem():  # before the work that a step makes
+                raise CellError(why)
             step = step_from_cdr(data)
             # problem first: a node without a run id takes that of a step that it can use
             if why := problem(step, self._schema) or self._run.problem(step.run_id):
@@ -75,6 +81,7 @@ class LearnerNode(CellNode):
         except CellError:
             self._refused_steps += 1
             raise
+        budget.take()
         self._learner.ingest(step)
 
     def _on_task(self, data: bytes) -> None:

@@ -13,7 +13,7 @@ import yaml
 
 from so101_description.kinematics_config import Corner, KinematicsConfig
 from so101_node.data_files import convert, yaml_value
-from so101_node.durable import replace_file
+from so101_node.durable import replace_file, writing
 from so101_node.errors import CellError
 from so101_node.foreign_files import expanded, read_bytes
 from so101_node.names import camera_node_of, check_role
@@ -184,8 +184,12 @@ def given_values(path: Path) -> Iterator[tuple[str, str, str, Any]]:
 
 
 def write_bench(path: Path, bench: Bench) -> None:
-    """Write a bench file; at any moment the old or the new one is complete."""
-    replace_file(path, text_of(bench, path))
+    """Write a bench file; at any moment the old or the new one is complete.
+
+    CellError if that fails.
+    """
+    with writing(path):
+        replace_file(path, text_of(bench, path))
 
 
 def text_of(bench: Bench, path: Path) -> str:

@@ -18,7 +18,7 @@ from so101_node import names, qos
 from so101_node.errors import CellError
 from so101_node.graph import own_id, publishers, sender
 from so101_node.publisher import Publisher
-from so101_node.refusals import short
+from so101_node.refusals import Refusals, short
 from so101_node.stamps import to_ns
 
 from .arm import Arm
@@ -46,7 +46,8 @@ class CommandTopics:
         self.commander = Commander(own_id(node))
         self._topics = [names.JOINT_COMMANDS.format(arm=arm) for arm in ports]
         self._known: dict[bytes, Publisher] = {}
-        self._session, self._refused, self._refusal = secrets.token_hex(4), 0, ''
+        self._session = secrets.token_hex(4)
+        self._refusals = Refusals(lambda line: node.get_logger().warning(line))
         for arm in ports:
             node.create_subscription(
                 JointState,
@@ -66,8 +67,8 @@ class CommandTopics:
             stop_cause=self._stop.cause,
             commander=node,
             run_id=run_id,
-            refused_commands=self._refused,
-            refusal=self._refusal,
+            refused_commands=self._refusals.count,
+            refusal=self._refusals.last,
             joint_limits=self._joint_limits,
             follower_range=self._follower_range,
         )
@@ -90,9 +91,7 @@ class CommandTopics:
             stamp_ns = to_ns(message.header.stamp)
             self._arms[arm].command(message.name, message.position, stamp_ns)
         except CellError as error:
-            self._refused += 1
-            self._refusal = short(error)
-            self._node.get_logger().warning(self._refusal, throttle_duration_sec=1.0)
+            self._refusals.add_sentence(short(error))
 
     def _sender(self, arm: str, info: dict[str, Any]) -> Publisher | None:
         """Return the publisher of a message; None if it cannot be told."""

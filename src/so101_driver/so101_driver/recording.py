@@ -11,7 +11,7 @@ import time
 import numpy as np
 
 from so101_description.joints import JOINTS
-from so101_node.durable import replace_file
+from so101_node.durable import replace_file, writing
 from so101_node.errors import CellError
 
 from . import servo
@@ -140,16 +140,17 @@ def save(
 ) -> tuple[str, list[str]]:
     """Check `table`, back the old file up, write the new one and configure the servos.
 
-    CellError, and the old file stays, if the table is implausible. Returns
+    CellError, and the old file stays, if the table is implausible or the disk is full. Returns
     (backup path or '', a line for each servo that was written).
     """
     target, backup = Path(path), ''
-    target.parent.mkdir(parents=True, exist_ok=True)
     calibration_of(table, str(target), plausible)  # raises if it is implausible
-    if target.exists():
-        backup = f'{target}.{time.strftime("%Y%m%d-%H%M%S")}'
-        shutil.copy2(target, backup)
-    replace_file(target, json.dumps(table, indent=4) + '\n')
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            backup = f'{target}.{time.strftime("%Y%m%d-%H%M%S")}'
+            shutil.copy2(target, backup)
+        replace_file(target, json.dumps(table, indent=4) + '\n')
     max_speed = DriverOptions().max_speed  # as the driver's first start sets it
     return backup, configure(bus, load_calibration(path, plausible), max_speed)
 

@@ -51,8 +51,11 @@ class StopServices:
         problems = self._enforce()
         found = [each.node for each in publishers(self._node, name) if each.gid == gid]
         if problems:
-            self._node.get_logger().error('; '.join(problems))
-        self._node.get_logger().info(f'{name} by {found[0] if found else "a publisher"}')
+            self._node.get_logger().error('; '.join(problems), throttle_duration_sec=1.0)
+        # a flood of stops must not fill the log
+        self._node.get_logger().info(
+            f'{name} by {found[0] if found else "a publisher"}', throttle_duration_sec=1.0
+        )
 
     def _on_service(
         self, name: str, kind: Stop, _: Trigger.Request, response: Trigger.Response

@@ -12,7 +12,7 @@ import time
 
 from so101_description.joints import JOINTS, SERVO_IDS
 from so101_node.data_files import read_data
-from so101_node.durable import replace_file, sync
+from so101_node.durable import replace_file, sync, writing
 from so101_node.errors import CellError
 from so101_node.foreign_files import reason
 from so101_node.refusals import short
@@ -49,11 +49,12 @@ def mark_path(path: str) -> Path:
 
 
 def write_mark(path: str, arm: str, registers: Registers) -> None:
-    """Write the mark of a calibration file, so that it survives a power cut."""
+    """Write the mark of a calibration file, so that it survives a power cut; or CellError."""
     target = mark_path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     content = {'arm': arm, 'began': time.strftime('%Y-%m-%d %H:%M'), 'registers': registers}
-    replace_file(target, json.dumps(content, indent=1) + '\n')
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(target, json.dumps(content, indent=1) + '\n')
 
 
 def read_mark(path: str, arm: str) -> tuple[str, Registers] | None:

@@ -1,7 +1,9 @@
 """The way to rest: it ends before the arm hits itself or the table, and says so."""
 
 from dataclasses import replace
+import signal
 
+from driver_support.driver_process import start
 from driver_support.emulated_arm import EmulatedArm
 from driver_support.running_arm import running
 from hypothesis import given, settings
@@ -70,6 +72,23 @@ def test_at_the_end_an_arm_above_a_high_table_stops_there_and_says_why(tmp_path)
         assert not any(servo.torque_on for servo in emulated.servos)
         (line,) = (line for line in run.lines if 'way to rest' in line)
         assert 'gripper and table would collide; torque goes off now' in line
+
+
+@pytest.mark.graph
+@pytest.mark.slow
+def test_a_driver_with_a_high_table_ends_the_way_to_rest_above_it(tmp_path, bench):
+    with EmulatedArm(tmp_path / 'port') as arm:
+        process = start(
+            follower_port=arm.port,
+            answer_timeout=0.04,
+            follower_calibration=calibration_path('follower'),
+            table_height=0.06,
+        )
+        bench.spin_until(lambda: bench.states or process.poll() is not None)
+        assert bench.torque(True).success
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    assert 'gripper and table would collide; torque goes off now' in out + err
 
 
 def test_a_rest_pose_that_cannot_be_reached_is_told_at_the_start():

@@ -39,6 +39,16 @@ def test_a_far_target_is_approached_at_the_speed_limit_and_reached():
     assert positions[-1] == pytest.approx(target)
 
 
+@given(st.lists(st.floats(-2.0, 2.0), min_size=5, max_size=50), st.floats(-1.5, 1.5))
+def test_no_measured_angle_makes_the_setpoint_faster_than_the_limit(angles, target):
+    setpoint = make_setpoint(setpoint_lead=0.2)
+    positions = [setpoint.position]
+    for cycle, angle in enumerate(angles):
+        setpoint.command(np.full(6, target), cycle * 0.01)
+        positions.append(setpoint.advance(cycle * 0.01, np.full(6, angle)))
+    assert np.abs(np.diff(positions, axis=0)).max() <= STEP + 1e-9
+
+
 def test_a_target_beyond_the_limits_is_clamped_and_counted_by_joint():
     setpoint = make_setpoint()
     setpoint.command(np.array([9.0, 0, 0, 0, 0, -9.0]), 0.0)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
+from so101_driver.setpoint import SAG
 from so101_driver.stop import Stop, StopLatch
 from so101_node.errors import CellError
 
@@ -53,6 +54,15 @@ def test_a_hold_stops_a_motion_at_once_and_refuses_every_command(tmp_path):
         assert all(servo.torque_on for servo in emulated.servos)
 
 
+def test_a_hold_brings_the_setpoint_of_a_joint_that_something_holds_near_it(tmp_path):
+    with in_motion(tmp_path) as (emulated, run):
+        emulated.hold = {1}
+        ahead = lambda: run.arm.setpoint.position[0] - run.position[0]  # noqa: E731
+        run.command_until(FAR, lambda: ahead() > SAG + 0.05)
+        assert stop(run, Stop.HOLD) == []
+        assert abs(ahead()) < SAG + 0.01
+
+
 def test_a_release_leaves_every_servo_without_torque_and_refuses_torque(tmp_path):
     with in_motion(tmp_path) as (emulated, run):
         assert stop(run, Stop.RELEASE) == []
@@ -85,6 +95,18 @@ def test_after_the_end_of_a_stop_the_arm_holds_until_a_new_command(tmp_path):
         time.sleep(0.3)  # the stop does not count as time without commands
         assert goals(emulated) == held
         run.command_until(FAR, lambda: np.abs(run.position - FAR).max() < 0.05)
+
+
+def test_the_first_motion_after_a_stop_is_as_slow_as_an_alignment(tmp_path):
+    with in_motion(tmp_path, align_speed=0.5) as (_, run):
+        run.command_until(FAR, lambda: run.arm.setpoint.aligned, 5.0)
+        stop(run, Stop.HOLD)
+        run.stop.clear()
+        assert run.arm.end_stop() == []
+        steps, held = len(run.steps), run.position.copy()
+        back = [-0.5, 0.3, -0.3, 0.4, 0.5, 0.6]
+        run.command_until(back, lambda: held[0] - run.position[0] > 0.2, 5.0)
+        assert max(run.steps[steps:]) <= 0.5 / 100.0 + 1e-9
 
 
 def test_a_stop_ends_a_wait_for_faults_to_clear(tmp_path):

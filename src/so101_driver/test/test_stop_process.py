@@ -87,6 +87,22 @@ def test_a_stop_holds_against_every_node_until_its_own_reset(moving, follower):
     move(moving, BACK)
 
 
+def test_a_flood_of_stops_is_told_once_a_second_and_ends_nothing(moving, driver):
+    stranger = moving.node.create_publisher(Empty, names.DRIVER_STOP, 1)
+    moving.spin_until(lambda: stranger.get_subscription_count())
+    began = time.monotonic()
+    while time.monotonic() - began < 1.5:
+        stranger.publish(Empty())
+        moving.spin_for(0.01)
+    took = time.monotonic() - began
+    moving.spin_until(lambda: moving.statuses[-1].stop == DriverStatus.HOLD)
+    assert moving.trigger(names.DRIVER_STOP).success
+    driver.send_signal(signal.SIGTERM)
+    out, err = driver.communicate(timeout=20)
+    assert 1 <= (out + err).count('driver/stop by /bench') <= took + 2.0
+    assert driver.returncode == 0
+
+
 def test_a_release_by_a_topic_of_a_foreign_node_leaves_the_arm_limp(moving, follower):
     stranger = moving.node.create_publisher(Empty, names.DRIVER_RELEASE, 1)
     moving.spin_until(lambda: stranger.get_subscription_count())
@@ -94,6 +110,36 @@ def test_a_release_by_a_topic_of_a_foreign_node_leaves_the_arm_limp(moving, foll
     moving.spin_until(lambda: not any(servo.torque_on for servo in follower.servos), 1.0)
     assert not moving.torque(True).success
     moving.spin_until(lambda: moving.statuses[-1].stop == DriverStatus.RELEASE)
+
+
+def test_a_stop_that_does_not_reach_an_arm_is_kept_and_not_called_in_force(moving, follower):
+    follower.unplug_port()
+    moving.spin_until(lambda: time.time() - stamp(moving.states[-1]) > 0.5)
+    answer = moving.trigger(names.DRIVER_STOP)
+    assert not answer.success and 'cut the power of the arm' in answer.message
+    moving.spin_until(lambda: moving.statuses[-1].stop == DriverStatus.HOLD)
+    follower.plug_port()
+
+
+def stamp(message):
+    return message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+
+
+def test_refused_commands_are_counted_and_told_once_a_second(moving, driver):
+    stranger = Bench('follower', 'slider')
+    moving.spin_until(lambda: stranger._commands.get_subscription_count())
+    before, began = moving.statuses[-1].refused_commands, time.monotonic()
+    while time.monotonic() - began < 2.5:
+        stranger.command(BACK)
+        moving.spin_for(0.01)
+    took = time.monotonic() - began
+    moving.spin_until(lambda: moving.statuses[-1].refused_commands > before + 20)
+    stranger.destroy()
+    driver.send_signal(signal.SIGTERM)
+    out, err = driver.communicate(timeout=20)
+    lines = [line for line in (out + err).splitlines() if 'command of /slider' in line]
+    assert 1 <= len(lines) <= took + 2.0, lines
+    assert 'more before)' in lines[-1], lines
 
 
 def test_a_stop_is_not_delayed_by_a_slow_service(moving, follower):

@@ -5,8 +5,13 @@ files are synced, with two exceptions: the control loop must not wait for the di
 is soon written again needs no sync.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 import os
 from pathlib import Path
+
+from .errors import CellError
+from .foreign_files import reason
 
 
 def make_private(directory: Path) -> None:
@@ -28,13 +33,26 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+@contextmanager
+def writing(path: Path, remedy: str = 'free some disk space') -> Iterator[None]:
+    """Turn an OSError into a CellError: which file cannot be written, why, and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise CellError(f'{path} cannot be written: {reason(error)}; {remedy}') from error
+
+
 def replace_file(path: Path, text: str, synced: bool = True) -> None:
     """Write `text` beside `path`, then rename it. After an OSError the old file is unchanged."""
     beside = path.with_name(f'{path.name}.new')
-    beside.write_text(text, encoding='utf-8', newline='')
-    if synced:
-        sync(beside)
-    os.replace(beside, path)
+    try:
+        beside.write_text(text, encoding='utf-8', newline='')
+        if synced:
+            sync(beside)
+        os.replace(beside, path)
+    except OSError:
+        beside.unlink(missing_ok=True)  # other files may need the space
+        raise
     if synced:
         sync(path.parent)  # the new name, too
 

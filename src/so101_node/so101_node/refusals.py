@@ -43,16 +43,20 @@ class Refusals:
 
     def add(self, what: str, why: object, senders: Callable[[], str] | None = None) -> None:
         """Count a refusal. senders: returns who may have sent it; called only for a log line."""
+        self.add_sentence(f'{what} refused: {short(why)}', senders)
+
+    def add_sentence(self, sentence: str, senders: Callable[[], str] | None = None) -> None:
+        """Count a refusal that a whole sentence describes; `short`, if it has foreign text."""
         with self._lock:
             self.count += 1
-            self.last = f'{what} refused: {short(why)}'
+            self.last = sentence
             now = self._clock()
             if now < self._due:
                 self._unlogged += 1
                 return
             self._due = now + PERIOD
             more, self._unlogged = self._unlogged, 0
-        line = self.last
+        line = sentence
         if senders and (names := senders()):
             line += f'; publishers: {short(names)}'
         self._log(line + (f' ({more} more before)' if more else ''))

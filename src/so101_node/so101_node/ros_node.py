@@ -17,7 +17,12 @@ import traceback
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
 import rclpy
 from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock
@@ -50,10 +55,17 @@ except ImportError:
 
 PRIORITY = 10  # of SCHED_FIFO
 _OF_ROS = ('use_sim_time', 'start_type_description_service')  # parameters of every rclpy node
+# Who publishes /clock would decide how old a command is.
+SIM_TIME = 'use_sim_time:=true cannot be used: servos and cameras keep real time; leave it out'
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 # The wall clock may be set back: a throttled log line must not wait until it has caught up.
 Throttle.params['throttle_time_source_type'] = STEADY
 SWITCH_INTERVAL = 0.0005  # s that a thread waits for Python's lock; Python's default is 5 ms
+
+
+def _refuse_sim_time(parameters: list[Parameter[Any]]) -> SetParametersResult:
+    refused = any(each.name == 'use_sim_time' and each.value for each in parameters)
+    return SetParametersResult(successful=not refused, reason=SIM_TIME if refused else '')
 
 
 class CellNode(Node):
@@ -90,6 +102,9 @@ class CellNode(Node):
         self.options: Any = checked(
             self.OPTIONS, {known: self._declare(each) for known, each in table.items()}
         )
+        if self.get_parameter('use_sim_time').value:
+            raise CellError(SIM_TIME)
+        self.add_on_set_parameters_callback(_refuse_sim_time)
 
     def _declare(self, option: Option) -> Any:
         """Declare the parameter of an option and return its value."""

@@ -6,7 +6,9 @@ import sys
 import time
 
 import pytest
+from rcl_interfaces.srv import SetParameters
 import rclpy
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
@@ -96,3 +98,23 @@ def test_a_request_that_fails_is_answered_and_the_node_goes_on(tiny):
     assert answers[1].success
     code, output = ended(process)
     assert code == 0 and 'request of switch refused' in output
+
+
+def test_no_parameter_changes_while_a_node_runs(tiny):
+    """use_sim_time would let whoever publishes /clock decide how old a command is."""
+    process, stranger = tiny
+    client = stranger.create_client(SetParameters, '/tiny/set_parameters')
+    assert client.wait_for_service(10.0)
+    executor = rclpy.executors.SingleThreadedExecutor(context=stranger.context)
+    executor.add_node(stranger)
+    values = {'use_sim_time': True, 'rate': 5.0, 'new': 1}
+    request = SetParameters.Request(
+        parameters=[
+            Parameter(name, value=each).to_parameter_msg() for name, each in values.items()
+        ]
+    )
+    future = client.call_async(request)
+    executor.spin_until_future_complete(future, timeout_sec=10.0)
+    assert [result.successful for result in future.result().results] == [False] * 3
+    assert 'use_sim_time' in future.result().results[0].reason
+    assert ended(process)[0] == 0

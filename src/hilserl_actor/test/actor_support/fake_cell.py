@@ -69,6 +69,7 @@ class FakeCell:
 
     def __init__(self, namespace=''):
         self.namespace = namespace
+        self.reward_run = ''  # of the run whose rewards it sends
         self.camera_on = self.joint_states_on = self.reward_on = (
             True  # camera, joint states, reward
         )
@@ -216,7 +217,7 @@ class FakeCell:
             image.header.stamp.sec += round(self.stamp_offset)
             self._images.publish(image)
         if self.reward_on:
-            self._reward.publish(self._stamped(Reward(value=0.25)))
+            self._reward.publish(self._stamped(Reward(value=0.25, run_id=self.reward_run)))
 
     def publish_policy(self, version: int) -> str:
         """Publish weights as a learner does; returns their hash."""

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from so101_node.data_files import read_data
-from so101_node.durable import replace_file
+from so101_node.durable import replace_file, writing
 from so101_node.errors import CellError
 
 from ..contract.steps import Outcome, StepRecord
@@ -74,7 +74,10 @@ def read_labels(bag: Path) -> list[Label]:
 
 
 def add_label(bag: Path, label: Label) -> list[Label]:
-    """Add a label to a bag's label file, or replace one of the same time. Return all labels."""
+    """Add a label to a bag's label file, or replace one of the same time. Return all labels.
+
+    CellError if the file cannot be written.
+    """
     labels = [known for known in read_labels(bag) if known.time != label.time] + [label]
     text = json.dumps(
         {
@@ -87,7 +90,8 @@ def add_label(bag: Path, label: Label) -> list[Label]:
         },
         indent=1,
     )
-    replace_file(sidecar(bag), text + '\n')
+    with writing(sidecar(bag)):
+        replace_file(sidecar(bag), text + '\n')
     return labels
 
 

@@ -42,6 +42,8 @@ OWN_JOINT = (
 
 
 Actions = npt.NDArray[np.float64]  # (N, 4), unclipped
+# poses of leader and reference, (6,) rad each, from which the leader's motion counts
+Clutch = tuple[Pose, Pose]
 
 
 @dataclass
@@ -53,6 +55,7 @@ class Imported:
     xyz_from: str
     gripper_from: str
     dropped: int  # ticks without an image or joint state near enough in time
+    clutch: Clutch | None = None  # of its first tick
 
 
 @dataclass
@@ -68,15 +71,20 @@ def steps_of(
     span: Span,
     schema: TaskSchema,
     kinematics: Kinematics,
+    clutch: Clutch | None = None,
 ) -> Imported | None:
-    """The steps of one episode, without label; None if the episode is too short for one."""
+    """The steps of one episode, without label; None if the episode is too short for one.
+
+    clutch: of an episode that began before this part of the recording.
+    """
     period = round(1e9 / schema.rate)
     ticks = _ticks(recording, span, period, schema)
     complete = [t.position is not None and None not in t.images for t in ticks]
     if sum(complete) < 2:
         return None
+    clutch = clutch or _clutch(recording.commands, ticks[0])
     references, unclipped, xyz_from, gripper_from = _actions(
-        recording, ticks, schema, kinematics, period
+        recording, ticks, schema, kinematics, period, clutch
     )
     images = _images(recording, ticks, schema)
     actions = np.clip(unclipped, -1.0, 1.0).astype(np.float32)
@@ -129,7 +137,8 @@ def steps_of(
         steps = labelled(steps, Outcome.SUCCESS)
     elif len(kept) >= schema.max_steps:
         steps[-1] = replace(steps[-1], outcome=Outcome.TIMEOUT)
-    return Imported(steps, unclipped[kept], xyz_from, gripper_from, final - len(kept))
+    dropped = final - len(kept)
+    return Imported(steps, unclipped[kept], xyz_from, gripper_from, dropped, clutch)
 
 
 def _ticks(recording: RawRecording, span: Span, period: int, schema: TaskSchema) -> list[_Tick]:
@@ -175,6 +184,7 @@ def _actions(
     schema: TaskSchema,
     kinematics: Kinematics,
     period: int,
+    clutch: Clutch | None,
 ) -> tuple[list[Pose | None], Actions, str, str]:
     """References (T, 6), unclipped actions (T, 4; NaN: unknown), and the sources of both."""
     positions = [t.position for t in ticks]
@@ -185,8 +195,8 @@ def _actions(
     if recording.commands is not None:
         commands = [_command(recording.commands, tick) for tick in ticks]
         references, unclipped = _between(commands, positions, kinematics)
-        if human:
-            by_leader = _leader_actions(human, references, kinematics)
+        if human and clutch:
+            by_leader = _leader_actions(human, references, kinematics, clutch)
             difference = np.abs(np.clip(by_leader, -1, 1) - np.clip(unclipped, -1, 1))[:-1, :3]
             if np.nanmedian(difference) < MAX_ACTION_DIFFERENCE:
                 # The command stops at the gripper's limit; the leader shows that the human
@@ -195,8 +205,10 @@ def _actions(
                 unclipped[:-1, 3][known] = by_leader[:-1, 3][known]
                 return references, unclipped, COMMANDS, LEADER
         return references, unclipped, COMMANDS, COMMANDS
-    if human and (followed := _follow_leader(human, positions, schema, kinematics)):
-        return *followed, LEADER, LEADER
+    if human and clutch:
+        followed = _follow_leader(human, positions, schema, kinematics, clutch)
+        if followed:
+            return *followed, LEADER, LEADER
     references, unclipped = _between(positions, positions, kinematics)
     if leader is None:
         return references, unclipped, FOLLOWER, OWN_JOINT
@@ -205,15 +217,26 @@ def _actions(
     return references, unclipped, FOLLOWER, "the leader's gripper"
 
 
+def _clutch(commands: JointStream | None, tick: _Tick) -> Clutch | None:
+    """The clutch of an episode that begins at `tick`; None if the leader is not known there."""
+    reference = tick.position if commands is None else _command(commands, tick)
+    if tick.leader is None or reference is None:
+        return None
+    return tick.leader, reference
+
+
 def _leader_actions(
-    leader: list[Pose | None], references: list[Pose | None], kinematics: Kinematics
+    leader: list[Pose | None],
+    references: list[Pose | None],
+    kinematics: Kinematics,
+    clutch: Clutch,
 ) -> Actions:
-    """Unclipped actions (T, 4; NaN: unknown) of the leader's motion since the first tick."""
+    """Unclipped actions (T, 4; NaN: unknown) of the leader's motion since the clutch."""
     return np.array(
         [
             np.full(4, np.nan)
             if pose is None or reference is None
-            else kinematics.action_between(pose, reference, leader[0], references[0]).unclipped
+            else kinematics.action_between(pose, reference, *clutch).unclipped
             for pose, reference in zip(leader, references)
         ]
     )
@@ -249,6 +272,7 @@ def _follow_leader(
     positions: list[Pose | None],
     schema: TaskSchema,
     kinematics: Kinematics,
+    clutch: Clutch,
 ) -> tuple[list[Pose | None], Actions] | None:
     """References and actions as in live teleoperation; None if the arm did not follow."""
     reference = positions[0]
@@ -258,7 +282,7 @@ def _follow_leader(
         references.append(reference)
         if pose is None or measured is None or reference is None:
             continue  # the next known pose includes the leader's motion during this tick
-        result = kinematics.action_between(pose, reference, leader[0], positions[0])
+        result = kinematics.action_between(pose, reference, *clutch)
         unclipped[i] = result.unclipped
         errors.append(
             np.linalg.norm(kinematics.tool_pose(reference)[0] - kinematics.tool_pose(measured)[0])

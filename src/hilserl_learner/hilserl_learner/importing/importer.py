@@ -25,13 +25,15 @@ from so101_description.kinematics import Kinematics
 from so101_node.durable import make_private
 from so101_node.errors import CellError
 
-from .conversion import OWN_JOINT, steps_of
+from .conversion import OWN_JOINT, Clutch, steps_of
 from .recording import RawRecording, directory_of, opened, read_raw
 from .repair import has_steps, recompute, recorded_episodes, recorded_task
 from .segmentation import Span, spans
 from .summary import Report
 
-VERSION = 1  # of the import's results; cached results of another version are not used
+VERSION = 2  # of the import's results; cached results of another version are not used
+CONTINUED = '-after-clock-step'  # end of the name of an episode's second part
+CUT = 5 * 10**8  # ns before the end of a part, from which an episode goes on after it
 
 
 class NothingToImport(CellError):
@@ -69,10 +71,12 @@ def import_opened(
         report = Report(str(directory), schema.name, schema, 'recorded steps')
         episodes = _recorded(reader, schema, kinematics, report)
     else:
-        recording = _read_raw(reader, schema, progress)
-        found, how = spans(recording, round(1e9 / schema.rate))
-        report = Report(str(directory), schema.name, schema, how, notes=recording.notes)
-        episodes = _raw(recording, found, how, schema, kinematics, report)
+        parts = _read_raw(reader, schema, progress)
+        how = 'motion' if parts[0].marks is None else 'marks'
+        report = Report(str(directory), schema.name, schema, how)
+        for part in parts:
+            report.notes += part.notes
+        episodes = _raw(parts, how, schema, kinematics, report)
     make_private(out)
     workspace = out / f'.importing-{os.getpid()}'
     shutil.rmtree(workspace, ignore_errors=True)
@@ -98,7 +102,7 @@ def import_opened(
 
 def _read_raw(
     reader: AnyReader, schema: TaskSchema, progress: Callable[[int, int], None]
-) -> RawRecording:
+) -> list[RawRecording]:
     try:
         return read_raw(reader, tuple(c.name for c in schema.cameras), progress)
     except CellError:
@@ -125,6 +129,11 @@ def _wanted(steps: list[StepRecord], unlabelled: str, report: Report) -> bool:
     )
     if has_outcome or unlabelled == 'include':
         return True
+    if last.episode_id in report.cut:
+        report.leave_out(
+            f'episode {last.episode_id} has no outcome before the clock was set, and is left out'
+        )
+        return False
     if unlabelled == 'exclude':
         report.leave_out(f'episode {last.episode_id} is unlabelled and left out')
         return False
@@ -149,27 +158,53 @@ def _write(workspace: Path, out: Path, steps: list[StepRecord], schema: TaskSche
 
 
 def _raw(
-    recording: RawRecording,
-    found: list[Span],
+    parts: list[RawRecording],
     how: str,
     schema: TaskSchema,
     kinematics: Kinematics,
     report: Report,
 ) -> Iterator[tuple[list[StepRecord], int]]:
     """The steps of each episode, and how many components of its actions were clipped."""
-    digest = content_hash(directory_of(recording.reader))[:8] if how == 'motion' else ''
-    for span in found:
-        imported = steps_of(recording, span, schema, kinematics)
+    digest = content_hash(directory_of(parts[0].reader))[:8] if how == 'motion' else ''
+    clutch: Clutch | None = None  # of an episode that a set clock cut
+    for recording, span, is_cut in _episodes(parts, round(1e9 / schema.rate)):
+        continued = span.name.endswith(CONTINUED)
+        imported = steps_of(recording, span, schema, kinematics, clutch if continued else None)
         if imported is None:
             report.notes.append(f'episode {span.name} is too short to hold a step')
             continue
+        clutch = imported.clutch
         report.dropped += imported.dropped
         report.actions_from[imported.xyz_from] += 1
         report.gripper_from[imported.gripper_from] += 1
         steps = imported.steps
         if digest:
             steps = [replace(step, episode_id=f'{digest}-{span.name}') for step in steps]
+        if is_cut:
+            report.cut.add(steps[0].episode_id)
         yield steps, int((np.abs(imported.unclipped) > 1.0 + 1e-6).sum())
+
+
+def _episodes(parts: list[RawRecording], period: int) -> Iterator[tuple[RawRecording, Span, bool]]:
+    """The episodes of each part, and whether the end of the part cuts them.
+
+    What follows of an episode after a clock step has a name of its own.
+    """
+    known: set[str] = set()
+    for recording in parts:
+        for span in spans(recording, period)[0]:
+            name = span.name
+            while name in known:
+                name += CONTINUED
+            known.add(name)
+            start = span.start
+            if name != span.name and recording.commands is not None:
+                # before its first command, what was commanded is not known
+                start = max(start, int(recording.commands.stamps[0]) + 1)
+            is_cut = (
+                recording is not parts[-1] and span.end > int(recording.follower.stamps[-1]) - CUT
+            )
+            yield recording, replace(span, name=name, start=start), is_cut
 
 
 def _recorded(

@@ -1,7 +1,8 @@
 """A raw recording (`ros2 bag record`) as streams sorted by stamp: joints, marks, rewards, images.
 
 It reads any rosbag2 that rosbags reads: MCAP or SQLite3, compressed or not, split, Humble to
-Lyrical. A second pass decodes only the images that steps need.
+Lyrical. Where the clock was set, a part with streams of its own begins. A second pass decodes only
+the images that steps need.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,7 +29,9 @@ from so101_description.joints import JOINTS, LOWER, UPPER, pack
 from so101_node import names
 from so101_node.errors import CellError
 
+from .clock_steps import ClockSteps
 from .encoded_image import require_size
+from .file_order import keep_file_order
 from .stream import JointStream, MarkStream, Pose, Stream
 
 JOINT_TYPE = 'sensor_msgs/msg/JointState'
@@ -58,7 +61,7 @@ T = TypeVar('T')
 
 @dataclass
 class RawRecording:
-    """The content of a raw bag, with the times of images only."""
+    """The content of a raw bag, or of a part of it, with the times of images only."""
 
     reader: AnyReader  # open, to read the images
     follower: JointStream
@@ -79,6 +82,7 @@ def opened(directory: Path) -> Iterator[AnyReader]:
     require_ordinary(directory)
     try:
         reader = AnyReader([directory], default_typestore=typestore())
+        keep_file_order(reader)
         reader.open()
     except READ_ERRORS as error:
         raise CellError(
@@ -140,15 +144,18 @@ def read_raw(
     reader: AnyReader,
     cameras: tuple[str, ...],
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> RawRecording:
-    """Read a raw bag; CellError if something is missing, damaged or in another unit."""
+) -> list[RawRecording]:
+    """Read the parts of a raw bag; CellError if something is missing, damaged or in another unit.
+
+    There is one part, unless the clock was set. The notes are those of the first one.
+    """
     with reading(reader):
         return _read(reader, cameras, progress)
 
 
 def _read(
     reader: AnyReader, cameras: tuple[str, ...], progress: Callable[[int, int], None]
-) -> RawRecording:
+) -> list[RawRecording]:
     directory = directory_of(reader)
     arms = {
         name: connections_of(reader, topic, (JOINT_TYPE,))
@@ -175,28 +182,48 @@ def _read(
     for c in connections_of(reader, names.REWARD, (REWARD_TYPE,)):
         decode[c.id] = ('rewards', lambda m: (m.value, m.success))
     cameras_by_id = {c.id: camera for camera, found in image_connections.items() for c in found}
-    samples: dict[str, list[tuple[int, Any]]] = {name: [] for name in (*arms, 'marks', 'rewards')}
-    images: dict[str, list[tuple[int, int]]] = {camera: [] for camera in cameras}
+    clock, parts = ClockSteps(), [_Part(cameras)]
     wanted = [c for c in reader.connections if c.id in decode or c.id in cameras_by_id]
     total = sum(c.msgcount for c in wanted)
     for count, (connection, recorded, data) in enumerate(reader.messages(wanted)):
         if count % 1000 == 0:
             progress(count, total)
         stamp = stamp_of(data, recorded)
+        if clock.part_of(connection.id, recorded, stamp) == len(parts):
+            parts.append(_Part(cameras))
         camera = cameras_by_id.get(connection.id)
         if camera:
-            images[camera].append((stamp, recorded))
+            parts[-1].images[camera].append((stamp, recorded))
             continue
         name, extract = decode[connection.id]
         try:
-            samples[name].append((stamp, extract(reader.deserialize(data, connection.msgtype))))
+            value = extract(reader.deserialize(data, connection.msgtype))
+            parts[-1].samples[name].append((stamp, value))
         except CellError as error:
             raise CellError(
                 f'bag {directory}: {connection.topic}: {error}; the import does not '
                 'guess; record it again, or convert the bag'
             ) from error
     progress(total, total)
-    joints = {name: _joint_stream(samples[name]) for name in arms}
+    usable = [part for part in parts if part.samples['follower'] and all(part.images.values())]
+    recordings = [_recording(reader, part) for part in usable or parts[:1]]
+    if note := clock.note():
+        recordings[0].notes.insert(0, note)
+    return recordings
+
+
+class _Part:
+    """What was recorded between two moments at which the clock was set: (stamp, value) each."""
+
+    def __init__(self, cameras: tuple[str, ...]):
+        names_of_streams = ('follower', 'leader', 'commands', 'marks', 'rewards')
+        self.samples: dict[str, list[tuple[int, Any]]] = {name: [] for name in names_of_streams}
+        self.images: dict[str, list[tuple[int, int]]] = {camera: [] for camera in cameras}
+
+
+def _recording(reader: AnyReader, part: _Part) -> RawRecording:
+    directory, samples = directory_of(reader), part.samples
+    joints = {name: _joint_stream(samples[name]) for name in ('follower', 'leader', 'commands')}
     marks, rewards = _stream(samples['marks']), _stream(samples['rewards'])
     recording = RawRecording(
         reader,
@@ -205,7 +232,7 @@ def _read(
         joints['commands'] if len(joints['commands']) else None,
         marks if len(marks) else None,
         rewards if len(rewards) else None,
-        {camera: _stream(found) for camera, found in images.items()},
+        {camera: _stream(found) for camera, found in part.images.items()},
     )
     for name, stream in joints.items():
         if len(stream):

@@ -58,6 +58,7 @@ class Report:
     periods: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     left_out: int = 0  # episodes, on purpose
+    cut: set[str] = field(default_factory=set)  # episodes that the set clock cut
 
     def __post_init__(self) -> None:
         self._actions, self._brightness = Spread(len(self.schema.action_names)), Spread(1)

@@ -9,5 +9,6 @@ __all__ = [
     'options',
     'resume',
     'run_file',
+    'step_budget',
     'trainer',
 ]

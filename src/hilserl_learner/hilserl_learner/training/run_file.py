@@ -9,8 +9,7 @@ import yaml
 
 from hilserl_core.contract.task import TaskSchema
 from so101_node.data_files import read_data
-from so101_node.durable import replace_file
-from so101_node.errors import CellError
+from so101_node.durable import replace_file, writing
 
 NAME = 'run.yaml'
 RESUMED = 20  # starts with other options that the file remembers
@@ -76,13 +75,8 @@ class RunFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     def write(self, directory: Path) -> None:
         """Write the file; at any moment the old or the new one is there. CellError if it fails."""
         text = yaml.dump(msgspec.to_builtins(self), Dumper=_WithoutAliases, sort_keys=False)
-        try:
+        with writing(directory / NAME, 'free some disk space, or take another runs_dir'):
             replace_file(directory / NAME, text)
-        except OSError as error:
-            raise CellError(
-                f'{directory / NAME} cannot be written: {error}; free some disk space, or take '
-                'another runs_dir'
-            ) from error
 
 
 def read_run_file(directory: Path) -> RunFile:

@@ -104,10 +104,14 @@ def write(
     convert=None,
     jitter=0,
     silent=(),
+    clock=lambda ns: ns,
+    clock_of=lambda name, ns: ns,
 ) -> None:
     """A rosbag2 of the recording.
 
-    `convert` maps joint values; `jitter`: recorded so late, ns; `silent`: topics without messages.
+    `convert` maps joint values; `jitter`: recorded so late, ns; `silent`: topics without messages;
+    `clock`: what this computer's clock shows at a time of the recording, ns;
+    `clock_of`: the same of the computer that publishes a topic.
     """
     types = typestore().types
     header = types['std_msgs/msg/Header']
@@ -166,10 +170,14 @@ def write(
                 for stamp, value in recording.streams[name]
                 if name not in silent
             ]
-        for stamp, connection, name, kind, value in sorted(messages, key=lambda m: m[0]):
-            late = 3_000_000 + int(rng.integers(0, jitter + 1))
+        late = 3_000_000 + rng.integers(0, jitter + 1, len(messages))
+        arrivals = [stamp + int(ns) for (stamp, *_), ns in zip(messages, late)]
+        for number in sorted(range(len(messages)), key=lambda n: arrivals[n]):
+            stamp, connection, name, kind, value = messages[number]
             writer.write(
                 connection,
-                stamp + late,
-                typestore().serialize_cdr(build(name, kind, stamp, value), kind),
+                clock(stamp) + arrivals[number] - stamp,
+                typestore().serialize_cdr(
+                    build(name, kind, clock_of(name, clock(stamp)), value), kind
+                ),
             )

@@ -1,0 +1,80 @@
+"""A process that publishes messages again and again, many in a second.
+
+It is a process of its own, so that it takes no time from the test's.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+import os
+from pathlib import Path
+import subprocess
+import sys
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+
+NODE = 'flooder'
+_SOURCE = """
+import importlib, itertools, sys, time
+import msgspec, rclpy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
+
+rate, file, name = sys.argv[1:]
+kinds, messages = msgspec.msgpack.decode(open(file, 'rb').read())
+rclpy.init(args=[])
+node = rclpy.create_node(name)
+profile = QoSProfile(  # one that matches every subscription
+    history=HistoryPolicy.KEEP_LAST, depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
+publishers = {
+    topic: node.create_publisher(getattr(importlib.import_module(module), kind), topic, profile)
+    for topic, (module, kind) in kinds.items()
+}
+end = time.monotonic() + 30.0
+while alone := [t for t, each in publishers.items() if not each.get_subscription_count()]:
+    if time.monotonic() > end:
+        sys.exit(f'nothing subscribes to {alone}')
+    time.sleep(0.01)
+time.sleep(0.5)  # until its name is known
+due = time.monotonic()
+for count, (topic, data) in enumerate(itertools.cycle(messages)):
+    try:
+        publishers[topic].publish(data)
+    except Exception:
+        pass  # a slow reader: the queue is full
+    if count == 100:
+        print('floods', flush=True)
+    due = max(due + 1.0 / float(rate), time.monotonic() - 0.1)
+    time.sleep(max(due - time.monotonic(), 0.0))
+"""
+
+
+@contextmanager
+def flood(messages: Sequence[tuple[type[Any], str, bytes]], rate: float) -> Iterator[None]:
+    """Publish messages (type, topic, serialised) in turn, `rate` in a second, in the block.
+
+    The block begins when the first hundred are out.
+    """
+    kinds = {
+        topic: (f'{kind.__module__.split(".")[0]}.msg', kind.__name__)
+        for kind, topic, _ in messages
+    }
+    with TemporaryDirectory() as directory:
+        file = Path(directory, 'messages')
+        data = [(topic, each) for _, topic, each in messages]
+        file.write_bytes(msgspec.msgpack.encode((kinds, data)))
+        process = subprocess.Popen(
+            [sys.executable, '-c', _SOURCE, str(rate), str(file), NODE],
+            stdout=subprocess.PIPE,
+            env=dict(os.environ),
+            text=True,
+        )
+        try:
+            assert process.stdout is not None  # a pipe
+            assert process.stdout.readline() == 'floods\n', 'the flood ended by itself'
+            yield
+            assert process.poll() is None, 'the flood ended by itself'
+        finally:
+            process.kill()
+            process.wait()
