@@ -1,6 +1,6 @@
 """A learner takes the steps of a busy minute at once, but not those of a flood."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
 
@@ -28,6 +28,7 @@ def test_steps_that_waited_are_taken_at_once_and_a_flood_at_a_bounded_rate():
     assert flood == pytest.approx(3.0 * FACTOR * 10.0, abs=1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.0, 0.25), min_size=10, max_size=300))
 def test_no_step_of_an_actor_is_refused_whatever_its_delay(delays):
     """Its steps are made at 10 in a second; each arrives a little later, in order."""

@@ -39,6 +39,7 @@ def test_a_far_target_is_approached_at_the_speed_limit_and_reached():
     assert positions[-1] == pytest.approx(target)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-2.0, 2.0), min_size=5, max_size=50), st.floats(-1.5, 1.5))
 def test_no_measured_angle_makes_the_setpoint_faster_than_the_limit(angles, target):
     setpoint = make_setpoint(setpoint_lead=0.2)
