@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from hilserl_core.contract.tasks import TASKS, make_task
+from hilserl_core.contract.tasks import make_task
 from hilserl_learner.training.malloc import keep_freed_memory
 from hilserl_learner.training.options import LearnerOptions
 from hilserl_sim import training as simulation  # first: it chooses MuJoCo's renderer
@@ -26,7 +26,9 @@ FINAL = 50  # episodes of the last evaluation
 def parse():
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--task', default='grasp_lift', choices=tuple(TASKS))
+    parser.add_argument(
+        '--task', default='grasp_lift', help='name of the task, or path of its file'
+    )
     parser.add_argument('--world', default='plain', choices=tuple(WORLDS))
     parser.add_argument('--minutes', type=float, default=12.0, help='robot minutes of learning')
     parser.add_argument('--seed', type=int, default=0, help='of all random numbers')

@@ -10,6 +10,7 @@ verbs = {
     'eval': 'hilserl_actor.verb.eval',
     'preflight': 'hilserl_actor.verb.preflight',
     'secure': 'hilserl_actor.verb.secure',
+    'task': 'hilserl_actor.verb.task',
 }
 
 setup(

@@ -11,7 +11,7 @@ from hilserl_actor.bringup.node_table import node_types
 from hilserl_actor.bringup.options import CellOptions
 from hilserl_core.policy.network_config import NetworkConfig
 from hilserl_learner.agent.config import AgentConfig
-from hilserl_tests import options_page
+from hilserl_tests import options_page, tasks_page
 from so101_node.errors import CellError
 from so101_node.options import options_of
 
@@ -115,4 +115,10 @@ def test_each_agent_option_that_is_named_exists():
 def test_the_page_of_options_is_up_to_date():
     assert options_page.PAGE.read_text('utf-8') == options_page.page(), (
         'docs/options.md is old; python -m hilserl_tests.options_page --write writes it again'
+    )
+
+
+def test_the_page_of_tasks_is_up_to_date():
+    assert tasks_page.PAGE.read_text('utf-8') == tasks_page.page(), (
+        'docs/tasks.md is old; python -m hilserl_tests.tasks_page --write writes it again'
     )

@@ -13,14 +13,14 @@ from hilserl_tests.source_tree import source_root
 from so101_node import verb
 
 VERBS = {
-    'hilserl_actor': {'train', 'record', 'eval', 'preflight', 'secure'},
+    'hilserl_actor': {'train', 'record', 'eval', 'preflight', 'secure', 'task'},
     'hilserl_learner': {'checkpoints', 'import', 'import-policy', 'label', 'report', 'watch'},
     'so101_driver': {'calibrate', 'find', 'motors'},
     'hilserl_tests': {'bench', 'docs', 'lint', 'test'},
 }
 # arguments that the parser accepts and the verb refuses
 MISTAKES = {
-    **{name: ['nonsense:=1'] for name in VERBS['hilserl_actor'] - {'secure'}},
+    **{name: ['nonsense:=1'] for name in VERBS['hilserl_actor'] - {'secure', 'task'}},
     'bench': ['nonsense'],
     'calibrate': ['leader', '--port', '/dev/nowhere', '--file', 'x.json'],
     'checkpoints': ['nonsense'],
@@ -31,6 +31,7 @@ MISTAKES = {
     'motors': ['leader', '--port', '/dev/nowhere'],
     'report': ['nonsense'],
     'secure': ['--keystore', '/dev/null/keys'],
+    'task': ['check', 'nonsense'],
     'test': ['nonsense'],
     'watch': ['nonsense'],
 }

@@ -54,7 +54,7 @@ class TaskOption(Options):
 
     task: str = option(
         'grasp_lift',
-        'name of the task: grasp_lift, grasp_lift_wide or reach',
+        'name of an installed task (./cell task show lists them), or the path of a task file',
         verbs=COMMANDS,
     )
     image_width: int = option(

@@ -61,7 +61,13 @@ class Episode:
 
     def observe(self, sensed: Sensed, reference: Joints) -> npt.NDArray[np.float32]:
         """Return the state vector (S,) float32 of this tick; reference: (6,) rad."""
-        return state_vector(sensed.position, reference, sensed.tool, self._previous_action)
+        return state_vector(
+            self.schema,
+            sensed.position,
+            reference,
+            sensed.tool,
+            self._previous_action,
+        )
 
     def act(
         self,

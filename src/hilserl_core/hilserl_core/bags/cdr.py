@@ -168,7 +168,7 @@ class PublishedTask(NamedTuple):
 def task_to_cdr(schema: TaskSchema, run_id: str = '') -> bytes:
     """The Task message's bytes."""
     cdr = Writer()
-    for text in (schema.name, schema.hash, schema.canonical(), run_id):
+    for text in (schema.name, schema.hash, schema.to_json(), run_id):
         cdr.text(text)
     return cdr.data()
 

@@ -3,13 +3,16 @@
 Recording, training, evaluation and import all use these two functions.
 """
 
+from functools import cache
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from so101_description.joints import JOINTS
 from so101_node.errors import CellError
 
-from .task import CameraSpec
+from .task import CameraSpec, TaskSchema
 
 
 def crop_resize(image: npt.NDArray[np.uint8], spec: CameraSpec) -> npt.NDArray[np.uint8]:
@@ -35,17 +38,34 @@ def require_size(image: npt.NDArray[np.uint8], spec: CameraSpec) -> None:
 
 
 def state_vector(
+    schema: TaskSchema,
     position: npt.ArrayLike,
     reference: npt.ArrayLike,
     tool: npt.ArrayLike,
     previous_action: npt.ArrayLike,
 ) -> npt.NDArray[np.float32]:
-    """The task's state: (19,) float32, in the order of its `state_names`.
+    """The task's state: (S,) float32, in the order of its `state_names`.
 
     position, reference: (6,) rad, measured and commanded joint angles; tool: (3,) m, measured, in
-    base_link; previous_action: (4,), zeros at an episode's start.
+    base_link; previous_action: (A,), zeros at an episode's start.
     """
     position = np.asarray(position, np.float64)
-    return np.concatenate(
+    every = np.concatenate(
         [position, np.asarray(reference, np.float64) - position, tool, previous_action]
-    ).astype(np.float32)
+    )
+    return every[_places(schema.state_names, schema.action_names)].astype(np.float32)
+
+
+@cache
+def _places(state_names: tuple[str, ...], action_names: tuple[str, ...]) -> npt.NDArray[np.intp]:
+    """Return where each state value is in the concatenation of `state_vector`."""
+    every = [
+        *(f'{joint}.position' for joint in JOINTS),
+        *(f'{joint}.following_error' for joint in JOINTS),
+        *(f'tool.{axis}' for axis in 'xyz'),
+        *(f'previous.{action}' for action in action_names),
+    ]
+    for name in state_names:
+        if name not in every:
+            raise CellError(f'this suite cannot measure the state {name!r} of the task')
+    return np.array([every.index(name) for name in state_names], np.intp)

@@ -1,10 +1,10 @@
 """The task schema: what an observation, an action and an episode of one task are.
 
 Its hash is in every step, bag, checkpoint and policy bundle. Two schemas are the same task only
-if every field is equal. `differences` names the fields that are not.
+if every field in the hash is equal. `differences` names the fields that are not.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cached_property
 import hashlib
 import json
@@ -94,6 +94,8 @@ class TaskSchema:
     box_min: tuple[float, float, float]
     box_max: tuple[float, float, float]
     model_hash: str  # of the arm's kinematic data
+    # A sentence for people and for models that read text. It is stored, but not in the hash.
+    instruction: str = field(default='', compare=False)
 
     def __post_init__(self) -> None:
         for name, limit in _COUNTS.items():
@@ -124,8 +126,20 @@ class TaskSchema:
                 )
 
     def canonical(self) -> str:
-        """JSON with sorted keys and no spaces. Equal tasks give equal text."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(',', ':'), allow_nan=False)
+        """JSON with sorted keys and no spaces. Equal tasks give equal text.
+
+        A field that has a default is left out while it has that value, so that a new field does
+        not change the hash of a task that does not use it.
+        """
+        return _json({name: value for name, value in self._values().items() if name in _HASHED})
+
+    def to_json(self) -> str:
+        """The canonical form with the fields that are not in the hash; `from_json` reads it."""
+        return _json(self._values())
+
+    def _values(self) -> dict[str, Any]:
+        values = asdict(self)
+        return {f.name: values[f.name] for f in fields(self) if values[f.name] != f.default}
 
     @cached_property
     def hash(self) -> str:
@@ -134,17 +148,18 @@ class TaskSchema:
 
     @classmethod
     def from_json(cls, text: str) -> 'TaskSchema':
-        """Read a canonical form; CellError if the text is not one."""
+        """Read a `to_json` or canonical form; CellError if the text is not one."""
         try:
             if len(text) > MAX_TEXT:
                 raise ValueError(f'{len(text):,} characters, over the limit of {MAX_TEXT:,}')
             data = msgspec.json.decode(text)
             if not isinstance(data, dict):
                 raise ValueError(f'it is a {type(data).__name__}, not an object')
-            known: set[str] = {f.name for f in fields(cls)}
-            if set(data) != known:
-                names = ', '.join(sorted(set(data) ^ known))
-                raise ValueError(f'fields {names[:200]} differ')
+            known = {f.name: f.default is MISSING for f in fields(cls)}
+            differing = set(data) - set(known)
+            differing |= {name for name, needed in known.items() if needed and name not in data}
+            if differing:
+                raise ValueError(f'fields {", ".join(sorted(differing))[:200]} differ')
             msgspec.convert(data, cls)  # checks the types; it would also turn 20 into 20.0
             data['cameras'] = tuple(CameraSpec(**camera) for camera in data['cameras'])
             values: dict[str, Any] = {
@@ -159,7 +174,7 @@ class TaskSchema:
     def differences(self, other: 'TaskSchema') -> list[str]:
         """One line for each field that differs: `field: OURS here, THEIRS there`."""
         lines = []
-        for name in (f.name for f in fields(self)):
+        for name in (f.name for f in fields(self) if f.compare):
             ours, theirs = getattr(self, name), getattr(other, name)
             if ours == theirs:
                 continue
@@ -173,3 +188,10 @@ class TaskSchema:
             else:
                 lines.append(f'{name}: {ours} here, {theirs} there')
         return lines
+
+
+_HASHED = {f.name for f in fields(TaskSchema) if f.compare}
+
+
+def _json(values: dict[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True, separators=(',', ':'), allow_nan=False)

@@ -7,7 +7,7 @@ from so101_node.options import option
 from so101_node.shared_options import COMMANDS, TaskOption
 
 from .task import TaskSchema
-from .tasks import FRAME_SIZE, RATE, make_task
+from .tasks import make_task
 
 
 @dataclass(frozen=True)
@@ -15,18 +15,20 @@ class TaskOptions(TaskOption):
     """The task, its rate, and the size of its images."""
 
     rate: float = option(
-        RATE,
-        'control steps a second; speeds and the 10 s of an episode do not depend on it',
+        0.0,
+        'control steps a second, 1 to 60; speeds and the time limit of an episode do not depend '
+        "on it (0: the task's)",
         unit='Hz',
-        low=1.0,
+        low=0.0,
         high=60.0,
         verbs=COMMANDS,
     )
     frame_size: int = option(
-        FRAME_SIZE,
-        'height and width of the stored images, which the networks see',
+        0,
+        'height and width of the stored images, which the networks see, 32 to 256 (0: those of '
+        'the task)',
         unit='pixels',
-        low=32,
+        low=0,
         high=256,
         verbs=COMMANDS,
     )
@@ -53,7 +55,7 @@ class TaskOptions(TaskOption):
         )
         if not self.duration:
             return schema
-        return replace(schema, max_steps=max(1, round(self.duration * self.rate)))
+        return replace(schema, max_steps=max(1, round(self.duration * schema.rate)))
 
     def check(self) -> None:
         """CellError if there is no such task."""

@@ -1,98 +1,187 @@
-"""The named tasks: functions of the arm's model, the camera's image size and the rate."""
+"""Finds and reads task files, and makes the schema of a task.
 
-from math import pi
+An installed task is named, a user's task is given by the path of its file.
+"""
+
+from math import isfinite, radians
+from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from so101_description.joints import JOINTS, LOWER, UPPER
-from so101_description.kinematics_config import KinematicsConfig
+from so101_node.data_files import decode
 from so101_node.errors import CellError
-from so101_node.names import BASE_FRAME, WRIST_CAMERA
+from so101_node.foreign_files import expanded, read_bytes
+from so101_node.names import BASE_FRAME, camera_of, check_role
+from so101_node.options import nearest
 
 from .task import CameraSpec, TaskSchema
+from .task_file import Camera, StateGroup, TaskFile
 
-ARM = KinematicsConfig()  # scales at 10 Hz, and the workspace box
-FRAME_SIZE = 64
+DIRECTORY = Path(__file__).resolve().parents[1] / 'tasks'
+SUFFIX = '.yaml'
+MAX_BYTES = 100_000  # of a task file
 # rad; a loaded joint lags by a few hundredths, a gripper that squeezes by its whole lead.
 FOLLOWING_ERROR_SCALE = (0.1, 0.1, 0.1, 0.1, 0.1, 0.3)
+NEEDED: tuple[StateGroup, ...] = ('joint_positions', 'tool_position')
 
 
-# so101_sim defines the objects and the success of each task in the simulated cell.
-TASKS = {
-    'grasp_lift': 'grasp a small cube on the table and lift it by 4 cm',
-    'grasp_lift_wide': 'the same, with the cube up to twice as far away and at any angle',
-    'reach': 'bring the tool to the cube: the shortest task that uses every part of the cell',
-}
-RATE = 10.0  # Hz
+def installed_tasks() -> tuple[str, ...]:
+    """Return the names of the tasks that come with the suite."""
+    return tuple(sorted(path.stem for path in DIRECTORY.glob('*' + SUFFIX)))
+
+
+def task_path(task: str) -> Path:
+    """Return the file of a task: of an installed one by its name, else by its path.
+
+    CellError if there is no such task.
+    """
+    if '/' in task or task.endswith((SUFFIX, '.yml')):
+        return expanded(task).absolute()
+    known = installed_tasks()
+    if task not in known:
+        raise CellError(
+            f'there is no task {task!r}{nearest(task, known)}; the tasks are {", ".join(known)}, '
+            'and your own is given by the path of its file, such as ./my_task.yaml'
+        )
+    return DIRECTORY / (task + SUFFIX)
+
+
+def read_task(task: str) -> TaskFile:
+    """Read the file of a task, given by name or path; CellError names the first bad key."""
+    path = task_path(task)
+    content = read_bytes(path, 'task', MAX_BYTES, './cell task new makes one')
+    found = decode(content, TaskFile, f'task {path}', 'docs/tasks.md has every key', is_yaml=True)
+    _require_finite(msgspec.to_builtins(found), f'task {path}')
+    for role in found.cameras:
+        check_role(f'task {path}: cameras', role)
+    for group in NEEDED:
+        if group not in found.state:
+            raise CellError(f'task {path}: state has no {group}, which the checks of bags need')
+    if len(set(found.state)) < len(found.state):
+        raise CellError(f'task {path}: state has a word twice')
+    action = found.action
+    if not action.dx == action.dy == action.dz:
+        raise CellError(
+            f'task {path}: action has dx {action.dx:g}, dy {action.dy:g} and dz {action.dz:g} m; '
+            'they must be equal'
+        )
+    for axis, low, high in zip('xyz', found.box.min, found.box.max):
+        if not low < high:
+            raise CellError(
+                f'task {path}: box.min {low:g} m is not below box.max {high:g} m on {axis}'
+            )
+    return found
+
+
+def _require_finite(value: Any, where: str) -> None:
+    if isinstance(value, float) and not isfinite(value):
+        raise CellError(f'{where} is {value}, which is no number')
+    if isinstance(value, (dict, list, tuple)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            _require_finite(item, f'{where}: {key}')
 
 
 def make_task(
-    name: str,
+    task: str,
     model_hash: str,
     image_width: int = 160,
     image_height: int = 120,
-    rate: float = RATE,
-    frame_size: int = FRAME_SIZE,
+    rate: float = 0.0,
+    frame_size: int = 0,
 ) -> TaskSchema:
-    """The task of that name: 19 state values, one wrist camera.
+    """Return the schema of a task, given by its name or the path of its file.
 
-    The camera has that image size, in pixels. Stored images are frame_size square. Another rate
-    (Hz) does not change the speeds or the 10 s of an episode. CellError if there is no such task.
+    image_width, image_height: of the cameras' images, pixels. rate: Hz, in place of the file's;
+    it does not change the speeds or the time limit of an episode. frame_size: height and width of
+    the stored images, pixels, in place of the file's. CellError if there is no such task.
     """
-    if name not in TASKS:
-        raise CellError(f'there is no task {name!r}; the tasks are ' + ', '.join(TASKS))
-    if not 1.0 <= rate <= 60.0:
-        raise CellError(f'task {name}: a rate of {rate:g} Hz is not between 1 and 60')
-    if not 32 <= frame_size <= 256:
-        raise CellError(f'task {name}: a frame size of {frame_size} is not between 32 and 256')
-    side = min(image_width, image_height)
-    camera = CameraSpec(
-        name=WRIST_CAMERA,
-        source_width=image_width,
-        source_height=image_height,
-        top=(image_height - side) // 2,
-        left=(image_width - side) // 2,
-        height=side,
-        width=side,
-        out_height=frame_size,
-        out_width=frame_size,
-    )
+    return schema_of(read_task(task), model_hash, image_width, image_height, rate, frame_size)
+
+
+def schema_of(
+    task: TaskFile,
+    model_hash: str,
+    image_width: int,
+    image_height: int,
+    rate: float = 0.0,
+    frame_size: int = 0,
+) -> TaskSchema:
+    """Return the schema of a task that was read; the arguments are those of `make_task`."""
+    if rate and not 1.0 <= rate <= 60.0:
+        raise CellError(f'task {task.name}: a rate of {rate:g} Hz is not between 1 and 60')
+    if frame_size and not 32 <= frame_size <= 256:
+        raise CellError(
+            f'task {task.name}: a frame size of {frame_size} is not between 32 and 256'
+        )
+    rate = rate or task.rate
     actions = ('dx', 'dy', 'dz', 'gripper')
-    middle = [0.5 * float(low + high) for low, high in zip(LOWER, UPPER)]
-    half = [0.5 * float(high - low) for low, high in zip(LOWER, UPPER)]
+    names, units, offsets, scales = zip(
+        *(entry for group in task.state for entry in _state_entries(group, task, actions))
+    )
     return TaskSchema(
-        name=name,
-        cameras=(camera,),
-        state_names=(
-            *(f'{joint}.position' for joint in JOINTS),
-            *(f'{joint}.following_error' for joint in JOINTS),
-            'tool.x',
-            'tool.y',
-            'tool.z',
-            *(f'previous.{action}' for action in actions),
+        name=task.name,
+        cameras=tuple(
+            _camera_spec(camera_of(role), camera, image_width, image_height, frame_size)
+            for role, camera in task.cameras.items()
         ),
-        state_units=('rad',) * 12 + ('m',) * 3 + ('1',) * 4,
-        state_offset=(
-            *middle,
-            *(0.0,) * 6,
-            *(0.5 * (low + high) for low, high in zip(ARM.box_min, ARM.box_max)),
-            *(0.0,) * 4,
-        ),
-        state_scale=(
-            *half,
-            *FOLLOWING_ERROR_SCALE,
-            *(0.5 * (high - low) for low, high in zip(ARM.box_min, ARM.box_max)),
-            *(1.0,) * 4,
-        ),
+        state_names=names,
+        state_units=units,
+        state_offset=offsets,
+        state_scale=scales,
         action_names=actions,
-        action_scale=ARM.action_scale * RATE / rate,
-        gripper_step=ARM.gripper_step * RATE / rate,
+        action_scale=task.action.dx * task.rate / rate,
+        gripper_step=task.action.gripper * task.rate / rate,
         frame=BASE_FRAME,
         rate=rate,
-        max_steps=round(10.0 * rate),
-        pitch=pi / 2,
-        wrist_roll=0.0,
-        start=(0.25, 0.0, 0.07),
-        start_spread=0.01,
-        box_min=ARM.box_min,
-        box_max=ARM.box_max,
+        max_steps=round(task.seconds * rate),
+        pitch=radians(task.start.pitch),
+        wrist_roll=radians(task.start.roll),
+        start=task.start.position,
+        start_spread=task.start.spread,
+        box_min=task.box.min,
+        box_max=task.box.max,
         model_hash=model_hash,
+        instruction=task.instruction,
     )
+
+
+def _camera_spec(
+    name: str, camera: Camera, image_width: int, image_height: int, frame_size: int
+) -> CameraSpec:
+    height, width = frame_size or camera.height, frame_size or camera.width
+    if camera.crop:
+        crop = camera.crop.top, camera.crop.left, camera.crop.height, camera.crop.width
+    else:  # the largest part in the middle with the proportions of the stored image
+        used_height = min(image_height, image_width * height // width)
+        used_width = min(image_width, image_height * width // height)
+        crop = (
+            (image_height - used_height) // 2,
+            (image_width - used_width) // 2,
+            used_height,
+            used_width,
+        )
+    return CameraSpec(name, image_width, image_height, *crop, height, width)
+
+
+Entry = tuple[str, str, float, float]  # name, unit, offset and scale of a state value
+
+
+def _state_entries(group: StateGroup, task: TaskFile, actions: tuple[str, ...]) -> list[Entry]:
+    if group == 'joint_positions':
+        return [
+            (f'{joint}.position', 'rad', 0.5 * float(low + high), 0.5 * float(high - low))
+            for joint, low, high in zip(JOINTS, LOWER, UPPER)
+        ]
+    if group == 'following_errors':
+        return [
+            (f'{joint}.following_error', 'rad', 0.0, scale)
+            for joint, scale in zip(JOINTS, FOLLOWING_ERROR_SCALE)
+        ]
+    if group == 'tool_position':
+        return [
+            (f'tool.{axis}', 'm', 0.5 * (low + high), 0.5 * (high - low))
+            for axis, low, high in zip('xyz', task.box.min, task.box.max)
+        ]
+    return [(f'previous.{action}', '1', 0.0, 1.0) for action in actions]

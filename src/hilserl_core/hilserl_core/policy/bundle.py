@@ -129,7 +129,7 @@ def pack(
         tensors,
         metadata={
             'format': FORMAT,
-            'schema': schema.canonical(),
+            'schema': schema.to_json(),
             'network': network.to_json(),
             'version': str(version),
             'updates': str(updates),

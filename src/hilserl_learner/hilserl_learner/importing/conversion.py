@@ -117,7 +117,11 @@ def steps_of(
                     ),
                     images=tuple(images[c.name, n] for c, n in zip(schema.cameras, indices)),
                     state=state_vector(
-                        position, reference, kinematics.tool_pose(position)[0], previous
+                        schema,
+                        position,
+                        reference,
+                        kinematics.tool_pose(position)[0],
+                        previous,
                     ),
                     action=actions[i] if i < final else np.zeros(0, np.float32),
                     source=source if i < final else Source.NONE,

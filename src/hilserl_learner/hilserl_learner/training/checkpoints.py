@@ -106,7 +106,7 @@ class Checkpoints:
             **msgspec.structs.asdict(state),
             format=FORMAT,
             agent_config=snapshot.config.to_json(),
-            schema=snapshot.schema.canonical(),
+            schema=snapshot.schema.to_json(),
             torch=torch.__version__,
             code=code_version(),
             saved=time.time(),

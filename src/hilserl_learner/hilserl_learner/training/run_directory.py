@@ -98,7 +98,7 @@ class RunDirectory:
             schema_hash=schema.hash,
             settings=self.settings,
             cell=cell or {},
-            schema=schema.canonical(),
+            schema=schema.to_json(),
         ).write(self.path)
         self.exists = True
 

@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     from rosbags.highlevel import AnyReader
 
     from hilserl_core.contract.task import TaskSchema
+    from hilserl_core.contract.task_file import TaskFile
 
     from ..importing.summary import Report
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
-    from hilserl_core.contract.tasks import TASKS
-
     parser.add_argument(
         'bags',
         type=Path,
@@ -32,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar='BAG',
         help='a recording, or a directory of recordings',
     )
-    parser.add_argument('--task', required=True, choices=sorted(TASKS))
+    parser.add_argument('--task', required=True, help='name of the task, or path of its file')
     parser.add_argument(
         '--out',
         type=Path,
@@ -54,15 +53,18 @@ def main(options: Namespace) -> int:
     """
     from rich.console import Console
 
+    from hilserl_core.contract.tasks import read_task
+
     from ..importing.importer import NothingToImport
 
     console = Console()
     failed: list[str] = []
     imported = 0
-    out = (options.out or Path(f'{options.task}-demos')).absolute()
+    task = read_task(options.task)
+    out = (options.out or Path(f'{task.name}-demos')).absolute()
     for bag in _every_bag(options.bags, failed):
         try:
-            report = import_one(bag, options.task, out, options.unlabelled, console)
+            report = import_one(bag, task, out, options.unlabelled, console)
             report.write(out / f'{bag.name}.import.json')
         except NothingToImport as reason:  # no failure: its episodes are not wanted
             print(f'cell import: left out: {printable(reason)}')
@@ -108,7 +110,9 @@ def _report_failure(failed: list[str], bag: Path, error: Exception) -> None:
     print(f'cell import: {printable(error)}', file=sys.stderr)
 
 
-def import_one(bag: Path, task: str, out: Path, unlabelled: str, console: 'Console') -> 'Report':
+def import_one(
+    bag: Path, task: 'TaskFile', out: Path, unlabelled: str, console: 'Console'
+) -> 'Report':
     """Import one bag, with a progress bar."""
     from rich.progress import Progress
 
@@ -153,19 +157,20 @@ def bags_in(directory: Path) -> tuple[list[Path], list[Path]]:
     return bags, incomplete
 
 
-def task_for(reader: 'AnyReader', task: str) -> 'TaskSchema':
+def task_for(reader: 'AnyReader', task: 'TaskFile') -> 'TaskSchema':
     """The task for the size of a bag's images; CellError if the bag has no images and no steps."""
-    from hilserl_core.contract.tasks import make_task
+    from hilserl_core.contract.tasks import schema_of
     from so101_description.model import model_hash
+    from so101_node.names import camera_of
 
     from ..importing.recording import directory_of, image_size
     from ..importing.repair import recorded_task
 
     recorded = recorded_task(reader)
-    camera = make_task(task, model_hash()).cameras[0].name
+    camera = camera_of(next(iter(task.cameras)))
     size = image_size(reader, camera)
     if size is None and recorded is not None:
         size = recorded.cameras[0].source_width, recorded.cameras[0].source_height
     if size is None:
         raise CellError(f'bag {directory_of(reader)} has neither steps nor images of {camera}')
-    return make_task(task, model_hash(), *size)
+    return schema_of(task, model_hash(), *size)

@@ -11,18 +11,18 @@ from so101_node.errors import CellError
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
-    from hilserl_core.contract.tasks import FRAME_SIZE, TASKS
-
     parser.add_argument('file', type=Path, help='state dict (.pt) or .safetensors')
     parser.add_argument('--out', type=Path, required=True, help='bundle to write')
-    parser.add_argument('--task', choices=tuple(TASKS), default='grasp_lift')
+    parser.add_argument(
+        '--task', default='grasp_lift', help='name of the task, or path of its file'
+    )
     parser.add_argument('--image-width', type=int, default=160, help='of the camera, pixels')
     parser.add_argument('--image-height', type=int, default=120, help='of the camera, pixels')
     parser.add_argument(
         '--frame-size',
         type=int,
-        default=FRAME_SIZE,
-        help='height and width of the images that the policy sees, pixels',
+        default=0,
+        help='height and width of the images that the policy sees, pixels (0: those of the task)',
     )
 
 

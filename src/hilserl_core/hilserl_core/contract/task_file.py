@@ -1,0 +1,158 @@
+"""The format of a task file: every key with its type, range and meaning.
+
+`./cell task new`, the checks and docs/tasks.md come from these structs. `tasks` turns a file into
+a `TaskSchema`.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Text = Annotated[str, Meta(min_length=1, max_length=500)]
+Point = tuple[float, float, float]
+StateGroup = Literal['joint_positions', 'following_errors', 'tool_position', 'previous_action']
+STATE: tuple[StateGroup, ...] = (
+    'joint_positions',
+    'following_errors',
+    'tool_position',
+    'previous_action',
+)
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A mapping of a task file."""
+
+
+class Crop(_Entry):
+    """The part of the camera's image that is used, in pixels of that image."""
+
+    top: Annotated[int, Meta(description='rows above the crop; pixels')]
+    left: Annotated[int, Meta(description='columns to the left of the crop; pixels')]
+    height: Annotated[int, Meta(description='height of the crop; pixels')]
+    width: Annotated[int, Meta(description='width of the crop; pixels')]
+
+
+class Camera(_Entry):
+    """One camera."""
+
+    height: Annotated[
+        int, Meta(ge=8, le=1024, description='height of the stored image; pixels')
+    ] = 64
+    width: Annotated[int, Meta(ge=8, le=1024, description='width of the stored image; pixels')] = (
+        64
+    )
+    crop: Annotated[
+        Crop | None,
+        Meta(
+            description="the part of the camera's image that is used, as top, left, height and "
+            'width (without it: the largest part in the middle that has the proportions of the '
+            'stored image)'
+        ),
+    ] = None
+
+
+class Action(_Entry):
+    """How far an action of 1 moves in one step."""
+
+    dx: Annotated[float, Meta(gt=0.0, le=0.1, description='the tool along x of base_link; m')] = (
+        0.02
+    )
+    dy: Annotated[float, Meta(gt=0.0, le=0.1, description='the tool along y of base_link; m')] = (
+        0.02
+    )
+    dz: Annotated[float, Meta(gt=0.0, le=0.1, description='the tool along z of base_link; m')] = (
+        0.02
+    )
+    gripper: Annotated[
+        float, Meta(gt=0.0, le=1.0, description='the gripper, positive opens; rad')
+    ] = 0.2
+
+
+class Start(_Entry):
+    """The tool pose at which an episode starts."""
+
+    position: Annotated[
+        Point, Meta(description='position of the tool, x, y and z in base_link; m')
+    ] = (0.25, 0.0, 0.07)
+    spread: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=0.2,
+            description='the start position is drawn within +- this on each axis; m',
+        ),
+    ] = 0.01
+    pitch: Annotated[
+        float,
+        Meta(
+            ge=-90.0,
+            le=180.0,
+            description='angle of the fingers below the horizontal, which every action keeps; '
+            'degrees',
+        ),
+    ] = 90.0
+    roll: Annotated[
+        float,
+        Meta(
+            ge=-150.0,
+            le=150.0,
+            description='angle of the joint wrist_roll, which every action keeps; degrees',
+        ),
+    ] = 0.0
+
+
+class Box(_Entry):
+    """The workspace box: the tool never leaves it."""
+
+    min: Annotated[Point, Meta(description='lower corner, x, y and z in base_link; m')] = (
+        0.10,
+        -0.15,
+        0.0135,
+    )
+    max: Annotated[Point, Meta(description='upper corner; m')] = (0.35, 0.15, 0.25)
+
+
+class TaskFile(_Entry, kw_only=True):
+    """A whole task file."""
+
+    version: Annotated[Literal[1], Meta(description='version of this format')]
+    name: Annotated[
+        str,
+        Meta(
+            pattern='^[a-z][a-z0-9_]{0,60}$',
+            description='name of the task: small letters, digits and _',
+        ),
+    ]
+    instruction: Annotated[
+        Text,
+        Meta(
+            description='what is to be done, in one sentence; bags and policies keep it, and '
+            'it may change without a new task'
+        ),
+    ]
+    rate: Annotated[float, Meta(ge=1.0, le=60.0, description='control steps a second; Hz')] = 10.0
+    seconds: Annotated[
+        float, Meta(ge=0.5, le=600.0, description='time limit of an episode; s')
+    ] = 10.0
+    cameras: Annotated[
+        dict[str, Camera],
+        Meta(
+            min_length=1,
+            max_length=8,
+            description='the cameras by their roles, such as wrist or front; the networks see '
+            'each of them',
+        ),
+    ]
+    state: Annotated[
+        tuple[StateGroup, ...],
+        Meta(
+            description='the numbers that the networks see beside the images, in this order; '
+            'joint_positions and tool_position are needed'
+        ),
+    ] = STATE
+    action: Annotated[
+        Action, Meta(description='how far an action of 1 moves in one step, axis by axis')
+    ] = Action()
+    start: Annotated[Start, Meta(description='where an episode starts')] = Start()
+    box: Annotated[Box, Meta(description='the workspace box, which the tool never leaves')] = Box()
