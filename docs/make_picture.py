@@ -24,8 +24,8 @@ def main():
     world, kinematics = World(seed=3), Kinematics()
     world.model.vis.global_.offwidth, world.model.vis.global_.offheight = 1280, 960
     world.model.vis.quality.offsamples = 4
-    world.place_cube()
-    x, y, _ = world.cube_pose[0]
+    world.place_bodies()
+    x, y, _ = world.pose('cube')[0]
     world.place_arm(kinematics.solve((x - 0.021, y, 0.045), pi / 2, 0.0, 0.6, REST).q)
     views = []
     for camera, width, height in (('overview', 640, HEIGHT), ('wrist_camera', 640, 480)):

@@ -28,6 +28,27 @@ refused, with the keys that differ. The instruction is not part of the hash.
 `rate:=` and `frame_size:=` of a command replace the task's values. `rate:=` keeps the speeds and
 the time limit.
 
+The key `sim` is for the simulated cell only. A scene is an MJCF file, which may be in the same
+folder as the task file. It includes the arm and, if you like, our table, light and cameras:
+
+```xml
+<mujoco model="mine">
+  <include file="so101.xml"/>
+  <include file="table.xml"/>
+  <worldbody>
+    <body name="can" pos="0.25 0 0.02">
+      <freejoint/>
+      <geom type="cylinder" size="0.015 0.02" mass="0.03"/>
+    </body>
+  </worldbody>
+</mujoco>
+```
+
+`sim.place` names its bodies. A body with a free joint can be moved; another one is moved only
+between episodes. Each condition of `sim.success` is one line, such as
+`{is: inside, body: can, of: bin, min: [-0.03, -0.03, 0], max: [0.03, 0.03, 0.02]}`. The success
+is reached when all of them have been fulfilled for `sim.hold` seconds.
+
 An unknown key is refused. `NAME` in the table stands for a word of yours.
 
 """

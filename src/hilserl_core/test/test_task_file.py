@@ -25,6 +25,12 @@ SMALLEST = {
     'instruction': 'push the cube',
     'cameras': {'wrist': {}},
 }
+SIM = {
+    'scene': 'cube.xml',
+    'place': {'cube': {'position': [0.25, 0.0, 0.0125]}},
+    'success': [{'is': 'lifted', 'body': 'cube', 'by': 0.04}],
+    'area': {'min': [0.1, -0.1], 'max': [0.3, 0.1]},
+}
 
 
 @pytest.fixture
@@ -90,8 +96,8 @@ def test_each_key_reaches_the_schema(write):
     assert (schema.box_min, schema.box_max) == ((0.15, -0.1, 0.02), (0.3, 0.1, 0.2))
 
 
-def test_another_instruction_is_the_same_task_and_is_kept_in_bags(write):
-    one, other = make_task(write(), 'm'), make_task(write(instruction='push it'), 'm')
+def test_another_instruction_or_scene_is_the_same_task(write):
+    one, other = make_task(write(), 'm'), make_task(write(instruction='push it', sim=SIM), 'm')
     assert one == other and one.hash == other.hash and one.differences(other) == []
     stored = task_from_cdr(task_to_cdr(other)).schema
     assert stored.instruction == 'push it' and stored == one
@@ -121,6 +127,12 @@ def test_another_instruction_is_the_same_task_and_is_kept_in_bags(write):
         ({'start': {'position': [0.25, 0.0]}}, 'start.position'),
         ({'start': {'position': [0.25, 0.0, float('inf')]}}, 'inf, which is no number'),
         ({'start': {'position': [0.5, 0.0, 0.1]}}, 'task push: start x 0.5 .* not inside the box'),
+        ({'sim': SIM | {'success': []}}, 'sim.success: expected array of length >= 1'),
+        ({'sim': {k: v for k, v in SIM.items() if k != 'success'}}, 'sim: .*field success'),
+        ({'sim': SIM | {'success': [{'is': 'happy', 'body': 'cube'}]}}, 'sim.success'),
+        ({'sim': SIM | {'python': 'x'}}, 'unknown field'),
+        ({'sim': SIM | {'skill': {'grasp': 'cub'}}}, "sim.skill names the body 'cub', which"),
+        ({'sim': SIM | {'place': {'box': SIM['place']['cube']}}}, "sim.success names .* 'cube'"),
         ({'box': {'min': [0.4, -0.1, 0.1]}}, 'is not below box.max 0.35 m on x'),
     ],
 )
@@ -151,14 +163,14 @@ def test_the_file_of_a_new_task_is_valid_and_has_the_defaults(tmp_path):
     path = tmp_path / 'mine.yaml'
     path.write_text(template('mine'), encoding='utf-8')
     task = read_task(str(path))
-    default = msgspec.convert(
-        SMALLEST | {'name': 'mine', 'instruction': task.instruction}, TaskFile
-    )
-    assert task == default
+    smallest = SMALLEST | {'name': 'mine', 'instruction': task.instruction}
+    assert msgspec.structs.replace(task, sim=None) == msgspec.convert(smallest, TaskFile)
+    assert task.sim == read_task('grasp_lift').sim
 
 
 def test_each_key_is_described_once():
     paths = [key.path for key in keys()]
     assert len(paths) == len(set(paths)) and 'cameras.NAME.crop.top' in paths
+    assert 'sim.success[on_top].within' in paths
     assert all(key.text for key in keys())
     assert all(f'`{path}`' in table() for path in paths)

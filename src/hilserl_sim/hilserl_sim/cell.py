@@ -17,8 +17,8 @@ from hilserl_core.contract.observation import crop_resize
 from hilserl_core.contract.steps import StepRecord
 from hilserl_core.contract.task import TaskSchema
 from so101_node.modes import Mode
-from so101_sim.layouts import find_layout
 from so101_sim.plant import PERIOD, Plant
+from so101_sim.scene import scene_of
 from so101_sim.scripted_operator import PERIOD as OPERATOR_PERIOD
 from so101_sim.scripted_operator import OperatorObservation, ScriptedOperator, operator_for
 from so101_sim.world import CameraRenderer, World
@@ -46,7 +46,8 @@ class SimulatedCell:
     """A cell in `role` train, record or eval; `tick` advances it by one control period.
 
     sigma: exploration noise over steps; emit: gets each StepRecord; watch: the operator only
-    places the cube and starts episodes, whatever the role.
+    places the cube and starts episodes, whatever the role; task: path of the task's file, if it is
+    not an installed one.
     """
 
     def __init__(
@@ -58,11 +59,12 @@ class SimulatedCell:
         sigma: Callable[[int], float] = lambda steps: 0.0,
         emit: Callable[[StepRecord], object] = lambda step: None,
         watch: bool = False,
+        task: str = '',
     ):
-        layout, conditions = find_layout(schema.name), find_world(world)
+        scene, conditions = scene_of(task or schema.name), find_world(world)
         self.schema = schema
-        self.world = World(seed, layout, conditions)
-        self.world.place_cube()
+        self.world = World(seed, scene, conditions)
+        self.world.place_bodies()
         self._plant = Plant(
             self.world,
             {
@@ -72,7 +74,7 @@ class SimulatedCell:
         )
         self._arms = {arm: SimulatedArm(arm, servos) for arm, servos in self._plant.arms.items()}
         self.operator = ScriptedOperator(
-            'watch' if watch else ROLES[role], seed, operator_for(schema.name, world)
+            'watch' if watch else ROLES[role], seed, operator_for(task or schema.name, world)
         )
         (camera,) = schema.cameras
         self._renderer = CameraRenderer(
@@ -149,6 +151,7 @@ class SimulatedCell:
         )
 
     def _run_operator(self) -> None:
+        world = self.world
         action = self.operator.act(
             self.now,
             OperatorObservation(
@@ -156,12 +159,14 @@ class SimulatedCell:
                 self.loop.stats.successes,
                 self._arms['follower'].position,
                 self._arms['leader'].position,
-                self.world.cube_pose[0],
+                world.pose(world.grasped)[0],
+                world.success,
+                world.pose(world.target)[0] if world.target else None,
             ),
         )
         self._plant.leader.pull(action.leader_pull)
         if action.key == 'place':
-            self.world.place_cube()
+            self.world.place_bodies()
             self.operator.cube_placed = True
         elif action.key:
             self.loop.request(EVENTS[action.key], 'the operator')

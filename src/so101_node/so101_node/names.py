@@ -66,7 +66,8 @@ LEARNER_ROLL_BACK = 'hilserl/learner/roll_back'  # std_srvs/Trigger: to the best
 LEARNER_LABEL = 'hilserl/learner/label'  # so101_interfaces/LabelEpisode: outcome of an episode
 
 # simulated cell: what a human at the bench can see and do
-SIM_CUBE_POSE = 'sim/cube_pose'  # geometry_msgs/PoseStamped: where the cube is
+SIM_CUBE_POSE = 'sim/cube_pose'  # geometry_msgs/PoseStamped: where the grasped body is
+SIM_TARGET_POSE = 'sim/target_pose'  # geometry_msgs/PoseStamped: where it is to be put
 SIM_HAND = 'sim/hand'  # sensor_msgs/JointState: pull the leader there; no names: release it
 SIM_PLACE_CUBE = 'sim/place_cube'  # std_srvs/Trigger: place the cube at a new position
 

@@ -1,4 +1,4 @@
-"""Imitates a person who grasps the cube: the tool's desired velocity, and the leader's motion.
+"""Imitates a person who grasps a cube and may put it somewhere: the tool's desired velocity.
 
 It knows what a human can see (both arms, the cube), not the follower's reference. With a clutch
 that is enough: the leader moves by the distance that the follower still has to go.
@@ -20,15 +20,20 @@ class OperatorConfig:
     """Behaviour of the scripted operator. Lengths m, angles rad, times s, in base_link."""
 
     # skill
+    has_skill: bool = True  # false: it only places the cube and starts episodes
     speed: float = 0.2  # m/s, of the tool
     gripper_speed: float = 2.0  # rad/s
     gain: float = 4.0  # 1/s: desired speed per remaining distance
     perception_error: float = 0.0015  # standard deviation of the perceived cube position
     open: float = 0.6  # gripper angle during the approach
-    grasp_offset: float = 0.021  # x distance of the tool (fixed finger's face) before the cube
+    grasp_offset: float = 0.021  # distance of the tool (fixed finger's face) before the cube
     hover: float = 0.05  # tool height over the table at the end of the approach
     grasp: float = 0.016  # tool height of the grasp; lower, the pads drag on the table
     lift: float = 0.12  # tool height after the lift
+    puts: bool = False  # it puts the cube onto a target
+    release_height: float = 0.0  # of the cube over the target, when it opens the gripper
+    accuracy: float = 0.003  # distance in x and y between cube and target before it lowers
+    lowering: float = 0.06  # m/s, fastest
     delay: float = 0.0  # from an observation to the motion that uses it
     tremor: float = 0.0  # m/s, standard deviation of the unwanted motion
     tremor_time: float = 0.4  # correlation time of the unwanted motion
@@ -45,9 +50,8 @@ class OperatorConfig:
     progress: float = 0.005  # smallest change of distance or height that counts as progress
     region_min: tuple[float, float, float] = (0.15, -0.11, 0.0)  # the tool's usual region
     region_max: tuple[float, float, float] = (0.34, 0.11, 0.20)
-    lost: float = 0.09  # distance in x or y from the middle of its area at which the cube is lost
-    cube_area: tuple[float, float] = (0.25, 0.0)  # the middle of the cube's area
-    lifted: float = 0.0525  # height of the lifted cube's middle
+    area_min: tuple[float, float] = (0.16, -0.09)  # outside of this area the cube is lost
+    area_max: tuple[float, float] = (0.34, 0.09)
     grabs: float = 0.5  # share of take-overs by a grab of the leader; the others use the key
     min_helpfulness: float = 0.05  # share of episodes with help when the policy needs none
 
@@ -65,16 +69,26 @@ class OperatorConfig:
         )
 
 
-Observation = tuple[Floats, float, Floats]  # tool (3,) m, gripper rad, cube (3,) m
+# tool (3,) m, gripper rad, cube (3,) m, target (3,) m or None
+Observation = tuple[Floats, float, Floats, Floats | None]
+PAN_AXIS = (0.0388, 0.0)  # m, x and y of the axis about which the arm turns
 
 
 class Phase(Enum):
-    """Phase of the grasp."""
+    """Phase of the grasp, and of putting down."""
 
     ABOVE = 'above'
     DESCEND = 'descend'
     CLOSE = 'close'
     LIFT = 'lift'
+    CARRY = 'carry'
+    LOWER = 'lower'
+    RELEASE = 'release'
+    RETREAT = 'retreat'
+
+
+HOLDING = (Phase.CLOSE, Phase.LIFT, Phase.CARRY, Phase.LOWER)
+COMMITTED = (*HOLDING, Phase.RELEASE, Phase.RETREAT)  # a person does not stop in one of these
 
 
 class Expert:
@@ -101,22 +115,27 @@ class Expert:
         self._pause_until = 0.0
 
     def desired_velocity(
-        self, now: float, tool: Floats, gripper: float, cube: Floats
+        self,
+        now: float,
+        tool: Floats,
+        gripper: float,
+        cube: Floats,
+        target: Floats | None = None,
     ) -> tuple[Floats, float]:
         """Return the desired velocity (3,) m/s of the follower's tool and gripper rate, rad/s.
 
-        tool, cube: positions (3,) m; gripper: measured angle, rad; now: monotonic s.
+        tool, cube, target: positions (3,) m; gripper: measured angle, rad; now: monotonic s.
         """
         velocity, gripper_rate = self._grasp_velocity(
-            now, *self._delayed(now, tool, gripper, cube)
+            now, *self._delayed(now, (tool, gripper, cube, target))
         )
         if now < self._pause_until:
             return np.zeros(3), 0.0
         return velocity + self._tremor_velocity(now), gripper_rate
 
-    def _delayed(self, now: float, tool: Floats, gripper: float, cube: Floats) -> Observation:
+    def _delayed(self, now: float, observation: Observation) -> Observation:
         """Return the observation of `delay` s ago."""
-        self._observations.append((now, (tool, gripper, cube)))
+        self._observations.append((now, observation))
         while len(self._observations) > 1 and self._observations[1][0] <= now - self.config.delay:
             self._observations.popleft()
         return self._observations[0][1]
@@ -134,25 +153,32 @@ class Expert:
         return self._tremor
 
     def _grasp_velocity(
-        self, now: float, tool: Floats, gripper: float, cube: Floats
+        self, now: float, tool: Floats, gripper: float, cube: Floats, target: Floats | None
     ) -> tuple[Floats, float]:
         config = self.config
+        cube = np.asarray(cube, np.float64)
         self._watch_gripper(now, gripper)
-        self._choose_phase(now, tool, gripper, cube)
-        side = self._grasp_point(cube) - tool[:2]
+        self._choose_phase(now, tool, gripper, cube, target)
+        speed = config.speed
+        side = self._grasp_point(cube, tool) - tool[:2]
         if self.phase is Phase.ABOVE:
             # A low finger beside the cube would push the cube: move up first.
             blocked = tool[2] < 0.6 * config.hover and np.linalg.norm(side) > 0.02
             to = np.append(side * (not blocked), config.hover - tool[2])
         elif self.phase is Phase.DESCEND:
             to = np.append(side, config.grasp - tool[2])
-        elif self.phase is Phase.CLOSE:
+        elif self.phase is Phase.CARRY and target is not None:
+            to = np.append((target - cube)[:2], config.lift - tool[2])
+        elif self.phase is Phase.LOWER and target is not None:
+            to = target + (0.0, 0.0, config.release_height) - cube
+            speed = config.lowering
+        elif self.phase in (Phase.CLOSE, Phase.RELEASE):
             to = np.zeros(3)
         else:
             to = np.array([0.0, 0.0, config.lift - tool[2]])
         velocity = to * config.gain
-        velocity *= min(1.0, config.speed / max(1e-9, float(np.linalg.norm(velocity))))
-        if self.phase in (Phase.CLOSE, Phase.LIFT):
+        velocity *= min(1.0, speed / max(1e-9, float(np.linalg.norm(velocity))))
+        if self.phase in HOLDING:
             return velocity, -config.gripper_speed
         return velocity, float(
             np.clip(
@@ -162,20 +188,34 @@ class Expert:
             )
         )
 
-    def _grasp_point(self, cube: Floats) -> Floats:
-        return np.asarray(cube[:2]) + self._error - (self.config.grasp_offset, 0.0)
+    @staticmethod
+    def _forward(tool: Floats) -> Floats:
+        """Return the horizontal direction (2,) from the fixed finger to the jaw."""
+        away = tool[:2] - PAN_AXIS
+        direction: Floats = away / max(1e-9, float(np.linalg.norm(away)))
+        return direction
+
+    def _grasp_point(self, cube: Floats, tool: Floats) -> Floats:
+        point: Floats = cube[:2] + self._error - self.config.grasp_offset * self._forward(tool)
+        return point
 
     def _watch_gripper(self, now: float, gripper: float) -> None:
         if abs(gripper - self._gripper) > 0.02:
             self._gripper, self._still_since = gripper, now
 
-    def _choose_phase(self, now: float, tool: Floats, gripper: float, cube: Floats) -> None:
+    def _choose_phase(
+        self, now: float, tool: Floats, gripper: float, cube: Floats, target: Floats | None
+    ) -> None:
         config = self.config
-        away = float(np.linalg.norm(self._grasp_point(cube) - tool[:2]))
-        between = -0.005 < cube[0] - tool[0] < 0.045 and abs(cube[1] - tool[1]) < 0.012
+        away = float(np.linalg.norm(self._grasp_point(cube, tool) - tool[:2]))
+        forward, offset = self._forward(tool), cube[:2] - tool[:2]
+        across = float(forward[0] * offset[1] - forward[1] * offset[0])
+        between = -0.005 < forward @ offset < 0.045 and abs(across) < 0.012
         below = tool[2] - cube[2]  # how far the cube's middle is below the tool
         if self.phase is Phase.ABOVE:
-            if between and below < 0.012 and gripper < config.open - 0.1:
+            if self._is_put(cube, target):
+                self._enter(Phase.RETREAT, now)
+            elif between and below < 0.012 and gripper < config.open - 0.1:
                 self._enter(Phase.CLOSE, now)
             elif away < 0.008 and gripper > 0.75 * config.open:
                 self._enter(Phase.DESCEND, now)
@@ -189,8 +229,38 @@ class Expert:
                 self._enter(Phase.ABOVE, now)
             elif now - self._still_since > self._STILL:
                 self._enter(Phase.LIFT if gripper > GRIPPER_CLOSED + 0.1 else Phase.ABOVE, now)
+        elif self.phase is Phase.RELEASE:
+            if gripper > config.open - 0.15:
+                self._enter(Phase.RETREAT, now)
+        elif self.phase is Phase.RETREAT:
+            if not self._is_put(cube, target) and now - self._still_since > 0.5:
+                self._enter(Phase.ABOVE, now)
         elif below > 0.02 or not between:
             self._enter(Phase.ABOVE, now)
+        elif config.puts and target is not None:
+            self._choose_put_phase(now, tool, cube, target)
+
+    def _choose_put_phase(self, now: float, tool: Floats, cube: Floats, target: Floats) -> None:
+        """Choose the phase of a cube that is held."""
+        config = self.config
+        away = float(np.linalg.norm((target - cube)[:2]))
+        if self.phase is Phase.LIFT and tool[2] > config.lift - 0.015:
+            self._enter(Phase.CARRY, now)
+        elif self.phase is Phase.CARRY and away < config.accuracy:
+            self._enter(Phase.LOWER, now)
+        elif self.phase is Phase.LOWER:
+            if away > 5 * config.accuracy:
+                self._enter(Phase.CARRY, now)
+            elif cube[2] < target[2] + config.release_height + 0.002:
+                self._enter(Phase.RELEASE, now)
+
+    def _is_put(self, cube: Floats, target: Floats | None) -> bool:
+        """Whether the cube is where it is to be put."""
+        config = self.config
+        if not config.puts or target is None:
+            return False
+        away = cube - target
+        return bool(np.linalg.norm(away[:2]) < 0.012 and away[2] < config.release_height + 0.004)
 
     def _enter(self, phase: Phase, now: float) -> None:
         self.phase, self._still_since = phase, now

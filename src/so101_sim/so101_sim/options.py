@@ -13,7 +13,7 @@ from so101_node.shared_options import (
     WorldOption,
 )
 
-from .layouts import find_layout
+from .scene import scene_of
 from .worlds import find_world
 
 ROLES = ('intervene', 'demonstrate', 'watch')
@@ -42,7 +42,7 @@ class WorldOptions(
     def check(self) -> None:
         """CellError for a task or a world that there is not."""
         super().check()
-        find_layout(self.task)
+        scene_of(self.task)
         find_world(self.world)
 
 
@@ -60,5 +60,5 @@ class ScriptedOperatorOptions(TaskOption, WorldOption, SeedOption):
     def check(self) -> None:
         """CellError for a task or a world that there is not."""
         super().check()
-        find_layout(self.task)
+        scene_of(self.task)
         find_world(self.world)

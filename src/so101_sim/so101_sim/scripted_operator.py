@@ -11,10 +11,11 @@ import numpy as np
 
 from so101_description.joints import Floats
 from so101_description.kinematics import Kinematics
+from so101_node.errors import CellError
 from so101_node.modes import Mode
 
-from .expert import Expert, LeaderInput, OperatorConfig, Phase
-from .layouts import find_layout
+from .expert import COMMITTED, Expert, LeaderInput, OperatorConfig
+from .scene import scene_of
 from .worlds import find_world
 
 EPISODE = (Mode.POLICY, Mode.HUMAN, Mode.EVAL)
@@ -27,13 +28,18 @@ AGAIN = 1.0  # s after which a key without effect is pressed again
 
 @dataclass(frozen=True)
 class OperatorObservation:
-    """Mode and successes of the actor, joints (6,) rad, position of the cube (3,) m."""
+    """Mode and successes of the actor, joints (6,) rad, positions of cube and target (3,) m.
+
+    success: whether a person sees that the task is done: the world says so.
+    """
 
     mode: str
     successes: int
     follower: Floats
     leader: Floats | None
     cube: Floats
+    success: bool = False
+    target: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -46,22 +52,40 @@ class OperatorAction:
 
 def operator_for(task: str, world: str) -> OperatorConfig:
     """Return the operator's behaviour for a task in a world."""
-    layout, usual = find_layout(task), OperatorConfig()
-    more = layout.cube_range - find_layout('grasp_lift').cube_range
-    low, high = np.array(usual.region_min), np.array(usual.region_max)
-    return replace(
+    simulation, usual = scene_of(task).simulation, OperatorConfig()
+    area, skill = simulation.area, simulation.skill
+    config = replace(
         usual,
-        lost=layout.lost,
-        region_min=tuple(low - (more, more, 0.0)),
-        region_max=tuple(high + (more, more, 0.0)),
-    ).like_human(find_world(world).human)
+        area_min=area.min,
+        area_max=area.max,
+        region_min=(area.min[0] - 0.01, area.min[1] - 0.02, usual.region_min[2]),
+        region_max=(area.max[0], area.max[1] + 0.02, usual.region_max[2]),
+    )
+    if not skill:
+        config = replace(config, has_skill=False)
+    else:
+        config = replace(
+            config,
+            grasp=skill.grasp_height,
+            hover=skill.grasp_height + usual.hover - usual.grasp,
+            lift=skill.lift,
+            puts=bool(skill.onto),
+            release_height=skill.release_height,
+            max_guide=(2.0 if skill.onto else 1.0) * usual.max_guide,
+        )
+    return config.like_human(find_world(world).human)
 
 
 class ScriptedOperator:
     """Simulates a human in one of the roles of ROLES; call `act` every PERIOD."""
 
     def __init__(self, role: str, seed: int, config: OperatorConfig = OperatorConfig()):  # noqa: B008
-        self.role, self.config = role, config
+        if role == 'demonstrate' and not config.has_skill:
+            raise CellError(
+                'the task has no sim.skill, so the scripted operator cannot demonstrate it; add '
+                'one, or use operator:=person'
+            )
+        self.role, self.config = role if config.has_skill else 'watch', config
         self.cube_placed = False  # the caller sets it when the key 'place' has succeeded
         self._rng = np.random.default_rng(seed)
         self._kinematics = Kinematics()
@@ -134,7 +158,7 @@ class ScriptedOperator:
             self._helpful = bool(self._rng.random() < self.helpfulness)
             self._grabs = bool(self._rng.random() < self.config.grabs)
         if observation.mode == Mode.POLICY:
-            self._best = np.array([np.inf, np.inf])
+            self._best = np.full(3, np.inf)
             self._progress_at = now
         if observation.mode == Mode.HUMAN:
             self._helped, self._released = True, False
@@ -143,17 +167,21 @@ class ScriptedOperator:
     def _outcome(self, now: float, observation: OperatorObservation) -> str:
         """Return 'success', 'failure', or '' while the outcome is not certain."""
         config = self.config
-        if self._held_for('lifted', observation.cube[2] > config.lifted, now) > config.confirm:
+        if self._held_for('success', observation.success, now) > config.confirm:
             return 'success'
-        away = np.abs(observation.cube[:2] - config.cube_area).max()
-        lost = away > config.lost or observation.cube[2] < 0.0
+        at = observation.cube[:2]
+        lost = bool(
+            (at < config.area_min).any() or (at > config.area_max).any() or observation.cube[2] < 0
+        )
         if self._held_for('lost', lost, now) > config.confirm:
             return 'failure'
         return ''
 
     def _should_help(self, now: float, observation: OperatorObservation, tool: Floats) -> bool:
         config = self.config
-        left = np.array([np.linalg.norm(observation.cube - tool), -observation.cube[2]])
+        cube, target = observation.cube, observation.target
+        to_target = 0.0 if target is None else float(np.linalg.norm(target - cube))
+        left = np.array([np.linalg.norm(cube - tool), -cube[2], to_target])
         better = left < self._best - config.progress
         if better.any():
             self._best = np.where(better, left, self._best)
@@ -181,11 +209,11 @@ class ScriptedOperator:
         if self._leader_input is None:
             self._leader_input = LeaderInput(self._kinematics, observation.leader)
         velocity, gripper_rate = self._expert.desired_velocity(
-            now, tool, observation.follower[5], observation.cube
+            now, tool, observation.follower[5], observation.cube, observation.target
         )
         leader_pull = self._leader_input.move(velocity, gripper_rate, PERIOD, observation.leader)
         guided = now - self._mode_since
-        grasping = self._expert.phase in (Phase.CLOSE, Phase.LIFT)
+        grasping = self._expert.phase in COMMITTED
         if (
             not outcome
             and self.role == 'intervene'

@@ -17,7 +17,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from so101_description.joint_messages import LeaderPull
 from so101_description.joints import Floats, pack
-from so101_interfaces.msg import ActorStatus
+from so101_interfaces.msg import ActorStatus, Reward
 from so101_node import names, qos
 from so101_node.errors import CellError
 from so101_node.modes import Mode
@@ -53,7 +53,10 @@ class ScriptedOperatorNode(CellNode):
             operator_for(self.options.task, self.options.world),
         )
         self._status: ActorStatus | None = None
-        self._cube: PoseStamped | None = None
+        # cube (3,) m, and where it is to be put, if that is part of the task
+        self._cube: Floats | None = None
+        self._target: Floats | None = None
+        self._success = False
         self._joints: dict[str, Floats] = {}  # (6,) rad of each arm
         services = {
             name: SetBool if value is not None else Trigger for name, value in KEYS.values()
@@ -64,6 +67,10 @@ class ScriptedOperatorNode(CellNode):
         self._leader_pull = LeaderPull(self.create_publisher)
         self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_status, qos.STATUS)
         self.create_subscription(PoseStamped, names.SIM_CUBE_POSE, self._on_cube, qos.SENSOR_SUB)
+        self.create_subscription(
+            PoseStamped, names.SIM_TARGET_POSE, self._on_target, qos.SENSOR_SUB
+        )
+        self.create_subscription(Reward, names.REWARD, self._on_reward, qos.SENSOR_SUB)
         self.create_subscription(
             DiagnosticArray, names.DIAGNOSTICS, self._on_diagnostics, qos.STATUS
         )
@@ -82,10 +89,13 @@ class ScriptedOperatorNode(CellNode):
         self._status = message
 
     def _on_cube(self, message: PoseStamped) -> None:
-        cube = message.pose.position
-        if not np.isfinite([cube.x, cube.y, cube.z]).all():
-            raise CellError('its position is not finite')
-        self._cube = message
+        self._cube = _position(message)
+
+    def _on_target(self, message: PoseStamped) -> None:
+        self._target = _position(message)
+
+    def _on_reward(self, message: Reward) -> None:
+        self._success = bool(message.success)
 
     def _on_joints(self, arm: str, message: JointState) -> None:
         self._joints[arm] = pack(message.name, message.position)
@@ -101,7 +111,6 @@ class ScriptedOperatorNode(CellNode):
     def _act(self) -> None:
         if self._status is None or self._cube is None or 'follower' not in self._joints:
             return
-        cube = self._cube.pose.position
         action = self._operator.act(
             time.monotonic(),
             OperatorObservation(
@@ -109,7 +118,9 @@ class ScriptedOperatorNode(CellNode):
                 self._status.successes,
                 self._joints['follower'],
                 self._joints.get('leader'),
-                np.array([cube.x, cube.y, cube.z]),
+                self._cube,
+                self._success,
+                self._target,
             ),
         )
         if action.key:
@@ -131,3 +142,12 @@ class ScriptedOperatorNode(CellNode):
             self.get_logger().info(f'{key}: {short(answer.message)}')
         elif key == 'place':
             self._operator.cube_placed = True
+
+
+def _position(message: PoseStamped) -> Floats:
+    """Return a position (3,) m; CellError if it is none."""
+    point = message.pose.position
+    position = np.array([point.x, point.y, point.z])
+    if not np.isfinite(position).all():
+        raise CellError('its position is not finite')
+    return position

@@ -1,4 +1,4 @@
-"""The simulated bench: arm, table and cube in MuJoCo, and its wrist camera.
+"""The simulated bench: the scene of a task in MuJoCo, and its cameras.
 
 Free of ROS and of the wall clock: `step` advances simulated time only. One thread may step while
 another renders; `lock` protects the physics state.
@@ -6,7 +6,6 @@ another renders; `lock` protects the physics state.
 
 from dataclasses import dataclass
 import math
-from pathlib import Path
 import threading
 
 import mujoco
@@ -14,17 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from so101_description.joints import JOINT_LIMITS, JOINTS, MAX_EFFORT, MAX_VELOCITY, REST, Floats
-from so101_description.model import MJCF_PATH
 from so101_node.errors import CellError
+from so101_node.names import TOOL_FRAME, WRIST_CAMERA
 
-from .layouts import Layout, find_layout
+from .bodies import Bodies
 from .light import Light
+from .scene import Scene, load_scene, scene_of
+from .success import Success
+from .variation import Variation
 from .worlds import Conditions
 
-SCENE_PATH = Path(__file__).parent / 'scene' / 'cell.xml'
-CUBE_HALF = 0.0125  # m
-CUBE_CENTRE = (0.25, 0.0)  # m, base_link
-FRICTION_GEOMS = ('cube', 'fixed_pad', 'moving_pad')  # a world may change their friction
+FINGER_PADS = ('fixed_pad', 'moving_pad')  # a world may change their friction
 
 
 @dataclass
@@ -38,47 +37,41 @@ class JointDrive:
     acceleration: Floats  # (6,) rad/s^2, limit of the servo's trajectory; inf: none
 
 
-def load_cell() -> mujoco.MjModel:
-    """Compile the scene, which includes the arm by its file name."""
-    return mujoco.MjModel.from_xml_string(
-        SCENE_PATH.read_text(encoding='utf-8'), {MJCF_PATH.name: MJCF_PATH.read_bytes()}
-    )
-
-
 class World:
     """Physics of one cell. It starts with the arm at rest and torque off."""
 
     def __init__(
         self,
         seed: int = 0,
-        layout: Layout = find_layout('grasp_lift'),
+        scene: Scene | None = None,
         conditions: Conditions = Conditions(),
         placements: int = 0,
         situations: int = 0,
         joint_limits: str = 'model',
     ):
-        """The cube's poses depend only on `seed` and the number of the placement.
+        """The bodies' poses depend only on `seed` and the number of the placement.
 
+        scene: of the task; None: of grasp_lift.
         placements: number of the first one; situations: number of different ones (0: no repeat).
         joint_limits: where the joints stop, a key of JOINT_LIMITS.
         """
-        self.model, self.joint_limits = load_cell(), joint_limits
+        scene = scene or scene_of('grasp_lift')
+        self.model, self.joint_limits = load_scene(scene.path), joint_limits
         if joint_limits != 'model':  # the scene has those of the model
             for joint, *stops in zip(JOINTS, *JOINT_LIMITS[joint_limits]):
                 self.model.joint(joint).range[:] = self.model.actuator(joint).ctrlrange[:] = stops
         self.data = mujoco.MjData(self.model)
         self.lock = threading.Lock()
-        self.layout, self.conditions = layout, conditions
+        self.simulation, self.conditions = scene.simulation, conditions
+        self._bodies = Bodies(self.model, self.data, self.simulation)
+        self._success = Success(self.simulation, self._bodies)
+        self._variation = Variation(self.model, self.simulation)
         self._seed, self.placements, self._situations = seed, placements, situations
         self.situation = seed, placements  # seed and number of the last placement
         self._arm_q = np.array([self.model.joint(n).qposadr[0] for n in JOINTS])
         self._arm_v = np.array([self.model.joint(n).dofadr[0] for n in JOINTS])
         self._motors = np.array([self.model.actuator(n).id for n in JOINTS])
-        self._cube_q = int(self.model.joint('cube').qposadr[0])
-        self._cube_v = int(self.model.joint('cube').dofadr[0])
-        self._cube_geom = self.model.geom('cube').id
-        self._table_geom = self.model.geom('table').id
-        self._tool = self.model.site('tool').id
+        self._tool = self.model.site(TOOL_FRAME).id
         self._strength = self.model.actuator_forcerange[self._motors, 1].copy()
         self._apply_conditions(conditions)
         self.data.qpos[self._arm_q] = REST
@@ -92,12 +85,13 @@ class World:
         self._setpoint = REST.copy()
         self._speed = np.zeros(6)  # rad/s of the servos' trajectories
         self.held: npt.NDArray[np.bool_] = np.zeros(6, bool)  # joints that a hand holds still
-        self._put_cube(*CUBE_CENTRE, 0.0)
+        self._bodies.put_in_the_middle()
 
     def _apply_conditions(self, conditions: Conditions) -> None:
-        for name in FRICTION_GEOMS:
-            self.model.geom(name).friction[0] *= conditions.friction
-        camera = self.model.camera('wrist_camera')
+        free = self.model.body_dofnum[self.model.geom_bodyid] == 6
+        free[[self.model.geom(name).id for name in FINGER_PADS]] = True
+        self.model.geom_friction[free, 0] *= conditions.friction
+        camera = self.model.camera(WRIST_CAMERA)
         half = math.radians(conditions.camera_tilt) / 2
         tilted = np.zeros(4)
         mujoco.mju_mulQuat(
@@ -123,6 +117,7 @@ class World:
                 self._step_held(steps)
             else:
                 mujoco.mj_step(model, self.data, steps)
+            self._success.update(self.data.time, self.tool_position)
 
     def _trajectory_step(self, period: float) -> Floats:
         """Return the steps (6,) rad of the servos' trajectories to their goals in `period` s."""
@@ -161,61 +156,43 @@ class World:
             self.drive.torque_on = np.ones(6, bool)
             mujoco.mj_forward(self.model, self.data)
 
-    # --- the cube ----------------------------------------------------------------------------
-    def place_cube(self, tries: int = 20) -> None:
-        """Place the cube on the table, at a pose where the arm does not touch it.
+    # --- the bodies --------------------------------------------------------------------------
+    def place_bodies(self, tries: int = 20) -> None:
+        """Place the bodies of the task at random, where the arm does not touch them.
 
-        CellError if there is no such pose among `tries`.
+        CellError if there is no such placement among `tries`.
         """
-        layout = self.layout
         number = self.placements % self._situations if self._situations else self.placements
         rng = np.random.default_rng((self._seed, number))
-        for _ in range(tries):
-            x, y = CUBE_CENTRE + rng.uniform(-layout.cube_range, layout.cube_range, 2)
-            yaw = rng.uniform(-layout.cube_yaw, layout.cube_yaw)
-            with self.lock:
-                before = self.data.qpos.copy(), self.data.qvel.copy()
-                self._put_cube(x, y, yaw)
-                if not self._arm_touches_cube():
-                    self.situation = self._seed, number
-                    self.placements += 1
-                    return
-                self.data.qpos[:], self.data.qvel[:] = before
-                mujoco.mj_forward(self.model, self.data)
+        with self.lock:
+            if self._bodies.place(rng, tries):
+                self._variation.draw(rng)
+                self._success.reset()
+                self.situation = self._seed, number
+                self.placements += 1
+                return
         raise CellError('the arm is in the way: move it off the table, then place the cube again')
 
-    def _put_cube(self, x: float, y: float, yaw: float) -> None:
-        at = self._cube_q
-        self.data.qpos[at : at + 7] = (
-            x,
-            y,
-            CUBE_HALF,
-            math.cos(yaw / 2),
-            0.0,
-            0.0,
-            math.sin(yaw / 2),
-        )
-        self.data.qvel[self._cube_v : self._cube_v + 6] = 0.0
-        mujoco.mj_forward(self.model, self.data)
-
-    def _arm_touches_cube(self) -> bool:
-        pairs = self.data.contact.geom[: self.data.ncon]
-        return any(self._cube_geom in pair and self._table_geom not in pair for pair in pairs)
+    def pose(self, name: str) -> tuple[Floats, Floats]:
+        """Position (3,) m and quaternion (4,) wxyz of a placed body, in base_link."""
+        with self.lock:
+            return self._bodies.pose(name)
 
     @property
-    def cube_pose(self) -> tuple[Floats, Floats]:
-        """Position (3,) m of the cube's middle and quaternion (4,) wxyz, in base_link."""
-        with self.lock:
-            pose = self.data.qpos[self._cube_q : self._cube_q + 7].copy()
-        return pose[:3], pose[3:]
+    def grasped(self) -> str:
+        """The name of the body that the task is about."""
+        skill = self.simulation.skill
+        return skill.grasp if skill else next(iter(self.simulation.place))
+
+    @property
+    def target(self) -> str:
+        """The name of the body where it is to be put; '' if there is none."""
+        return self.simulation.skill.onto if self.simulation.skill else ''
 
     @property
     def success(self) -> bool:
-        """Whether the success criterion of the layout is fulfilled now."""
-        cube, layout = self.data.qpos[self._cube_q : self._cube_q + 3], self.layout
-        if layout.reached:
-            return bool(np.linalg.norm(cube - self.tool_position) <= layout.reached)
-        return bool(cube[2] - CUBE_HALF >= layout.lifted)
+        """Whether the success of the task is reached now."""
+        return self._success.reached(self.data.time, self.tool_position)
 
     @property
     def tool_position(self) -> Floats:
@@ -228,7 +205,7 @@ class CameraRenderer:
     """Renders a camera of the world. Create, use and close it in one thread (GL context)."""
 
     def __init__(
-        self, world: World, camera: str = 'wrist_camera', width: int = 160, height: int = 120
+        self, world: World, camera: str = WRIST_CAMERA, width: int = 160, height: int = 120
     ):
         self._world, self._camera = world, camera
         try:

@@ -21,9 +21,9 @@ from so101_node.graph import publishers
 from so101_node.ros_node import SWITCH_INTERVAL, CellNode
 from so101_node.run_id import RunFilter
 
-from .layouts import find_layout
 from .options import WorldOptions
 from .plant import PERIOD, Plant
+from .scene import scene_of
 from .servo_bus import ServoBus
 from .world import CameraRenderer, World, camera_matrix
 from .worlds import find_world
@@ -47,12 +47,12 @@ class WorldNode(CellNode):
                 raise CellError(f'parameter {arm}_port is not set; give the path to create it at')
         self._world = World(
             self.options.seed,
-            find_layout(self.options.task),
+            scene_of(self.options.task),
             find_world(self.options.world),
             situations=self.options.situations,
             joint_limits=self.options.joint_limits,
         )
-        self._world.place_cube()
+        self._world.place_bodies()
         self._plant = Plant(
             self._world, {arm: getattr(self.options, f'{arm}_port') for arm in names.ARMS}
         )
@@ -65,7 +65,14 @@ class WorldNode(CellNode):
         self._info = self.create_publisher(
             CameraInfo, names.CAMERA_INFO.format(camera=names.WRIST_CAMERA), qos.SENSOR_PUB
         )
-        self._cube = self.create_publisher(PoseStamped, names.SIM_CUBE_POSE, qos.SENSOR_PUB)
+        self._poses = {
+            body: self.create_publisher(PoseStamped, topic, qos.SENSOR_PUB)
+            for body, topic in (
+                (self._world.grasped, names.SIM_CUBE_POSE),
+                (self._world.target, names.SIM_TARGET_POSE),
+            )
+            if body
+        }
         self._reward = self.create_publisher(Reward, names.REWARD, qos.SENSOR_PUB)
         self.create_subscription(JointState, names.SIM_HAND, self._on_pull, qos.COMMAND)
         self.create_service(Trigger, names.SIM_PLACE_CUBE, self._place_cube)
@@ -97,7 +104,7 @@ class WorldNode(CellNode):
 
     def _place_cube(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
-            self._world.place_cube()
+            self._world.place_bodies()
             response.success = True
         except CellError as error:
             response.message = str(error)
@@ -132,29 +139,30 @@ class WorldNode(CellNode):
         width, height = self.options.image_width, self.options.image_height
         renderer = CameraRenderer(self._world, names.WRIST_CAMERA, width, height)
         info = self._camera_info(width, height)
-        cube, reward = PoseStamped(), Reward()
-        cube.header.frame_id = names.BASE_FRAME
+        pose, reward = PoseStamped(), Reward()
+        pose.header.frame_id = names.BASE_FRAME
         period = 1.0 / self.options.camera_rate
         due = time.monotonic()
         while not self._closed.is_set():
             due = max(due + period, time.monotonic() - period)
             time.sleep(max(0.0, due - time.monotonic()))
             now = self.get_clock().now()
-            for message in (info, cube, reward):
+            for message in (info, pose, reward):
                 message.header.stamp = now.to_msg()
             success = self._world.success
             reward.value, reward.success = float(success), success
             reward.run_id = self._run.run_id
-            self._fill(cube.pose)
             self._reward.publish(reward)
-            self._cube.publish(cube)
+            for body, publisher in self._poses.items():
+                self._fill(pose.pose, body)
+                publisher.publish(pose)
             self._image.publish(image_to_cdr(now.nanoseconds, FRAME, renderer.render()))
             self._info.publish(info)
             self._first_image.set()
         renderer.close()
 
-    def _fill(self, pose: Pose) -> None:
-        position, quaternion = self._world.cube_pose
+    def _fill(self, pose: Pose, body: str) -> None:
+        position, quaternion = self._world.pose(body)
         p, q = pose.position, pose.orientation
         p.x, p.y, p.z = position.tolist()
         q.w, q.x, q.y, q.z = quaternion.tolist()

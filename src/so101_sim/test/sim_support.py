@@ -1,7 +1,9 @@
-"""An emulated servo bus, and the packets of the real SDK."""
+"""An emulated servo bus, the packets of the real SDK, and scenes without chance."""
 
+from msgspec import structs
 import scservo_sdk as sdk
 
+from so101_sim.scene import scene_of
 from so101_sim.sts3215 import Sensed, Sts3215
 
 IDS = (1, 2, 3, 4, 5, 6)
@@ -29,3 +31,13 @@ def servo(bus, servo_id):
 def packet(servo_id, instruction, parameters):
     body = bytes([servo_id, len(parameters) + 2, instruction, *parameters])
     return b'\xff\xff' + body + bytes([~sum(body) & 0xFF])
+
+
+def in_the_middle(task):
+    """Return the scene of a task with each body always in the middle of its area."""
+    scene = scene_of(task)
+    place = {
+        name: structs.replace(each, spread=(0.0, 0.0), yaw_spread=0.0)
+        for name, each in scene.simulation.place.items()
+    }
+    return scene._replace(simulation=structs.replace(scene.simulation, place=place))

@@ -5,9 +5,14 @@ import math
 import numpy as np
 import pytest
 
+from hilserl_core.contract.kinematics_check import kinematics_of
+from hilserl_core.contract.tasks import make_task
 from so101_description.joints import LOWER, UPPER
 from so101_description.kinematics import Kinematics
+from so101_description.model import model_hash
 from so101_sim.expert import Expert, LeaderInput, OperatorConfig
+from so101_sim.scene import scene_of
+from so101_sim.scripted_operator import operator_for
 from so101_sim.world import World
 
 MIDDLE = np.array([0.0, -0.2, 0.6, 1.2, 0.0, 0.5])
@@ -15,34 +20,51 @@ START = np.array([0.25, 0.0, 0.07])
 kinematics = Kinematics()
 
 
-def grasp(number):
-    """Return whether the cube is lifted within 7 s and still held 3 s later."""
-    world, rng = World(number), np.random.default_rng(number)
-    start = START + rng.uniform(-0.01, 0.01, 3)
-    reference = kinematics.solve(start, math.pi / 2, 0.0, 0.6, MIDDLE).q
+def run(task, number, hold=0):
+    """Return whether the expert succeeds, and the success lasts for `hold` steps more."""
+    world, rng = World(number, scene_of(task)), np.random.default_rng(number)
+    schema = make_task(task, model_hash())
+    start = schema.start + rng.uniform(-1, 1, 3) * schema.start_spread
+    core = kinematics_of(schema)
+    reference = core.solve(start, schema.pitch, schema.wrist_roll, 0.6, MIDDLE).q
     world.place_arm(reference)
-    world.place_cube()
-    expert, lifted_at = Expert(OperatorConfig(), rng), None
-    for tick in range(100):
+    world.place_bodies()
+    expert, reached = Expert(operator_for(task, 'plain'), rng), None
+    for tick in range(schema.max_steps):
         q = world.joints()[0].copy()
         velocity, gripper_rate = expert.desired_velocity(
-            tick * 0.1, kinematics.tool_pose(q)[0], q[5], world.cube_pose[0]
+            tick * 0.1,
+            core.tool_pose(q)[0],
+            q[5],
+            world.pose(world.grasped)[0],
+            world.pose(world.target)[0] if world.target else None,
         )
-        reference = kinematics.joint_target(
-            q, reference, np.append(velocity / 0.2, gripper_rate / 2.0), math.pi / 2, 0.0
+        reference = core.joint_target(
+            q,
+            reference,
+            np.append(velocity / 0.2, gripper_rate / 2.0),
+            schema.pitch,
+            schema.wrist_roll,
         ).q
         world.drive.goal = reference
-        world.step(40)
-        if lifted_at is None and world.success:
-            lifted_at = tick
-        if lifted_at is not None and tick == lifted_at + 30:
+        for _ in range(10):
+            world.step(4)
+        if reached is None and world.success:
+            reached = tick
+        if reached is not None and tick == reached + hold:
             return world.success
     return False
 
 
 @pytest.mark.slow
 def test_it_lifts_and_holds_the_cube_from_almost_every_pose():
-    assert sum(grasp(number) for number in range(20)) >= 18
+    assert sum(run('grasp_lift', number, hold=30) for number in range(20)) >= 18
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('task', ['pick_place', 'stack', 'insert'])
+def test_it_puts_the_body_where_it_belongs(task):
+    assert sum(run(task, number) for number in range(4)) >= 3
 
 
 def test_it_moves_up_first_if_a_finger_would_push_the_cube():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from so101_description.kinematics import Kinematics
+from so101_node.errors import CellError
 from so101_sim.expert import OperatorConfig
 from so101_sim.scripted_operator import PERIOD, OperatorObservation, ScriptedOperator
 
@@ -27,6 +28,7 @@ class Bench:
         self.now, self.mode, self.successes = 0.0, 'IDLE', 0
         self.follower = self.leader = arm_at()
         self.cube, self.keys, self.pulls = ON_TABLE, [], 0
+        self.success = False
 
     def run(self, seconds, mode=None, **scene):
         """Run the operator for `seconds`; return the keys that it pressed."""
@@ -38,7 +40,12 @@ class Bench:
             action = self.operator.act(
                 self.now,
                 OperatorObservation(
-                    self.mode, self.successes, self.follower, self.leader, self.cube
+                    self.mode,
+                    self.successes,
+                    self.follower,
+                    self.leader,
+                    self.cube,
+                    self.success,
                 ),
             )
             self.pulls += action.leader_pull is not None
@@ -121,13 +128,14 @@ def test_it_takes_over_soon_when_the_arm_leaves_its_region():
     assert bench.run(0.5, 'POLICY', follower=arm_at(y=0.13)) == ['intervene']
 
 
-def test_it_marks_failure_for_a_lost_cube_and_success_for_a_lifted_one():
+def test_it_marks_failure_for_a_lost_cube_and_success_only_if_the_task_is_done():
     bench = Bench()
     bench.to_policy()
     assert bench.run(0.8, 'POLICY', cube=ON_TABLE + [0.0, 0.095, 0.0]) == ['failure']
     bench.run(0.3, 'RESET', cube=ON_TABLE)
     bench.to_policy()
-    assert bench.run(0.3, 'POLICY', cube=ON_TABLE + [0.0, 0.0, 0.05]) == []
+    assert bench.run(1.0, 'POLICY', cube=ON_TABLE + [0.0, 0.0, 0.05]) == []  # only lifted
+    assert bench.run(0.3, success=True) == []
     assert bench.run(0.4) == ['success']
 
 
@@ -155,3 +163,12 @@ def test_in_the_role_watch_it_only_places_the_cube_and_starts():
     bench.to_policy()
     assert [key for _, key in bench.keys] == ['place', 'start']
     assert bench.run(9.0, 'EVAL', cube=ON_TABLE + [0.0, 0.0, 0.05]) == [] and bench.pulls == 0
+
+
+def test_without_a_skill_it_never_takes_over_and_cannot_demonstrate():
+    bench = Bench()
+    bench.operator = ScriptedOperator('intervene', 0, OperatorConfig(has_skill=False))
+    bench.to_policy()
+    assert bench.run(9.0, 'POLICY') == []
+    with pytest.raises(CellError, match='has no sim.skill'):
+        ScriptedOperator('demonstrate', 0, OperatorConfig(has_skill=False))

@@ -1,21 +1,21 @@
 """The simulated bench: arm, cube and camera image."""
 
-from dataclasses import replace
 import math
 
 import numpy as np
 import pytest
+from sim_support import in_the_middle
 
 from so101_description.joints import JOINT_LIMITS, REST
 from so101_description.kinematics import Kinematics
 from so101_node.errors import CellError
-from so101_sim.layouts import find_layout
 from so101_sim.leader import Leader
-from so101_sim.world import CUBE_CENTRE, CUBE_HALF, CameraRenderer, World, camera_matrix
+from so101_sim.world import CameraRenderer, World, camera_matrix
 
 START = np.array([0.25, 0.0, 0.07])
 SEED = np.array([0.0, -0.2, 0.6, 1.2, 0.0, 0.5])
-ONE_PLACE = replace(find_layout('grasp_lift'), cube_range=0.0)
+CUBE_CENTRE, CUBE_HALF = (0.25, 0.0), 0.0125
+ONE_PLACE = in_the_middle('grasp_lift')
 kinematics = Kinematics()
 
 
@@ -62,10 +62,10 @@ def test_placements_repeat_with_the_same_seed_and_fill_the_area():
     one, other = World(3), World(3)
     places = []
     for _ in range(40):
-        one.place_cube()
-        other.place_cube()
-        assert np.array_equal(one.cube_pose[0], other.cube_pose[0])
-        places.append(one.cube_pose[0][:2] - CUBE_CENTRE)
+        one.place_bodies()
+        other.place_bodies()
+        assert np.array_equal(one.pose('cube')[0], other.pose('cube')[0])
+        places.append(one.pose('cube')[0][:2] - CUBE_CENTRE)
     assert np.abs(places).max() <= 0.04
     assert (np.ptp(places, axis=0) > 0.06).all()
 
@@ -74,8 +74,8 @@ def test_a_placement_depends_on_its_number_and_situations_repeat():
     def poses(world, count):
         found = []
         for _ in range(count):
-            world.place_cube()
-            found.append(np.concatenate(world.cube_pose))
+            world.place_bodies()
+            found.append(np.concatenate(world.pose('cube')))
         return np.array(found)
 
     all_five = poses(World(3), 5)
@@ -85,27 +85,27 @@ def test_a_placement_depends_on_its_number_and_situations_repeat():
 
 
 def test_the_cube_is_not_placed_where_the_arm_is():
-    world = World(layout=ONE_PLACE)
+    world = World(scene=ONE_PLACE)
     world.place_arm(over([0.25, 0.0, 0.02], gripper=0.3))
-    before = world.cube_pose[0]
+    before = world.pose('cube')[0]
     with pytest.raises(CellError, match='in the way'):
-        world.place_cube()
-    assert np.array_equal(world.cube_pose[0], before)
+        world.place_bodies()
+    assert np.array_equal(world.pose('cube')[0], before)
 
 
 def test_a_cube_on_the_table_is_no_success_and_one_in_the_air_is():
     world = World()
-    world.place_cube()
+    world.place_bodies()
     world.step(100)
     assert not world.success
-    assert abs(world.cube_pose[0][2] - CUBE_HALF) < 0.001
+    assert abs(world.pose('cube')[0][2] - CUBE_HALF) < 0.001
     world.data.qpos[world.model.joint('cube').qposadr[0] + 2] = CUBE_HALF + 0.045
     assert world.success
 
 
 def lifted_cube(gripper):
     """Return a world in which the arm has closed to `gripper` around the cube and moved up."""
-    world = World(layout=ONE_PLACE)
+    world = World(scene=ONE_PLACE)
     around = over([0.2275, 0.0, 0.016])
     world.place_arm(around)
     world.drive.goal = np.append(around[:5], gripper)
@@ -137,10 +137,10 @@ def test_the_cube_is_in_the_image_from_every_start_pose():
     renderer = CameraRenderer(world)
     for _ in range(40):
         world.place_arm(over(START + rng.uniform(-0.01, 0.01, 3)))
-        world.place_cube()
+        world.place_bodies()
         image = renderer.render()[:, 20:140].astype(int)  # the crop of the task
         blue = (image[..., 2] > image[..., 0] + 40).sum()
-        assert blue > 15, world.cube_pose  # at the edge of the area, only a corner of the cube
+        assert blue > 15, world.pose('cube')  # at the edge of the area, only a corner of the cube
     assert image.shape == (120, 120, 3)
     renderer.close()
 
@@ -153,7 +153,7 @@ def test_the_image_agrees_with_the_camera_matrix():
     renderer.close()
     rows, columns = np.nonzero(image[..., 2] > image[..., 0] + 40)
     camera = world.data.camera('wrist_camera')
-    at = camera.xmat.reshape(3, 3).T @ (world.cube_pose[0] - camera.xpos)
+    at = camera.xmat.reshape(3, 3).T @ (world.pose('cube')[0] - camera.xpos)
     k = np.reshape(camera_matrix(world.model, 'wrist_camera', 320, 240), (3, 3))
     u, v, w = k @ [at[0], -at[1], -at[2]]  # MuJoCo's cameras look along -z, y up
     assert abs(u / w - columns.mean()) < 6 and abs(v / w - rows.mean()) < 6

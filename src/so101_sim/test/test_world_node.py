@@ -164,9 +164,9 @@ def test_in_an_evaluation_the_number_of_the_episode_selects_the_cubes_pose(tmp_p
                 lambda: len(bench.cubes) > asked + 12
             )  # also those still in the queue
             world = World(0, placements=episodes % 5)
-            world.place_cube()
+            world.place_bodies()
             cube = bench.cubes[-1].pose.position
-            assert np.allclose([cube.x, cube.y], world.cube_pose[0][:2], atol=1e-3)
+            assert np.allclose([cube.x, cube.y], world.pose('cube')[0][:2], atol=1e-3)
     finally:
         bench.close()
 

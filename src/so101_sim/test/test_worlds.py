@@ -1,17 +1,17 @@
 """Each condition of a world has its effect; the plain world has none."""
 
-from dataclasses import replace
 import math
 
 import numpy as np
 import pytest
+from sim_support import in_the_middle
 
 from so101_description.joints import REST
 from so101_description.kinematics import Kinematics
 from so101_node.errors import CellError
 from so101_sim import sts3215
-from so101_sim.layouts import LAYOUTS, find_layout
 from so101_sim.plant import PERIOD, Plant
+from so101_sim.scene import scene_of
 from so101_sim.world import CameraRenderer, World
 from so101_sim.worlds import WORLDS, Conditions, find_world
 
@@ -25,7 +25,7 @@ def rendered(conditions, placements=1, seed=0):
     world.place_arm(START)
     renderer, images = CameraRenderer(world), []
     for _ in range(placements):
-        world.place_cube()
+        world.place_bodies()
         images.append(renderer.render().astype(float))
     renderer.close()
     return np.array(images)
@@ -43,7 +43,7 @@ def order(plant, joint, angle):
     servo.write(sts3215.GOAL_POSITION, ticks.to_bytes(2, 'little'))
 
 
-@pytest.mark.parametrize('find, wrong', [(find_world, 'moon'), (find_layout, 'juggle')])
+@pytest.mark.parametrize('find, wrong', [(find_world, 'moon'), (scene_of, 'juggle')])
 def test_the_error_of_an_unknown_name_lists_the_known_ones(find, wrong):
     with pytest.raises(CellError, match='plain|grasp_lift'):
         find(wrong)
@@ -115,8 +115,8 @@ def test_with_low_friction_the_gripper_loses_a_cube_that_it_holds_otherwise():
     kinematics = Kinematics()
 
     def holds(friction):
-        layout = replace(LAYOUTS['grasp_lift'], cube_range=0.0)
-        world = World(layout=layout, conditions=Conditions(friction=friction))
+        scene = in_the_middle('grasp_lift')
+        world = World(scene=scene, conditions=Conditions(friction=friction))
         world.place_arm(kinematics.solve([0.2275, 0, 0.016], math.pi / 2, 0.0, 0.6, SEED).q)
         world.drive.goal = np.append(world.joints()[0][:5], -0.17)
         world.step(600)
@@ -133,7 +133,7 @@ def test_with_low_friction_the_gripper_loses_a_cube_that_it_holds_otherwise():
 
 
 def test_reach_succeeds_with_the_finger_at_the_cube_but_not_above_it():
-    world = World(layout=replace(LAYOUTS['reach'], cube_range=0.0))
+    world = World(scene=in_the_middle('reach'))
     world.place_arm(START)
     assert not world.success
     world.place_arm(Kinematics().solve([0.228, 0.0, 0.02], math.pi / 2, 0.0, 0.6, SEED).q)
@@ -141,11 +141,11 @@ def test_reach_succeeds_with_the_finger_at_the_cube_but_not_above_it():
 
 
 def test_the_wide_task_places_the_cube_in_a_larger_area_with_any_yaw():
-    world = World(layout=LAYOUTS['grasp_lift_wide'])
+    world = World(scene=scene_of('grasp_lift_wide'))
     poses = []
     for _ in range(60):
-        world.place_cube()
-        position, quaternion = world.cube_pose
+        world.place_bodies()
+        position, quaternion = world.pose('cube')
         poses.append([*position[:2], 2 * math.atan2(quaternion[3], quaternion[0])])
     x, y, yaw = np.ptp(poses, axis=0)
     assert min(x, y) > 0.14 and yaw > 1.4

@@ -70,7 +70,13 @@ RIGHTS = {
     'camera': Rights(publish=(*_CAMERA, names.DIAGNOSTICS)),
     'kinematics': Rights(serve=_KINEMATICS),
     'world': Rights(
-        publish=(*_CAMERA, names.REWARD, names.SIM_CUBE_POSE, names.DIAGNOSTICS),
+        publish=(
+            *_CAMERA,
+            names.REWARD,
+            names.SIM_CUBE_POSE,
+            names.SIM_TARGET_POSE,
+            names.DIAGNOSTICS,
+        ),
         subscribe=(names.SIM_HAND, names.TASK, names.ACTOR_STATUS),
         serve=(names.SIM_PLACE_CUBE,),
     ),
@@ -129,7 +135,9 @@ RIGHTS = {
         subscribe=(
             *_of_arms(names.JOINT_STATES),
             names.ACTOR_STATUS,
+            names.REWARD,
             names.SIM_CUBE_POSE,
+            names.SIM_TARGET_POSE,
             names.DIAGNOSTICS,
         ),
         call=(*_MARKS, *_of_arms(names.CLEAR_FAULTS), names.SIM_PLACE_CUBE),

@@ -49,13 +49,17 @@ def _show(name: str) -> int:
 
 
 def _check(name: str) -> int:
-    from hilserl_core.contract.tasks import make_task
+    from hilserl_core.contract.tasks import make_task, read_task
     from so101_description.model import model_hash
 
     from ..bringup.task_check import problems
 
     schema = make_task(name, model_hash())
     found = problems(schema)
+    if read_task(name).sim:
+        from so101_sim.scene_check import scene_problems  # an arm's computer may not have it
+
+        found += scene_problems(name, schema)
     for sentence in found:
         print(f'task {schema.name}: {sentence}')
     if not found:

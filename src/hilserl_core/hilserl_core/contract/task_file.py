@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from .scene_file import Simulation
+
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
 Point = tuple[float, float, float]
 StateGroup = Literal['joint_positions', 'following_errors', 'tool_position', 'previous_action']
@@ -24,7 +26,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A mapping of a task file."""
 
 
-class Crop(_Entry):
+class Crop(_Entry, frozen=True):
     """The part of the camera's image that is used, in pixels of that image."""
 
     top: Annotated[int, Meta(description='rows above the crop; pixels')]
@@ -33,7 +35,7 @@ class Crop(_Entry):
     width: Annotated[int, Meta(description='width of the crop; pixels')]
 
 
-class Camera(_Entry):
+class Camera(_Entry, frozen=True):
     """One camera."""
 
     height: Annotated[
@@ -52,7 +54,7 @@ class Camera(_Entry):
     ] = None
 
 
-class Action(_Entry):
+class Action(_Entry, frozen=True):
     """How far an action of 1 moves in one step."""
 
     dx: Annotated[float, Meta(gt=0.0, le=0.1, description='the tool along x of base_link; m')] = (
@@ -69,7 +71,7 @@ class Action(_Entry):
     ] = 0.2
 
 
-class Start(_Entry):
+class Start(_Entry, frozen=True):
     """The tool pose at which an episode starts."""
 
     position: Annotated[
@@ -102,7 +104,7 @@ class Start(_Entry):
     ] = 0.0
 
 
-class Box(_Entry):
+class Box(_Entry, frozen=True):
     """The workspace box: the tool never leaves it."""
 
     min: Annotated[Point, Meta(description='lower corner, x, y and z in base_link; m')] = (
@@ -113,7 +115,7 @@ class Box(_Entry):
     max: Annotated[Point, Meta(description='upper corner; m')] = (0.35, 0.15, 0.25)
 
 
-class TaskFile(_Entry, kw_only=True):
+class TaskFile(_Entry, frozen=True, kw_only=True):
     """A whole task file."""
 
     version: Annotated[Literal[1], Meta(description='version of this format')]
@@ -156,3 +158,7 @@ class TaskFile(_Entry, kw_only=True):
     ] = Action()
     start: Annotated[Start, Meta(description='where an episode starts')] = Start()
     box: Annotated[Box, Meta(description='the workspace box, which the tool never leaves')] = Box()
+    sim: Annotated[
+        Simulation | None,
+        Meta(description='scene and success in the simulated cell (without it: real cells only)'),
+    ] = None

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import msgspec
 
 from .task_file import TaskFile
+from .tasks import DIRECTORY
 
 ANY = 'NAME'  # stands for a key that the user chooses
 
@@ -40,12 +41,19 @@ def keys(kind: Any = TaskFile, prefix: str = '') -> Iterator[Key]:
 
 def _inner(plain: Any, path: str) -> Iterator[Key]:
     for each in _alternatives(plain):
-        if isinstance(each, type) and issubclass(each, msgspec.Struct):
-            yield from keys(each, f'{path}.')
+        if _is_struct(each):
+            config = each.__struct_config__
+            if config.tag is None:
+                yield from keys(each, f'{path}.')
+            else:  # one kind of several
+                where = f'{path}[{config.tag}]'
+                text = (each.__doc__ or '').strip().rstrip('.')
+                yield Key(where, f'`{config.tag_field}: {config.tag}`', text, None)
+                yield from keys(each, f'{where}.')
         elif get_origin(each) in (dict, list, tuple):
-            last = _without_meta(get_args(each)[-1 if get_origin(each) is dict else 0])[0]
-            inner = f'{path}.{ANY}' if get_origin(each) is dict else path
-            yield from _inner(last, inner)
+            is_dict = get_origin(each) is dict
+            last = _without_meta(get_args(each)[-1 if is_dict else 0])[0]
+            yield from _inner(last, f'{path}.{ANY}' if is_dict else path)
 
 
 def _alternatives(plain: Any) -> tuple[Any, ...]:
@@ -88,7 +96,8 @@ def _kind_of(plain: Any) -> str:
     if origin in (list, tuple):
         first = _without_meta(arguments[0])[0]
         if arguments[-1] is Ellipsis or origin is list:
-            return f'a list of: {_kind(first)}' if not _is_struct(first) else 'a list'
+            has_keys = any(map(_is_struct, _alternatives(first)))
+            return 'a list' if has_keys else f'a list of: {_kind(first)}'
         return f'{len(arguments)} numbers'
     return 'keys' if _is_struct(plain) else _WORDS.get(plain, str(plain))
 
@@ -101,7 +110,7 @@ def shown(value: Any) -> str:
     """Return a default as a task file has it; '' for none or a mapping, 'needed' if needed."""
     if value is msgspec.NODEFAULT:
         return 'needed'
-    if value is None or isinstance(value, msgspec.Struct) or value in ({}, ()):
+    if value is None or isinstance(value, msgspec.Struct) or value in ({}, (), ''):
         return ''
     if isinstance(value, tuple):
         return '[' + ', '.join(map(shown, value)) + ']'
@@ -124,17 +133,25 @@ def template(name: str) -> str:
     lines = ['# A task: docs/tasks.md describes each key. Check it with ./cell task check FILE.']
     for key in keys():
         depth = key.path.count('.')
-        if ANY in key.path:
+        if ANY in key.path or key.path.startswith('sim.'):
             continue
         word, indent = key.path.rpartition('.')[2], '  ' * depth
         lines.append(f'{indent}# {key.text} [{key.kind}]')
         if word == 'cameras':
             lines += ['cameras:', *_camera_lines()]
+        elif word == 'sim':
+            lines += _example_of_sim()
         elif isinstance(key.default, msgspec.Struct):
             lines.append(f'{indent}{word}:')
         else:
             lines.append(f'{indent}{word}: {given.get(key.path) or shown(key.default)}')
     return '\n'.join(lines) + '\n'
+
+
+def _example_of_sim() -> list[str]:
+    """Return the lines of the key `sim` of an installed task."""
+    text = (DIRECTORY / 'grasp_lift.yaml').read_text(encoding='utf-8')
+    return text[text.index('sim:') :].splitlines()
 
 
 def _camera_lines() -> list[str]:

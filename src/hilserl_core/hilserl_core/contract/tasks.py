@@ -16,6 +16,7 @@ from so101_node.foreign_files import expanded, read_bytes
 from so101_node.names import BASE_FRAME, camera_of, check_role
 from so101_node.options import nearest
 
+from .scene_file import problem
 from .task import CameraSpec, TaskSchema
 from .task_file import Camera, StateGroup, TaskFile
 
@@ -67,6 +68,8 @@ def read_task(task: str) -> TaskFile:
             f'task {path}: action has dx {action.dx:g}, dy {action.dy:g} and dz {action.dz:g} m; '
             'they must be equal'
         )
+    if found.sim and (sentence := problem(found.sim)):
+        raise CellError(f'task {path}: {sentence}')
     for axis, low, high in zip('xyz', found.box.min, found.box.max):
         if not low < high:
             raise CellError(
