@@ -97,7 +97,7 @@ def learn(options: argparse.Namespace, directory: Path, console: Console) -> run
         demo_minutes = 0.0
         if options.demos:
             demo_minutes = simulation.record_demonstrations(
-                schema, demos, options.demos, options.seed, options.world
+                schema, demos, options.demos, options.seed, options.world, task=options.task
             )
         settings = LearnerOptions(
             algorithm=options.algorithm,
@@ -121,10 +121,16 @@ def learn(options: argparse.Namespace, directory: Path, console: Console) -> run
             options.every,
             options.episodes,
             screen.show,
+            task=options.task,
         )
         if not progress.interrupted:
             final = simulation.evaluate(
-                schema, progress.bundle, options.world, options.final, progress.minutes
+                schema,
+                progress.bundle,
+                options.world,
+                options.final,
+                progress.minutes,
+                task=options.task,
             )
         elif progress.evaluations:
             final = progress.evaluations[-1]
@@ -132,7 +138,7 @@ def learn(options: argparse.Namespace, directory: Path, console: Console) -> run
             raise KeyboardInterrupt
     curve = [(round(e.minutes, 1), e.success, e.episodes) for e in progress.evaluations]
     return run_results.RunResult(
-        task=options.task,
+        task=schema.name,
         world=options.world,
         seed=options.seed,
         minutes_to_90=run_results.minutes_to(curve),

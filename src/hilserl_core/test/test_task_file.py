@@ -1,10 +1,10 @@
 """Task files: what is read, what is refused, what the hash covers, and the file of a new task."""
 
+import json
 from math import pi
 
 import msgspec
 import pytest
-import yaml
 
 from hilserl_core.bags.cdr import task_from_cdr, task_to_cdr
 from hilserl_core.contract.task import TaskSchema
@@ -37,7 +37,8 @@ SIM = {
 def write(tmp_path):
     def write(**changes):
         path = tmp_path / 'push.yaml'
-        path.write_text(yaml.safe_dump(SMALLEST | changes), encoding='utf-8')
+        text = json.dumps(SMALLEST | changes)  # every JSON is YAML, but for its numbers
+        path.write_text(text.replace('NaN', '.nan').replace('Infinity', '.inf'), encoding='utf-8')
         return str(path)
 
     return write

@@ -76,11 +76,11 @@ class SimulatedCell:
         self.operator = ScriptedOperator(
             'watch' if watch else ROLES[role], seed, operator_for(task or schema.name, world)
         )
-        (camera,) = schema.cameras
-        self._renderer = CameraRenderer(
-            self.world, camera.name, camera.source_width, camera.source_height
-        )
-        self._image = np.zeros(camera.shape, np.uint8)
+        self._renderers = [
+            CameraRenderer(self.world, camera.name, camera.source_width, camera.source_height)
+            for camera in schema.cameras
+        ]
+        self._images = tuple(np.zeros(camera.shape, np.uint8) for camera in schema.cameras)
         self._kinematics = DirectKinematics(schema)
         self._steps_per_period = round(1.0 / schema.rate / PERIOD)
         self._steps = 0  # of the plant
@@ -128,7 +128,10 @@ class SimulatedCell:
         exposure = self._steps_per_period - IMAGE_AGE
         for step in range(self._steps_per_period):
             if step == exposure and self.loop.machine.mode is not Mode.RESET:
-                self._image = crop_resize(self._renderer.render(), self.schema.cameras[0])
+                self._images = tuple(
+                    crop_resize(renderer.render(), camera)
+                    for renderer, camera in zip(self._renderers, self.schema.cameras)
+                )
             if self._steps % DRIVER_STEPS == 0:
                 for arm in self._arms.values():
                     arm.cycle(self.now)
@@ -141,8 +144,8 @@ class SimulatedCell:
         self.loop.tick(
             Sensed(
                 stamp,
-                (self._image,),
-                (stamp - int(IMAGE_AGE * PERIOD * 1e9),),
+                self._images,
+                (stamp - int(IMAGE_AGE * PERIOD * 1e9),) * len(self._images),
                 position,
                 self._kinematics.tool_position(position),
                 self._arms['leader'].position,
@@ -179,5 +182,6 @@ class SimulatedCell:
             after_tick()
 
     def close(self) -> None:
-        """Free the renderer."""
-        self._renderer.close()
+        """Free the renderers."""
+        for renderer in self._renderers:
+            renderer.close()

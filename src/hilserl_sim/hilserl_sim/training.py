@@ -68,17 +68,19 @@ def record_demonstrations(
     seed: int,
     world: str,
     change: Callable[[StepRecord], StepRecord] = unchanged,
+    task: str = '',
 ) -> float:
     """Record `count` episodes of the scripted operator in bags. Return the robot minutes.
 
-    change: a function that is applied to each step before it is stored (for experiments).
+    change: a function that is applied to each step before it is stored (for experiments). task:
+    the path of the task's file, if it is not an installed one.
     """
     recorder = Recorder(directory, schema, lambda sentence: None)
-    recording = threading.Thread(target=recorder.run)
-    recording.start()
     cell = SimulatedCell(
-        schema, 'record', seed, world, emit=lambda step: recorder.record(change(step))
+        schema, 'record', seed, world, emit=lambda step: recorder.record(change(step)), task=task
     )
+    recording = threading.Thread(target=recorder.run)  # after what may fail: it must be ended
+    recording.start()
     try:
         cell.run_episodes(count)
     finally:
@@ -96,11 +98,12 @@ def evaluate(
     minutes: float = 0.0,
     enough: float = 0.0,
     sigma: float = 0.0,
+    task: str = '',
 ) -> Evaluation:
     """Run episodes of a policy without help, always with the same cube positions.
 
     It ends early if a success rate of `enough` is not possible any more. sigma: of the noise;
-    0: deterministic.
+    0: deterministic. task: as in `record_demonstrations`.
     """
     policy = Policy.from_bytes(bundle, schema.hash)
     cell = SimulatedCell(
@@ -110,6 +113,7 @@ def evaluate(
         world,
         lambda steps: sigma,
         watch=True,
+        task=task,
     )
     stats = cell.loop.stats
     try:
@@ -142,11 +146,13 @@ def train(
     log: Callable[[str], object] = lambda sentence: None,
     enough: float | None = None,
     change: Callable[[StepRecord], StepRecord] = unchanged,
+    task: str = '',
 ) -> Progress:
     """Train for `minutes` of robot time in `directory`; evaluate each `every` minutes.
 
     episodes: number in one evaluation; enough: success rate at which training stops; change: a
-    function that is applied to each step before it is learned from (for experiments). After a
+    function that is applied to each step before it is learned from (for experiments); task: as in
+    `record_demonstrations`. After a
     KeyboardInterrupt the run is closed as usual, and `Progress.interrupted` is true.
     """
     progress = Progress()
@@ -158,6 +164,7 @@ def train(
         world,
         lambda steps: learner.trainer.sigma(steps),
         lambda step: learner.add_step(change(step)),
+        task=task,
     )
 
     def offer(policy: Policy) -> None:
@@ -183,7 +190,15 @@ def train(
                 continue
             due += every
             progress.evaluations.append(
-                evaluate(schema, learner.bundle, world, episodes, progress.minutes, enough or 0.0)
+                evaluate(
+                    schema,
+                    learner.bundle,
+                    world,
+                    episodes,
+                    progress.minutes,
+                    enough or 0.0,
+                    task=task,
+                )
             )
             show(progress)
             if enough and progress.evaluations[-1].success >= enough:

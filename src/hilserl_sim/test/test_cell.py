@@ -5,7 +5,10 @@ import pytest
 
 from hilserl_actor.loop.modes import Mode
 from hilserl_core.contract.steps import Outcome, Source
+from hilserl_core.contract.tasks import make_task
 from hilserl_sim.cell import SimulatedCell
+from so101_description.model import model_hash
+from so101_node.errors import CellError
 
 
 def recorded(schema, seed, world='plain', episodes=2):
@@ -56,3 +59,46 @@ def test_in_eval_nothing_moves_without_a_policy(schema):
         assert cell.loop.episode is None and cell.loop.stats.results == []
     finally:
         cell.close()
+
+
+TWO_CAMERAS = """
+version: 1
+name: mine
+instruction: lift the cube
+cameras:
+  wrist: {height: 32, width: 32}
+  front: {height: 24, width: 48, image: [96, 64]}
+state: [joint_positions, tool_position]
+sim:
+  scene: cube.xml
+  place: {cube: {position: [0.25, 0.0, 0.0125]}}
+  success: [{is: lifted, body: cube, by: 0.04}]
+  area: {min: [0.16, -0.09], max: [0.34, 0.09]}
+  skill: {grasp: cube}
+"""
+
+
+def test_a_task_file_of_ones_own_with_two_cameras_is_demonstrated(tmp_path):
+    path = tmp_path / 'mine.yaml'
+    path.write_text(TWO_CAMERAS, encoding='utf-8')
+    schema = make_task(str(path), model_hash())
+    steps = []
+    cell = SimulatedCell(schema, 'record', 0, emit=steps.append, task=str(path))
+    try:
+        cell.run_episodes(1)
+    finally:
+        cell.close()
+    assert steps[-1].outcome == Outcome.SUCCESS
+    wrist, front = zip(*(step.images for step in steps))
+    assert {image.shape for image in wrist} == {(32, 32, 3)}
+    assert {image.shape for image in front} == {(24, 48, 3)}
+    for images in (wrist, front):  # the arm is in both
+        assert not np.array_equal(images[0], images[-1])
+    assert steps[0].state.shape == (9,)
+
+
+def test_a_camera_that_the_scene_has_not_is_refused(tmp_path):
+    path = tmp_path / 'mine.yaml'
+    path.write_text(TWO_CAMERAS.replace('front:', 'ceiling:'), encoding='utf-8')
+    with pytest.raises(CellError, match="the scene has no camera 'ceiling_camera'"):
+        SimulatedCell(make_task(str(path), model_hash()), 'record', 0, task=str(path))

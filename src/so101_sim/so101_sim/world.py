@@ -208,6 +208,11 @@ class CameraRenderer:
         self, world: World, camera: str = WRIST_CAMERA, width: int = 160, height: int = 120
     ):
         self._world, self._camera = world, camera
+        if mujoco.mj_name2id(world.model, mujoco.mjtObj.mjOBJ_CAMERA, camera) < 0:
+            raise CellError(
+                f'the scene has no camera {camera!r}, which the task has; add it to the scene, or '
+                'include table.xml for front_camera and side_camera'
+            )
         try:
             self._renderer = mujoco.Renderer(world.model, height, width)
         except (ImportError, RuntimeError, mujoco.FatalError) as error:

@@ -1,17 +1,21 @@
-"""The `world` node: a cell without hardware, with two ports and the camera's topics.
+"""The `world` node: a cell without hardware, with two ports and the topics of its cameras.
 
-Physics, camera and buses run in threads with absolute deadlines. At the end, the node runs until
+Physics, cameras and buses run in threads with absolute deadlines. At the end, the node runs until
 the ports are closed, so that the driver can bring the arms to rest.
 """
 
 import sys
 import threading
 import time
+from typing import NamedTuple
 
 from geometry_msgs.msg import Pose, PoseStamped
+from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_srvs.srv import Trigger
 
+from hilserl_core.contract.task import CameraSpec
+from hilserl_core.contract.tasks import make_task
 from so101_description.joints import pack
 from so101_interfaces.msg import ActorStatus, Reward, Task
 from so101_node import names, qos
@@ -31,7 +35,15 @@ from .worlds import find_world
 LATE = 0.1  # s; if physics is further behind, it skips time
 CLOSE_TIME = 10.5  # s that a driver gets to close its ports
 PULL_TIMEOUT = 0.5  # s without a message after which the leader is released
-FRAME = names.WRIST_CAMERA + '_optical_frame'
+FRAME = '{camera}_optical_frame'
+
+
+class PublishedCamera(NamedTuple):
+    """A camera of the task, with its publishers."""
+
+    spec: CameraSpec
+    image: Publisher[Image]
+    info: Publisher[CameraInfo]
 
 
 class WorldNode(CellNode):
@@ -59,12 +71,22 @@ class WorldNode(CellNode):
         self._buses: list[ServoBus] = []  # started ones
         self._pulled_at = 0.0
         self._closed, self._first_image = threading.Event(), threading.Event()
-        self._image = self.create_publisher(
-            Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_PUB
+        # Only the sizes of the images are of use here, not the model.
+        task = make_task(
+            self.options.task, '', self.options.image_width, self.options.image_height
         )
-        self._info = self.create_publisher(
-            CameraInfo, names.CAMERA_INFO.format(camera=names.WRIST_CAMERA), qos.SENSOR_PUB
-        )
+        self._cameras = [
+            PublishedCamera(
+                camera,
+                self.create_publisher(
+                    Image, names.IMAGE.format(camera=camera.name), qos.SENSOR_PUB
+                ),
+                self.create_publisher(
+                    CameraInfo, names.CAMERA_INFO.format(camera=camera.name), qos.SENSOR_PUB
+                ),
+            )
+            for camera in task.cameras
+        ]
         self._poses = {
             body: self.create_publisher(PoseStamped, topic, qos.SENSOR_PUB)
             for body, topic in (
@@ -136,9 +158,11 @@ class WorldNode(CellNode):
 
     # --- camera ------------------------------------------------------------------------------
     def _run_camera(self) -> None:
-        width, height = self.options.image_width, self.options.image_height
-        renderer = CameraRenderer(self._world, names.WRIST_CAMERA, width, height)
-        info = self._camera_info(width, height)
+        renderers = [
+            CameraRenderer(self._world, spec.name, spec.source_width, spec.source_height)
+            for spec, _, _ in self._cameras
+        ]
+        infos = [self._camera_info(camera.spec) for camera in self._cameras]
         pose, reward = PoseStamped(), Reward()
         pose.header.frame_id = names.BASE_FRAME
         period = 1.0 / self.options.camera_rate
@@ -147,7 +171,7 @@ class WorldNode(CellNode):
             due = max(due + period, time.monotonic() - period)
             time.sleep(max(0.0, due - time.monotonic()))
             now = self.get_clock().now()
-            for message in (info, pose, reward):
+            for message in (*infos, pose, reward):
                 message.header.stamp = now.to_msg()
             success = self._world.success
             reward.value, reward.success = float(success), success
@@ -156,10 +180,14 @@ class WorldNode(CellNode):
             for body, publisher in self._poses.items():
                 self._fill(pose.pose, body)
                 publisher.publish(pose)
-            self._image.publish(image_to_cdr(now.nanoseconds, FRAME, renderer.render()))
-            self._info.publish(info)
+            # All images show the same moment, so render all of them first.
+            images = [renderer.render() for renderer in renderers]
+            for camera, image, info in zip(self._cameras, images, infos):
+                camera.image.publish(image_to_cdr(now.nanoseconds, info.header.frame_id, image))
+                camera.info.publish(info)
             self._first_image.set()
-        renderer.close()
+        for renderer in renderers:
+            renderer.close()
 
     def _fill(self, pose: Pose, body: str) -> None:
         position, quaternion = self._world.pose(body)
@@ -167,8 +195,9 @@ class WorldNode(CellNode):
         p.x, p.y, p.z = position.tolist()
         q.w, q.x, q.y, q.z = quaternion.tolist()
 
-    def _camera_info(self, width: int, height: int) -> CameraInfo:
-        k = camera_matrix(self._world.model, names.WRIST_CAMERA, width, height)
+    def _camera_info(self, camera: CameraSpec) -> CameraInfo:
+        width, height = camera.source_width, camera.source_height
+        k = camera_matrix(self._world.model, camera.name, width, height)
         info = CameraInfo(
             width=width,
             height=height,
@@ -178,7 +207,7 @@ class WorldNode(CellNode):
             r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
             p=[*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0],
         )
-        info.header.frame_id = FRAME
+        info.header.frame_id = FRAME.format(camera=camera.name)
         return info
 
     # --- the end -----------------------------------------------------------------------------

@@ -1,10 +1,10 @@
 """Scenes that a task file describes: bodies, placements, looks and the conditions of success."""
 
+import json
 import math
 
 import numpy as np
 import pytest
-import yaml
 
 from hilserl_core.contract.tasks import make_task
 from so101_description.model import model_hash
@@ -60,7 +60,7 @@ def write(tmp_path):
             'sim': sim | changes,
         }
         path = tmp_path / 'mine.yaml'
-        path.write_text(yaml.safe_dump(task), encoding='utf-8')
+        path.write_text(json.dumps(task), encoding='utf-8')
         return str(path)
 
     return write

@@ -5,9 +5,12 @@ __all__ = [
     'evaluation_report',
     'kinematics_check',
     'observation',
+    'scene_file',
     'steps',
     'success_interval',
     'task',
+    'task_file',
     'task_options',
+    'task_text',
     'tasks',
 ]

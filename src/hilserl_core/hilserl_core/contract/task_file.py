@@ -13,6 +13,7 @@ from .scene_file import Simulation
 
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
 Point = tuple[float, float, float]
+Side = Annotated[int, Meta(ge=16, le=4096)]  # of a camera's image, pixels
 StateGroup = Literal['joint_positions', 'following_errors', 'tool_position', 'previous_action']
 STATE: tuple[StateGroup, ...] = (
     'joint_positions',
@@ -44,6 +45,13 @@ class Camera(_Entry, frozen=True):
     width: Annotated[int, Meta(ge=8, le=1024, description='width of the stored image; pixels')] = (
         64
     )
+    image: Annotated[
+        tuple[Side, Side] | None,
+        Meta(
+            description="width and height of the camera's own image; pixels (without it: those of "
+            'the options image_width and image_height)'
+        ),
+    ] = None
     crop: Annotated[
         Crop | None,
         Meta(

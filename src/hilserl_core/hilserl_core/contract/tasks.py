@@ -96,9 +96,10 @@ def make_task(
 ) -> TaskSchema:
     """Return the schema of a task, given by its name or the path of its file.
 
-    image_width, image_height: of the cameras' images, pixels. rate: Hz, in place of the file's;
-    it does not change the speeds or the time limit of an episode. frame_size: height and width of
-    the stored images, pixels, in place of the file's. CellError if there is no such task.
+    image_width, image_height: of the images of cameras without `image`, pixels. rate: Hz, in place
+    of the file's; it does not change the speeds or the time limit of an episode. frame_size: the
+    height and width of the stored images, pixels, in place of the file's. CellError if there is no
+    such task.
     """
     return schema_of(read_task(task), model_hash, image_width, image_height, rate, frame_size)
 
@@ -154,6 +155,8 @@ def _camera_spec(
     name: str, camera: Camera, image_width: int, image_height: int, frame_size: int
 ) -> CameraSpec:
     height, width = frame_size or camera.height, frame_size or camera.width
+    if camera.image:
+        image_width, image_height = camera.image
     if camera.crop:
         crop = camera.crop.top, camera.crop.left, camera.crop.height, camera.crop.width
     else:  # the largest part in the middle with the proportions of the stored image
