@@ -37,6 +37,7 @@ class OperatorConfig:
     delay: float = 0.0  # from an observation to the motion that uses it
     tremor: float = 0.0  # m/s, standard deviation of the unwanted motion
     tremor_time: float = 0.4  # correlation time of the unwanted motion
+    steady: float = 0.25  # share of that motion which is left at precise work
     pauses: float = 0.0  # hesitations per second
     pause: tuple[float, float] = (0.3, 0.9)  # shortest and longest hesitation
     # decisions
@@ -62,6 +63,7 @@ class OperatorConfig:
             perception_error=self.perception_error + share * 0.001,
             delay=share * 0.1,
             tremor=share * 0.012,
+            accuracy=self.accuracy + share * 0.004,
             pauses=share * 0.3,
             # a delayed operator must move slowly, or it oscillates around the cube
             gain=self.gain - share * 2.0,
@@ -88,6 +90,7 @@ class Phase(Enum):
 
 
 HOLDING = (Phase.CLOSE, Phase.LIFT, Phase.CARRY, Phase.LOWER)
+PRECISE = (Phase.DESCEND, Phase.CLOSE, Phase.LOWER, Phase.RELEASE)
 COMMITTED = (*HOLDING, Phase.RELEASE, Phase.RETREAT)  # a person does not stop in one of these
 
 
@@ -131,7 +134,9 @@ class Expert:
         )
         if now < self._pause_until:
             return np.zeros(3), 0.0
-        return velocity + self._tremor_velocity(now), gripper_rate
+        precise = self.config.puts and self.phase in PRECISE
+        share = self.config.steady if precise else 1.0
+        return velocity + share * self._tremor_velocity(now), gripper_rate
 
     def _delayed(self, now: float, observation: Observation) -> Observation:
         """Return the observation of `delay` s ago."""
