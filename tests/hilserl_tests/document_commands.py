@@ -87,8 +87,8 @@ AT_LAST = './cell docs'  # needs PyPI the first time
 BEFORE = ('setup',)  # verbs that have run already when this module can run
 # Arguments of the session in a quick run.
 SHORTER = {
-    'run_for:=720': 'run_for:=60',
-    'run_for:=180': 'run_for:=45',
+    'run_for:=720': 'run_for:=150',
+    'run_for:=180': 'run_for:=90',
     'episodes:=50': 'episodes:=2',
     'episodes:=20': 'episodes:=3',
 }

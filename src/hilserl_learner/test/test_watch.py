@@ -120,8 +120,10 @@ def test_the_caption_s_colours_say_who_drove_and_how_it_ended(schema, run):
     factor = large // camera.out_height
     assert (shown[1][factor // 2 : large : factor, factor // 2 : large : factor] == expected).all()
     badge = (large + drawing.BAND + 6, 6)  # within the coloured field, beside the word
+    colours = {Source.POLICY: drawing.POLICY, Source.HUMAN: drawing.HUMAN}
+    assert drawing.POLICY != drawing.HUMAN
     for at, step in enumerate(helped.steps[:-1]):
-        assert tuple(shown[at][badge]) == drawing.DRIVERS[Source(step.source)][1]
+        assert tuple(shown[at][badge]) == colours[step.source]
     assert {Source(step.source) for step in helped.steps[:-1]} == {Source.POLICY, Source.HUMAN}
     assert tuple(shown[-1][badge]) == drawing.OUTCOMES[Outcome.SUCCESS]
 
