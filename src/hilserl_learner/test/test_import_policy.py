@@ -66,6 +66,15 @@ def test_all_shapes_that_do_not_fit_are_listed(schema, published):
         convert(weights, schema)
 
 
+def test_a_task_with_two_cameras_is_refused(schema, published):
+    weights = published.state_dict()
+    two = replace(
+        schema, cameras=(schema.cameras[0], replace(schema.cameras[0], name='front_camera'))
+    )
+    with pytest.raises(CellError, match='has one camera, the task grasp_lift has 2'):
+        convert(weights, two)
+
+
 def test_a_pickled_object_is_not_loaded(published, tmp_path):
     torch.save({'agent': published}, tmp_path / 'snapshot.pt')
     with pytest.raises(CellError, match='holds pickled objects'):

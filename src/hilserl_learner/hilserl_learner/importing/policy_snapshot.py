@@ -116,6 +116,11 @@ def _convert(theirs: dict[str, torch.Tensor], schema: TaskSchema) -> tuple[bytes
             f'{len(missing)} of {len(KEYS)} tensors are missing: {_first(missing)}; the file '
             f'has {_first(sorted(theirs)) or "none"}'
         )
+    if len(schema.cameras) > 1:
+        raise CellError(
+            f'the snapshot has one camera, the task {schema.name} has {len(schema.cameras)}; give '
+            'a task with one camera'
+        )
     first, states = theirs['encoder.convnet.0.weight'], len(schema.state_names)
     network = NetworkConfig(
         frame_stack=first.shape[1] // 3,
