@@ -1,7 +1,1 @@
-"""Check that the cell is ready; no arm moves."""
-
-from hilserl_actor.bringup.ros_launch import describe
-
-
-def generate_launch_description():
-    return describe('preflight')
+../src/hilserl_actor/launch/preflight.launch.py

@@ -1,7 +1,1 @@
-"""Record demonstrations: the human drives every episode."""
-
-from hilserl_actor.bringup.ros_launch import describe
-
-
-def generate_launch_description():
-    return describe('record')
+../src/hilserl_actor/launch/record.launch.py

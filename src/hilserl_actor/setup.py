@@ -10,6 +10,7 @@ verbs = {
     'eval': 'hilserl_actor.verb.eval',
     'preflight': 'hilserl_actor.verb.preflight',
     'secure': 'hilserl_actor.verb.secure',
+    'operator': 'hilserl_actor.verb.operator',
     'task': 'hilserl_actor.verb.task',
 }
 
@@ -20,7 +21,7 @@ setup(
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
-        ('share/' + package_name + '/launch', glob('../../launch/*.launch.py')),
+        ('share/' + package_name + '/launch', glob('launch/*.launch.py')),
         ('share/' + package_name + '/config', glob('config/*')),
     ],
     install_requires=['setuptools'],
@@ -40,7 +41,9 @@ setup(
         'console_scripts': [
             'actor = hilserl_actor.entry_points:actor',
             'operator = hilserl_actor.entry_points:operator',
-            *(f'{verb} = so101_node.verb:script' for verb in verbs),
+            'plan = hilserl_actor.bringup.launch_plan:main',  # for the launch files
+            # `ros2 run hilserl_actor operator` is the node, which `./cell operator` starts.
+            *(f'{verb} = so101_node.verb:script' for verb in verbs if verb != 'operator'),
         ],
         'so101_verb': [f'{verb} = {module}' for verb, module in verbs.items()],
     },

@@ -1,3 +1,5 @@
+from glob import glob
+
 from setuptools import find_packages, setup
 
 package_name = 'so101_description'
@@ -10,7 +12,7 @@ setup(
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
         ('share/' + package_name + '/launch', ['launch/view.launch.py']),
-        ('share/' + package_name + '/urdf', [package_name + '/urdf/so101.urdf']),
+        ('share/' + package_name + '/urdf', glob(package_name + '/urdf/*')),
         ('share/' + package_name + '/mjcf', [package_name + '/mjcf/so101.xml']),
         ('share/' + package_name + '/rviz', [package_name + '/rviz/so101.rviz']),
     ],
@@ -30,6 +32,7 @@ setup(
         ],
         'console_scripts': [
             'kinematics = so101_description.entry_points:kinematics',
+            'view = so101_description.entry_points:view',
         ],
     },
 )

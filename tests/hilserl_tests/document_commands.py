@@ -73,6 +73,7 @@ RUN_BY = {
     'label': 'src/hilserl_learner/test/test_import.py',
     'lint': '.ci/run',
     'motors': 'bench/first_day.py',
+    'operator': 'src/hilserl_actor/test/test_operator_node.py',
     'preflight': 'bench/first_day.py',
     'record': 'bench/first_day.py',
     'report': 'src/hilserl_learner/test/test_report.py',

@@ -15,33 +15,33 @@ PACKAGES = {
     ElementTree.parse(file).findtext('name'): file.parent
     for file in sorted([*ROOT.glob('src/*/package.xml'), ROOT / 'tests' / 'package.xml'])
 }
-# module -> rosdep key, where both differ
+# module -> rosdep key (rosdep/python.yaml of 2026-08), where both differ
 ROSDEP = {
     'PIL': 'python3-pil',
     'cv2': 'python3-opencv',
     'hypothesis': 'python3-hypothesis',
     'matplotlib': 'python3-matplotlib',
+    'mujoco': 'python3-mujoco-pip',
     'numpy': 'python3-numpy',
     'packaging': 'python3-packaging',
     'pytest': 'python3-pytest',
     'rich': 'python3-rich',
+    'rosbags': 'python3-rosbags-pip',
     'serial': 'python3-serial',
+    'tensorboard': 'python3-tensorboard-pip',
+    'torch': 'python3-torch',
     'yaml': 'python3-yaml',
 }
-# module -> project on PyPI: no rosdep key; requirements.txt has it, package.xml a comment
+# module -> project on PyPI: no rosdep key; the README has the line for pip, package.xml a comment
 PYPI = {
     'grimp': 'import-linter',
     'importlinter': 'import-linter',
     'lerobot': 'lerobot',
     'msgspec': 'msgspec',
     'lz4': 'lz4',
-    'mujoco': 'mujoco',
-    'rosbags': 'rosbags',
     'rustypot': 'rustypot',
     'safetensors': 'safetensors',
     'scservo_sdk': 'feetech-servo-sdk',
-    'tensorboard': 'tensorboard',
-    'torch': 'torch',
     'zstandard': 'zstandard',
 }
 OF_THE_TESTS = {'published'}  # bench/published, on the path by pyproject.toml
@@ -96,8 +96,13 @@ def test_every_import_is_declared(package, of_tests):
 def test_nothing_else_is_declared(package):
     """Besides imports: packages whose nodes or launch files it starts, and build tools."""
     started = {
-        'rviz2',
+        'joint_state_publisher_gui',
         'robot_state_publisher',
+        'ros2launch',
+        'rviz2',
+        'rviz_default_plugins',
+        'tf2_ros',
+        'xacro',
         'rosidl_default_runtime',
         'rosidl_default_generators',
     }
@@ -117,6 +122,19 @@ def test_nothing_else_is_declared(package):
 def test_what_no_rosdep_key_brings_is_in_the_requirements():
     lines = ''.join(file.read_text() for file in ROOT.glob('requirements*.txt'))
     assert not {name for name in PYPI.values() if not re.search(rf'^{name}==', lines, re.M)}
+
+
+def test_the_readme_has_one_pip_line_for_what_has_no_rosdep_key():
+    readme = (ROOT / 'README.md').read_text(encoding='utf-8')
+    (line,) = re.findall(r'^pip install (.*?==.*)$', readme, re.M)
+    pinned = dict(re.findall(r'^(\S+)==(\S+)$', (ROOT / 'requirements.txt').read_text(), re.M))
+    needed = {
+        PYPI[module]
+        for package in PACKAGES
+        for module in imports(package, False)
+        if package != 'hilserl_tests' and module in PYPI
+    }
+    assert line.split() == [f'{name}=={pinned[name]}' for name in sorted(needed)]
 
 
 def test_one_version_everywhere_the_newest_of_the_changelog():

@@ -20,7 +20,13 @@ DOCUMENTS = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/*.md')])
 SOURCES = sorted(p for p in ROOT.glob('src/*/*/**/*.py') if p.parent.name != 'test')
 NAMED = re.compile(r'(?<![\w./-])((?:[a-z][a-z0-9_]*\.)?[a-z][a-z0-9_]*):=("[^"]*"|[^\s`;)|]*)')
 OF_OTHER_NODES = re.compile(r"-[pr] '?[^\s:]+:=\S+")  # parameters and remappings of ros2 run
-NOT_OURS = {'name', 'node.name', '__ns'}  # placeholders, and rcl's own
+DESCRIPTION = ROOT / 'src' / 'so101_description'
+VIEW = DESCRIPTION / 'launch' / 'view.launch.py'
+XACRO = DESCRIPTION / 'so101_description' / 'urdf' / 'so101.urdf.xacro'
+OF_DESCRIPTION = re.findall(r"DeclareLaunchArgument\(\s*'(\w+)'", VIEW.read_text(encoding='utf-8'))
+OF_DESCRIPTION += re.findall(r'xacro:arg name="(\w+)"', XACRO.read_text(encoding='utf-8'))
+# placeholders, rcl's own, and those of view.launch.py and so101.urdf.xacro
+NOT_OURS = {'name', 'node.name', '__ns', *OF_DESCRIPTION}
 PLACEHOLDER = re.compile(r'[A-Z]{3,}|\.\.\.|[{}<>]|^$|^/|~')
 
 

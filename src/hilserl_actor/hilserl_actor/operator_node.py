@@ -1,16 +1,13 @@
 """The operator node: turns keys at this terminal into service calls and shows the cell's status.
 
-Keys count only while this terminal has the focus. Without a terminal, or with screen:=plain, the
-node prints a status line every status_period; with screen:=spoken it prints only changes.
+Keys count only while this terminal has the focus. Under `ros2 launch`, whose nodes have pipes, it
+is that of the session. Without a terminal, or with screen:=plain, the node prints a status line
+every status_period; with screen:=spoken it prints only changes.
 """
 
-import contextlib
 import os
-import select
 import sys
-import termios
 import time
-import tty
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -30,10 +27,11 @@ from so101_node.refusals import short, shorten_texts
 from so101_node.ros_node import CellNode
 
 from .operator.announcements import announcements
-from .operator.keyboard import KEYS, SIMULATED_KEYS, STOP_KEYS, Keyboard, key_table
+from .operator.keyboard import KEYS, SIMULATED_KEYS, STOP_KEYS, Keyboard, key_table, no_keys
 from .operator.keyboard_teleop import KeyboardTeleop
 from .operator.screen import Screen
 from .operator.status_line import status_line
+from .operator.terminal import Terminal, open_terminal
 from .options import KEYS as KEYS_TELEOP
 from .options import OperatorOptions
 from .ros.stop_keys import StopKeys
@@ -78,15 +76,13 @@ class OperatorNode(CellNode):
         self._teleop = KeyboardTeleop() if teleop else None
         if teleop:
             self._start_teleop()
-        self._terminal: list[Any] | None = None  # its attributes before
-        # The system stops a background job that reads the terminal.
-        if sys.stdin.isatty() and os.tcgetpgrp(0) == os.getpgrp():
-            self._terminal = termios.tcgetattr(0)
-            tty.setcbreak(0)
-            _without_flow_control()
+        self._terminal = open_terminal()
+        if self._terminal is None:
+            print(no_keys(self.get_namespace(), self.options.teleop, os.environ), flush=True)
+        else:
             if self._live is None:
                 print('keys:\n' + self._table, flush=True)
-            self.guard(self._read_keys)
+            self.guard(self._read_keys, self._terminal)
 
     # -- status --------------------------------------------------------------------------------
 
@@ -143,26 +139,22 @@ class OperatorNode(CellNode):
 
     # -- keys ----------------------------------------------------------------------------------
 
-    def _read_keys(self) -> None:
+    def _read_keys(self, terminal: Terminal) -> None:
         keyboard = Keyboard()
         while not self.stop_event.is_set():
-            if select.select([0], [], [], 0.2)[0]:
-                try:
-                    typed = os.read(0, 64)
-                except OSError:
-                    typed = b''
-                if not typed:
-                    self.get_logger().warning('the terminal is gone; the node ends')
-                    self.stop_event.set()
-                for key in keyboard.feed(typed):
-                    if key in STOP_KEYS:
-                        self._stops.stop(*STOP_KEYS[key])
-                    elif key in self._keys:
-                        self._press(key)
-                    elif key in ('?', 'h'):
-                        self._show_message(self._table)
-                    elif self._teleop:
-                        self._teleop.press(key, time.monotonic())
+            typed = terminal.read(0.2)
+            if typed is None:
+                self.get_logger().warning('the terminal is gone; the node ends')
+                self.stop_event.set()
+            for key in keyboard.feed(typed or b''):
+                if key in STOP_KEYS:
+                    self._stops.stop(*STOP_KEYS[key])
+                elif key in self._keys:
+                    self._press(key)
+                elif key in ('?', 'h'):
+                    self._show_message(self._table)
+                elif self._teleop:
+                    self._teleop.press(key, time.monotonic())
 
     def _press(self, key: str) -> None:
         text, name, value = self._keys[key]
@@ -220,12 +212,4 @@ class OperatorNode(CellNode):
         if self._live is not None:
             self._live.stop()
         if self._terminal is not None:
-            with contextlib.suppress(termios.error):  # the terminal is gone
-                termios.tcsetattr(0, termios.TCSANOW, self._terminal)
-
-
-def _without_flow_control() -> None:
-    """Disable Ctrl-S, which would block every node that writes to this terminal."""
-    attributes = termios.tcgetattr(0)
-    attributes[0] &= ~termios.IXON
-    termios.tcsetattr(0, termios.TCSANOW, attributes)
+            self._terminal.restore()

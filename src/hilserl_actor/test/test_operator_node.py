@@ -19,6 +19,13 @@ from std_srvs.srv import SetBool, Trigger
 
 from so101_node import names, qos
 
+OPERATOR = [
+    sys.executable,
+    '-c',
+    'from hilserl_actor.entry_points import operator; operator()',
+    *('--ros-args', '-p', 'screen:=plain'),
+]
+
 
 @pytest.fixture
 def domain(monkeypatch):
@@ -88,14 +95,7 @@ def calls_made(domain):
 def test_keys_become_service_calls_and_refusals_are_shown(calls_made):
     master, slave = pty.openpty()
     node = subprocess.Popen(
-        [
-            sys.executable,
-            '-c',
-            'from hilserl_actor.entry_points import operator; operator()',
-            '--ros-args',
-            '-p',
-            'screen:=plain',
-        ],
+        OPERATOR,
         stdin=slave,
         stdout=slave,
         stderr=slave,
@@ -145,6 +145,73 @@ def test_keys_become_service_calls_and_refusals_are_shown(calls_made):
     for name in (names.DRIVER_STOP, names.DRIVER_RELEASE):  # by topic, too: it needs no answer
         assert (name, 'topic') in calls_made
     assert (names.SET_TORQUE.format(arm='follower'), False) in calls_made
+
+
+def test_under_ros2_launch_the_keys_are_read_from_the_terminal_of_the_session(calls_made):
+    """`ros2 launch` gives its children pipes."""
+    master, slave = pty.openpty()
+    node = subprocess.Popen(
+        OPERATOR,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0),
+        pass_fds=[slave],
+    )
+    before = termios.tcgetattr(slave)
+    output = node.stdout.fileno()
+    try:
+        assert 'EMERGENCY STOP' in read_until(output, 'EMERGENCY STOP', 20)
+        deadline = time.monotonic() + 15
+        while (names.DRIVER_STOP, None) not in calls_made:
+            os.write(master, b'x')
+            read_until(output, ('force', 'does not answer', 'offers'), 2)
+            assert time.monotonic() < deadline
+    finally:
+        node.terminate()
+        assert node.wait(5) == 0
+        after = termios.tcgetattr(slave)
+        os.close(master)
+        os.close(slave)
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    'distribution, command, line',
+    [
+        (
+            '',  # as `./cell operator` does
+            [
+                sys.executable,
+                '-m',
+                'so101_node.verb',
+                'operator',
+                'namespace:=left',
+                'screen:=plain',
+            ],
+            './cell operator namespace:=left',
+        ),
+        (
+            'kilted',
+            [*OPERATOR, '-r', '__ns:=/left'],
+            'ros2 run hilserl_actor operator --ros-args -r __ns:=/left',
+        ),
+    ],
+)
+def test_without_a_terminal_one_line_says_how_to_get_the_keys(domain, distribution, command, line):
+    node = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, 'ROS_DISTRO': distribution},
+    )
+    try:
+        output = read_until(node.stdout.fileno(), 'no keys', 20)
+        assert f'no keys here, for want of a terminal; in a terminal: {line}\n' in output
+    finally:
+        node.terminate()
+        assert node.wait(5) == 0
 
 
 def set_controlling_terminal():

@@ -75,7 +75,7 @@ def test_ids_from_the_wire_cannot_leave_the_directory(schema, tmp_path):
 
 def test_a_damaged_bag_raises_one_sentence(schema, tmp_path):
     write_bag(tmp_path / 'bag', schema)
-    file = tmp_path / 'bag' / 'bag.mcap'
+    file = tmp_path / 'bag' / 'bag_0.mcap'
     file.write_bytes(file.read_bytes()[:-20_000])
     with pytest.raises(CellError, match='bag .*bag'):
         list(Bag(tmp_path / 'bag').steps())
@@ -139,7 +139,7 @@ def test_a_bag_recorded_before_the_run_id_is_read(schema, tmp_path):
 
 def test_any_flipped_byte_is_harmless_or_raises_one_sentence(schema, tmp_path):
     write_bag(tmp_path / 'bag', schema)
-    file = tmp_path / 'bag' / 'bag.mcap'
+    file = tmp_path / 'bag' / 'bag_0.mcap'
     whole = file.read_bytes()
     rng = np.random.default_rng(0)
     for place in [*range(0, 300, 7), *rng.integers(0, len(whole), 100)]:

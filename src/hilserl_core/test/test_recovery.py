@@ -105,7 +105,7 @@ def test_a_power_cut_loses_at_most_what_was_not_yet_synced(schema, tmp_path, mon
 def test_a_bag_whose_end_did_not_reach_the_disk_is_recovered(schema, tmp_path, damage):
     write_bag(tmp_path / 'bags' / 'e', schema)
     if damage == 'no footer':
-        file = tmp_path / 'bags' / 'e' / 'e.mcap'
+        file = tmp_path / 'bags' / 'e' / 'e_0.mcap'
         file.write_bytes(file.read_bytes()[:-200])
     else:
         (tmp_path / 'bags' / 'e' / 'metadata.yaml').write_bytes(b'')
@@ -125,7 +125,7 @@ def test_a_bag_cut_anywhere_gives_its_readable_steps(schema, tmp_path, part):
             bag.flush()
     bag.close()
     (tmp_path / 'e' / 'metadata.yaml').unlink()
-    file = tmp_path / 'e' / 'e.mcap'
+    file = tmp_path / 'e' / 'e_0.mcap'
     whole = file.read_bytes()
     file.write_bytes(whole[: int(part * len(whole))])
     sentences = recover_all(tmp_path)

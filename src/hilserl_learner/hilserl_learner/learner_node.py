@@ -39,6 +39,7 @@ class LearnerNode(CellNode):
         self._schema = self.options.schema()
         self._run = RunFilter(self.options.run_id)
         self._refused_steps = 0
+        self._received: dict[str, int] = {}  # the last step of each episode since the start
         actors = [f'/{name.strip("/")}/' for name in self.options.actors] or ['']
         self._weights = [
             self.create_publisher(Weights, actor + names.WEIGHTS, qos.LATCHED) for actor in actors
@@ -78,6 +79,12 @@ class LearnerNode(CellNode):
             # problem first: a node without a run id takes that of a step that it can use
             if why := problem(step, self._schema) or self._run.problem(step.run_id):
                 raise CellError(f'step {step.index} of {short(step.episode_id, 40)}: {why}')
+            if step.index <= self._received.get(step.episode_id, -1):
+                raise CellError(
+                    f'step {step.index} of {step.episode_id} was received before; do not play a '
+                    'bag on the topics of a running cell'
+                )
+            self._received[step.episode_id] = step.index
         except CellError:
             self._refused_steps += 1
             raise

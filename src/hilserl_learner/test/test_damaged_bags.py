@@ -76,7 +76,7 @@ KINDS = {
 @pytest.mark.parametrize('kind', KINDS)
 def test_a_damaged_bag_is_set_aside_and_the_run_goes_on(schema, bags, kind, name):
     damage, kept, words = KINDS[kind]
-    file = bags / name / f'{name}.mcap'
+    file = bags / name / f'{name}_0.mcap'
     damage(file)
     before = {p.name: p.read_bytes() for p in (bags / name).iterdir() if p.is_file()}
     logged = []
@@ -100,7 +100,7 @@ def test_a_damaged_bag_is_set_aside_and_the_run_goes_on(schema, bags, kind, name
 def test_the_only_bag_of_a_run_may_be_damaged(schema, bags):
     for name in 'ac':
         shutil.rmtree(bags / name)
-    zeros(bags / 'b' / 'b.mcap')
+    zeros(bags / 'b' / 'b_0.mcap')
     logged = []
     assert load_run(bags, Replay(schema, 1000), logged.append).env_steps == 0
     assert 'no step is readable' in logged[0] and (bags / DAMAGED / 'b').is_dir()
@@ -114,9 +114,9 @@ def test_damaged_metadata_does_not_lose_a_step(schema, bags):
 
 
 def test_a_bag_that_is_damaged_twice_gets_another_name(schema, bags):
-    second_chunk(bags / 'b' / 'b.mcap')
+    second_chunk(bags / 'b' / 'b_0.mcap')
     load_run(bags, Replay(schema, 1000), print)
-    zeros(bags / 'b-recovered' / 'b-recovered.mcap')
+    zeros(bags / 'b-recovered' / 'b-recovered_0.mcap')
     load_run(bags, Replay(schema, 1000), print)
     assert {p.name for p in (bags / DAMAGED).iterdir()} == {'b', 'b-recovered'}
     load_run(bags, Replay(schema, 1000), print)
@@ -124,7 +124,7 @@ def test_a_bag_that_is_damaged_twice_gets_another_name(schema, bags):
 
 def test_bags_of_another_version_are_all_refused_and_stay_where_they_are(schema, bags):
     for name in NAMES:
-        task(bags / name / f'{name}.mcap')
+        task(bags / name / f'{name}_0.mcap')
     with pytest.raises(CellError, match='cannot be read'):
         load_run(bags, Replay(schema, 1000), print)
     assert {bag.name for bag in find_bags(bags)} == set(NAMES)

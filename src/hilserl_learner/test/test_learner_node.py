@@ -235,17 +235,26 @@ def test_steps_and_tasks_of_another_run_are_refused_by_name(environment, actor, 
         actor.task.publish(task_to_cdr(other))
         actor.task.publish(b'\x00\x01\x00\x00' + b'\xff' * 40)
         time.sleep(1.2)  # one refusal a second is said
-        for run_id in ('theirs', '', 'own'):
+
+        def publish(run_id):
             for step in episode(schema, f'of-{run_id}'):
                 actor.steps.publish(step_to_cdr(replace(step, run_id=run_id)))
+
+        for run_id in ('theirs', '', 'own'):
+            publish(run_id)
         actor.wait(lambda: actor.statuses[-1].replay_steps == 8)
         actor.wait(lambda: actor.statuses[-1].rejected_steps == 18)
+        time.sleep(1.2)
+        publish('own')  # as from a bag of this run that is played beside the cell
+        actor.wait(lambda: actor.statuses[-1].rejected_steps == 27)
+        assert actor.statuses[-1].replay_steps == 8
         actor.wait(lambda: actor.weights)
         assert {weights.run_id for weights in actor.weights} == {'own'}
     finally:
         output, code, _ = end(learner)
     assert code == 0, output
     assert "it is of run 'theirs', but this run is 'own'" in output
+    assert 'of of-own was received before; do not play a bag' in output
     assert '/test_actor on this host' in output
     assert [bag.directory.name for bag in open_bags(tmp_path / 'run' / 'bags')] == ['of-own']
 

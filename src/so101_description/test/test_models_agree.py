@@ -6,9 +6,9 @@ import mujoco
 import numpy as np
 import pytest
 
-from so101_description.joints import JOINTS, LOWER, MAX_EFFORT, MAX_VELOCITY, UPPER
+from so101_description.joints import JOINTS, LOWER, MAX_EFFORT, MAX_VELOCITY, REST, UPPER
 from so101_description.model import URDF_PATH, load_model
-from so101_node.names import BASE_FRAME, TOOL_FRAME
+from so101_node.names import BASE_FRAME, JOINT_COMMANDS, JOINT_STATES, TOOL_FRAME
 
 
 def numbers(element, attribute, default='0 0 0'):
@@ -166,3 +166,26 @@ def test_shapes_agree(urdf, model):
                     [geom.size[0], 2 * geom.size[1]],
                 ), geom.name
     assert expected == set(shapes)
+
+
+def test_the_tags_of_ros2_control_have_the_joints_and_limits_of_the_table():
+    """so101.urdf.xacro, as MoveIt and ros2_control read it, includes so101.urdf."""
+    xacro = '{http://www.ros.org/wiki/xacro}'
+    root = ElementTree.parse(URDF_PATH.with_name('so101.urdf.xacro')).getroot()
+    assert root.find(f'{xacro}include').get('filename') == URDF_PATH.name
+    joints = root.findall(f'ros2_control/{xacro}controlled')
+    assert tuple(joint.get('name') for joint in joints) == JOINTS
+    for attribute, table in (('lower', LOWER), ('upper', UPPER), ('initial', REST)):
+        assert [float(joint.get(attribute)) for joint in joints] == list(table)
+    plugins = {element.text for element in root.iter('plugin')}
+    assert plugins == {
+        'mock_components/GenericSystem',
+        'joint_state_topic_hardware_interface/JointStateTopicSystem',
+    }
+    topics = {p.get('name'): p.text for p in root.iter('param') if 'topic' in p.get('name', '')}
+    for name, topic in (
+        ('joint_commands_topic', JOINT_COMMANDS),
+        ('joint_states_topic', JOINT_STATES),
+    ):
+        given = topics[name].replace('$(arg namespace)/', '').replace('$(arg arm)', '{arm}')
+        assert given == topic

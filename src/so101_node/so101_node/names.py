@@ -71,9 +71,18 @@ SIM_TARGET_POSE = 'sim/target_pose'  # geometry_msgs/PoseStamped: where it is to
 SIM_HAND = 'sim/hand'  # sensor_msgs/JointState: pull the leader there; no names: release it
 SIM_PLACE_CUBE = 'sim/place_cube'  # std_srvs/Trigger: place the cube at a new position
 
+# what rviz shows besides the arms, from view.launch.py
+VIEW_PATH = 'view/tool_path'  # nav_msgs/Path: where the tool was
+VIEW_BOX = 'view/workspace_box'  # visualization_msgs/Marker: the workspace box
+
 # frames
 BASE_FRAME = 'base_link'
 TOOL_FRAME = 'tool'
+
+
+def base_frame_of(arm: str) -> str:
+    """Return the frame of an arm's base, as view.launch.py publishes it."""
+    return BASE_FRAME if arm == 'follower' else f'{arm}/{BASE_FRAME}'
 
 
 def camera_of(role: str) -> str:

@@ -82,7 +82,7 @@ def test_a_grey_image_has_three_equal_channels():
     assert np.array_equal(read, grey[:, :, None].repeat(3, axis=2))
 
 
-@pytest.mark.parametrize('encoding', ['16UC1', 'bayer_rggb8', 'nv21', '', '8UC3'])
+@pytest.mark.parametrize('encoding', ['16UC1', 'bayer_rggb16', 'nv21', '', '8UC3'])
 def test_an_encoding_that_is_not_read_is_refused_with_those_that_are(encoding):
     message = message_of(np.zeros((6, 4, 3), np.uint8), 4, encoding, 0)
     with pytest.raises(CellError, match='set its node to one of rgb8, bgr8, .*, mono8, yuv422_y'):
@@ -90,7 +90,8 @@ def test_an_encoding_that_is_not_read_is_refused_with_those_that_are(encoding):
 
 
 @pytest.mark.parametrize(
-    'encoding, width, height', [('rgb8', 4, 7), ('yuyv', 5, 6), ('yuyv', 0, 6)]
+    'encoding, width, height',
+    [('rgb8', 4, 7), ('yuyv', 5, 6), ('yuyv', 0, 6), ('bayer_rggb8', 12, 2)],
 )
 def test_sizes_that_do_not_fit_are_no_image(encoding, width, height):
     message = message_of(np.zeros((6, 4, 3), np.uint8), width, encoding, 0)

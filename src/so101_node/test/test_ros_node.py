@@ -46,6 +46,20 @@ def test_signal_closes_once_and_exits_0(number):
     assert time.monotonic() - began < 3
 
 
+def test_a_node_runs_where_rclpy_has_no_events_executor_as_in_jazzy():
+    code = (
+        "import sys; sys.modules['rclpy.experimental.events_executor'] = None; "
+        f"sys.argv = ['tiny']; sys.path.insert(0, {str(Path(__file__).parent)!r}); "
+        'from so101_node import ros_node; from tiny_node import Tiny; '
+        "assert ros_node.Executor.__name__ == 'SingleThreadedExecutor'; ros_node.run(Tiny)"
+    )
+    process = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == 'alive rate=1.0\n'
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=15)[0] == 'closed\n'
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize(
     'parameter, sentence',
     [

@@ -5,7 +5,9 @@ __all__ = [
     'command',
     'keystore',
     'node_table',
+    'plan',
     'rights',
     'ros_launch',
+    'supervisor',
     'task_check',
 ]

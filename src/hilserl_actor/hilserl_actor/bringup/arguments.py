@@ -101,10 +101,13 @@ def _shown_name(node: str, name: str) -> str:
     return name if len(owners(name)) > 1 else f'{node}.{name}'
 
 
-def resolve(command: str, texts: Mapping[str, str]) -> Arguments:
+def resolve(
+    command: str, texts: Mapping[str, str], inherited: tuple[GivenValue, ...] = ()
+) -> Arguments:
     """Check `texts` (name to value) against the options of `command`.
 
-    Raises CellError that names the first unknown or forbidden one.
+    inherited: values that all others override. Raises CellError that names the first unknown or
+    forbidden one.
     """
     cell, given = {}, []
     for name, text in texts.items():
@@ -131,7 +134,9 @@ def resolve(command: str, texts: Mapping[str, str]) -> Arguments:
         ]
     # A later value overrides an earlier one: files, then `name:=`, then `node.name:=`.
     return Arguments(
-        command, options, (*from_files, *sorted(given, key=lambda each: each.node != ''))
+        command,
+        options,
+        (*inherited, *from_files, *sorted(given, key=lambda each: each.node != '')),
     )
 
 
@@ -160,7 +165,12 @@ def _bench_values(options: CellOptions, has_roles: bool) -> tuple[CellOptions, l
 
 def parse(command: str, words: Iterable[str]) -> Arguments:
     """`resolve` for words of the form name:=value."""
-    texts = {}
+    return resolve(command, texts_of(words))
+
+
+def texts_of(words: Iterable[str]) -> dict[str, str]:
+    """Return name to value of words of the form name:=value; CellError for any other word."""
+    texts: dict[str, str] = {}
     for word in words:
         name, separator, text = word.partition(':=')
         if not separator or not name:
@@ -168,7 +178,7 @@ def parse(command: str, words: Iterable[str]) -> Arguments:
         if name in texts:
             raise CellError(f'{name}:= is given twice')
         texts[name] = text
-    return resolve(command, texts)
+    return texts
 
 
 def help_text(command: str) -> str:

@@ -20,7 +20,11 @@ class CellOptions(Options):
         "task's name; for record: demos)",
         verbs=COMMANDS,
     )
-    runs_dir: str = option('runs', 'directory of the runs', verbs=COMMANDS)
+    runs_dir: str = option(
+        'runs',
+        'directory of the runs; a relative one begins where the command is given',
+        verbs=COMMANDS,
+    )
     run_for: float = option(
         0.0,
         'stop the cell after this time; 0: run until Ctrl-C (in a first session of the simulated '

@@ -18,12 +18,17 @@ LARGEST = 1_000_000  # bytes
 EVERY = ('/**', '**')
 
 
-def read_params_file(path: str, namespace: str) -> Iterator[tuple[str, str, Any]]:
+def read_params_file(
+    path: str, namespace: str, foreign: bool = False
+) -> Iterator[tuple[str, str, Any]]:
     """Yield node ('' for all that have the option), option and checked value, in file order.
 
-    Raises CellError for a file that cannot be read and for an unknown node or name.
+    foreign: the file is for other nodes, too; what is not for ours is skipped. Raises CellError
+    for a file that cannot be read and, if it is not foreign, for an unknown node or name.
     """
     for key, section in _load(path).items():
+        if foreign and not _is_ours(str(key), namespace):
+            continue
         node = _node(path, str(key), namespace)
         if not isinstance(section, dict) or set(section) != {'ros__parameters'}:
             raise CellError(f'params_file {path}: {key} must have one key, ros__parameters')
@@ -34,6 +39,9 @@ def read_params_file(path: str, namespace: str) -> Iterator[tuple[str, str, Any]
             )
         for name, value in values.items():
             having = owners(name, node)
+            if foreign and not having:
+                refuse_sim_time(name, value, path)
+                continue
             if not having:
                 nodes = [node] if node else node_types()
                 known = {
@@ -51,6 +59,15 @@ def read_params_file(path: str, namespace: str) -> Iterator[tuple[str, str, Any]
                 raise CellError(f'params_file {path}: {key}: {error}') from None
 
 
+def refuse_sim_time(name: object, value: object, where: str) -> None:
+    """Raise CellError if a parameter of other nodes asks for simulated time."""
+    if name == 'use_sim_time' and str(value).lower() == 'true':
+        raise CellError(
+            f'{where}: use_sim_time: this cell uses the clock of the computer, also when arms and '
+            'camera are simulated; include its launch file outside of that scope'
+        )
+
+
 def _load(path: str) -> dict[object, Any]:
     content = read_bytes(expanded(path), 'params_file', LARGEST, 'name a parameter file')
     try:
@@ -64,6 +81,16 @@ def _load(path: str) -> dict[object, Any]:
     return data
 
 
+def _is_ours(key: str, namespace: str) -> bool:
+    """Return whether a key is for a node of this cell, or for every node."""
+    space, _, node = key.rpartition('/')
+    return key in EVERY or (is_node(node) and _is_in(space, namespace))
+
+
+def _is_in(space: str, namespace: str) -> bool:
+    return space.strip('/') in ('', '**', namespace.strip('/'))
+
+
 def _node(path: str, key: str, namespace: str) -> str:
     """Return the node that a key names; '' for every node."""
     if key in EVERY:
@@ -74,7 +101,7 @@ def _node(path: str, key: str, namespace: str) -> str:
             f'params_file {path}: there is no node {key}{nearest(node, node_types())}; the nodes '
             f'are {", ".join(node_types())}'
         )
-    if space.strip('/') not in ('', '**', namespace.strip('/')):
+    if not _is_in(space, namespace):
         raise CellError(
             f'params_file {path}: {key} is of another cell; this one has namespace:={namespace}'
         )

@@ -67,7 +67,7 @@ class Plan:
 ENVIRONMENT = {
     'OMP_NUM_THREADS': '1',
     'MUJOCO_GL': 'egl',
-    'RCUTILS_CONSOLE_OUTPUT_FORMAT': '{severity} {name}: {message}',
+    'RCUTILS_CONSOLE_OUTPUT_FORMAT': '{date_time_with_ms} {severity} {name}: {message}',
     'PYTHONUNBUFFERED': '1',
 }
 
@@ -117,6 +117,8 @@ class _Planner:
         require_this_host(os.environ, self.cell.insecure)
         actor = self._actor()
         self.run_dir = run_directory(self.arguments, actor.task)
+        if self.command != 'preflight':
+            self.notes.append(f'the run is in {self.run_dir}')
         learner = self._learner()
         if learner:  # its start mode depends on demonstrations and policies on disk
             actor = replace(

@@ -8,4 +8,5 @@ __all__ = [
     'screen',
     'status_line',
     'statuses',
+    'terminal',
 ]

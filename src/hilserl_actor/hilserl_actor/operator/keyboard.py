@@ -3,6 +3,7 @@
 Each key calls a service, which any other node can call, too. The arrows move a simulated leader.
 """
 
+from collections.abc import Mapping
 import re
 
 from so101_node import names
@@ -92,6 +93,19 @@ def name_of(key: str) -> str:
 def key_table(teleop: str) -> str:
     """Return the keys and what they do, a line each."""
     return '\n'.join(f'  {key:<8}{text}' for key, text, _ in key_rows(teleop))
+
+
+def no_keys(namespace: str, teleop: str, environment: Mapping[str, str]) -> str:
+    """Return the line that says how to get the keys, for a node that has no terminal."""
+    words = [f'namespace:={namespace.strip("/")}'] if namespace.strip('/') else []
+    words += [f'teleop:={teleop}'] if teleop == BY_KEYS else []
+    command = './cell operator'
+    if environment.get('ROS_DISTRO'):
+        command = 'ros2 run hilserl_actor operator'
+        words = [f'-p {word}' for word in words]
+        words = [word.replace('-p namespace:=', '-r __ns:=/') for word in words]
+        words = ['--ros-args', *words] if words else []
+    return f'no keys here, for want of a terminal; in a terminal: {" ".join([command, *words])}'
 
 
 class Keyboard:

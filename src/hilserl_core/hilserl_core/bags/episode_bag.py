@@ -59,6 +59,9 @@ class EpisodeBag:
         self._writer = Writer(directory, version=9, storage_plugin=StoragePlugin.MCAP)
         self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._writer.open()
+        storage: Any = self._writer.storage
+        # `ros2 bag reindex` looks for files whose names end with a number.
+        storage.path = storage.path.rename(directory / f'{directory.name}_0.mcap')
         task = self._connect(TASK, TASK_TYPE, QosDurability.TRANSIENT_LOCAL)
         self._step = self._connect(STEP, STEP_TYPE, QosDurability.VOLATILE)
         self._writer.write(task, start, task_to_cdr(schema))

@@ -1,0 +1,1 @@
+"""As much of ROS's `launch_ros` as executes our launch files."""
