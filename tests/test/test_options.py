@@ -26,7 +26,7 @@ XACRO = DESCRIPTION / 'so101_description' / 'urdf' / 'so101.urdf.xacro'
 OF_DESCRIPTION = re.findall(r"DeclareLaunchArgument\(\s*'(\w+)'", VIEW.read_text(encoding='utf-8'))
 OF_DESCRIPTION += re.findall(r'xacro:arg name="(\w+)"', XACRO.read_text(encoding='utf-8'))
 # placeholders, rcl's own, and those of view.launch.py and so101.urdf.xacro
-NOT_OURS = {'name', 'node.name', '__ns', *OF_DESCRIPTION}
+NOT_OURS = {'name', 'node.name', '__ns', 'use_sim_time', *OF_DESCRIPTION}
 PLACEHOLDER = re.compile(r'[A-Z]{3,}|\.\.\.|[{}<>]|^$|^/|~')
 
 
