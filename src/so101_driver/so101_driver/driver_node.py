@@ -24,7 +24,6 @@ from so101_node.callback_threads import CallbackThreads
 from so101_node.errors import CellError
 from so101_node.modes import Mode
 from so101_node.ros_node import CellNode
-from so101_node.stamps import to_ns
 
 from .adapter import fit
 from .arm import Arm
@@ -47,7 +46,6 @@ from .stop_services import StopServices
 from .supply import check_supply
 from .unfinished import end_mark
 
-STATUS_AGE = 2.0  # s; a busy machine delivers a status late
 LEADER_POLL_PERIOD = 0.05  # s between two polls of the actor's mode
 CLOSE_TIME = 10.0  # s; an arm needs at most 2.6 to rest and some tenths for torque off
 RETRY_PERIOD = 0.5  # s between two attempts to reach silent servos
@@ -226,9 +224,6 @@ class DriverNode(CellNode):
         )
 
     def _on_actor(self, message: ActorStatus) -> None:
-        age = (self.get_clock().now().nanoseconds - to_ns(message.header.stamp)) * 1e-9
-        if abs(age) > STATUS_AGE:  # a bag that is played beside the cell has the same run id
-            raise CellError(f'it is {age:.1f} s old; the limit is {STATUS_AGE} s')
         if message.mode in (Mode.PAUSED, Mode.ESTOP):
             for arm in self._arms.values():
                 arm.setpoint.stay(time.monotonic())

@@ -7,14 +7,12 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import rclpy
-from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 
 from so101_description.joints import JOINTS
-from so101_interfaces.msg import ActorStatus, DriverStatus
+from so101_interfaces.msg import DriverStatus
 from so101_interfaces.srv import TakeCommand
 from so101_node import names, qos
 
@@ -111,10 +109,3 @@ class Bench:
     def destroy(self):
         self.executor.shutdown()
         self.node.destroy_node()
-
-
-def actor_status(node: Node, mode: str, run_id: str, age: float = 0.0) -> ActorStatus:
-    """Return a status of the actor, made `age` (s) ago."""
-    message = ActorStatus(mode=mode, run_id=run_id)
-    message.header.stamp = (node.get_clock().now() - Duration(seconds=age)).to_msg()
-    return message
