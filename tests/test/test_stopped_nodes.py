@@ -39,7 +39,14 @@ def stopped(tmp_path_factory):
     stops = {}
     with own_domain() as environment, Watcher() as heard:
         cell = CellProcess(
-            ['train', 'run:=stopped', 'start:=scratch', f'runs_dir:={runs}', 'min_steps:=20'],
+            [
+                'train',
+                'run:=stopped',
+                'start:=scratch',
+                f'runs_dir:={runs}',
+                'min_steps:=20',
+                'patience:=1',
+            ],
             environment,
         )
 

@@ -27,12 +27,14 @@ from so101_node.modes import Mode
 from so101_node.refusals import short
 from so101_node.ros_node import CellNode
 from so101_node.run_id import RunFilter, new_run_id
+from so101_node.sign_of_life import PASSED, give
 
 from .evaluation.runner import EvaluationRunner
 from .loop.control import ControlLoop
 from .loop.driver_link import DriverState
 from .loop.preflight import Preflight, PreflightInputs, limits_problem, table
 from .loop.readiness import Readiness
+from .loop.slowness import Slowness
 from .options import ActorOptions
 from .ros.last_episode import LastEpisode
 from .ros.learner_liveness import LearnerLiveness
@@ -77,6 +79,7 @@ class ActorNode(CellNode):
             self.options.seed,
             self.options.ready_time,
             identity=(self.get_fully_qualified_name(), self.run_id),
+            patience=self.options.patience,
         )
         self.preflight = Preflight(
             PreflightInputs(
@@ -100,6 +103,8 @@ class ActorNode(CellNode):
             self.preflight, self.loop, self.options.auto_start and self.role != 'preflight'
         )
         self._warned_of = ''
+        self._told_passed = False  # the launcher, that the cell has passed its checks
+        self._slowness = Slowness(self.schema.rate)
         self._preflight_until = time.monotonic() + self.options.preflight_wait
         self._learner = LearnerLiveness()
         self._last_episode = LastEpisode(
@@ -114,7 +119,13 @@ class ActorNode(CellNode):
         self._evaluation = self._make_evaluation() if self.role == 'eval' else None
         self._make_topics()
         self._loop_thread = LoopThread(
-            self.loop, self.readiness, self.sensors, self.arms, self.get_clock(), self._after_tick
+            self.loop,
+            self.readiness,
+            self.sensors,
+            self.arms,
+            self.get_clock(),
+            self._after_tick,
+            self.options.patience,
         )
         self.guard(self._loop_thread.run)
 
@@ -216,6 +227,12 @@ class ActorNode(CellNode):
         self._publish_status(stamp)
         if self._weights:
             self._weights.acted.set()
+        if not self._told_passed and self.readiness.passed:
+            self._told_passed = True
+            give(PASSED)
+        timing = self._loop_thread.timing
+        if line := self._slowness.sentence(time.monotonic(), timing.ticks, timing.missed):
+            self.get_logger().warning(line)
         if self._is_done():
             self._loop_thread.stop()
             self.stop_event.set()

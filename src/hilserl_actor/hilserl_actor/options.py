@@ -7,6 +7,7 @@ from hilserl_core.policy.exploration import ExplorationOptions
 from so101_node.options import Options, option
 from so101_node.shared_options import (
     COMMANDS,
+    PatienceOption,
     RunIdOption,
     SeedOption,
     TableOption,
@@ -18,7 +19,13 @@ LEADER, KEYS, SCRIPTED = TELEOPS = ('leader', 'keys', 'scripted')  # who moves t
 
 @dataclass(frozen=True)
 class ActorOptions(
-    TaskOptions, ExplorationOptions, WorldOption, SeedOption, RunIdOption, TableOption
+    TaskOptions,
+    ExplorationOptions,
+    WorldOption,
+    SeedOption,
+    RunIdOption,
+    TableOption,
+    PatienceOption,
 ):
     """The options of the node `actor`."""
 

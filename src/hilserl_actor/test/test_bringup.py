@@ -14,7 +14,7 @@ import pytest
 from hilserl_actor.bringup import arguments
 from hilserl_actor.bringup.node_table import node_types
 from hilserl_actor.bringup.options import CellOptions
-from hilserl_actor.bringup.plan import make_plan
+from hilserl_actor.bringup.plan import SIMULATED_PATIENCE, make_plan
 from hilserl_actor.evaluation.report import report, write
 from hilserl_actor.loop.episode_stats import EpisodeResult, EpisodeStats
 from hilserl_core.contract.kinematics_check import FIELDS
@@ -567,3 +567,22 @@ class _Ended:
 
     def run(self):
         return 0
+
+
+def test_only_the_nodes_of_a_simulated_cell_are_patient_with_a_busy_computer():
+    simulated, real = plan('train'), plan('train', *REAL)
+    assert simulated.simulated and not real.simulated
+    patient = {
+        node.executable: node.parameters['patience']
+        for node in simulated.nodes
+        if 'patience' in node.parameters
+    }
+    assert patient == dict.fromkeys(('world', 'driver', 'actor'), SIMULATED_PATIENCE)
+    assert {n.parameters['patience'] for n in real.nodes if 'patience' in n.parameters} == {1.0}
+    assert parameters(plan('train', 'patience:=1'), 'driver')['patience'] == 1.0
+
+
+@pytest.mark.parametrize('word', ['patience:=10', 'driver.patience:=2', 'actor.patience:=2'])
+def test_a_real_cell_keeps_its_time_limits(word):
+    with pytest.raises(CellError, match=f'{word}: a real cell keeps its time limits'):
+        plan('train', *REAL, word)

@@ -3,16 +3,18 @@
 import os
 from pathlib import Path
 import signal
+import subprocess
 import sys
 import threading
 import time
 
 import pytest
 
-from hilserl_actor.bringup import restart_policy, startup_watch
+from hilserl_actor.bringup import restart_policy, start_progress, startup_watch
 from hilserl_actor.bringup import supervisor as supervise
 from hilserl_actor.bringup.log_files import STARTS, earlier, open_log
 from hilserl_actor.bringup.plan import NodeSpec, Plan
+from so101_node.errors import REFUSED
 from so101_node.signals import ENDING, STOPPING
 
 pytestmark = [pytest.mark.slow, pytest.mark.timing]
@@ -26,14 +28,14 @@ SIGN = 'import os; os.write(int(os.environ["SO101_SIGN_OF_LIFE"]), b"!")\n'
 
 @pytest.fixture
 def supervisor(monkeypatch, tmp_path):
-    def make(scripts: dict, run_for=0.0, restart=()):
+    def make(scripts: dict, run_for=0.0, restart=(), **plan):
         monkeypatch.setattr(
             supervise,
             'command_line',
             lambda spec, _: [sys.executable, '-c', scripts[spec.executable]],
         )
         nodes = tuple(NodeSpec('test', name, restart=name in restart) for name in scripts)
-        return supervise.Supervisor(Plan(nodes, '', tmp_path, run_for, {}))
+        return supervise.Supervisor(Plan(nodes, '', tmp_path, run_for, {}, **plan))
 
     handlers = {n: signal.getsignal(n) for n in (*ENDING, *STOPPING)}
     yield make
@@ -96,6 +98,17 @@ def test_a_node_that_fails_at_its_start_is_not_started_again(supervisor, capsys)
     captured = capsys.readouterr()
     assert 'starting it again' not in captured.out
     assert 'b failed (exit code 1)' in captured.err
+
+
+def test_a_node_that_refuses_is_not_started_again_however_long_it_took(
+    supervisor, capsys, monkeypatch
+):
+    monkeypatch.setattr(restart_policy, 'STARTUP_TIME', 0.1)
+    refuses = SIGN + GOOD + f'time.sleep(0.5); sys.exit({REFUSED})'
+    cell = supervisor({'a': SLEEP, 'b': refuses}, restart='b')
+    assert cell.run() == 1
+    captured = capsys.readouterr()
+    assert 'starting it again' not in captured.out and 'b failed (exit code 3)' in captured.err
 
 
 @pytest.mark.parametrize('sign, again', [('', 0), (SIGN, 1)], ids=['starting', 'started'])
@@ -192,6 +205,33 @@ def test_nodes_that_take_long_to_end_are_named(supervisor, capsys, monkeypatch):
     assert 'cell: waiting for slow to end' in capsys.readouterr().out
 
 
+# --- the start of a simulated cell -----------------------------------------------------------
+
+
+def test_run_for_of_a_simulated_cell_counts_from_the_moment_when_it_has_passed_its_checks(
+    supervisor, capsys, monkeypatch
+):
+    monkeypatch.setattr(start_progress, 'FIRST_LINE', 0.5)
+    monkeypatch.setattr(start_progress, 'PERIOD', 0.5)
+    passes = GOOD + 'time.sleep(2.0)\n' + SIGN + SIGN.replace('!', '*') + 'time.sleep(60)'
+    cell = supervisor({'a': SIGN + SLEEP, 'slow': passes}, run_for=0.5, simulated=True)
+    since = time.monotonic()
+    assert cell.run() == 0
+    assert time.monotonic() - since > 2.5
+    output = capsys.readouterr().out
+    assert 'cell: waiting for slow: 1 s, load ' in output and 'run_for:=0.5 is over' in output
+
+
+def test_a_simulated_cell_that_does_not_come_up_in_time_is_refused_in_one_sentence(
+    supervisor, capsys, monkeypatch
+):
+    monkeypatch.setattr(start_progress, 'LIMIT', 1.0)
+    cell = supervisor({'a': SIGN + SLEEP, 'late': SLEEP}, run_for=0.5, simulated=True)
+    assert cell.run() == 1
+    assert 'the start failed: after 1 s late not up, load ' in capsys.readouterr().err
+    assert all_gone(cell)
+
+
 # --- nodes that hang in their start ----------------------------------------------------------
 
 
@@ -229,6 +269,26 @@ def test_a_node_that_is_stopped_in_its_start_counts_as_hung(supervisor, capsys, 
     stopped = 'import os, signal; os.kill(os.getpid(), signal.SIGSTOP)'
     assert supervisor({'b': stopped}).run() == 1
     assert 'b gave no sign of life' in capsys.readouterr().out
+
+
+def test_the_wait_for_a_busy_processor_is_a_sign_and_the_wait_for_a_lock_is_none():
+    """Two processes on one processor: one that starts slowly gets 1 % of it."""
+    pin = f'import os; os.sched_setaffinity(0, [{min(os.sched_getaffinity(0))}])\n'
+    loop = pin + 'os.nice({nice})\nwhile True: pass'
+    hung = pin + 'import threading; threading.Lock().acquire() and threading.Event().wait()'
+    scripts = [loop.format(nice=0), loop.format(nice=19), hung]
+    processes = [subprocess.Popen([sys.executable, '-c', script]) for script in scripts]
+    try:
+        time.sleep(1.0)
+        before = [startup_watch._queue_time(process.pid) for process in processes]
+        time.sleep(2.0)
+        after = [startup_watch._queue_time(process.pid) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert after[1] - before[1] > 1.0
+    assert after[2] == before[2]
 
 
 def test_a_node_that_works_or_gives_signs_does_not_hang(supervisor, capsys, short_limit):

@@ -99,7 +99,10 @@ class LearnerNode(CellNode):
         if why := self._run.problem(task.run_id):
             raise CellError(why)
         if lines:
-            self.fatal(f'actor and learner have different tasks: {short("; ".join(lines), 1000)}')
+            self.fatal(
+                f'actor and learner have different tasks: {short("; ".join(lines), 1000)}',
+                refused=True,
+            )
 
     def _publish(self, data: bytes, version: int, updates: int, env_steps: int) -> None:
         now = self.get_clock().now().nanoseconds

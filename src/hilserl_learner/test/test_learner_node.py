@@ -23,6 +23,7 @@ from so101_description.model import model_hash
 from so101_interfaces.msg import LearnerStatus, Step, Task, Weights
 from so101_interfaces.srv import LabelEpisode
 from so101_node import names, qos
+from so101_node.errors import REFUSED
 
 pytestmark = pytest.mark.graph
 
@@ -192,7 +193,7 @@ def test_steps_become_bags_weights_status_and_a_run_that_resumes(environment, ac
     assert 'and 5 bags' in output
 
 
-def test_a_users_mistake_is_one_sentence_and_exit_1(environment, tmp_path):
+def test_a_users_mistake_is_one_sentence_and_an_exit_code_of_its_own(environment, tmp_path):
     mistakes = {
         'task:=juggle': 'juggle',
         'no_such:=1': 'unknown parameter no_such',
@@ -206,7 +207,7 @@ def test_a_users_mistake_is_one_sentence_and_exit_1(environment, tmp_path):
     ]
     outputs = [process.communicate(timeout=60)[0] for process in processes]
     for process, output, words in zip(processes, outputs, mistakes.values()):
-        assert process.returncode == 1
+        assert process.returncode == REFUSED
         assert words in output and 'Traceback' not in output
     assert list(tmp_path.glob('*/run.yaml')) == []
 
@@ -221,7 +222,7 @@ def test_an_actor_with_another_task_ends_the_learner_naming_the_field(
         output = learner.communicate(timeout=60)[0]
     finally:
         learner.kill()
-    assert learner.returncode == 1
+    assert learner.returncode == REFUSED
     assert 'wrist_camera source_width: 160 here, 640 there' in output
     assert 'Traceback' not in output
 

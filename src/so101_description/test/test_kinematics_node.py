@@ -20,6 +20,7 @@ from so101_description.model import model_hash
 from so101_interfaces.msg import JointRange
 from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
 from so101_node import names
+from so101_node.errors import REFUSED
 from so101_node.ros_node import Executor
 
 START = 'from so101_description.entry_points import kinematics; kinematics()'
@@ -280,5 +281,5 @@ def test_a_bad_parameter_ends_the_node_with_a_sentence(domain, parameter, senten
         _, errors = process.communicate(timeout=15)
     finally:
         process.kill()
-    assert process.returncode == 1
+    assert process.returncode == REFUSED
     assert sentence in errors and errors.count('\n') == 1, errors

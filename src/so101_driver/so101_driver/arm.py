@@ -23,11 +23,11 @@ from .cycle import Cycle, Publish
 from .grip import Grip
 from .gripper_servo import BusGripperServo
 from .missing import silent_in_sync_read
-from .pauses import Pauses
+from .pauses import LIMIT, Pauses
 from .requests import Request, Requests
 from .rest import end_motion
 from .restarts import Restarts
-from .servos import Servos
+from .servos import SILENCE, Servos
 from .setpoint import Limits, Setpoint
 from .stop import StopLatch
 from .stopped_arm import StoppedArm
@@ -61,7 +61,7 @@ class Arm:
         log: Callable[[str], object],
     ):
         self.name, self.bus, self.calibration, self.limits = name, bus, calibration, limits
-        self.servos = Servos(name, bus, calibration, log)
+        self.servos = Servos(name, bus, calibration, log, SILENCE * limits.patience)
         self.setpoint = Setpoint(calibration, limits, rate)
         self.setpoint.silent = self.servos.suspects
         self.torque = Torque(name, self.servos, self.setpoint)
@@ -83,7 +83,7 @@ class Arm:
         self._command: deque[Command] = deque(maxlen=1)  # the latest wins
         self._accepted: Command | None = None  # not yet on the wire
         self._requests = Requests()
-        self._pauses = Pauses()
+        self._pauses = Pauses(LIMIT * limits.patience)
         self._closing, self._closed = threading.Event(), threading.Event()
         self._stopped = StoppedArm(stop, self.servos, self.setpoint, self.torque)
         self._interrupted = threading.Event()  # by a stop or the end
@@ -141,6 +141,7 @@ class Arm:
         if self.lost:
             self.torque.restore = False  # the request replaces the torque state before the break
             return [f'{self.name}: {self.lost}']
+        timeout *= self.limits.patience
         try:
             return self._requests.call(request, timeout)
         except TimeoutError:

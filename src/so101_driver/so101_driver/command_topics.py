@@ -39,11 +39,12 @@ class CommandTopics:
         stop: StopLatch,
         joint_limits: str,
         follower_range: JointRange,
+        patience: float,
     ):
         self._node, self._arms, self._stop = node, arms, stop
         self._joint_limits, self._follower_range = joint_limits, follower_range
         self._publisher = node.create_publisher(DriverStatus, names.DRIVER_STATUS, qos.STATUS)
-        self.commander = Commander(own_id(node))
+        self.commander = Commander(own_id(node), patience)
         self._topics = [names.JOINT_COMMANDS.format(arm=arm) for arm in ports]
         self._known: dict[bytes, Publisher] = {}
         self._session = secrets.token_hex(4)

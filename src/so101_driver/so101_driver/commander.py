@@ -28,10 +28,13 @@ class _Holder:
 
 
 class Commander:
-    """The publisher that has the command, if one has it. own: id of a publisher of the driver."""
+    """The publisher that has the command, if one has it.
 
-    def __init__(self, own: bytes):
-        self._own = own
+    own: id of a publisher of the driver. patience: factor of the silence of a run.
+    """
+
+    def __init__(self, own: bytes, patience: float = 1.0):
+        self._own, self._run_silence = own, RUN_SILENCE * patience
         self._holder: _Holder | None = None
         self._checked_at = -math.inf
         self._lock = threading.Lock()
@@ -69,7 +72,7 @@ class Commander:
                 and not self._may_renew(chosen[0], run_id)
             ):
                 raise CellError(f'{self._holder_text()} has the command; end it first')
-            until = now + (RUN_SILENCE if run_id else FIRST_COMMAND)
+            until = now + (self._run_silence if run_id else FIRST_COMMAND)
             self._holder = _Holder(chosen[0], run_id, until)
 
     def check(self, now: float) -> str:
@@ -92,7 +95,7 @@ class Commander:
         with self._lock:
             has_command = bool(self._holder and run_id and self._holder.run_id == run_id)
             if self._holder and has_command:
-                self._holder.until = now + RUN_SILENCE
+                self._holder.until = now + self._run_silence
             return has_command
 
     def require(self, sender: Publisher | None, now: float) -> None:

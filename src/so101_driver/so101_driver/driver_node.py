@@ -38,7 +38,7 @@ from .joint_states import JointStates
 from .leader_torque import LeaderTorque
 from .options import DriverOptions
 from .rest import rest_warning
-from .serial_port import absent_port
+from .serial_port import absent_port, is_pseudo_terminal
 from .servos import IDS
 from .setpoint import Limits
 from .stop import StopLatch
@@ -109,7 +109,13 @@ class DriverNode(CellNode):
             follower = calibrations['follower']
             allowed = joint_range(follower.lower, follower.upper)
         self._commands = CommandTopics(
-            self, self._arms, self._ports, self._stop, self.options.joint_limits, allowed
+            self,
+            self._arms,
+            self._ports,
+            self._stop,
+            self.options.joint_limits,
+            allowed,
+            self.options.patience,
         )
         StopServices(self, self._arms, self._stop, self._on_stop_change)
         self._mode = ''  # the actor's, not yet applied
@@ -125,6 +131,11 @@ class DriverNode(CellNode):
                     return
                 raise CellError(
                     f'{arm}_port: {absent_port(port)}' + self._present_arm(arm, calibrations)
+                )
+            if self.options.patience > 1.0 and not is_pseudo_terminal(os.stat(port).st_rdev):
+                raise CellError(
+                    f'{arm}_port: {port} is of a real arm, whose time limits stay as they are; '
+                    'leave patience out'
                 )
         arms = self._start_arms(calibrations)
         if not arms:
@@ -147,12 +158,12 @@ class DriverNode(CellNode):
 
     def _start_arms(self, calibrations: dict[str, Calibration]) -> dict[str, Arm]:
         """Return the started arms; none if the node ends. Servos have `port_wait` to answer."""
-        told = ''
+        told, timeout = '', self.options.answer_timeout * self.options.patience
         while True:
             buses = {}
             try:
                 for arm, port in self._ports.items():
-                    buses[arm] = Bus(port, IDS, self.options.answer_timeout)
+                    buses[arm] = Bus(port, IDS, timeout)
                     for line in fit(buses[arm]):
                         self.get_logger().info(f'{arm}: {line}')
                 check_identity(buses, calibrations)
@@ -203,12 +214,13 @@ class DriverNode(CellNode):
         limits = Limits(
             self.options.max_speed,
             self.options.align_speed,
-            self.options.command_timeout,
+            self.options.command_timeout * self.options.patience,
             self.options.rest_after,
             self._locked,
             REST if arm == 'follower' else None,
             self.options.setpoint_lead,
             self._collision,
+            self.options.patience,
         )
         states = self._states[arm]
         return Arm(

@@ -25,6 +25,7 @@ class LeaderTorque:
 
     def __init__(self, arm: Arm, log: Callable[[str], object], now: float):
         self._arm, self._log = arm, log
+        self._silence = SILENCE * arm.limits.patience  # s
         # what the mode demands; None: no status message
         self._wants_torque: bool | None = True if arm.torque.on else None
         self._received_at = now
@@ -45,9 +46,9 @@ class LeaderTorque:
 
     def check_silence(self, now: float) -> None:
         """Switch torque off if the actor is silent. Call it while no status message arrives."""
-        if self._wants_torque is not None and now - self._received_at > SILENCE:
+        if self._wants_torque is not None and now - self._received_at > self._silence:
             self._wants_torque = None
-            self._switch(False, f'no status of the actor for {SILENCE} s')
+            self._switch(False, f'no status of the actor for {self._silence:g} s')
 
     def _switch(self, on: bool, why: str) -> None:
         if self._arm.torque.on == on and not self._problems:

@@ -5,11 +5,17 @@ from dataclasses import dataclass
 from so101_description.joints import JOINTS, MAX_VELOCITY
 from so101_node.errors import CellError
 from so101_node.options import option
-from so101_node.shared_options import COMMANDS, JointLimitsOption, PortOptions, TableOption
+from so101_node.shared_options import (
+    COMMANDS,
+    JointLimitsOption,
+    PatienceOption,
+    PortOptions,
+    TableOption,
+)
 
 
 @dataclass(frozen=True)
-class DriverOptions(PortOptions, TableOption, JointLimitsOption):
+class DriverOptions(PortOptions, TableOption, JointLimitsOption, PatienceOption):
     """Options of the driver."""
 
     follower_calibration: str = option(

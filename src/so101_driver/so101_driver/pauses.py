@@ -12,9 +12,13 @@ TELL_PERIOD = 1.0  # s between two log lines
 
 
 class Pauses:
-    """The pauses of one control loop. ended_at: end of the last one, monotonic s."""
+    """The pauses of one control loop. ended_at: end of the last one, monotonic s.
 
-    def __init__(self) -> None:
+    limit: s between two cycles that are no pause.
+    """
+
+    def __init__(self, limit: float = LIMIT) -> None:
+        self._limit = limit
         self.ended_at = -math.inf
         self._told_at = -math.inf
         self.restart()
@@ -27,7 +31,7 @@ class Pauses:
         """Return the length of the pause that ends now, s; 0 if there was none. Once per cycle."""
         since = _clock() - self._cycle_at
         self.restart()
-        if since <= LIMIT:
+        if since <= self._limit:
             return 0.0
         self.ended_at = time.monotonic()
         return since

@@ -29,10 +29,18 @@ ALL = range(len(IDS))  # servos by their index in IDS
 
 
 class Servos:
-    """The servos of the arm `name`. log(text): called with a line for each new fault."""
+    """The servos of the arm `name`. log(text): called with a line for each new fault.
+
+    silence: s without an answer after which a servo counts as lost.
+    """
 
     def __init__(
-        self, name: str, bus: Bus, calibration: Calibration, log: Callable[[str], object]
+        self,
+        name: str,
+        bus: Bus,
+        calibration: Calibration,
+        log: Callable[[str], object],
+        silence: float = SILENCE,
     ):
         self.name, self.bus, self.calibration = name, bus, calibration
         self.faults = Faults()
@@ -49,7 +57,7 @@ class Servos:
         # decoded from the last answers on demand
         self._telemetry: servo.Telemetry | None = None
         self._measured: Floats | None = None
-        self._log = log
+        self._log, self._silence = log, silence
         # ticks (6,): goals are clipped to these. They are the recorded ranges, and wider for a
         # joint that was outside of its range when its torque came on.
         self.low, self.high = calibration.range_min.copy(), calibration.range_max.copy()
@@ -152,16 +160,17 @@ class Servos:
         return self.digest()
 
     def check_silence(self, now: float) -> None:
-        """PortLost, which names the servos, if some have not answered for SILENCE s."""
-        if now - min(self.answered_at) <= SILENCE:
+        """PortLost, which names the servos, if some have not answered for `silence` s."""
+        if now - min(self.answered_at) <= self._silence:
             return
         silent = [
             f'servo {IDS[i]} ({JOINTS[i]})'
             for i, at in enumerate(self.answered_at)
-            if now - at > SILENCE
+            if now - at > self._silence
         ]
         raise PortLost(
-            f'{self.bus.path}: {", ".join(silent)} of the {self.name} silent for {SILENCE} s; '
+            f'{self.bus.path}: {", ".join(silent)} of the {self.name} silent for '
+            f'{self._silence:g} s; '
             'check plugs and power'
         )
 

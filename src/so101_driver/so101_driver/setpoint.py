@@ -47,6 +47,7 @@ class Limits:
         float  # rad that the setpoint of a joint, without the gripper, may be ahead of it
     )
     collision: Collision | None = None  # ends the way to rest
+    patience: float = 1.0  # factor of the times without an answer; 1 for a real arm
 
 
 class Setpoint:

@@ -10,6 +10,7 @@ import pytest
 from so101_description.joints import JOINTS, REST
 from so101_driver.driver_node import CLOSE_TIME
 from so101_driver.rest import REST_DEADLINE
+from so101_driver.servos import SILENCE
 from so101_driver.stop import Stop
 from so101_node.errors import CellError
 from so101_sim.sts3215 import LOCK
@@ -43,6 +44,18 @@ def test_torque_on_does_not_move_the_arm(emulated):
         assert np.allclose(run.position, before, atol=0.002)
         assert run.arm.set_torque(False) == []
         assert not any(servo.torque_on for servo in emulated.servos)
+
+
+@pytest.mark.parametrize('patience, lost', [(1.0, True), (100.0, False)])
+def test_the_arm_of_a_simulated_cell_waits_longer_for_silent_servos(emulated, patience, lost):
+    with running(emulated, patience=patience) as run:
+        emulated.bus.connected = False
+        time.sleep(SILENCE + 0.5)
+        emulated.bus.connected = True
+        count = len(run.states)
+        wait_for(lambda: len(run.states) > count, 20.0)
+        assert any('silent for 0.5 s' in line for line in run.lines) is lost
+        assert run.arm.reconnects == int(lost)
 
 
 def test_a_command_with_torque_off_has_no_effect_then_or_after_torque_on(emulated):

@@ -14,6 +14,7 @@ from so101_description.joints import JOINTS
 from so101_driver.calibration import load_calibration
 from so101_interfaces.msg import ActorStatus
 from so101_node import names, qos
+from so101_node.errors import REFUSED
 from so101_node.modes import LEADER_TORQUE
 from so101_sim import calibration_path
 
@@ -148,6 +149,17 @@ def test_the_driver_reconnects_to_a_port_that_was_unplugged(tmp_path, bench):
         out, err = process.communicate(timeout=20)
     assert process.returncode == 0 and 'Traceback' not in out + err
     assert 'follower: reconnected' in out + err
+
+
+def test_a_real_arm_keeps_its_time_limits():
+    process = start(
+        follower_port='/dev/null',  # it is no pseudo-terminal, as a serial port
+        follower_calibration=calibration_path('follower'),
+        patience=10.0,
+    )
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1 and 'Traceback' not in err
+    assert '/dev/null is of a real arm, whose time limits stay as they are' in err
 
 
 def test_a_supply_that_is_not_that_of_the_bench_ends_the_driver_with_one_sentence(tmp_path):
@@ -286,10 +298,10 @@ def implausible(tmp_path):
         ({'bus_rate': 2000}, 'bus_rate:=2000 is out of range'),
     ],
 )
-def test_bad_input_is_one_sentence_and_exit_1(tmp_path, parameters, words):
+def test_bad_input_is_one_sentence_and_an_exit_code_of_its_own(tmp_path, parameters, words):
     parameters = {k: v(tmp_path) if callable(v) else v for k, v in parameters.items()}
     process = start(**parameters)
     out, err = process.communicate(timeout=20)
-    assert process.returncode == 1
+    assert process.returncode == REFUSED
     assert words in err
     assert len(err.strip().splitlines()) == 1 and 'Traceback' not in out

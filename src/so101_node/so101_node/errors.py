@@ -1,10 +1,13 @@
 """The one exception that is meant for the person at the bench."""
 
+REFUSED = 3  # exit code of a node whose options, files or hardware it cannot start with
+
 
 class CellError(Exception):
     """A mistake or fault that one sentence explains: what, where, value, limit, remedy.
 
-    Commands and nodes print this sentence without a stack trace and exit with 1.
+    Commands and nodes print this sentence without a stack trace. A command and a running node
+    exit with 1, a node that cannot start with REFUSED.
     """
 
 

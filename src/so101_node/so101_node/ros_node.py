@@ -4,7 +4,7 @@ A node's parameters are the fields of a dataclass (`options.py`); an unknown par
 The executor spins in its own thread. The main thread waits for an ending signal (`signals.py`), a
 fatal error or the death of the launcher (`ros2 launch` does not pass SIGTERM on, so its nodes
 would never end). Then `close()` runs once, while the executor still spins. The process exits with
-0, or with 1 after an error.
+0, with 1 after an error, or with REFUSED if it cannot start with its options and files.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.timer import Timer
 
 from . import names, qos
-from .errors import CellError
+from .errors import REFUSED, CellError
 from .graph import publisher_names
 from .guarded import guarded_server, guarded_subscriber
 from .home import home_environment
@@ -86,6 +86,7 @@ class CellNode(Node):
         super().__init__(name, parameter_overrides=[without])
         self.stop_event = threading.Event()
         self.error: str | None = None
+        self.refused = False  # the error is one that a new start would find again
         table = options_of(self.OPTIONS)
         unknown = [
             given
@@ -166,10 +167,13 @@ class CellNode(Node):
         guarded = guarded_server(callback, name, self.refusals)
         return super().create_service(kind, name, guarded, *args, **options)
 
-    def fatal(self, sentence: str) -> None:
-        """End the process with exit code 1 and this sentence. Safe to call from any thread."""
+    def fatal(self, sentence: str, refused: bool = False) -> None:
+        """End the process with this sentence and exit code 1. Safe to call from any thread.
+
+        refused: with exit code REFUSED; a new start would find the same error.
+        """
         if self.error is None:
-            self.error = sentence
+            self.error, self.refused = sentence, refused
         self.stop_event.set()
 
     def guard(self, function: Callable[..., object], *args: object) -> threading.Thread:
@@ -304,6 +308,7 @@ def run(
         if node is None and stop.is_set():  # code in the constructor converted the interruption
             code = 0
         elif isinstance(error, CellError):
+            code = REFUSED if node is None or node.refused else code
             name = node.get_fully_qualified_name() if node else os.path.basename(sys.argv[0])
             print(f'{name}: {error}', file=sys.stderr, flush=True)
         else:

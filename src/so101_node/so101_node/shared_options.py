@@ -105,6 +105,22 @@ class TableOption(Options):
 
 
 @dataclass(frozen=True)
+class PatienceOption(Options):
+    """How much longer the nodes of a simulated cell wait for each other than those of a real one.
+
+    A busy computer then slows the simulated cell down, where a real arm would be stopped.
+    """
+
+    patience: float = option(
+        1.0,
+        'factor of the limits of ages, answers and silence (simulated cell: 10; a real cell: '
+        'always 1)',
+        low=1.0,
+        high=100.0,
+    )
+
+
+@dataclass(frozen=True)
 class CameraRateOption(Options):
     """The rate of the camera."""
 

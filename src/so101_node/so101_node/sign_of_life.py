@@ -1,24 +1,20 @@
-"""Tells the process that started a node that the node comes up.
+"""Tells the process that started a node how the start goes on.
 
-The launcher gives it a pipe, whose number is in the environment. The node writes a byte after each
-stage of its start: its imports, its constructor. Without such a pipe nothing happens.
+The launcher gives the node a pipe, whose number is in the environment. The node writes a byte
+after each stage of its start: its imports, its constructor. The actor writes one more when the
+cell has passed its checks. Without such a pipe nothing happens.
 """
 
 import contextlib
 import os
 
 VARIABLE = 'SO101_SIGN_OF_LIFE'
-STAGE, READY = b'.', b'!'
+STAGE, READY, PASSED = b'.', b'!', b'*'
 
 
 def give(sign: bytes) -> None:
-    """Write a sign; the last one, READY, closes the pipe."""
+    """Write a sign."""
     number = os.environ.get(VARIABLE, '')
-    if not number.isdecimal():
-        return
-    with contextlib.suppress(OSError):  # the launcher is gone
-        os.write(int(number), sign)
-        if sign == READY:
-            os.close(int(number))
-    if sign == READY:
-        del os.environ[VARIABLE]
+    if number.isdecimal():
+        with contextlib.suppress(OSError):  # the launcher is gone
+            os.write(int(number), sign)

@@ -6,6 +6,7 @@ from so101_node.options import option
 from so101_node.shared_options import (
     CameraRateOption,
     JointLimitsOption,
+    PatienceOption,
     PortOptions,
     RunIdOption,
     SeedOption,
@@ -28,6 +29,7 @@ class WorldOptions(
     SeedOption,
     RunIdOption,
     JointLimitsOption,
+    PatienceOption,
 ):
     """Options of the world."""
 

@@ -149,7 +149,7 @@ class WorldNode(CellNode):
                 time.sleep(due - now)
             elif now - due > LATE:
                 due = now
-            if now - self._pulled_at > PULL_TIMEOUT:
+            if now - self._pulled_at > PULL_TIMEOUT * self.options.patience:
                 self._plant.leader.pull(None)
             self._plant.step()
             for name, arm in self._plant.arms.items():

@@ -30,6 +30,7 @@ from .run_directory import run_directory
 from .workspace_check import require_start_inside
 
 EVAL_EPISODES = 50
+SIMULATED_PATIENCE = 10.0  # an answer may take 0.1 s, an image may be 2 s old, and so on
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Plan:
     screen: bool = False  # the operator node fills the terminal
     note: str = ''  # a sentence for the person at the start
     results: tuple[Path, ...] = ()  # directories of the evaluations
+    simulated: bool = False  # a busy computer may slow the cell down, because no arm waits
 
 
 # Numerical libraries of the small nodes use one thread.
@@ -173,6 +175,7 @@ class _Planner:
             screen,
             '; '.join(filter(None, self.notes)),
             tuple(one.directory for one in self.evaluations),
+            simulated=self.sim,
         )
 
     def _node(self, name: str, **decided: Any) -> Any:
@@ -186,6 +189,15 @@ class _Planner:
                 'operator:=person with sim:=false'
             )
         return 'scripted' if uses_scripted_operator(self.cell) else 'person'
+
+    def _patience(self) -> float:
+        """Return the factor of the time limits; CellError if one is given to a real cell."""
+        for each in () if self.sim else self.arguments.given:
+            if each.name == 'patience' and each.value != 1.0:
+                raise CellError(
+                    f'{each.where}: a real cell keeps its time limits; leave patience out'
+                )
+        return SIMULATED_PATIENCE if self.sim else 1.0
 
     def _arms_and_cameras(self, actor: ActorOptions) -> dict[str, Options]:
         """Return driver and cameras of the real cell, or world and driver of the simulated one."""
@@ -211,15 +223,17 @@ class _Planner:
             'world',
             **decided,
             situations=actor.episodes if self.evaluations else 0,
+            patience=SIMULATED_PATIENCE,
             run_id=actor.run_id,
         )
-        # An emulated servo shares two cores with all nodes; a real one answers in 1 ms. On a busy
-        # machine the world starts slowly; if it ends, the whole cell ends.
+        # An emulated servo shares the processors with all nodes; a real one answers in 1 ms. On a
+        # busy computer the world starts slowly; if it ends, the whole cell ends.
         driver = self._node(
             'driver',
             **decided,
             answer_timeout=0.01,
             port_wait=86400.0,
+            patience=SIMULATED_PATIENCE,
             **{f'{arm}_calibration': calibration_path(arm) for arm in ('follower', 'leader')},
         )
         for name in ('follower_port', 'leader_port', 'follower_calibration', 'leader_calibration'):
@@ -263,6 +277,7 @@ class _Planner:
         actor: ActorOptions = self._node(
             'actor',
             role=self.command,
+            patience=self._patience(),
             reward='topic' if self.sim else 'operator',
             has_leader=self.sim or bool(self._node('driver').leader_port),
             # A scripted operator does not press the start key in IDLE.

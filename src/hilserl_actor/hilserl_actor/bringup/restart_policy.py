@@ -1,10 +1,12 @@
 """Decides whether a node that died is started again.
 
-`./cell` and the launch files share this rule. A node that ends with exit code 0, or that fails
-during its start, is not started again: the person must read its error first.
+`./cell` and the launch files share this rule. A node that ends with exit code 0 or REFUSED, or
+that fails during its start, is not started again: the person must read its error first.
 """
 
 import time
+
+from so101_node.errors import REFUSED
 
 STARTUP_TIME = 10.0  # s; wrong arguments and files make a node fail within this time
 STEADY_TIME = 300.0  # s of running after which earlier deaths are not counted
@@ -24,7 +26,7 @@ class RestartPolicy:
         code: exit code; negative for a signal. started: false if its constructor did not return.
         """
         lived = time.monotonic() - self._started
-        if code == 0 or (code > 0 and not (started and lived > STARTUP_TIME)):
+        if code in (0, REFUSED) or (code > 0 and not (started and lived > STARTUP_TIME)):
             return None
         if lived > STEADY_TIME:
             self._deaths = 0

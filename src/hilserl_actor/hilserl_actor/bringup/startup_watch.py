@@ -1,18 +1,20 @@
 """Notices a node that hangs while it starts.
 
 Fast DDS can deadlock when several processes start at once on a loaded machine: the node's
-constructor never returns, and no signal reaches it. A node that starts slowly uses the processor
-or gives a sign (`so101_node/sign_of_life.py`); a node that hangs does neither.
+constructor never returns, and no signal reaches it. A node that starts slowly uses the processor,
+waits for it, or gives a sign (`so101_node/sign_of_life.py`); a node that hangs does none of these.
 """
 
 import os
 from pathlib import Path
 import time
 
-from so101_node.sign_of_life import READY, VARIABLE
+from so101_node.sign_of_life import PASSED, READY, VARIABLE
 
 LIMIT = 30.0  # s without a sign
-WORK = 0.03  # share of a processor that is a sign, too; an idle DDS participant uses less
+# share of a processor's time, used or waited for, that is a sign, too; an idle participant of DDS
+# uses less
+WORK = 0.03
 
 
 class StartupWatch:
@@ -26,7 +28,8 @@ class StartupWatch:
         self._end, self.child_end = os.pipe()
         os.set_blocking(self._end, False)
         self.environment = {VARIABLE: str(self.child_end)}
-        self.ready = False
+        self.ready = False  # its constructor has returned
+        self.passed = False  # it told that the cell has passed its checks
         self._pid, self._sign_at, self._work = 0, time.monotonic(), 0.0
 
     def started(self, pid: int) -> None:
@@ -38,14 +41,20 @@ class StartupWatch:
         """Return whether the process gave no sign for LIMIT s. Call it regularly."""
         if self.ready:
             return False
-        now, work = time.monotonic(), _processor_time(self._pid)
+        now, work = time.monotonic(), _processor_time(self._pid) + _queue_time(self._pid)
         if self._signs() or work - self._work > WORK * LIMIT:
             self._sign_at, self._work = now, work
         return not self.ready and now - self._sign_at > LIMIT
 
     def has_started(self) -> bool:
         """Return whether the constructor has returned."""
-        return self.ready or READY in self._signs()
+        self._signs()
+        return self.ready
+
+    def has_passed(self) -> bool:
+        """Return whether the node told that the cell has passed its checks."""
+        self._signs()
+        return self.passed
 
     def _signs(self) -> bytes:
         """Read the signs that have come."""
@@ -53,15 +62,25 @@ class StartupWatch:
             signs = os.read(self._end, 64)
         except BlockingIOError:
             return b''
-        if READY in signs:
-            self.ready = True
-            os.close(self._end)
+        self.ready |= READY in signs
+        self.passed |= PASSED in signs
         return signs
 
     def close(self) -> None:
         """Close the pipe."""
-        if not self.ready:
-            os.close(self._end)
+        os.close(self._end)
+
+
+def _queue_time(pid: int) -> float:
+    """Return the time for which the main thread was ready to run and had no processor, s.
+
+    On a busy computer it grows while a node starts. The main thread of a node that hangs waits for
+    a lock. 0 if the kernel does not count it.
+    """
+    try:
+        return int(Path(f'/proc/{pid}/schedstat').read_text(encoding='ascii').split()[1]) * 1e-9
+    except (OSError, IndexError):
+        return 0.0
 
 
 def _processor_time(pid: int) -> float:

@@ -27,9 +27,11 @@ from .log_files import last_lines, open_log
 from .plan import NodeSpec, Plan
 from .restart_policy import RestartPolicy
 from .rights import enclave
+from .start_progress import StartProgress
 from .startup_watch import LIMIT, StartupWatch
 
 GRACE = 15.0  # s from the first signal to SIGKILL; a busy machine needs some for rest and files
+SIMULATED_GRACE = 4.0  # factor of it for a simulated cell: no arm waits
 PATIENCE = 4.5  # s after which the nodes that still run are named
 AGAIN = 0.5  # s between two signals to a node that is starting, which ignores them for a moment
 
@@ -66,6 +68,7 @@ class Supervisor:
         self._watches: dict[str, StartupWatch] = {}
         self._hung: set[str] = set()  # nodes that were started again because they hung
         self._told_of_ctrl_z = False
+        self._progress: StartProgress | None = None  # while a simulated cell starts
 
     def run(self) -> int:
         """Start, watch and stop the nodes.
@@ -81,6 +84,8 @@ class Supervisor:
         if self.plan.note:
             print(f'cell: {self.plan.note}', flush=True)
         started = time.monotonic()
+        if self.plan.simulated:
+            self._progress = StartProgress(started)
         for name, (spec, _) in self._commands.items():
             self._start(name)
             if spec.restart:
@@ -147,7 +152,11 @@ class Supervisor:
                 elif child.poll() is not None and not self._schedule_restart(name, child):
                     print(f'cell: {name} ended; stopping the others', flush=True)
                     return f'{name} failed ({_exit_text(child)})' if child.returncode else ''
-            if self.plan.run_for and time.monotonic() - started > self.plan.run_for:
+            if self._progress:
+                started = time.monotonic()  # run_for counts from the end of the start
+                if problem := self._watch_start(self._progress, started):
+                    return problem
+            elif self.plan.run_for and time.monotonic() - started > self.plan.run_for:
                 print(f'cell: run_for:={self.plan.run_for:g} is over; stopping', flush=True)
                 return ''
             if output_is_gone():
@@ -155,6 +164,18 @@ class Supervisor:
             time.sleep(0.1)
         print(f'cell: {self.signalled}; stopping', flush=True)
         return ''
+
+    def _watch_start(self, progress: StartProgress, now: float) -> str:
+        """Tell what the start waits for; return a sentence if it takes too long."""
+        if any(watch.has_passed() for watch in self._watches.values()):
+            self._progress = None
+            return ''
+        waiting = [name for name, watch in self._watches.items() if not watch.has_started()]
+        screens = (spec.node for spec in self.plan.nodes if spec.interactive)
+        hidden = self.plan.screen and any(self._watches[name].ready for name in screens)
+        if not hidden and (line := progress.line(now, waiting)):
+            print(f'cell: {line}', flush=True)
+        return progress.problem(now, waiting)
 
     def _schedule_restart(self, name: str, child: subprocess.Popen[bytes]) -> bool:
         """Schedule the next start of a dead node; return whether its restart policy allows it."""
@@ -194,14 +215,15 @@ class Supervisor:
         running = {n: c for n, c in self.children.items() if c.poll() is None}
         began = signalled_at = time.monotonic()
         told, problems = False, []
+        grace = GRACE * (SIMULATED_GRACE if self.plan.simulated else 1.0)
         _interrupt(running.values())
         while running:
             now = time.monotonic()
-            if now - began > GRACE:
+            if now - began > grace:
                 for name, child in running.items():
                     child.kill()
                     child.wait()
-                    problems.append(f'{name} did not end within {GRACE} s and was killed')
+                    problems.append(f'{name} did not end within {grace} s and was killed')
                 break
             if now - signalled_at > AGAIN:
                 _interrupt(c for n, c in running.items() if not self._watches[n].has_started())

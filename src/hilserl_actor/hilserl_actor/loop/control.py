@@ -35,7 +35,10 @@ IN_EPISODE = (Mode.POLICY, Mode.HUMAN, Mode.EVAL)
 
 
 class ControlLoop:
-    """Decides everything of one tick. One thread calls `tick`; any thread calls `request`."""
+    """Decides everything of one tick. One thread calls `tick`; any thread calls `request`.
+
+    patience: factor of the times that a busy computer exceeds; 1 for a real cell.
+    """
 
     def __init__(
         self,
@@ -50,22 +53,25 @@ class ControlLoop:
         ready_time: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
         identity: tuple[str, str] = ('', ''),
+        patience: float = 1.0,
     ):
         self.schema, self.role = schema, role
         self.machine = ModeMachine(log)
         self.arms = ArmCommands(arms)
         node, run_id = identity
-        self.driver = DriverLink(arms, node, run_id, lambda cause: self.request('estop', cause))
+        self.driver = DriverLink(
+            arms, node, run_id, lambda cause: self.request('estop', cause), patience
+        )
         self.active_policy = ActivePolicy()
         self.env_steps = 0  # steps of the run: received by the learner or made here
         self._clock = clock  # steady, s
         self._message, self._message_at = '', 0.0
-        self._reset = ResetMotion(schema, kinematics, self.arms, seed, clock)
+        self._reset = ResetMotion(schema, kinematics, self.arms, seed, clock, patience)
         self._take_over = TakeOver(kinematics, schema.rate)
         self._decider = Decider(self.active_policy, self._take_over, sigma, seed)
         self._episodes = EpisodeRunner(schema, kinematics, self.arms, self._decider, emit, clock)
-        self._gap = ObservationGap(schema.rate, clock)
-        self._requests = Requests(role, self.machine, self._gap, schema.rate, clock, log)
+        self._gap = ObservationGap(schema.rate, clock, patience)
+        self._requests = Requests(role, self.machine, self._gap, schema.rate, clock, log, patience)
         self._ready_ticks, self._ready_limit = 0, round(ready_time * schema.rate)
 
     @property

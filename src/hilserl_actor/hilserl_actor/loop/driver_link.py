@@ -30,10 +30,19 @@ class DriverState(NamedTuple):
 class DriverLink:
     """Keeps the driver's stop and the mode in step, and the command with this actor.
 
-    node, run_id: of this actor. stop(cause): puts the loop into its stop.
+    node, run_id: of this actor. stop(cause): puts the loop into its stop. patience: factor of
+    SILENCE.
     """
 
-    def __init__(self, arms: Arms, node: str, run_id: str, stop: Callable[[str], object]):
+    def __init__(
+        self,
+        arms: Arms,
+        node: str,
+        run_id: str,
+        stop: Callable[[str], object],
+        patience: float = 1.0,
+    ):
+        self._silence = SILENCE * patience
         self._arms, self._node, self._run_id, self._stop = arms, node, run_id, stop
         self._state: DriverState | None = None
         self._at = self._stop_due = self._command_due = 0.0
@@ -48,7 +57,7 @@ class DriverLink:
     def update(self, mode: Mode, now: float) -> None:
         """Ask the driver for what it lacks. Called in each tick."""
         state = self._state
-        if state is None or now - self._at > SILENCE:
+        if state is None or now - self._at > self._silence:
             if mode is not Mode.ESTOP:
                 self._stopped_session = ''
             return
@@ -95,7 +104,7 @@ class DriverLink:
     def reset_refusal(self, now: float) -> str:
         """Return why the mode ESTOP cannot end yet, or ''."""
         state = self._state
-        if state is None or now - self._at > SILENCE or not state.stop:
+        if state is None or now - self._at > self._silence or not state.stop:
             return ''
         return (
             "the driver's stop is still in force; call driver/stop_reset first (key c does both)"
@@ -104,7 +113,7 @@ class DriverLink:
     def command_problem(self, now: float) -> str:
         """Return a sentence for the preflight if this actor does not have the command, or ''."""
         state = self._state
-        if state is None or now - self._at > SILENCE:
+        if state is None or now - self._at > self._silence:
             return 'no status of the driver; start `driver`'
         if self.has_command:
             return ''

@@ -118,16 +118,17 @@ class EpisodeStats:
 
 
 class LoopTiming:
-    """Periods of the last 600 ticks, and the number of missed ticks."""
+    """Periods of the last 600 ticks, and the numbers of all ticks and of missed ones."""
 
     def __init__(self, period: float):
         self.period = period
-        self.missed = 0
+        self.ticks = self.missed = 0
         self._last: float | None = None
         self._periods: deque[float] = deque(maxlen=600)
 
     def tick(self, now: float) -> None:
         """Note a tick at monotonic time `now`, s."""
+        self.ticks += 1
         if self._last is not None:
             self._periods.append(now - self._last)
             self.missed += max(0, round((now - self._last) / self.period) - 1)

@@ -39,13 +39,13 @@ class _Value:
 
 
 class FrozenSensors:
-    """The follower's joints and the cameras. clock: s, monotonic.
+    """The follower's joints and the cameras. clock: s, monotonic. patience: factor of all times.
 
     The executor's thread calls `note_...`; the loop's thread calls `problem`.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic):
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, patience: float = 1.0):
+        self._clock, self._patience = clock, patience
         self._images: dict[str, _Value] = {}
         self._joints: _Value | None = None
         self._position: Joints | None = None
@@ -88,7 +88,11 @@ class FrozenSensors:
 
     def _noted(self, value: _Value | None, content: bytes, base: Joints | None) -> _Value:
         now = self._clock()
-        if value is None or content != value.content or now - value.last > SILENCE:
+        if (
+            value is None
+            or content != value.content
+            or now - value.last > SILENCE * self._patience
+        ):
             return _Value(content, now, base, now)
         value.last = now
         value.equal += value.moved_at is not None
@@ -116,7 +120,7 @@ class FrozenSensors:
             value is not None
             and value.moved_at is not None
             and value.equal >= LEAST
-            and self._clock() - value.moved_at > after
+            and self._clock() - value.moved_at > after * self._patience
         )
 
     def _sentence(self, value: _Value | None) -> str:

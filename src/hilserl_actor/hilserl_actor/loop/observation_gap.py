@@ -12,14 +12,19 @@ RECOVERY_TIME = 1.0  # s with observations before a start: a restarted driver re
 
 
 class ObservationGap:
-    """The gap of the last ticks. rate: ticks a second; clock: steady, s."""
+    """The gap of the last ticks. rate: ticks a second; clock: steady, s.
 
-    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic):
+    patience: factor of UNOBSERVED_TIME.
+    """
+
+    def __init__(
+        self, rate: float, clock: Callable[[], float] = time.monotonic, patience: float = 1.0
+    ):
         self._clock = clock
         self._ticked_at: float | None = None
-        self._longest = max(UNOBSERVED_TIME, 3.0 / rate)  # s between two ticks
+        self._longest = max(UNOBSERVED_TIME * patience, 3.0 / rate)  # s between two ticks
         self._reason = ''  # of the last tick without observations
-        self._limit = round(UNOBSERVED_TIME * rate)
+        self._limit = round(UNOBSERVED_TIME * patience * rate)
         self._recovery_limit = round(RECOVERY_TIME * rate)
         self._ticks = 0
         self._recovery_ticks = 0  # counts down to 0

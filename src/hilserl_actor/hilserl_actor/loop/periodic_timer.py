@@ -13,10 +13,13 @@ SPIN_TIME = 0.0003  # s before a deadline in which the loop does not sleep: a sl
 
 
 class PeriodicTimer:
-    """One tick each `period`, s. Create and use it in the loop's thread, after all set-up."""
+    """One tick each `period`, s. Create and use it in the loop's thread, after all set-up.
 
-    def __init__(self, period: float):
-        self.period = period
+    longest: periods that a late action may cause at most.
+    """
+
+    def __init__(self, period: float, longest: float = LONGEST_PERIOD):
+        self.period, self._longest = period, longest
         gc.collect()
         gc.freeze()  # the collector skips the objects of the set-up
         gc.disable()
@@ -37,7 +40,7 @@ class PeriodicTimer:
         due = max(
             self._scheduled,
             self._last + SHORTEST_PERIOD * self.period,
-            min(acted + SHORTEST_PERIOD * self.period, self._last + LONGEST_PERIOD * self.period),
+            min(acted + SHORTEST_PERIOD * self.period, self._last + self._longest * self.period),
         )
         if now < due - PREPARE_TIME:
             time.sleep(due - PREPARE_TIME - now)

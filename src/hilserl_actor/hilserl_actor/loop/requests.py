@@ -20,7 +20,8 @@ _STARTS = {'train': 'start', 'record': 'start_human', 'eval': 'start_eval'}  # b
 class Requests:
     """Events in order of arrival. Any thread adds them; the loop's thread takes them.
 
-    rate: ticks a second; clock: steady, s; log: gets a line for each request that expires.
+    rate: ticks a second; clock: steady, s; log: gets a line for each request that expires;
+    patience: factor of MAX_WAIT.
     """
 
     def __init__(
@@ -31,9 +32,11 @@ class Requests:
         rate: float,
         clock: Callable[[], float],
         log: Callable[[str], object],
+        patience: float = 1.0,
     ):
         self._role, self._machine, self._gap = role, machine, gap
-        self._max_wait, self._clock, self._log = max(MAX_WAIT, 3.0 / rate), clock, log
+        self._max_wait = max(MAX_WAIT * patience, 3.0 / rate)
+        self._clock, self._log = clock, log
         self._expired, self._expired_at = '', 0.0
         self._waiting: deque[tuple[str, str, float]] = deque()  # event, cause, s of the clock
         self._lock = threading.Lock()

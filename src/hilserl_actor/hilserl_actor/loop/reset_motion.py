@@ -112,7 +112,10 @@ def _waypoints(
 
 
 class ResetMotion:
-    """Moves the arm to the start pose of each episode, tick by tick. clock: steady, s."""
+    """Moves the arm to the start pose of each episode, tick by tick.
+
+    clock: steady, s. patience: factor of TIMEOUT.
+    """
 
     def __init__(
         self,
@@ -121,7 +124,9 @@ class ResetMotion:
         arms: ArmCommands,
         seed: int,
         clock: Callable[[], float],
+        patience: float = 1.0,
     ):
+        self._timeout = TIMEOUT * patience
         self._schema, self._kinematics, self._arms = schema, kinematics, arms
         self._seed, self._clock = seed, clock
         self._path: ResetPath | None = None
@@ -159,12 +164,12 @@ class ResetMotion:
         if self._path.arrived:
             self._path = None
             return True
-        if self._clock() - self._since > TIMEOUT:
+        if self._clock() - self._since > self._timeout:
             off = np.abs(sensed.position - self._path.end)
             worst = int(off[:5].argmax())
             raise CellError(
                 f'reset: joint {worst + 1} is {off[worst]:.2f} rad from the start pose after '
-                f'{TIMEOUT:.0f} s (limit {TOLERANCE}); free the arm and start again'
+                f'{self._timeout:.0f} s (limit {TOLERANCE}); free the arm and start again'
             )
         return False
 

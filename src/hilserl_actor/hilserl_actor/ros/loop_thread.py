@@ -1,6 +1,7 @@
 """The thread of the control loop: one tick a period, on the newest inputs."""
 
 from collections.abc import Callable
+import math
 import threading
 import time
 
@@ -16,14 +17,22 @@ from ..loop.blocked_joint import BlockedJoint
 from ..loop.control import ControlLoop
 from ..loop.episode import Sensed
 from ..loop.episode_stats import LoopTiming
-from ..loop.periodic_timer import PeriodicTimer
+from ..loop.periodic_timer import LONGEST_PERIOD, PeriodicTimer
 from ..loop.readiness import Readiness
 from .clients import TopicArms
 from .sensors import Sensors
 
+WAIT = 0.1  # s
+AGAIN = 0.005  # s between two attempts to get an observation
+
 
 class LoopThread:
-    """Runs the loop until `stop`. after_tick: called with the stamp of the tick's beginning."""
+    """Runs the loop until `stop`. after_tick: called with the stamp of the tick's beginning.
+
+    patience: over 1, the cell is simulated. A tick then waits for its observation, and for the
+    driver to execute the last action, up to WAIT * `patience` s: on a busy computer the cell runs
+    slowly, and no step is lost.
+    """
 
     def __init__(
         self,
@@ -33,12 +42,15 @@ class LoopThread:
         arms: TopicArms,
         clock: Clock,
         after_tick: Callable[[Time], object],
+        patience: float = 1.0,
     ):
         self._loop, self._readiness = loop, readiness
         self._sensors, self._arms = sensors, arms
         self._clock, self._after_tick = clock, after_tick
         self._wall_clock, self._blocked = WallClock(), BlockedJoint()
         self._period = 1.0 / loop.schema.rate
+        self._wait = WAIT * patience if patience > 1.0 else 0.0  # s
+        self._observed = False  # in the last tick
         self._done = threading.Event()
         self.timing = LoopTiming(self._period)
         self.tick_ms = 0.0  # duration of the last tick
@@ -46,7 +58,7 @@ class LoopThread:
     def run(self) -> None:
         """Tick until `stop`."""
         torch.set_num_threads(1)
-        timer = PeriodicTimer(self._period)
+        timer = PeriodicTimer(self._period, math.inf if self._wait else LONGEST_PERIOD)
         while not self._done.is_set():
             now = timer.wait(self._prepare_tick, self._arms.sent_at)
             stamp = self._clock.now().to_msg()
@@ -79,13 +91,33 @@ class LoopThread:
         try:
             if self._readiness.second_cell:
                 raise CellError(self._readiness.second_cell)
-            sensed = self._sensors.poll()
+            sensed = self._poll()
         except CellError as error:
             self._blocked.forget()
             self._loop.tick_without_observations(str(error))
             return
         self._check_blocked(sensed)
         self._loop.tick(sensed, self._sensors.reward_signal())
+
+    def _poll(self) -> Sensed:
+        """Return the observation of this tick; CellError if there is none in time.
+
+        It waits once: if an input is gone, the next ticks come on time and count the gap.
+        """
+        until = time.monotonic() + (self._wait if self._observed else 0.0)
+        self._observed = False
+        while True:
+            waits = time.monotonic() < until and not self._done.is_set()
+            if not (waits and self._loop.episode and not self._arms.command_accepted()):
+                try:
+                    sensed = self._sensors.poll()
+                except CellError:
+                    if not waits:
+                        raise
+                else:
+                    self._observed = True
+                    return sensed
+            time.sleep(AGAIN)
 
     def _check_blocked(self, sensed: Sensed) -> None:
         """End the motion as a fault if a joint is blocked."""

@@ -37,7 +37,10 @@ ToolRequest = tuple[JointState, Joints, Callable[[], npt.NDArray[np.float64]]] |
 
 
 class Sensors:
-    """Receives the messages; one `poll()` in each tick. max_image_age, max_state_age: s."""
+    """Receives the messages; one `poll()` in each tick.
+
+    max_image_age, max_state_age: s. patience: factor of all other ages.
+    """
 
     def __init__(
         self,
@@ -49,7 +52,9 @@ class Sensors:
         max_state_age: float,
         reward_topic: bool,
         run: RunFilter,
+        patience: float = 1.0,
     ):
+        self._reward_age = REWARD_AGE * patience
         self._schema, self._kinematics, self._arms = schema, kinematics, arms
         self._clock = clock
         self._max_image_age, self._max_state_age = max_image_age, max_state_age
@@ -65,7 +70,7 @@ class Sensors:
         # s, arrivals of the follower's joint states
         self._arrivals: deque[float] = deque(maxlen=1000)
         self._request: ToolRequest | None = None
-        self.frozen = FrozenSensors()
+        self.frozen = FrozenSensors(patience=patience)
         arms.on_executed = self.frozen.note_target
         self.image_age = 0.0  # s, of the oldest image of the last poll()
 
@@ -233,7 +238,7 @@ class Sensors:
             return RewardSignal()
         try:
             stamp, now = to_ns(message.header.stamp), self._clock.now().nanoseconds
-            self._check_age('reward', stamp, now, REWARD_AGE)
+            self._check_age('reward', stamp, now, self._reward_age)
         except CellError:
             return RewardSignal()
         return RewardSignal(message.value, message.success)

@@ -39,7 +39,7 @@ def make_kinematics(
         schema,
         {name: node.create_client(kind, name) for name, kind in KINEMATICS_SERVICES.items()},
         node.get_clock(),
-        options.kinematics_timeout,
+        options.kinematics_timeout * options.patience,
         options.table_height,
     )
 
@@ -82,10 +82,11 @@ def make_sensors(
         kinematics,
         arms,
         node.get_clock(),
-        options.max_image_age,
-        options.max_state_age,
+        options.max_image_age * options.patience,
+        options.max_state_age * options.patience,
         options.reward == 'topic',
         run,
+        options.patience,
     )
     for camera in schema.cameras:
         receive = partial(sensors.on_image, camera.name)

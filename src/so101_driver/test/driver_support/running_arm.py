@@ -48,6 +48,7 @@ class Running:
         fit=False,
         setpoint_lead=0.2,
         collision=None,
+        patience=1.0,
     ):
         self.stop = StopLatch()
         self.states, self.lines, self.error, self.recorded_at, self.accepted = [], [], None, [], []
@@ -67,6 +68,7 @@ class Running:
                 rest,
                 setpoint_lead,
                 collision,
+                patience,
             ),
             rate=rate,
             stop=self.stop,
