@@ -43,6 +43,22 @@ def test_the_installed_packages_have_exactly_these_verbs():
 
 
 @pytest.mark.parametrize('name', NAMES)
+def test_help_imports_no_slow_library(name):
+    """It would take seconds on a busy computer."""
+    script = (
+        'import sys\n'
+        'from so101_node import verb\n'
+        'try:\n    verb.run(sys.argv[1:])\n'
+        'except SystemExit:\n    pass\n'
+        'print("imported", *sorted(set(sys.modules) & {"torch", "mujoco", "cv2", "rclpy"}))\n'
+    )
+    shown = subprocess.run(
+        [sys.executable, '-c', script, name, '--help'], capture_output=True, text=True, timeout=60
+    )
+    assert shown.stdout.startswith('usage: ') and shown.stdout.endswith('\nimported\n')
+
+
+@pytest.mark.parametrize('name', NAMES)
 def test_help_names_every_argument(name, capsys):
     with pytest.raises(SystemExit) as ended:
         verb.run([name, '--help'])

@@ -9,17 +9,21 @@ import functools
 import hashlib
 import json
 from pathlib import Path
-
-import mujoco
+from typing import TYPE_CHECKING
 
 from .joints import JOINTS
+
+if TYPE_CHECKING:
+    import mujoco
 
 MJCF_PATH = Path(__file__).resolve().parent / 'mjcf' / 'so101.xml'
 URDF_PATH = Path(__file__).resolve().parent / 'urdf' / 'so101.urdf'
 
 
-def load_model() -> mujoco.MjModel:
+def load_model() -> 'mujoco.MjModel':
     """Compile the arm alone (no table, no cube) from `MJCF_PATH`."""
+    import mujoco  # here: the options of the nodes need only names, and --help must be quick
+
     return mujoco.MjModel.from_xml_path(str(MJCF_PATH))
 
 

@@ -14,12 +14,7 @@ from so101_node.output import keep_going_without_output, output_is_gone
 from so101_node.shared_memory import remove_shared_memory_of_the_dead
 
 from . import arguments
-from .first_session import stages
-from .keystore import require_security_if_enabled
-from .launched import Launched
 from .next_command import NEXT
-from .plan import make_plan
-from .supervisor import Supervisor
 
 
 def add_arguments(parser: ArgumentParser, command: str) -> None:
@@ -30,6 +25,8 @@ def add_arguments(parser: ArgumentParser, command: str) -> None:
 
 def run(command: str, words: list[str]) -> int:
     """Run the cell to its end, or a whole first session; return the exit code."""
+    from .first_session import stages  # here and below: --help must be quick
+
     keep_going_without_output()
     session = stages(arguments.parse(command, words), words)
     if not session:
@@ -72,6 +69,11 @@ def _instead(result: list[str], again: str = '') -> list[str]:
 
 def _run_one(command: str, words: list[str]) -> _Ended:
     """Run one command to its end."""
+    from .keystore import require_security_if_enabled
+    from .launched import Launched
+    from .plan import make_plan
+    from .supervisor import Supervisor
+
     given = arguments.parse(command, words)
     plan = make_plan(given)
     require_security_if_enabled(os.environ)

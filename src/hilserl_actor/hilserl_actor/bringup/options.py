@@ -28,8 +28,8 @@ class CellOptions(Options):
     run_for: float = option(
         0.0,
         'stop the cell after this time, in the simulated cell from the end of its start; 0: run '
-        'until Ctrl-C (in a first session of the simulated cell: length of the training alone, 180 '
-        'if it is not given)',
+        'until Ctrl-C (in a first session of the simulated cell: length of the training alone, '
+        '180 if it is not given)',
         unit='s',
         low=0.0,
         high=1e9,
