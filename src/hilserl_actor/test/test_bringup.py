@@ -19,6 +19,8 @@ from hilserl_actor.evaluation.report import report, write
 from hilserl_actor.loop.episode_stats import EpisodeResult, EpisodeStats
 from hilserl_core.contract.kinematics_check import FIELDS
 from hilserl_core.contract.tasks import make_task
+from hilserl_core.policy.safetensors_header import FORMAT
+from so101_description.model import model_hash
 from so101_node.errors import CellError
 from so101_node.loopback import PROFILE
 from so101_node.options import options_of
@@ -27,8 +29,14 @@ from so101_node.verb import run
 REAL = ['sim:=false', 'bench:=none', 'follower_port:=/dev/f', 'follower_calibration:=/f.json']
 
 
-# a safetensors file without tensors; the actor checks what is in the file
-BUNDLE = (len(HEADER := b'{"__metadata__":{}}')).to_bytes(8, 'little') + HEADER
+def bundle(task='grasp_lift') -> bytes:
+    """A policy bundle without tensors; the actor checks what is in the file."""
+    metadata = {'format': FORMAT, 'schema': make_task(task, model_hash()).canonical()}
+    header = json.dumps({'__metadata__': metadata}).encode()
+    return len(header).to_bytes(8, 'little') + header
+
+
+BUNDLE = bundle()
 
 
 def plan(command, *words):
@@ -416,8 +424,9 @@ def test_a_run_in_use_is_refused_before_anything_starts(tmp_path):
     plan('train', f'runs_dir:={tmp_path}', 'run:=busy')
 
 
-def test_a_pretrained_policy_has_little_noise_unless_sigma_is_given():
-    words = ('start:=pretrained', 'pretrained:=/p.safetensors')
+def test_a_pretrained_policy_has_little_noise_unless_sigma_is_given(tmp_path):
+    (tmp_path / 'policy').write_bytes(BUNDLE)
+    words = ('start:=pretrained', f'pretrained:={tmp_path}/policy')
     assert parameters(plan('train', *words), 'learner')['sigma'] == ''
     for loud in ('sigma:=0.31', 'sigma:=linear(0.1,0.5,100)'):
         with pytest.raises(CellError, match='set allow_high_sigma:=true'):
@@ -428,9 +437,10 @@ def test_a_pretrained_policy_has_little_noise_unless_sigma_is_given():
     assert parameters(plan('train', 'sigma:=0.5'), 'learner')['start'] == 'scratch'
 
 
-def test_pretrain_updates_are_those_of_the_start_mode_unless_given():
+def test_pretrain_updates_are_those_of_the_start_mode_unless_given(tmp_path):
     assert parameters(plan('train'), 'learner')['pretrain_updates'] == -1
-    given = plan('train', 'demos:=/d', 'pretrain_updates:=50')
+    (tmp_path / 'metadata.yaml').touch()  # so it is a bag; the learner reads it
+    given = plan('train', f'demos:={tmp_path}', 'pretrain_updates:=50')
     assert parameters(given, 'learner')['pretrain_updates'] == 50
 
 
@@ -586,3 +596,57 @@ def test_only_the_nodes_of_a_simulated_cell_are_patient_with_a_busy_computer():
 def test_a_real_cell_keeps_its_time_limits(word):
     with pytest.raises(CellError, match=f'{word}: a real cell keeps its time limits'):
         plan('train', *REAL, word)
+
+
+# --- refusals before anything starts ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    'words, sentence',
+    [
+        (['demos:=/nope'], 'demos: there is no complete bag in /nope; give a bag, or a directory'),
+        (['pretrained:=/nope'], 'pretrained policy /nope cannot be read: No such file'),
+        (['pretrained:=README.md'], 'pretrained policy README.md: policy bundle is damaged'),
+        (['encoder:=README.md'], 'encoder README.md: policy bundle is damaged'),
+        (['pretrained:=reach'], 'pretrained policy reach is of another task; name: grasp_lift he'),
+        (['run:=old'], 'run old is of another task; name: grasp_lift here, reach there'),
+    ],
+)
+def test_a_start_that_the_learner_would_refuse_is_refused_before_anything_starts(
+    tmp_path, monkeypatch, words, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    Path('README.md').write_text('# no policy, but a text of some length')
+    Path('reach').write_bytes(bundle('reach'))
+    old = {
+        'name': 'old',
+        'task': 'reach',
+        'schema_hash': '',
+        'settings': {},
+        'schema': make_task('reach', model_hash()).canonical(),
+    }
+    Path('runs/old').mkdir(parents=True)
+    Path('runs/old/run.yaml').write_text(json.dumps(old))  # JSON is YAML
+    before = sorted(Path().rglob('*'))
+    with pytest.raises(CellError) as refused:
+        plan('train', *words)
+    assert str(refused.value).startswith(sentence), refused.value
+    assert '\n' not in str(refused.value) and sorted(Path().rglob('*')) == before
+
+
+@pytest.mark.skipif(Path('/dev/nvidiactl').exists(), reason='this computer has an NVIDIA GPU')
+def test_a_gpu_that_is_not_there_is_refused_before_anything_starts():
+    with pytest.raises(CellError, match='device:=cuda needs an NVIDIA GPU and its driver'):
+        plan('train', 'device:=cuda')
+
+
+def test_a_policy_of_another_task_is_not_evaluated(tmp_path):
+    (tmp_path / 'policy').write_bytes(bundle('reach'))
+    with pytest.raises(CellError, match='policy is of another task; name: grasp_lift here, reach'):
+        plan('eval', f'policy:={tmp_path}/policy')
+    assert plan('eval', 'task:=reach', f'policy:={tmp_path}/policy')
+
+
+def test_a_refusal_of_the_bring_up_is_one_sentence_and_exit_code_1(capsys):
+    assert run(['train', 'demos:=/nope']) == 1
+    assert capsys.readouterr().err.startswith('cell train: demos: there is no complete bag in /no')

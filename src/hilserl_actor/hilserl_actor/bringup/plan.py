@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hilserl_core.contract.kinematics_check import FIELDS
+from hilserl_core.policy.safetensors_header import require_bundle
 from so101_description.kinematics_config import KinematicsConfig
 from so101_driver.bench_file import NONE
 from so101_node import names
@@ -291,6 +292,8 @@ class _Planner:
         self.evaluations, note = choose(
             self.run_dir, self.cell.checkpoint, self.cell.policy, actor.seed, actor.episodes
         )
+        for one in self.evaluations:
+            require_bundle(one.policy, 'policy', actor.schema())
         self.notes.append(note)
         return replace(
             actor,
@@ -314,6 +317,7 @@ class _Planner:
                 f'actors:={",".join(learner.actors)} lacks this cell itself: start it '
                 f'with namespace:={cells[0]}'
             )
+        learner.require_startable()
         return replace(learner, start=learner.start_mode)
 
     def _kept(self) -> dict[str, Any]:

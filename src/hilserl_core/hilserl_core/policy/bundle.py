@@ -22,9 +22,8 @@ from ..contract.task import TaskSchema
 from .checkpoint_names import MAX_POLICY
 from .network_config import NetworkConfig
 from .networks import Actor, Encoder, Gripper
-from .safetensors_header import safetensors_metadata
+from .safetensors_header import FORMAT, bundle_metadata
 
-FORMAT = 'hilserl-policy-2'
 DTYPES = (torch.float32, torch.float16)
 GOLDEN_TOLERANCE = 1e-3  # of an action in [-1, 1]; processors differ by about 1e-6
 
@@ -50,12 +49,7 @@ class Bundle:
                 f'policy bundle has {len(data) / 1e6:,.0f} MB, over the limit of '
                 f'{MAX_POLICY / 1e6:,.0f} MB'
             )
-        metadata = safetensors_metadata(data)
-        if metadata.get('format') != FORMAT:
-            raise CellError(
-                f'policy bundle has format {str(metadata.get("format"))[:50]!r}, this '
-                f"version reads {FORMAT!r}; use a bundle that this version's learner wrote"
-            )
+        metadata = bundle_metadata(data)
         try:
             tensors = safetensors.torch.load(data)
             numbers = {key: int(metadata[key]) for key in ('version', 'updates', 'env_steps')}

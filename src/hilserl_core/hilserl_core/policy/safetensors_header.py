@@ -1,11 +1,17 @@
-"""The header of a safetensors file, read without its tensors and without PyTorch."""
+"""The header of a policy bundle, read without its tensors and without PyTorch."""
 
+from pathlib import Path
 import struct
 
 import msgspec
 
 from so101_node.errors import CellError
+from so101_node.foreign_files import read_bytes
 
+from ..contract.task import TaskSchema
+from .checkpoint_names import MAX_POLICY
+
+FORMAT = 'hilserl-policy-2'
 MAX_HEADER = 1_000_000  # bytes of JSON before the tensors; a bundle has about 5,000
 
 
@@ -25,3 +31,25 @@ def safetensors_metadata(data: bytes) -> dict[str, str]:
         return header.metadata
     except (struct.error, ValueError, RecursionError) as error:
         raise CellError(f'policy bundle is damaged: {str(error)[:200]}') from error
+
+
+def bundle_metadata(data: bytes) -> dict[str, str]:
+    """Read the metadata of a policy bundle; CellError if the bytes are none of this version."""
+    metadata = safetensors_metadata(data)
+    if metadata.get('format') != FORMAT:
+        raise CellError(
+            f'policy bundle has format {str(metadata.get("format"))[:50]!r}, this '
+            f"version reads {FORMAT!r}; use a bundle that this version's learner wrote"
+        )
+    return metadata
+
+
+def require_bundle(path: Path, kind: str, schema: TaskSchema | None) -> None:
+    """CellError unless the file has the header of a policy bundle for this task (None: any)."""
+    try:
+        found = TaskSchema.from_json(bundle_metadata(read_bytes(path, kind, MAX_POLICY))['schema'])
+    except (CellError, KeyError) as error:
+        text = str(error)
+        raise CellError(text if str(path) in text else f'{kind} {path}: {text}') from error
+    if schema and (lines := schema.differences(found)):
+        raise CellError(f'{kind} {path} is of another task; ' + '; '.join(lines))

@@ -26,6 +26,7 @@ from so101_node.errors import CellError
 
 from ..importing.importer import NothingToImport, derived
 from ..replay.buffer import Replay
+from .start_check import no_bag
 
 PROGRESS_PERIOD = 1.0  # s between progress messages
 
@@ -78,10 +79,7 @@ def load_demonstrations(
     for directory in directories:
         bags = bags_by_time(directory)
         if not bags:
-            raise CellError(
-                f'demos: there is no complete bag in {directory}; give a bag, or a '
-                'directory of bags (of a run: runs/NAME/bags)'
-            )
+            raise no_bag(directory)
         before = loaded.env_steps
         progress = _Progress(len(bags), loaded, log)
         source = _demonstrations(bags, replay.schema, log, unlabelled, progress)

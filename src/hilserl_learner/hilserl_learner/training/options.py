@@ -16,6 +16,12 @@ from ..agent.config import ALGORITHMS, AgentConfig, agent_config
 from .loggers import LOGGERS, TENSORBOARD, require_logger
 from .run_directory import refuse_if_in_use
 from .run_file import NAME, read_run_file
+from .start_check import (
+    require_demonstrations,
+    require_device,
+    require_policy,
+    require_task_of_run,
+)
 
 # Updates on demonstrations before the first step of a run, by start mode. They take seconds, and
 # suffice for a policy that moves as demonstrated.
@@ -237,6 +243,20 @@ class LearnerNodeOptions(LearnerOptions, TaskOptions, RunIdOption):
     def cell(self) -> dict[str, Any]:
         """The options of all nodes, if bring-up gave them: node, option, value."""
         return json.loads(self.cell_options) if self.cell_options else {}
+
+    def require_startable(self) -> None:
+        """CellError for a start that the learner would refuse: its files, its task, its device.
+
+        The bring-up calls it before it starts a node.
+        """
+        schema = self.schema()
+        require_task_of_run(expanded(self.run_dir), schema)
+        require_device(self.device)
+        require_demonstrations(self.demos)
+        if self.pretrained:
+            require_policy(self.pretrained, 'pretrained policy', schema)
+        if self.encoder:
+            require_policy(self.encoder, 'encoder', None)
 
     def check(self) -> None:
         """CellError also if another process uses the run's directory."""

@@ -14,6 +14,7 @@ from so101_node.errors import CellError
 from so101_node.foreign_files import expanded, file_size, read_bytes, reason
 
 from .run_file import NAME, RunFile, read_run_file
+from .start_check import require_task_of_run
 
 MAX_LOCK = 100  # bytes of a file that holds one number
 
@@ -74,18 +75,8 @@ class RunDirectory:
                 'runs_dir'
             ) from error
         if self.exists:
-            self._require(schema)
-
-    def _require(self, schema: TaskSchema) -> None:
-        recorded = read_run_file(self.path)
-        self.settings = recorded.settings
-        lines = schema.differences(recorded.task_schema)
-        if lines:
-            raise CellError(
-                f'run {self.name} is of another task; '
-                + '; '.join(lines)
-                + '; use another run name'
-            )
+            require_task_of_run(self.path, schema)
+            self.settings = read_run_file(self.path).settings
 
     def begin(
         self, schema: TaskSchema, settings: dict[str, Any], cell: dict[str, Any] | None = None
