@@ -92,7 +92,7 @@ class ActorOptions(
     )
     kinematics_timeout: float = option(
         0.02,
-        'how long the actor waits for an answer of the FK service',
+        'how long the actor waits for an answer of the FK service (simulated cell: 0.1)',
         unit='s',
         low=0.001,
         high=1.0,

@@ -31,6 +31,7 @@ from .run_directory import run_directory
 from .workspace_check import require_start_inside
 
 EVAL_EPISODES = 50
+SIMULATED_KINEMATICS_TIMEOUT = 0.1  # s, times the patience
 SIMULATED_PATIENCE = 10.0  # an answer may take 0.1 s, an image may be 2 s old, and so on
 
 
@@ -275,6 +276,8 @@ class _Planner:
         decided = self.shared | {'run_id': self.run_id}
         if self.command == 'eval':
             decided['episodes'] = EVAL_EPISODES
+        if self.sim:  # without an answer the step is lost, and no arm waits for it
+            decided['kinematics_timeout'] = SIMULATED_KINEMATICS_TIMEOUT
         actor: ActorOptions = self._node(
             'actor',
             role=self.command,
