@@ -561,7 +561,7 @@ def test_a_start_removes_the_shared_memory_of_killed_nodes(tmp_path, monkeypatch
     left = Path('/dev/shm/fastdds_00ffee00ffee00ff')
     left.write_bytes(b'')
     os.utime(left, (1, 1))
-    monkeypatch.setattr('hilserl_actor.bringup.command.Supervisor', _Ended)
+    monkeypatch.setattr('hilserl_actor.bringup.supervisor.Supervisor', _Ended)
     try:
         assert run(['train', f'runs_dir:={tmp_path}']) == 0
         assert not left.exists()

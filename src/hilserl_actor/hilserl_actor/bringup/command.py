@@ -26,13 +26,16 @@ def add_arguments(parser: ArgumentParser, command: str) -> None:
 def run(command: str, words: list[str]) -> int:
     """Run the cell to its end, or a whole first session; return the exit code."""
     from .first_session import stages  # here and below: --help must be quick
+    from .plan import make_plan
 
     keep_going_without_output()
-    session = stages(arguments.parse(command, words), words)
+    given = arguments.parse(command, words)
+    session = stages(given, words)
     if not session:
         ended = _run_one(command, words)
         _say(*ended.result)
         return ended.code
+    make_plan(given)  # what the training would refuse is refused before the demonstrations
     _say(
         'first session of this run: demonstrations, learning, and a trial of the policy alone',
         'start:=scratch trains without demonstrations; Ctrl-C ends, the same command goes on',
