@@ -563,7 +563,7 @@ def test_a_start_removes_the_shared_memory_of_killed_nodes(tmp_path, monkeypatch
     os.utime(left, (1, 1))
     monkeypatch.setattr('hilserl_actor.bringup.supervisor.Supervisor', _Ended)
     try:
-        assert run(['train', f'runs_dir:={tmp_path}']) == 0
+        assert run(['train', 'start:=scratch', f'runs_dir:={tmp_path}']) == 0
         assert not left.exists()
     finally:
         left.unlink(missing_ok=True)
@@ -571,6 +571,8 @@ def test_a_start_removes_the_shared_memory_of_killed_nodes(tmp_path, monkeypatch
 
 class _Ended:
     """A supervisor whose cell has ended."""
+
+    signalled = ''
 
     def __init__(self, plan):
         pass
