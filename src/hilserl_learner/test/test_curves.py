@@ -3,15 +3,17 @@
 from dataclasses import replace
 from importlib.util import find_spec
 import sys
+from types import SimpleNamespace
 
 from learner_support.running_learner import OPTIONS, Cell, episode
+import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
 
 from hilserl_core.contract.steps import Outcome, Source
 from hilserl_learner.training.curve_tags import EPISODE, IMAGES, LAYOUT, UPDATES
-from hilserl_learner.training.curves import open_curves
+from hilserl_learner.training.curves import Curves, NoBackend, open_curves
 from hilserl_learner.training.episode_summary import EpisodeSummary
 from hilserl_learner.training.loggers import LOGGERS, require_logger
 from hilserl_learner.training.options import LearnerOptions
@@ -126,3 +128,21 @@ def test_wandb_and_trackio_get_the_same_curves_by_the_functions_that_both_have(
     assert {'loss/critic_loss': 0.25, 'updates': 7} == logged[-1]
     assert [v[IMAGES].shape for v in logged if IMAGES in v] == [(64, 8 * 64, 3)]
     assert calls[-1] == ('finish',)
+
+
+def test_cameras_with_images_of_different_widths_are_shown_one_below_the_other():
+    class Pictures(NoBackend):
+        def image(self, tag, image, at):
+            shown.append(image)
+
+    shown = []
+    images = (np.full((32, 80, 3), 9, np.uint8), np.full((48, 64, 3), 7, np.uint8))
+    curves = Curves(Pictures())
+    for index in (0, 1):
+        step = SimpleNamespace(episode_id='one', images=images, last=index == 1)
+        curves.step(step)
+    curves.episode(SimpleNamespace(counts=False), 0.0, 2)
+    (strip,) = shown
+    assert strip.shape == (80, 160, 3)
+    assert (strip[:32] == 9).all() and (strip[32:, :64] == 7).all()
+    assert (strip[32:, 64:80] == 0).all()

@@ -140,7 +140,7 @@ class Curves:
         if step.episode_id not in self._images and len(self._images) >= MAX_OPEN:
             del self._images[next(iter(self._images))]  # its end never came
         images = self._images.setdefault(step.episode_id, [])
-        images.append(np.concatenate(step.images, axis=0))
+        images.append(_one_below_the_other(step.images))
         if step.last:
             self._last = self._images.pop(step.episode_id)
 
@@ -159,6 +159,14 @@ class Curves:
     def close(self) -> None:
         """Write what is not written yet."""
         self._backend.close()
+
+
+def _one_below_the_other(images: tuple[Image, ...]) -> Image:
+    """Return the images of one step as one image; narrower ones get a black edge."""
+    width = max(image.shape[1] for image in images)
+    return np.concatenate(
+        [np.pad(image, ((0, 0), (0, width - image.shape[1]), (0, 0))) for image in images]
+    )
 
 
 def open_curves(logger: str, directory: Path, run: str, settings: dict[str, Any]) -> Curves:
