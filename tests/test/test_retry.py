@@ -1,5 +1,6 @@
 """`./cell test` runs failed tests of timing once more, and its last lines tell what it did."""
 
+from argparse import Namespace
 import os
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import pytest
 
 from hilserl_tests import outcomes
 from hilserl_tests.retry import Retry
+from hilserl_tests.verb import test as verb
+from so101_node.errors import CellError
 
 # Each build of the fixture appends a line; the first build is bad data, as on a busy computer.
 MODULE = """
@@ -94,3 +97,13 @@ def test_failures_in_many_files_are_not_retried(tmp_path):
     retry = Retry(tmp_path / 'first', tmp_path / 'second')
     assert retry.run(pytest.fail) == 0
     assert retry.lines() == ['not retried: 6 tests of timing failed, in too many files']
+
+
+def test_a_refused_package_leaves_the_results_of_a_running_test(tmp_path, monkeypatch):
+    monkeypatch.setattr(verb, 'source_root', lambda: tmp_path)
+    results = tmp_path / 'build' / 'test_results' / 'first.jsonl'
+    results.parent.mkdir(parents=True)
+    results.touch()
+    with pytest.raises(CellError, match='no package nonsense'):
+        verb.main(Namespace(what=['nonsense'], peers=False, with_peers=False, coverage=False))
+    assert results.exists()

@@ -66,6 +66,7 @@ def main(options: Namespace) -> int:
     packages = [word for word in options.what if word not in paths]
     if paths and packages:
         raise CellError(f'{packages[0]} is neither a file nor a package beside {paths[0]}')
+    directories = _test_directories(root, packages)  # an unknown package ends here
     results = root / 'build' / 'test_results'
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
@@ -75,7 +76,7 @@ def main(options: Namespace) -> int:
         code = _pytest(paths, coverage, results / 'without_colcon.xml')
     else:
         words = [*TWO_AT_A_TIME, '-m', FAST if options.fast else 'not graph']
-        words += _test_directories(root, packages)
+        words += directories
         # Each worker has a core: numerical libraries that start threads would take the other's.
         code = _pytest(words, coverage, results / 'without_colcon.xml', threads='1')
     if code == TESTS_FAILED:  # the result files say which
