@@ -45,7 +45,7 @@ def test_bad_input_is_one_sentence(name, path, tmp_path, capsys, monkeypatch):
     (tmp_path / 'input').mkdir()
     (tmp_path / 'work').mkdir()
     monkeypatch.chdir(tmp_path / 'work')
-    monkeypatch.setattr('hilserl_actor.bringup.command.Supervisor', _NoCell)
+    monkeypatch.setattr('hilserl_actor.bringup.supervisor.Supervisor', _NoCell)
     given = str(PATHS[path](tmp_path / 'input'))
     since = time.monotonic()
     try:

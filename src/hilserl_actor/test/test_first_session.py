@@ -6,7 +6,7 @@ from actor_support.demonstrations import SCHEMA, records
 import numpy as np
 import pytest
 
-from hilserl_actor.bringup import arguments, command
+from hilserl_actor.bringup import arguments, command, supervisor
 from hilserl_actor.bringup.first_session import stages
 from hilserl_actor.bringup.plan import make_plan
 from hilserl_core.bags.episode_bag import new_bag
@@ -113,6 +113,8 @@ def test_a_resumed_run_goes_on_with_what_it_started_from(tmp_path):
     made = LearnerOptions(
         start='demos', demos=('demos',), agent_options='bc=2', pretrain_updates=7, sigma='0.2'
     )
+    (tmp_path / 'demos').mkdir()
+    write_demonstration(tmp_path / 'demos', 'd', Outcome.SUCCESS)
     run = RunDirectory(tmp_path / 'runs' / 'lift', SCHEMA)
     run.begin(SCHEMA, made.settings())
     run.release()
@@ -129,15 +131,19 @@ def test_a_resumed_run_goes_on_with_what_it_started_from(tmp_path):
 
 
 class Cell:
-    """Stands for the processes of a command: it makes nothing, and ends as it is told."""
+    """Stands for the processes of a command: a demonstration at most, and the end as told."""
 
     ends = {}  # noqa: RUF012  command -> (exit code, signal)
 
     def __init__(self, plan):
+        self.run_dir = plan.run_dir
         self.command = 'eval' if plan.results else plan.run_dir.name
         self.code, self.signalled = self.ends.get(self.command, (0, ''))
 
     def run(self):
+        if self.command == 'lift-demos' and self.code == 0:
+            (self.run_dir / 'bags').mkdir(parents=True)
+            write_demonstration(self.run_dir / 'bags', 'd', Outcome.SUCCESS)
         return self.code
 
 
@@ -153,7 +159,7 @@ class Cell:
 def test_a_session_ends_where_a_part_fails_or_is_stopped_and_says_how_to_go_on(
     monkeypatch, capsys, ends, parts, code, last
 ):
-    monkeypatch.setattr(command, 'Supervisor', Cell)
+    monkeypatch.setattr(supervisor, 'Supervisor', Cell)
     monkeypatch.setattr(command, 'remove_shared_memory_of_the_dead', lambda: None)
     monkeypatch.delenv('ROS_DISTRO', raising=False)
     monkeypatch.setattr(Cell, 'ends', ends)

@@ -22,7 +22,7 @@ from so101_driver.camera_calibration import load_camera_calibration
 from so101_driver.camera_node import CameraNode
 from so101_driver.camera_options import CameraOptions
 from so101_node import names, qos
-from so101_node.errors import CellError
+from so101_node.errors import REFUSED, CellError
 
 START = 'from so101_driver.entry_points import camera; camera()'
 
@@ -234,13 +234,13 @@ def test_the_node_warns_of_a_drift_of_brightness(video, monkeypatch):
     assert reports[0].values[-1].key == 'brightness_at_start'
 
 
-def test_the_node_without_a_camera_is_one_sentence_and_exit_1():
+def test_the_node_without_a_camera_is_one_sentence_and_exit_3():
     process = subprocess.run(
         [sys.executable, '-c', START, '--ros-args', '-p', 'camera_device:=/dev/nowhere'],
         capture_output=True,
         text=True,
         timeout=10,
     )
-    assert process.returncode == 1
+    assert process.returncode == REFUSED
     assert len(process.stderr.strip().splitlines()) == 1
     assert '/dev/nowhere: no such camera' in process.stderr

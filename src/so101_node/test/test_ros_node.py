@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+from so101_node.errors import REFUSED
+
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 TINY = [sys.executable, str(Path(__file__).with_name('tiny_node.py'))]
 
@@ -75,9 +77,9 @@ def test_a_node_runs_where_rclpy_has_no_events_executor_as_in_jazzy():
         ('mishap:=init', 'the bench is on fire; put it out'),
     ],
 )
-def test_a_users_mistake_is_one_sentence_and_exit_1(parameter, sentence):
+def test_a_users_mistake_is_one_sentence_and_exit_3(parameter, sentence):
     code, output, errors = ended(start(parameter))
-    assert code == 1 and 'alive' not in output
+    assert code == REFUSED == 3 and 'alive' not in output
     assert len(errors) == 1 and sentence in errors[0], errors
 
 

@@ -4,9 +4,7 @@ A scene is the arm (so101.xml), a table, and the bodies of the task.
 """
 
 from pathlib import Path
-from typing import NamedTuple
-
-import mujoco
+from typing import TYPE_CHECKING, NamedTuple
 
 from hilserl_core.contract.scene_file import Simulation
 from hilserl_core.contract.tasks import read_task, task_path
@@ -15,6 +13,9 @@ from so101_description.model import MJCF_PATH
 from so101_node.errors import CellError
 from so101_node.foreign_files import expanded, read_bytes
 from so101_node.names import TOOL_FRAME, WRIST_CAMERA
+
+if TYPE_CHECKING:  # the options of the nodes need only names, and --help must be quick
+    import mujoco
 
 DIRECTORY = Path(__file__).resolve().parent / 'scene'
 MAX_BYTES = 10_000_000  # of a scene file
@@ -48,8 +49,10 @@ def scene_path(scene: str, task: Path) -> Path:
     return own if '/' not in scene and own.exists() and not beside.exists() else beside
 
 
-def load_scene(path: Path) -> mujoco.MjModel:
+def load_scene(path: Path) -> 'mujoco.MjModel':
     """Compile a scene; CellError if it is no MJCF, or has not the arm's joints."""
+    import mujoco
+
     read_bytes(path, 'scene', MAX_BYTES, 'correct sim.scene of the task')
     included = [MJCF_PATH, *sorted(DIRECTORY.glob('*.xml'))]
     assets = {file.name: file.read_bytes() for file in included if file != path}
@@ -70,8 +73,10 @@ def load_scene(path: Path) -> mujoco.MjModel:
     return model
 
 
-def body_id(model: mujoco.MjModel, name: str) -> int:
+def body_id(model: 'mujoco.MjModel', name: str) -> int:
     """Return the number of a body of the scene; CellError if there is none of this name."""
+    import mujoco
+
     number = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, name)
     if number < 0:
         raise CellError(f'the scene has no body {name!r}, which the task names')

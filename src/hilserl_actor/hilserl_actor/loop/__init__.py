@@ -14,4 +14,5 @@ __all__ = [
     'preflight',
     'readiness',
     'reset_motion',
+    'slowness',
 ]

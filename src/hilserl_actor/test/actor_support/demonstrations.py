@@ -4,10 +4,9 @@ import numpy as np
 
 from hilserl_core.contract.steps import Outcome, Source, StepRecord
 from hilserl_core.contract.tasks import make_task
+from so101_description.model import model_hash
 
-SCHEMA = make_task('grasp_lift', 'ab')
-
-
+SCHEMA = make_task('grasp_lift', model_hash())
 TOOL_X = SCHEMA.state_names.index('tool.x')
 
 
