@@ -170,7 +170,7 @@ def test_steps_become_bags_weights_status_and_a_run_that_resumes(environment, ac
 
         second = start(environment, run)
         output, code, _ = second.communicate(timeout=60)[0], second.wait(), 0
-        assert code == 1 and f'in use by process {learner.pid}' in output
+        assert code == REFUSED and f'in use by process {learner.pid}' in output
         assert 'Traceback' not in output
         output, code, seconds = end(learner)
     finally:

@@ -19,6 +19,7 @@ from std_srvs.srv import Trigger
 from so101_description.joints import JOINTS, REST
 from so101_interfaces.msg import ActorStatus, Reward
 from so101_node import names, qos
+from so101_node.errors import REFUSED
 from so101_sim import sts3215
 from so101_sim.world import World
 
@@ -212,17 +213,17 @@ def test_an_open_port_delays_its_end_by_a_limited_time(bench):
 
 
 @pytest.mark.parametrize(
-    'parameters, sentence',
+    'parameters, sentence, code',
     [
-        ({}, 'follower_port is not set'),
-        ({'follower_port': '{tmp}/taken', 'leader_port': '{tmp}/leader'}, 'not a link'),
-        ({'camera_rat': '30.0'}, 'unknown parameter camera_rat'),
+        ({}, 'follower_port is not set', REFUSED),
+        ({'follower_port': '{tmp}/taken', 'leader_port': '{tmp}/leader'}, 'not a link', 1),
+        ({'camera_rat': '30.0'}, 'unknown parameter camera_rat', REFUSED),
     ],
 )
-def test_a_mistake_is_one_sentence_and_exit_code_1(tmp_path, parameters, sentence):
+def test_a_mistake_is_one_sentence_and_an_exit_code(tmp_path, parameters, sentence, code):
     (tmp_path / 'taken').write_text('another file')
     process = start(**{n: v.format(tmp=tmp_path) for n, v in parameters.items()})
     _, error = process.communicate(timeout=20)
-    assert process.returncode == 1
+    assert process.returncode == code
     assert sentence in error and len(error.strip().splitlines()) == 1
     assert (tmp_path / 'taken').read_text() == 'another file'
