@@ -1,7 +1,7 @@
 """Run the tests: all, the fast ones, one package, one file or one test.
 
 ./cell test                          every test of every package: those without a ROS graph two at
-                                     a time, then the others one package at a time (colcon)
+                                     a time, then two files of the others at a time (colcon)
 ./cell test PACKAGE ...              every test of these packages
 ./cell test PATH[::NAME] ...         these files or tests, with pytest alone
 ./cell test --fast                   what needs no ROS graph and does not last seconds
@@ -31,6 +31,7 @@ from ..source_tree import source_root
 
 FAST = 'not graph and not slow'
 TWO_AT_A_TIME = ('-n', '2', '--dist', 'worksteal')
+TWO_FILES_AT_A_TIME = ('-n', '2', '--dist', 'loadfile')
 TESTS_FAILED, NO_TESTS = 1, 5  # pytest's exit codes
 
 
@@ -170,12 +171,12 @@ def _colcon(root: Path, packages: list[str], coverage: '_Coverage | None') -> in
     for old in (*root.glob('build/*/pytest.xml'), *root.glob('build/*/test_results')):
         shutil.rmtree(old) if old.is_dir() else old.unlink()
     words = [shutil.which('colcon') or 'colcon', 'test']
-    # One package at a time: nodes and tests of timing share two cores with nothing else.
+    # One package at a time, and two of its files: their nodes wait more than they work.
     words += ['--executor', 'sequential', '--event-handlers', 'console_direct+']
     words += ['--packages-select', *packages] if packages else []
     # The tests without the mark ran already. Without --return-code-on-test-failure the exit code
     # tells only errors of colcon and of pytest; the result files tell the failures.
-    words += ['--pytest-args', '-m', 'graph', '-p', outcomes.MODULE]
+    words += ['--pytest-args', '-m', 'graph', '-p', outcomes.MODULE, *TWO_FILES_AT_A_TIME]
     return subprocess.call(
         [sys.executable, *(coverage.words if coverage else ()), *words], cwd=root
     )
