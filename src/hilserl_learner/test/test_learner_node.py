@@ -189,7 +189,7 @@ def test_steps_become_bags_weights_status_and_a_run_that_resumes(environment, ac
     finally:
         output, code, _ = end(learner, signal.SIGTERM)
     assert code == 0
-    assert 'resumed run run: ' in output and '37 steps, 5 episodes' in output
+    assert 'resumed run run: ' in output and '37 steps, 4 episodes' in output
     assert 'and 5 bags' in output
 
 
