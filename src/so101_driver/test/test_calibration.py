@@ -1,6 +1,8 @@
 import json
 import math
 
+from driver_support.calibration_shapes import RANGES
+from driver_support.calibration_shapes import recorded as table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
@@ -12,22 +14,6 @@ from so101_driver.calibration_problems import CalibrationRefused, Plausible
 from so101_driver.calibration_warnings import doubtful_zeros, lost_reach, tool_shift
 from so101_node.errors import CellError
 from so101_sim import calibration_path
-
-# A real follower's ranges.
-RANGES = ((1030, 3460), (827, 3225), (925, 3161), (954, 3305), (33, 4009), (1452, 2958))
-
-
-def table():
-    return {
-        joint: {
-            'id': i + 1,
-            'drive_mode': 0,
-            'homing_offset': 100 * i,
-            'range_min': low,
-            'range_max': high,
-        }
-        for i, (joint, (low, high)) in enumerate(zip(JOINTS, RANGES))
-    }
 
 
 def write(tmp_path, content, name='arm.json'):

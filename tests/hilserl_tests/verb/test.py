@@ -76,8 +76,7 @@ def main(options: Namespace) -> int:
     if paths:
         code = _pytest(paths, coverage, results / 'without_colcon.xml')
     else:
-        words = [*TWO_AT_A_TIME, '-m', FAST if options.fast else 'not graph']
-        words += directories
+        words = [*TWO_AT_A_TIME, '-m', FAST if options.fast else 'not graph', *directories]
         # Each worker has a core: numerical libraries that start threads would take the other's.
         code = _pytest(words, coverage, results / 'without_colcon.xml', threads='1')
     if code == TESTS_FAILED:  # the result files say which

@@ -23,9 +23,9 @@ class Shape:
     words: str = ''
 
 
-def table() -> dict[str, dict[str, Any]]:
-    """Return the content of a usual file, whose shoulder_pan is homed in its middle."""
-    content = {
+def recorded() -> dict[str, dict[str, Any]]:
+    """Return the content of the file of a built arm."""
+    return {
         joint: {
             'id': i + 1,
             'drive_mode': 0,
@@ -35,6 +35,11 @@ def table() -> dict[str, dict[str, Any]]:
         }
         for i, (joint, (low, high)) in enumerate(zip(JOINTS, RANGES))
     }
+
+
+def table() -> dict[str, dict[str, Any]]:
+    """Return the content of a usual file, whose shoulder_pan is homed in its middle."""
+    content = recorded()
     content['shoulder_pan'].update(range_min=832, range_max=3262)
     return content
 
