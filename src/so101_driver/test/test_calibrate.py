@@ -130,18 +130,15 @@ def test_check_shows_no_negative_zero(arm):
     assert '0.0' in shown and '-0.0' not in shown
 
 
+def check_of(arm):
+    file = calibration_path('follower')
+    return Terminal('calibrate', 'follower', '--port', arm.port, '--file', file, '--check')
+
+
 def test_check_shows_differences_and_writes_nothing(arm):
     arm.servos[1].memory[9] += 3
     worn = [servo.eeprom_writes for servo in arm.servos]
-    terminal = Terminal(
-        'calibrate',
-        'follower',
-        '--port',
-        arm.port,
-        '--file',
-        calibration_path('follower'),
-        '--check',
-    )
+    terminal = check_of(arm)
     terminal.read_until('servos and file differ')
     assert '+3' in terminal.text and terminal.process.wait(10) == 1
     assert [servo.eeprom_writes for servo in arm.servos] == worn
@@ -161,15 +158,7 @@ def test_port_and_file_are_those_of_the_bench_unless_given(arm, tmp_path):
 
 def test_the_adapter_is_measured_and_its_late_answers_are_awaited(arm):
     arm.bus.latency = lambda: 0.03  # s
-    terminal = Terminal(
-        'calibrate',
-        'follower',
-        '--port',
-        arm.port,
-        '--file',
-        calibration_path('follower'),
-        '--check',
-    )
+    terminal = check_of(arm)
     terminal.read_until('ms late; time-out')
     terminal.read_until('servos and file agree')
     assert terminal.process.wait(10) == 0
