@@ -1,4 +1,4 @@
-"""A process that publishes messages again and again, many in a second.
+"""A process that publishes messages, or calls services, again and again, many in a second.
 
 It is a process of its own, so that it takes no time from the test's.
 """
@@ -49,6 +49,33 @@ for count, (topic, data) in enumerate(itertools.cycle(messages)):
     time.sleep(max(due - time.monotonic(), 0.0))
 """
 
+_CALLS = """
+import importlib, itertools, sys, time
+import msgspec, rclpy
+
+rate, file, name = sys.argv[1:]
+kinds, calls = msgspec.msgpack.decode(open(file, 'rb').read())
+rclpy.init(args=[])
+node = rclpy.create_node(name)
+clients, requests = {}, []
+for service, (module, kind) in kinds.items():
+    clients[service] = node.create_client(getattr(importlib.import_module(module), kind), service)
+    if not clients[service].wait_for_service(30.0):
+        sys.exit(f'nobody serves {service}')
+for service, values in calls:
+    requests.append((clients[service], clients[service].srv_type.Request(**values)))
+due = time.monotonic()
+for count, (client, request) in enumerate(itertools.cycle(requests)):
+    try:
+        client.remove_pending_request(client.call_async(request))
+    except Exception:
+        pass  # a slow server: the queue is full
+    if count == 100:
+        print('floods', flush=True)
+    due = max(due + 1.0 / float(rate), time.monotonic() - 0.1)
+    time.sleep(max(due - time.monotonic(), 0.0))
+"""
+
 
 @contextmanager
 def flood(messages: Sequence[tuple[type[Any], str, bytes]], rate: float) -> Iterator[None]:
@@ -60,12 +87,34 @@ def flood(messages: Sequence[tuple[type[Any], str, bytes]], rate: float) -> Iter
         topic: (f'{kind.__module__.split(".")[0]}.msg', kind.__name__)
         for kind, topic, _ in messages
     }
+    data = [(topic, each) for _, topic, each in messages]
+    with _running(_SOURCE, (kinds, data), rate):
+        yield
+
+
+@contextmanager
+def flood_of_calls(
+    calls: Sequence[tuple[type[Any], str, dict[str, Any]]], rate: float
+) -> Iterator[None]:
+    """Call services (type, name, fields of the request) in turn, `rate` in a second, in the block.
+
+    No answer is awaited. The block begins when the first hundred are out.
+    """
+    kinds = {
+        service: (f'{kind.__module__.split(".")[0]}.srv', kind.__name__)
+        for kind, service, _ in calls
+    }
+    with _running(_CALLS, (kinds, [(service, fields) for _, service, fields in calls]), rate):
+        yield
+
+
+@contextmanager
+def _running(source: str, what: tuple[Any, Any], rate: float) -> Iterator[None]:
     with TemporaryDirectory() as directory:
         file = Path(directory, 'messages')
-        data = [(topic, each) for _, topic, each in messages]
-        file.write_bytes(msgspec.msgpack.encode((kinds, data)))
+        file.write_bytes(msgspec.msgpack.encode(what))
         process = subprocess.Popen(
-            [sys.executable, '-c', _SOURCE, str(rate), str(file), NODE],
+            [sys.executable, '-c', source, str(rate), str(file), NODE],
             stdout=subprocess.PIPE,
             env=dict(os.environ),
             text=True,

@@ -4,14 +4,17 @@ message, and floods: no process ends, none takes much memory, and the control lo
 from dataclasses import dataclass
 import os
 from pathlib import Path
+import threading
 import time
 
 import pytest
+from rcl_interfaces.srv import GetParameters
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image, JointState
+from std_srvs.srv import SetBool, Trigger
 
 from hilserl_tests.cell_process import CellProcess, own_domain
-from hilserl_tests.flood import NODE, flood
+from hilserl_tests.flood import NODE, flood, flood_of_calls
 from hilserl_tests.stranger import Stranger
 from hilserl_tests.watcher import Watcher
 from so101_interfaces.msg import (
@@ -23,6 +26,7 @@ from so101_interfaces.msg import (
     Task,
     Weights,
 )
+from so101_interfaces.srv import GetAction, GetJointTarget, LabelEpisode, TakeCommand
 from so101_node import names
 
 pytestmark = pytest.mark.graph
@@ -151,6 +155,43 @@ def test_a_flood_ends_no_node_stops_no_loop_and_is_told_once_a_second(attacked):
         assert told and all(f'/{NODE} on this host' in each for each in told), attacked.cell.text
         assert len(told) <= took + 4.0, told  # and while it begins and ends
         assert any('more before)' in each for each in told), told
+
+
+# calls that a good program could make, but not so many
+CALLS = (
+    (SetBool, names.SET_TORQUE.format(arm='follower'), {'data': True}),
+    (Trigger, names.CLEAR_FAULTS.format(arm='follower'), {}),
+    (TakeCommand, names.TAKE_COMMAND, {'node': '/other'}),
+    (GetJointTarget, names.GET_JOINT_TARGET, {}),
+    (GetAction, names.GET_ACTION, {}),
+    (LabelEpisode, names.LEARNER_LABEL, {'episode_id': 'other', 'outcome': 'success'}),
+    (Trigger, names.LEARNER_SAVE, {}),
+    (Trigger, names.ESTOP_RESET, {}),
+    (GetParameters, 'actor/get_parameters', {'names': ['use_sim_time']}),
+)
+STOP_TIME = 1.0  # s within which a stop is in force and answered, on a busy computer
+CALL_RATE = 50.0  # 1/s, of each service
+
+
+def test_a_flood_of_service_calls_stops_no_loop_and_no_stop(attacked):
+    def newest():
+        return [each for each in attacked.watcher.actor if each.run_id == 'fuzz'][-1]
+
+    before = newest().missed_ticks
+    with flood_of_calls(CALLS, CALL_RATE * len(CALLS)):
+        began = time.monotonic()
+        time.sleep(FLOOD)
+        took = time.monotonic() - began
+        time.sleep(1.0)
+        attacked.require_well(attacked.usual - (newest().missed_ticks - before) / took)
+        assert newest().mode not in ('IDLE', 'ESTOP'), attacked.cell.text[-3000:]
+        client = attacked.stranger.node.create_client(Trigger, names.DRIVER_STOP)
+        assert client.wait_for_service(10.0)
+        done = threading.Event()
+        answer = client.call_async(Trigger.Request())
+        answer.add_done_callback(lambda _: done.set())
+        assert done.wait(STOP_TIME), 'the stop was not answered'
+        assert answer.result().success, answer.result().message
 
 
 def test_nothing_that_a_stranger_sends_ends_a_node_or_stops_the_loop(attacked):

@@ -48,7 +48,7 @@ def test_every_field_is_in_the_hash(schema):
         'state_offset': (9.0,) * 19,
         'state_scale': (9.0,) * 19,
     }
-    assert set(other) | {'instruction'} == {f.name for f in dataclasses.fields(schema)}
+    assert set(other) | {'instruction', 'reset'} == {f.name for f in dataclasses.fields(schema)}
     hashes = {schema.hash}
     for name, value in other.items():
         changed = dataclasses.replace(schema, **{name: value})

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from hilserl_core.bags.cdr import task_from_cdr, task_to_cdr
-from hilserl_core.contract.task import TaskSchema
+from hilserl_core.contract.task import ResetPoint, TaskSchema
 from hilserl_core.contract.task_file import TaskFile
 from hilserl_core.contract.task_text import keys, table, template
 from hilserl_core.contract.tasks import installed_tasks, make_task, read_task
@@ -175,3 +175,18 @@ def test_each_key_is_described_once():
     assert 'sim.success[on_top].within' in paths
     assert all(key.text for key in keys())
     assert all(f'`{path}`' in table() for path in paths)
+
+
+def test_what_happens_between_episodes_is_stored_and_changes_no_hash(write):
+    moves = [{'position': [0.2, 0.0, 0.1]}, {'position': [0.2, 0.05, 0.1], 'gripper': 0.5}]
+    one, other = make_task(write(), 'm'), make_task(write(reset=moves), 'm')
+    assert one == other and one.hash == other.hash and 'reset' not in one.to_json()
+    stored = task_from_cdr(task_to_cdr(other)).schema
+    assert stored.reset == (
+        ResetPoint((0.2, 0.0, 0.1)),
+        ResetPoint((0.2, 0.05, 0.1), 0.5),
+    )
+    with pytest.raises(CellError, match=r'reset position 1: z 0\.5 m is not inside the box'):
+        make_task(write(reset=[{'position': [0.2, 0.0, 0.5]}]), 'm')
+    with pytest.raises(CellError, match='gripper'):
+        make_task(write(reset=[{'position': [0.2, 0.0, 0.1], 'gripper': 3.0}]), 'm')

@@ -33,6 +33,11 @@ def problems(schema: TaskSchema) -> list[str]:
         for point in itertools.product(*zip(schema.box_min, schema.box_max))
         if (sentence := _pose_problem(kinematics, schema, point))
     ]
+    found += [
+        f'reset position {number} {_text(point.position)} {sentence}; change reset'
+        for number, point in enumerate(schema.reset, 1)
+        if (sentence := _pose_problem(kinematics, schema, point.position))
+    ]
     return found or [f'the way to the start: {sentence}' for sentence in _reset_problems(schema)]
 
 

@@ -1,4 +1,7 @@
-"""The reset: a joint path to an episode's start pose (up, across, down) at limited speed."""
+"""The reset: a joint path to an episode's start pose (up, across, down) at limited speed.
+
+Before that, the tool goes to the positions of the task's `reset`, where the gripper may open.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,8 +20,11 @@ from .interfaces import Joints, Kinematics
 SPEED = 1.0  # rad/s, the fastest joint
 ABOVE = 0.15  # m, height of the tool while it moves across
 GRIPPER = 0.6  # rad, open enough for the object
+GRIP = 0.3  # rad by which the commanded gripper may stay inside the object that it holds
 TOLERANCE = 0.08  # rad; a loaded SO-101 stops up to 0.045 short
-TIMEOUT = 8.0  # s
+TIMEOUT = 8.0  # s, and more by what the positions of `reset` take
+LATE = 1.0  # s that the arm may arrive after the path's end, at least
+MAX_TIME = 60.0  # s
 SETTLE_TIME = 0.2  # s from the first to the last tick that measures the arm at the start pose
 
 
@@ -48,6 +54,11 @@ class ResetPath:
         return target
 
     @property
+    def duration(self) -> float:
+        """Return the s that the path takes."""
+        return len(self.targets) / self.rate
+
+    @property
     def arrived(self) -> bool:
         """Whether the arm has been at the end of the path for SETTLE_TIME."""
         return self.settled > SETTLE_TIME * self.rate
@@ -68,11 +79,18 @@ def plan(
     or the table, or ''. Raises CellError if the start pose cannot be reached without a contact.
     """
     start = np.asarray(schema.start) + rng.uniform(-1, 1, 3) * schema.start_spread
-    points = []
-    if tool[2] < ABOVE - 0.03:
-        points.append((np.clip(tool[0], 0.15, 0.30), tool[1], ABOVE))
-    points += [(start[0], start[1], ABOVE), tuple(start)]
     position = np.asarray(position, np.float64)
+    # positions of the tool, each with the angle of the gripper on the way there
+    points: list[tuple[npt.ArrayLike, float]] = []
+    grip = position[5] if schema.reset else GRIPPER
+    if tool[2] < ABOVE - 0.03:
+        points.append(((np.clip(tool[0], 0.15, 0.30), tool[1], ABOVE), grip))
+    for point in schema.reset:
+        points.append((point.position, grip))
+        if point.gripper is not None:
+            grip = point.gripper
+            points.append((point.position, grip))
+    points += [((start[0], start[1], ABOVE), GRIPPER), (start, GRIPPER)]
     waypoints = _waypoints(position, points, solve, position)
     found = contact(waypoints) or contact(waypoints[-1:])
     if found:  # a folded arm may lead to a folded solution; from the middle, there is another one
@@ -88,25 +106,28 @@ def plan(
     for a, b in itertools.pairwise(waypoints):
         count = max(1, int(np.ceil(np.abs(b - a).max() / step)))
         targets += [a + (b - a) * (i + 1) / count for i in range(count)]
-    if len(targets) / schema.rate > TIMEOUT - 1.0:
+    path = ResetPath(np.array(targets), schema.rate)
+    limit = MAX_TIME if schema.reset else TIMEOUT - LATE
+    if path.duration > limit:
         raise CellError(
-            f'the path to the start pose takes {len(targets) / schema.rate:.0f} s, over the '
-            f'limit of {TIMEOUT - 1:.0f} s; move the arm nearer to it by hand'
+            f'the path to the start pose takes {path.duration:.0f} s, over the limit of '
+            f'{limit:.0f} s; move the arm nearer to it by hand'
+            + (', or give the task fewer reset positions' if schema.reset else '')
         )
-    return ResetPath(np.array(targets), schema.rate)
+    return path
 
 
 def _waypoints(
     position: Joints,
-    points: Sequence[npt.ArrayLike],
+    points: Sequence[tuple[npt.ArrayLike, float]],
     solve: Callable[[npt.NDArray[np.float64], Joints], Joints],
     seed: Joints,
 ) -> npt.NDArray[np.float64]:
-    """Return `position` and the joints (N, 6) rad that bring the tool to each point (3,) m."""
+    """Return `position` and the joints (N, 6) rad of each point (3,) m with a gripper angle."""
     waypoints = [position]
-    for point in points:
+    for point, gripper in points:
         seed = np.array(solve(np.asarray(point), seed), np.float64)
-        seed[5] = GRIPPER
+        seed[5] = gripper
         waypoints.append(seed)
     return np.array(waypoints)
 
@@ -126,7 +147,7 @@ class ResetMotion:
         clock: Callable[[], float],
         patience: float = 1.0,
     ):
-        self._timeout = TIMEOUT * patience
+        self._patience = patience
         self._schema, self._kinematics, self._arms = schema, kinematics, arms
         self._seed, self._clock = seed, clock
         self._path: ResetPath | None = None
@@ -147,10 +168,14 @@ class ResetMotion:
         self.warning = ''
         if self._path is None:
             # The path starts at the measured pose, not at the last reference.
-            self._arms.restart_at(sensed.position)
+            start = sensed.position.copy()
+            if self._schema.reset:  # what the gripper holds is put back, so it keeps its grip
+                grip = self._arms.reference[5]
+                start[5] = np.clip(grip, start[5] - GRIP, start[5] + GRIP)
+            self._arms.restart_at(start)
             self._path = plan(
                 self._schema,
-                sensed.position,
+                start,
                 sensed.tool,
                 self._kinematics.solve,
                 self._kinematics.contact,
@@ -164,12 +189,13 @@ class ResetMotion:
         if self._path.arrived:
             self._path = None
             return True
-        if self._clock() - self._since > self._timeout:
+        timeout = max(TIMEOUT, self._path.duration + LATE) * self._patience
+        if self._clock() - self._since > timeout:
             off = np.abs(sensed.position - self._path.end)
             worst = int(off[:5].argmax())
             raise CellError(
                 f'reset: joint {worst + 1} is {off[worst]:.2f} rad from the start pose after '
-                f'{self._timeout:.0f} s (limit {TOLERANCE}); free the arm and start again'
+                f'{timeout:.0f} s (limit {TOLERANCE}); free the arm and start again'
             )
         return False
 

@@ -16,7 +16,7 @@ from so101_node.errors import CellError
 
 MAX_TEXT = 100_000  # characters of a schema's JSON; real ones have 1,500
 MAX_SOURCE, MAX_STORED = 16_384, 1_024  # pixels on each side of a camera's and a stored image
-_COUNTS = {'cameras': 8, 'state_names': 1_000, 'action_names': 32}
+_COUNTS = {'cameras': 8, 'state_names': 1_000, 'action_names': 32, 'reset': 10}
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,17 @@ class CameraSpec:
 
 
 @dataclass(frozen=True)
+class ResetPoint:
+    """A position (3,) m of the tool between two episodes; the gripper then moves to an angle, rad.
+
+    gripper: None keeps the angle.
+    """
+
+    position: tuple[float, float, float]
+    gripper: float | None = None
+
+
+@dataclass(frozen=True)
 class TaskSchema:
     """One task's contract. Units: m, rad, s, Hz; positions in `frame`.
 
@@ -96,6 +107,8 @@ class TaskSchema:
     model_hash: str  # of the arm's kinematic data
     # A sentence for people and for models that read text. It is stored, but not in the hash.
     instruction: str = field(default='', compare=False)
+    # What the arm does between two episodes. No policy sees it, so it is not in the hash.
+    reset: tuple[ResetPoint, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         for name, limit in _COUNTS.items():
@@ -124,6 +137,13 @@ class TaskSchema:
                     f'task {self.name}: start {axis} {value} +- {self.start_spread} m is not '
                     f'inside the box from {low} to {high} m'
                 )
+        for number, point in enumerate(self.reset, 1):
+            for axis, value, low, high in zip('xyz', point.position, self.box_min, self.box_max):
+                if not low <= value <= high:
+                    raise CellError(
+                        f'task {self.name}: reset position {number}: {axis} {value} m is not '
+                        f'inside the box from {low} to {high} m'
+                    )
 
     def canonical(self) -> str:
         """JSON with sorted keys and no spaces. Equal tasks give equal text.
@@ -162,6 +182,10 @@ class TaskSchema:
                 raise ValueError(f'fields {", ".join(sorted(differing))[:200]} differ')
             msgspec.convert(data, cls)  # checks the types; it would also turn 20 into 20.0
             data['cameras'] = tuple(CameraSpec(**camera) for camera in data['cameras'])
+            data['reset'] = tuple(
+                ResetPoint(tuple(point['position']), point.get('gripper'))
+                for point in data.get('reset', ())
+            )
             values: dict[str, Any] = {
                 key: tuple(value) if isinstance(value, list) else value
                 for key, value in data.items()

@@ -112,6 +112,21 @@ class Start(_Entry, frozen=True):
     ] = 0.0
 
 
+class ResetMove(_Entry, frozen=True):
+    """One position of the tool between two episodes."""
+
+    position: Annotated[
+        Point, Meta(description='position of the tool, x, y and z in base_link, in the box; m')
+    ]
+    gripper: Annotated[
+        Annotated[float, Meta(ge=0.0, le=1.7)] | None,
+        Meta(
+            description='angle to which the gripper moves there, 0 is closed; rad (without it: '
+            'as before)',
+        ),
+    ] = None
+
+
 class Box(_Entry, frozen=True):
     """The workspace box: the tool never leaves it."""
 
@@ -165,6 +180,15 @@ class TaskFile(_Entry, frozen=True, kw_only=True):
         Action, Meta(description='how far an action of 1 moves in one step, axis by axis')
     ] = Action()
     start: Annotated[Start, Meta(description='where an episode starts')] = Start()
+    reset: Annotated[
+        tuple[ResetMove, ...],
+        Meta(
+            max_length=10,
+            description='positions of the tool after an episode, in this order, before it goes '
+            'to the start: around an obstacle, or to a place where the gripper opens (without '
+            'them: the gripper opens at once)',
+        ),
+    ] = ()
     box: Annotated[Box, Meta(description='the workspace box, which the tool never leaves')] = Box()
     sim: Annotated[
         Simulation | None,

@@ -77,7 +77,8 @@ _WORDS = {int: 'a whole number', float: 'a number', str: 'a text', bool: 'true o
 def _kind(plain: Any, meta: msgspec.Meta | None = None) -> str:
     """Return the kind of a value in a few words, with its range."""
     words = [_kind_of(each) for each in _alternatives(plain) if each is not types.NoneType]
-    low, high = _bounds(meta)
+    inner = [_without_meta(each)[1] for each in get_args(plain)]  # as of a number or nothing
+    low, high = next(filter(any, map(_bounds, (meta, *inner))), ('', ''))
     return ' or '.join(dict.fromkeys(words)) + (f', {low} to {high}' if low else '')
 
 
@@ -131,13 +132,20 @@ def template(name: str) -> str:
     """Return a valid task file with a comment for each key."""
     given = _FIRST | {'name': name}
     lines = ['# A task: docs/tasks.md describes each key. Check it with ./cell task check FILE.']
+    lists: list[str] = []
     for key in keys():
         depth = key.path.count('.')
         if ANY in key.path or key.path.startswith('sim.'):
             continue
         word, indent = key.path.rpartition('.')[2], '  ' * depth
+        if key.path.startswith(tuple(f'{path}.' for path in lists)):
+            continue
         lines.append(f'{indent}# {key.text} [{key.kind}]')
-        if word == 'cameras':
+        if key.kind == 'a list':
+            lists.append(key.path)
+            parts = [k.path.rpartition('.')[2] for k in keys() if k.path.startswith(f'{word}.')]
+            lines.append(f'{indent}{word}: []  # each has the keys {", ".join(parts)}')
+        elif word == 'cameras':
             lines += ['cameras:', *_camera_lines()]
         elif word == 'sim':
             lines += _example_of_sim()

@@ -17,7 +17,7 @@ from so101_node.names import BASE_FRAME, camera_of, check_role
 from so101_node.options import nearest
 
 from .scene_file import problem
-from .task import CameraSpec, TaskSchema
+from .task import CameraSpec, ResetPoint, TaskSchema
 from .task_file import Camera, StateGroup, TaskFile
 
 DIRECTORY = Path(__file__).resolve().parents[1] / 'tasks'
@@ -148,6 +148,7 @@ def schema_of(
         box_max=task.box.max,
         model_hash=model_hash,
         instruction=task.instruction,
+        reset=tuple(ResetPoint(move.position, move.gripper) for move in task.reset),
     )
 
 
