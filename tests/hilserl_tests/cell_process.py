@@ -22,16 +22,22 @@ class CellProcess:
     """A `./cell ...` process whose output lines are kept.
 
     It ends with its domain, so a failed test leaves no process. terminal: whether it has a
-    terminal that `type` writes keys to.
+    terminal that `type` writes keys to. program: what gets the words. shown: print each line.
     """
 
     def __init__(
-        self, words: Sequence[str], environment: Mapping[str, str], terminal: bool = False
+        self,
+        words: Sequence[str],
+        environment: Mapping[str, str],
+        terminal: bool = False,
+        program: Sequence[str] = (sys.executable, '-m', 'so101_node.verb'),
+        shown: bool = True,
     ):
         self.started = time.monotonic()
+        self._shown = shown
         self._keys, keys = pty.openpty() if terminal else (-1, subprocess.DEVNULL)
         self.process = subprocess.Popen(
-            [sys.executable, '-m', 'so101_node.verb', *words],
+            [*program, *words],
             env=environment,
             stdin=keys,
             stdout=subprocess.PIPE,
@@ -50,7 +56,8 @@ class CellProcess:
     def _read(self) -> None:
         for line in self.process.stdout or ():
             self.lines.append(line.rstrip())
-            print(f'{time.monotonic() - self.started:6.1f} {line}', end='', flush=True)
+            if self._shown:
+                print(f'{time.monotonic() - self.started:6.1f} {line}', end='', flush=True)
 
     def type(self, keys: str) -> None:
         """Type keys at its terminal."""
