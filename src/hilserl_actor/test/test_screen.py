@@ -1,7 +1,10 @@
 """The operator's screen and status line show the fields of the messages."""
 
 import io
+from pathlib import Path
+import re
 
+from ament_index_python.packages import get_package_share_directory
 import pytest
 from rich.console import Console
 
@@ -94,7 +97,7 @@ def test_the_screen_shows_mode_commander_history_and_arms():
         'the policy drives',
         'the arm holds',
         '-h+',
-        '345 updates, 9.5 a second',
+        '345, 9.5 a second',
         '0.98 updates a step (target 1.00)',
         '3 rejected',
         '300',
@@ -235,6 +238,43 @@ def test_every_key_is_in_the_table():
     assert all(text in key_table('keys') for text, _, _ in (KEYS | SIMULATED_KEYS).values())
     assert 'arrows' not in key_table('leader') and 'arrows' in key_table('keys')
     assert all('Ctrl-C' in key_table(teleop) for teleop in TELEOPS)
+
+
+LEARNER = {
+    'WAITING': 'waiting for steps',
+    'PRETRAINING': 'learning from demonstrations first',
+    'TRAINING': 'training',
+    'RECORDING': 'recording only',
+    'PAUSED': 'paused',
+    'FAILED': 'FAILED',
+}
+
+
+@pytest.mark.parametrize('state, text', LEARNER.items())
+def test_screen_and_status_line_say_what_the_learner_does(state, text):
+    screen = Screen('leader')
+    screen.note_actor(status(), 0.0)
+    learner = LearnerStatus(state=state, updates=123)
+    screen.note_learner(learner, 0.0)
+    for height, width in ((20, 60), (24, 80), (40, 110)):
+        shown = drawn(screen, height=height, width=width)
+        assert re.search(f'learner +{text}[ \n]', shown), shown
+    assert f'| {text}, 123 updates |' in status_line(status(), learner)
+
+
+def test_each_state_in_the_message_definition_has_a_text():
+    directory = Path(get_package_share_directory('so101_interfaces')) / 'msg'
+    (line,) = [
+        line
+        for line in (directory / 'LearnerStatus.msg').read_text(encoding='utf-8').splitlines()
+        if line.startswith('string state')
+    ]
+    assert set(line.partition('#')[2].split()) == set(LEARNER)
+
+
+def test_the_status_line_of_a_recording_has_no_update_ratio():
+    learner = LearnerStatus(state='RECORDING', update_ratio=float('nan'))
+    assert 'ratio' not in status_line(status(role='record'), learner)
 
 
 def test_the_status_line_shows_mode_counts_and_rates():

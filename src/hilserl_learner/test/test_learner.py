@@ -176,6 +176,26 @@ def test_steps_of_another_schema_are_counted_and_not_stored(schema, tmp_path):
     assert open_bags(tmp_path / 'run' / 'bags') == []
 
 
+def test_the_state_says_what_the_learner_does(schema, tmp_path, demos):
+    def states(name, **options):  # at the start, after steps, after a pause
+        told = []
+        options = replace(OPTIONS, **options)
+        learner = Learner(schema, tmp_path / name, options, lambda *_: None, told.append)
+        found = [learner.state]
+        for step in [*episode(schema, 'e'), *episode(schema, 'f'), *episode(schema, 'g')]:
+            learner.trainer.add(step)
+        found.append(learner.state)
+        learner.pause(True)
+        found.append(learner.state)
+        learner.close(None, None)
+        return tuple(found)
+
+    assert states('a') == ('WAITING', 'TRAINING', 'PAUSED')
+    of_demos = {'start': 'demos', 'demos': (str(demos),), 'pretrain_updates': 12}
+    assert states('b', **of_demos) == ('PRETRAINING', 'PRETRAINING', 'PAUSED')
+    assert states('c', update_ratio=0.0) == ('RECORDING', 'RECORDING', 'PAUSED')
+
+
 def test_pause_stops_updates_and_adds_steps(schema, tmp_path):
     cell = Cell(schema, tmp_path / 'run', replace(OPTIONS, min_steps=1))
     cell.learner.pause(True)

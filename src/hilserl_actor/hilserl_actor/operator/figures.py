@@ -5,6 +5,7 @@ from math import isnan
 from rich.text import Text
 
 from ..options import SCRIPTED
+from .mode_texts import learner_text
 from .statuses import ActorStatus, LearnerStatus
 from .success_text import episode_number, success_figures
 
@@ -65,11 +66,8 @@ def detail_rows(actor: ActorStatus) -> list[Row]:
 def learner_rows(learner: LearnerStatus) -> list[Row]:
     """Return the rows of the learner's status."""
     texts = [
-        (
-            'learner',
-            f'{learner.state.lower()}, {learner.updates} updates, '
-            f'{learner.updates_per_s:.1f} a second',
-        ),
+        ('learner', learner_text(learner.state)),
+        ('updates', f'{learner.updates}, {learner.updates_per_s:.1f} a second'),
         (
             'replay',
             f'{learner.replay_steps} steps, {learner.prior_steps} human, '

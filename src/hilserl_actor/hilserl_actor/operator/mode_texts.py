@@ -1,4 +1,7 @@
-"""What each mode means to the person at the screen, which depends on who moves the leader."""
+"""What modes of the cell and states of the learner mean to the person at the screen.
+
+The text of a mode depends on who moves the leader.
+"""
 
 from so101_node.modes import Mode
 
@@ -22,6 +25,14 @@ _TEXTS: dict[str, str] = {
     Mode.PAUSED: 'paused: p goes on',
     Mode.ESTOP: 'EMERGENCY STOP: c clears it',
 }
+_LEARNER = {
+    'WAITING': 'waiting for steps',
+    'PRETRAINING': 'learning from demonstrations first',
+    'TRAINING': 'training',
+    'RECORDING': 'recording only',
+    'PAUSED': 'paused',
+    'FAILED': 'FAILED',
+}
 _HUMAN = {
     LEADER: 'you drive, through the leader',
     KEYS: 'you drive, with the keys',
@@ -38,3 +49,8 @@ def mode_text(mode: str, teleop: str) -> str:
     """Return a mode in words; '' for an unknown one. teleop: as in OperatorOptions."""
     by_teleop = {Mode.HUMAN.value: _HUMAN, Mode.READY.value: _READY}
     return by_teleop[mode][teleop] if mode in by_teleop else _TEXTS.get(mode, '')
+
+
+def learner_text(state: str) -> str:
+    """Return a state of LearnerStatus in words; an unknown one as it is."""
+    return _LEARNER.get(state, state)

@@ -162,7 +162,7 @@ class Screen:
             more = [('learner', Text(gone, style='bold red'))]
         arms = arm_rows(self.servos)
         # Of each source the most important ones come first.
-        rows = [*rows[:4], *more[:1], *arms, *rows[4:], *more[1:]]
+        rows = [*rows[:4], *more[:2], *arms, *rows[4:], *more[2:]]
         return rows + (detail_rows(actor) if detailed else [])
 
     def _figures(self, rows: list[Row], width: int, lines: int) -> Table:

@@ -5,6 +5,7 @@ from math import isnan
 from so101_node.modes import Mode
 
 from ..options import LEADER, SCRIPTED
+from .mode_texts import learner_text
 from .statuses import ActorStatus, LearnerStatus
 from .success_text import episode_number, success_figures
 
@@ -37,7 +38,8 @@ def status_line(
         parts.append('learner gone')
     elif learner is not None:
         ratio = '-' if isnan(learner.update_ratio) else f'{learner.update_ratio:.2f}'
-        parts += [f'{learner.state.lower()} {learner.updates} updates', f'ratio {ratio}']
+        parts.append(f'{learner_text(learner.state)}, {learner.updates} updates')
+        parts += [f'ratio {ratio}'] if actor.role == 'train' else []
     parts += [
         f'policy v{actor.policy_version}',
         f'period {actor.period_ms_p50:.0f} ms (p99 {actor.period_ms_p99:.0f})',

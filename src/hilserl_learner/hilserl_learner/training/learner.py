@@ -126,13 +126,17 @@ class Learner:
 
     @property
     def state(self) -> str:
-        """WAITING, TRAINING, PAUSED or FAILED."""
+        """What it does: one of the states of so101_interfaces/msg/LearnerStatus."""
         if self._failed:
             return 'FAILED'
         if self._paused:
             return 'PAUSED'
         trainer = self.trainer
-        return 'TRAINING' if trainer.pacer.credited or trainer.pretrain_left else 'WAITING'
+        if trainer.pretrain_left:
+            return 'PRETRAINING'
+        if not trainer.pacer.ratio:
+            return 'RECORDING'
+        return 'TRAINING' if trainer.pacer.credited else 'WAITING'
 
     def updates_per_s(self) -> float:
         """Updates per second since the last call."""
