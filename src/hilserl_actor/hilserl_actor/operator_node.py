@@ -22,9 +22,12 @@ from so101_description.joint_messages import LeaderPull
 from so101_description.joints import Floats, pack
 from so101_interfaces.msg import ActorStatus, LearnerStatus
 from so101_node import names, qos
+from so101_node.errors import CellError
 from so101_node.modes import Mode
+from so101_node.newest import Newest
 from so101_node.refusals import short, shorten_texts
 from so101_node.ros_node import CellNode
+from so101_node.stamps import to_ns
 
 from .operator.announcements import announcements
 from .operator.keyboard import KEYS, SIMULATED_KEYS, STOP_KEYS, Keyboard, key_table, no_keys
@@ -53,6 +56,7 @@ class OperatorNode(CellNode):
         self._keys = KEYS | (SIMULATED_KEYS if teleop else {})
         self._table = key_table(self.options.teleop)
         self.screen = Screen(self.options.teleop)
+        self._statuses = Newest()
         self._live: Live | None = None
         self._style = self.options.screen
         if self._style == 'auto' and not sys.stdout.isatty():
@@ -87,6 +91,9 @@ class OperatorNode(CellNode):
     # -- status --------------------------------------------------------------------------------
 
     def _on_actor(self, message: ActorStatus) -> None:
+        clock = self.get_clock().now().nanoseconds
+        if why := self._statuses.problem(to_ns(message.header.stamp), clock, time.monotonic()):
+            raise CellError(why)
         shorten_texts(message)
         before = self.screen.actor
         self.screen.note_actor(message, time.monotonic())

@@ -90,13 +90,23 @@ class Commander:
         with self._lock:
             self._holder = None
 
-    def note_status(self, run_id: str, now: float) -> bool:
-        """Take note of an actor's status; return whether its run has the command."""
+    def note_status(self, run_id: str, now: float, gid: bytes = b'') -> bool:
+        """Take note of an actor's status; return whether its run has the command.
+
+        gid: of its publisher; b'' where ROS does not tell. CellError if the status bears the run
+        that has the command, but comes from another process than its commands: it is repeated.
+        """
         with self._lock:
-            has_command = bool(self._holder and run_id and self._holder.run_id == run_id)
-            if self._holder and has_command:
-                self._holder.until = now + self._run_silence
-            return has_command
+            if self._holder is None or not run_id or self._holder.run_id != run_id:
+                return False
+            sender = Publisher('', gid)
+            if self._holder.has_sent and gid and sender.process != self._holder.publisher.process:
+                raise CellError(
+                    f'it bears the run of {self._holder_text()}, but another process sent it; '
+                    'do not play a bag on the topics of a running cell'
+                )
+            self._holder.until = now + self._run_silence
+            return True
 
     def require(self, sender: Publisher | None, now: float) -> None:
         """CellError unless this publisher has the command. None: ROS does not tell who sent it."""

@@ -21,8 +21,10 @@ from so101_interfaces.msg import ActorStatus, Reward
 from so101_node import names, qos
 from so101_node.errors import CellError
 from so101_node.modes import Mode
+from so101_node.newest import Newest
 from so101_node.refusals import short
 from so101_node.ros_node import CellNode
+from so101_node.stamps import to_ns
 
 from .options import ScriptedOperatorOptions
 from .scripted_operator import PERIOD, OperatorObservation, ScriptedOperator, operator_for
@@ -53,6 +55,7 @@ class ScriptedOperatorNode(CellNode):
             operator_for(self.options.task, self.options.world),
         )
         self._status: ActorStatus | None = None
+        self._statuses = Newest()
         # cube (3,) m, and where it is to be put, if that is part of the task
         self._cube: Floats | None = None
         self._target: Floats | None = None
@@ -86,6 +89,9 @@ class ScriptedOperatorNode(CellNode):
     def _on_status(self, message: ActorStatus) -> None:
         if message.mode not in set(Mode):
             raise CellError(f'there is no mode {short(message.mode, 40)}')
+        clock = self.get_clock().now().nanoseconds
+        if why := self._statuses.problem(to_ns(message.header.stamp), clock, time.monotonic()):
+            raise CellError(why)
         self._status = message
 
     def _on_cube(self, message: PoseStamped) -> None:

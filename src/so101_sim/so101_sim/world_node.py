@@ -22,8 +22,10 @@ from so101_node import names, qos
 from so101_node.cdr import image_to_cdr
 from so101_node.errors import CellError
 from so101_node.graph import publishers
+from so101_node.newest import Newest
 from so101_node.ros_node import SWITCH_INTERVAL, CellNode
 from so101_node.run_id import RunFilter
+from so101_node.stamps import to_ns
 
 from .options import WorldOptions
 from .plant import PERIOD, Plant
@@ -101,6 +103,7 @@ class WorldNode(CellNode):
         self._run = RunFilter(self.options.run_id)
         if not self._run.given:
             self.create_subscription(Task, names.TASK, self._on_task, qos.LATCHED)
+        self._statuses = Newest()
         if self.options.situations:
             self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_actor, qos.STATUS)
         sys.setswitchinterval(SWITCH_INTERVAL)  # a servo answers within a millisecond
@@ -122,7 +125,13 @@ class WorldNode(CellNode):
         """Place the cube as in this episode: one that was aborted repeats its situation."""
         if self._run.given and message.run_id != self._run.run_id:
             raise CellError(self._run.problem(message.run_id))
+        self._require_newest(message)
         self._world.placements = message.episodes
+
+    def _require_newest(self, message: ActorStatus) -> None:
+        clock = self.get_clock().now().nanoseconds
+        if why := self._statuses.problem(to_ns(message.header.stamp), clock, time.monotonic()):
+            raise CellError(why)
 
     def _place_cube(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:

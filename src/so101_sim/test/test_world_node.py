@@ -155,7 +155,9 @@ def test_in_an_evaluation_the_number_of_the_episode_selects_the_cubes_pose(tmp_p
         status = bench.node.create_publisher(ActorStatus, names.ACTOR_STATUS, qos.STATUS)
         bench.spin_until(lambda: bench.cubes and status.get_subscription_count(), 30.0)
         for episodes in (3, 3, 6):  # one aborted episode, then the second round
-            status.publish(ActorStatus(episodes=episodes))
+            message = ActorStatus(episodes=episodes)
+            message.header.stamp = bench.node.get_clock().now().to_msg()
+            status.publish(message)
             asked = len(bench.cubes)
             bench.spin_until(lambda: len(bench.cubes) > asked + 10)
             future = bench.place.call_async(Trigger.Request())
