@@ -25,7 +25,7 @@ from .gripper_servo import BusGripperServo
 from .missing import silent_in_sync_read
 from .pauses import LIMIT, Pauses
 from .requests import Request, Requests
-from .rest import end_motion
+from .rest import REST_DEADLINE, end_motion, release
 from .restarts import Restarts
 from .servos import SILENCE, Servos
 from .setpoint import Limits, Setpoint
@@ -35,6 +35,7 @@ from .torque import CLEAR_WAIT, UNKNOWN, Torque
 
 PAUSES = (0.1, 0.2, 0.4, 0.8)  # s between attempts to reconnect
 STOP_TIME = 0.5  # s within which a stop must be in force
+INACTIVE = 'the driver is inactive; activate it first: ros2 lifecycle set DRIVER activate'
 
 
 class Arm:
@@ -76,6 +77,7 @@ class Arm:
             publish=publish,
             log=log,
         )
+        self.active = True  # takes commands and torque; else it keeps still
         self.lost = ''  # why the link is down; '' if it is up
         self.refused = self.reconnects = 0
         self.linked_at = time.monotonic()  # of the last connection
@@ -99,6 +101,8 @@ class Arm:
             command = read_command(names, positions, stamp_ns, timeout)
             if self._stop:
                 raise CellError(self._stop.sentence)
+            if not self.active:
+                raise CellError(INACTIVE)
             if self.lost:
                 raise CellError(self.lost)
             if self.servos.faults.sentence():
@@ -114,6 +118,25 @@ class Arm:
     def set_torque(self, on: bool) -> list[str]:
         """Switch the torque of all servos; return a line for each servo that did not obey."""
         return self._request(lambda: self._set_torque(on), 1.0)
+
+    def activate(self) -> list[str]:
+        """Take commands and torque again; return a line for each problem.
+
+        The torque stays as it is. The first motion is as slow as an alignment.
+        """
+        problems = [] if self.active else self._request(self._stopped.end, STOP_TIME)
+        self.active = not problems
+        return problems
+
+    def deactivate(self) -> list[str]:
+        """Go to rest, switch torque off and take neither commands nor torque.
+
+        Return a line for each problem; then the arm is as active as before.
+        """
+        before, self.active = self.active, False
+        problems = self._request(self._release, REST_DEADLINE + 2.0)
+        self.active = before and bool(problems)
+        return problems
 
     def enforce_stop(self) -> list[str]:
         """Bring the stop in force to the servos; return a line for what is not in force."""
@@ -174,9 +197,10 @@ class Arm:
         held = self.servos.held()
         if not np.isnan(held).all():
             self._log(f'{self.name}: found holding; it keeps its pose')
-            if self._stop:
+            if self._stop or not self.active:
                 self.torque.adopt(held)
-                self._stopped.enforce()
+                if self._stop:
+                    self._stopped.enforce()
                 return
             for line in self._set_torque(True, held):
                 self._log(line)
@@ -263,7 +287,7 @@ class Arm:
 
     def _prepare(self, now: float) -> bytes:
         """Apply the latest command; return the packet of this cycle, empty without torque."""
-        if self._stop:
+        if self._stop or not self.active:
             self._command.clear()
             return self._stopped.packet(now)
         command = self._command.popleft() if self._command else None
@@ -286,6 +310,8 @@ class Arm:
     def _set_torque(self, on: bool, held: Floats = UNKNOWN) -> list[str]:
         if on and self._stop:
             return [f'{self.name}: torque stays as it is: {self._stop.sentence}']
+        if on and not self.active:
+            return [f'{self.name}: torque stays as it is: {INACTIVE}']
         if on and (supply := self.servos.faults.supply):
             return [f'{self.name}: torque stays off: {supply}; call {self.name}/clear_faults']
         was_on = self.torque.on
@@ -293,6 +319,18 @@ class Arm:
         if self.torque.on and not was_on:
             self._command.clear()
         return problems
+
+    def _release(self) -> list[str]:
+        if self.active:
+            return []  # whoever asked for it waits no longer
+        self._command.clear()
+        self.torque.restore = False
+        try:
+            return release(
+                self.name, self.cycle, self.torque, self._stop, self.limits.rest, self._log
+            )
+        finally:
+            self._pauses.restart()
 
     # --- a lost link -------------------------------------------------------------------------
     def _reconnect(self, lost: PortLost) -> None:

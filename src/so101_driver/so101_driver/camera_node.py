@@ -1,9 +1,11 @@
 """The `camera` node: publishes a camera as `image_raw` (rgb8) and `camera_info`.
 
 The role of the camera is the first part of its topics (`wrist_camera/image_raw`). Each image is
-stamped when it has been read, and published at once, without a queue.
+stamped when it has been read, and published at once, without a queue. It is a managed node: it
+reads the device from `configure` on, and publishes while it is active.
 """
 
+import threading
 import time
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -13,7 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from so101_node import names, qos
 from so101_node.cdr import image_to_cdr
-from so101_node.ros_node import CellNode
+from so101_node.managed_node import ManagedNode
 
 from .brightness import Brightness
 from .camera import Camera
@@ -21,10 +23,11 @@ from .camera_calibration import CameraCalibration, load_camera_calibration
 from .camera_options import CameraOptions
 from .diagnostics import make_status
 
+CLOSE_TIME = 5.0  # s for the end of a read; OpenCV gives a camera up after 3
 LATE = 3.0  # image periods without an image after which the camera is stale
 
 
-class CameraNode(CellNode):
+class CameraNode(ManagedNode):
     """Publishes the images of a `Camera`."""
 
     OPTIONS = CameraOptions
@@ -47,11 +50,30 @@ class CameraNode(CellNode):
             CameraInfo, names.CAMERA_INFO.format(camera=camera), qos.SENSOR_PUB
         )
         self._brightness = Brightness()
-        self._camera = Camera(self.options, self._publish, self.get_logger().warning)
-        self._camera.open()
-        self._thread = self.guard(self._camera.run)
-        self._before = time.monotonic(), self._camera.images
+        self._camera: Camera | None = None
+        self._thread: threading.Thread | None = None
         self.create_timer(1.0, self._diagnose)
+        self.begin()
+
+    def configure(self) -> None:
+        """Open the device and read it; no image is published yet."""
+        camera = Camera(self.options, self._publish, self.get_logger().warning)
+        camera.open()
+        self._before = time.monotonic(), camera.images
+        self._camera, self._thread = camera, self.guard(camera.run)
+
+    def activate(self) -> None:
+        """Publish the images from now on."""
+
+    def deactivate(self) -> None:
+        """Publish no image; the device goes on, so that the first one afterwards is fresh."""
+
+    def cleanup(self) -> None:
+        """Close the device."""
+        camera, self._camera = self._camera, None
+        if camera and self._thread:
+            camera.close()
+            self._thread.join(CLOSE_TIME)
 
     def _fill_info(self, calibration: CameraCalibration) -> None:
         info = self._info
@@ -60,6 +82,8 @@ class CameraNode(CellNode):
 
     def _diagnose(self) -> None:
         camera, now = self._camera, time.monotonic()
+        if camera is None:
+            return
         since, images = self._before
         self._before = now, camera.images
         rate, age = (camera.images - images) / (now - since), now - camera.last_at
@@ -72,6 +96,8 @@ class CameraNode(CellNode):
             level, message = DiagnosticStatus.WARN, f'{rate:.1f} Hz of {camera.rate:.1f}'
         if age > LATE / camera.rate:
             level, message = DiagnosticStatus.STALE, f'no image for {age:.1f} s'
+        elif not self.enabled:
+            level, message = DiagnosticStatus.OK, 'inactive'
         self.diagnose(
             make_status(
                 level,
@@ -84,7 +110,7 @@ class CameraNode(CellNode):
                     ('age_s', f'{age:.3f}'),
                     ('frames', camera.images),
                     ('reopened', camera.reopened),
-                    ('format', self._format()),
+                    ('format', _format(camera)),
                     ('controls', ', '.join(camera.controls.done)),
                     ('brightness', f'{self._brightness.now:.1f}'),
                     ('brightness_at_start', f'{self._brightness.start:.1f}'),
@@ -92,11 +118,9 @@ class CameraNode(CellNode):
             )
         )
 
-    def _format(self) -> str:
-        request = self._camera.request
-        return f'{request.fourcc} {request.width}x{request.height}' if request else 'a file'
-
     def _publish(self, stamp_ns: int, image: npt.NDArray[np.uint8]) -> None:
+        if not self.enabled:
+            return
         header = self._info.header
         header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
         self._images.publish(image_to_cdr(stamp_ns, header.frame_id, image))
@@ -105,5 +129,10 @@ class CameraNode(CellNode):
 
     def close(self) -> None:
         """Close the device."""
-        self._camera.close()
-        self._thread.join(2.0)
+        self.end()
+        self.cleanup()
+
+
+def _format(camera: Camera) -> str:
+    request = camera.request
+    return f'{request.fourcc} {request.width}x{request.height}' if request else 'a file'

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from so101_node.errors import CellError
 from so101_node.names import check_role
 from so101_node.options import option
-from so101_node.shared_options import COMMANDS, CameraRateOption
+from so101_node.shared_options import COMMANDS, CameraRateOption, ManagedOption
 
 from .camera_controls import AUTO, CONTROLS, KEEP, POWER_LINE, check_setting
 
@@ -14,7 +14,7 @@ _OR = f'{KEEP}: as the camera has it, {AUTO}, or a number, which is held'
 
 
 @dataclass(frozen=True)
-class CameraOptions(CameraRateOption):
+class CameraOptions(CameraRateOption, ManagedOption):
     """Options of the camera node."""
 
     camera_role: str = option(

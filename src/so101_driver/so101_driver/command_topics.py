@@ -3,7 +3,7 @@
 The executor must deliver message infos: `EventsExecutor` of rclpy 9.1.2 cannot.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 import secrets
 import time
@@ -29,7 +29,10 @@ STATUS_PERIOD = 0.1  # s
 
 
 class CommandTopics:
-    """Subscribes to the joint commands of `arms` and publishes DriverStatus."""
+    """Subscribes to the joint commands of `arms` and publishes DriverStatus.
+
+    require_enabled(): raises CellError while nobody may have the command.
+    """
 
     def __init__(
         self,
@@ -40,7 +43,9 @@ class CommandTopics:
         joint_limits: str,
         follower_range: JointRange,
         patience: float,
+        require_enabled: Callable[[], None],
     ):
+        self._require_enabled = require_enabled
         self._node, self._arms, self._stop = node, arms, stop
         self._joint_limits, self._follower_range = joint_limits, follower_range
         self._publisher = node.create_publisher(DriverStatus, names.DRIVER_STATUS, qos.STATUS)
@@ -111,6 +116,7 @@ class CommandTopics:
         try:
             if self._stop:
                 raise CellError(self._stop.sentence)
+            self._require_enabled()
             found = [each for topic in self._topics for each in publishers(self._node, topic)]
             self.commander.take(found, request.node, request.run_id, time.monotonic())
             response.success = True

@@ -102,6 +102,8 @@ class ArmDiagnostics:
             return DiagnosticStatus.WARN, 'no answer from ' + ', '.join(silent)
         if unwell:
             return DiagnosticStatus.WARN, unwell
+        if not arm.active:
+            return DiagnosticStatus.OK, 'inactive' + ', but holding' * arm.torque.on
         if not arm.torque.on:
             return DiagnosticStatus.OK, 'torque off'
         if blocked := arm.cycle.following.sentence():

@@ -1,15 +1,15 @@
 """The `driver` node: joint states, joint commands and torque services of one or two arms.
 
 Each arm has a thread, which also publishes its joint states. The node's executor handles only
-commands and requests. Real and simulated ports are the same to the node.
+commands and requests. Real and simulated ports are the same to the node. It is a managed node:
+unconfigured, it has no port open; inactive, it reads the arms, which have no torque.
 """
 
 from collections.abc import Callable
-import contextlib
 from functools import partial
-import os
 import threading
 import time
+from typing import Any
 
 import numpy as np
 from rclpy.executors import Executor
@@ -22,37 +22,34 @@ from so101_interfaces.msg import ActorStatus, JointRange
 from so101_node import names, qos
 from so101_node.callback_threads import CallbackThreads
 from so101_node.errors import CellError
+from so101_node.graph import sender
+from so101_node.managed_node import ManagedNode
 from so101_node.modes import Mode
-from so101_node.ros_node import CellNode
+from so101_node.newest import Newest
+from so101_node.stamps import to_ns
 
-from .adapter import fit
 from .arm import Arm
-from .bus import Bus, NoAnswer, PortLost
+from .bus import Bus
 from .calibration import Calibration, load_calibrations
 from .calibration_problems import Plausible
 from .calibration_warnings import doubtful_zeros, lost_reach
 from .command_topics import CommandTopics
 from .diagnostics import ArmDiagnostics
-from .identity import check_identity, describe_arm
 from .joint_states import JointStates
 from .leader_torque import LeaderTorque
+from .opening import Opening
 from .options import DriverOptions
 from .rest import rest_warning
-from .serial_port import absent_port, is_pseudo_terminal
-from .servos import IDS
 from .setpoint import Limits
 from .stop import StopLatch
 from .stop_services import StopServices
-from .supply import check_supply
-from .unfinished import end_mark
 
 LEADER_POLL_PERIOD = 0.05  # s between two polls of the actor's mode
+STATUS_AGE = 1.0  # s; an older status of an actor is refused
 CLOSE_TIME = 10.0  # s; an arm needs at most 2.6 to rest and some tenths for torque off
-RETRY_PERIOD = 0.5  # s between two attempts to reach silent servos
-TELL_PERIOD = 5.0  # s between two lines while the driver waits for a port
 
 
-class DriverNode(CellNode):
+class DriverNode(ManagedNode):
     """Parameters, topics and services around one or two `Arm`s."""
 
     URGENT = True  # a busy learner must not delay the arms
@@ -66,7 +63,6 @@ class DriverNode(CellNode):
         self._stop = StopLatch()
         self._diagnosed: dict[str, ArmDiagnostics] = {}
         self._closing = threading.Event()
-        self._deadline = time.monotonic() + self.options.port_wait
         self._locked = np.array([joint in self.options.locked_joints for joint in JOINTS])
         ports = {arm: getattr(self.options, f'{arm}_port') for arm in names.ARMS}
         self._ports = {arm: port for arm, port in ports.items() if port}
@@ -78,7 +74,7 @@ class DriverNode(CellNode):
             self.options.least_range, self.options.most_range, self.options.span_difference
         )
         files = {arm: getattr(self.options, f'{arm}_calibration') for arm in names.ARMS}
-        calibrations = load_calibrations(
+        self._calibrations = calibrations = load_calibrations(
             {arm: path for arm, path in files.items() if path or arm in self._ports},
             plausible,
             self.options.joint_limits,
@@ -116,99 +112,79 @@ class DriverNode(CellNode):
             self.options.joint_limits,
             allowed,
             self.options.patience,
+            self.require_enabled,
         )
         StopServices(self, self._arms, self._stop, self._on_stop_change)
         self._mode = ''  # the actor's, not yet applied
+        self._statuses = Newest(STATUS_AGE * self.options.patience)
         self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_actor, qos.SENSOR_SUB)
         self.create_timer(1.0, self._publish_diagnostics)
-        self._opening = self.guard(self._open, calibrations)
+        self.guard(self._begin)
 
-    def _open(self, calibrations: dict[str, Calibration]) -> None:
-        """Wait for the ports, check that each has its own arm, then start the cycles."""
-        for arm, port in self._ports.items():
-            if not self._wait_for_port(port):
-                if self._closing.is_set():
-                    return
-                raise CellError(
-                    f'{arm}_port: {absent_port(port)}' + self._present_arm(arm, calibrations)
-                )
-            if self.options.patience > 1.0 and not is_pseudo_terminal(os.stat(port).st_rdev):
-                raise CellError(
-                    f'{arm}_port: {port} is of a real arm, whose time limits stay as they are; '
-                    'leave patience out'
-                )
-        arms = self._start_arms(calibrations)
+    def _begin(self) -> None:
+        try:
+            self.begin()
+        except CellError:
+            if not self._closing.is_set():
+                raise
+
+    def configure(self) -> None:
+        """Open the ports and start the cycles; the arms have no torque yet."""
+        log = self.get_logger()
+        opening = Opening(
+            self.options, self._ports, self._make_arm, self._closing, log.info, log.warning
+        )
+        arms = opening.open(self._calibrations)
         if not arms:
-            return
+            raise CellError('the driver is ending')
         self._diagnosed = {name: ArmDiagnostics(arm) for name, arm in arms.items()}
-        if 'leader' in arms:
+        self._arms.update(arms)
+        if leader := arms.get('leader'):
             self.guard(
                 self._watch_leader,
-                LeaderTorque(arms['leader'], self.get_logger().info, time.monotonic()),
+                leader,
+                LeaderTorque(leader, self.get_logger().info, time.monotonic()),
             )
-        self._arms.update(arms)
         for each in arms.values():
             self.guard(each.run)
         for arm in arms:
-            if line := lost_reach(calibrations[arm]):
+            if line := lost_reach(self._calibrations[arm]):
                 self.get_logger().info(line)
         self.get_logger().info(
             'cycling ' + ', '.join(f'{arm} on {port}' for arm, port in self._ports.items())
         )
 
-    def _start_arms(self, calibrations: dict[str, Calibration]) -> dict[str, Arm]:
-        """Return the started arms; none if the node ends. Servos have `port_wait` to answer."""
-        told, timeout = '', self.options.answer_timeout * self.options.patience
-        while True:
-            buses = {}
-            try:
-                for arm, port in self._ports.items():
-                    buses[arm] = Bus(port, IDS, timeout)
-                    for line in fit(buses[arm]):
-                        self.get_logger().info(f'{arm}: {line}')
-                check_identity(buses, calibrations)
-                for arm, bus in buses.items():
-                    if volts := getattr(self.options, f'{arm}_voltage'):
-                        check_supply(arm, bus, volts)
-                arms = {
-                    arm: self._make_arm(arm, bus, calibrations[arm]) for arm, bus in buses.items()
-                }
-                for arm, each in arms.items():
-                    each.start()
-                    if line := end_mark(calibrations[arm].path, arm):
-                        self.get_logger().warning(line)
-                return arms
-            except CellError as error:
-                for bus in buses.values():
-                    bus.close()
-                silent = isinstance(error, NoAnswer | PortLost)
-                if not silent or time.monotonic() > self._deadline:
-                    raise
-                if str(error) != told:
-                    told = str(error)
-                    self.get_logger().info(f'{told} (tried again until port_wait is over)')
-            if self._closing.wait(RETRY_PERIOD):
-                return {}
+    def activate(self) -> None:
+        """Take commands and requests for torque."""
+        arms = tuple(self._arms.values())
+        problems = [line for arm in arms for line in arm.activate()]
+        if problems:
+            for arm in arms:
+                arm.active = False
+            raise CellError('; '.join(problems))
 
-    def _wait_for_port(self, port: str) -> bool:
-        told_at = time.monotonic()
-        while not os.path.exists(port):
-            if time.monotonic() - told_at > TELL_PERIOD:
-                told_at = time.monotonic()
-                left = self._deadline - told_at
-                limit = f', for {left:.0f} s more (port_wait)' if left < 3600.0 else ''
-                self.get_logger().info(f'waiting for {port} to appear{limit}')
-            if time.monotonic() > self._deadline or self._closing.wait(0.05):
-                return False
-        return True
+    def deactivate(self) -> None:
+        """Go to rest and switch torque off. The joint states go on, and the stops work."""
+        self._on_stop_change()  # nobody has the command any more
+        arms = sorted(self._arms.values(), key=lambda arm: arm.name, reverse=True)
+        problems = [line for arm in arms for line in arm.deactivate()]
+        if problems:
+            for arm in arms:
+                arm.active = True
+            raise CellError('; '.join(problems))
 
-    def _present_arm(self, absent: str, calibrations: dict[str, Calibration]) -> str:
-        """Return the part of the error sentence about the port that exists."""
-        for arm, port in self._ports.items():
-            if arm != absent and os.path.exists(port):
-                with contextlib.closing(Bus(port, IDS)) as bus:
-                    return '; ' + describe_arm(bus, calibrations)
-        return ''
+    def cleanup(self) -> None:
+        """Shut both arms down at the same time: rest, torque off, ports closed."""
+        deadline = time.monotonic() + CLOSE_TIME
+        self._on_stop_change()
+        arms = tuple(self._arms.values())
+        for arm in arms:
+            arm.close()
+        for arm in arms:
+            if not arm.wait_closed(max(deadline - time.monotonic(), 0.0)):
+                self.get_logger().error(f'{arm.name}: not closed within {CLOSE_TIME} s')
+        self._arms.clear()
+        self._diagnosed = {}
 
     def _make_arm(self, arm: str, bus: Bus, calibration: Calibration) -> Arm:
         limits = Limits(
@@ -223,7 +199,7 @@ class DriverNode(CellNode):
             self.options.patience,
         )
         states = self._states[arm]
-        return Arm(
+        made = Arm(
             arm,
             bus,
             calibration,
@@ -234,12 +210,22 @@ class DriverNode(CellNode):
             on_accepted=states.publish_target,
             log=self.get_logger().info,
         )
+        made.active = self.enabled
+        return made
 
-    def _on_actor(self, message: ActorStatus) -> None:
+    def _on_actor(self, message: ActorStatus, info: dict[str, Any]) -> None:
+        """Take an actor's mode; CellError if a player repeats it."""
+        now, stamp = time.monotonic(), to_ns(message.header.stamp)
+        clock = self.get_clock().now().nanoseconds
+        if why := self._statuses.too_old(stamp, clock):
+            raise CellError(why)
+        own = self._commands.commander.note_status(message.run_id, now, sender(info))
+        if own and (why := self._statuses.problem(stamp, clock, now)):
+            raise CellError(why)
         if message.mode in (Mode.PAUSED, Mode.ESTOP):
-            for arm in self._arms.values():
-                arm.setpoint.stay(time.monotonic())
-        if self._commands.commander.note_status(message.run_id, time.monotonic()):
+            for arm in tuple(self._arms.values()):
+                arm.setpoint.stay(now)
+        if own:
             self._mode = message.mode
 
     def _on_stop_change(self) -> None:
@@ -248,16 +234,20 @@ class DriverNode(CellNode):
 
     @staticmethod
     def make_executor() -> Executor:
-        """Return an executor that delivers message infos, and stops beside slow services."""
-        return CallbackThreads(num_threads=3)
+        """Return an executor with message infos, and stops beside services and transitions."""
+        return CallbackThreads(num_threads=4)
 
-    def _watch_leader(self, torque: LeaderTorque) -> None:
+    def _watch_leader(self, leader: Arm, torque: LeaderTorque) -> None:
         """Apply the actor's mode. Its own thread: a slow leader must not delay the follower."""
         while not self._closing.wait(LEADER_POLL_PERIOD):
+            if self._arms.get('leader') is not leader:
+                return  # closed by a cleanup
             mode, self._mode = self._mode, ''
             if self._stop:
                 continue
-            if mode:
+            if not leader.active:
+                torque.forget()
+            elif mode:
                 torque.apply_mode(mode, time.monotonic())
             else:
                 torque.check_silence(time.monotonic())
@@ -289,12 +279,7 @@ class DriverNode(CellNode):
         self.diagnose(*(s for arm in self._diagnosed.values() for s in arm.statuses()))
 
     def close(self) -> None:
-        """Shut both arms down at the same time: rest, torque off, ports closed."""
-        deadline = time.monotonic() + CLOSE_TIME
+        """Shut the arms down."""
         self._closing.set()
-        self._opening.join(CLOSE_TIME)
-        for arm in self._arms.values():
-            arm.close()
-        for arm in self._arms.values():
-            if not arm.wait_closed(max(deadline - time.monotonic(), 0.0)):
-                self.get_logger().error(f'{arm.name}: not closed within {CLOSE_TIME} s')
+        self.end()
+        self.cleanup()

@@ -44,6 +44,10 @@ class LeaderTorque:
         if self._problems or wanted != before or (self._arm.torque.on and not wanted):
             self._switch(wanted, mode)
 
+    def forget(self) -> None:
+        """Forget the mode, because the driver is inactive: the next mode counts as new."""
+        self._wants_torque = None
+
     def check_silence(self, now: float) -> None:
         """Switch torque off if the actor is silent. Call it while no status message arrives."""
         if self._wants_torque is not None and now - self._received_at > self._silence:

@@ -8,6 +8,7 @@ from so101_node.options import option
 from so101_node.shared_options import (
     COMMANDS,
     JointLimitsOption,
+    ManagedOption,
     PatienceOption,
     PortOptions,
     TableOption,
@@ -15,7 +16,7 @@ from so101_node.shared_options import (
 
 
 @dataclass(frozen=True)
-class DriverOptions(PortOptions, TableOption, JointLimitsOption, PatienceOption):
+class DriverOptions(PortOptions, TableOption, JointLimitsOption, PatienceOption, ManagedOption):
     """Options of the driver."""
 
     follower_calibration: str = option(

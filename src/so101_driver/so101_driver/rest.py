@@ -56,6 +56,25 @@ def go_to_rest(cycle: Cycle, rest: Floats, stop: StopLatch) -> str:
     return 'a stop ended its way to rest'
 
 
+def release(
+    name: str,
+    cycle: Cycle,
+    torque: Torque,
+    stop: StopLatch,
+    rest: Floats | None,
+    log: Callable[[str], object],
+) -> list[str]:
+    """Go to rest and switch torque off; return a line for what was not done.
+
+    In a stop that holds, the arm goes on holding, so that nothing falls.
+    """
+    if torque.on and rest is not None and not stop:
+        log(f'{name}: {go_to_rest(cycle, rest, stop)}')
+    if torque.on and stop.kind is Stop.HOLD:
+        return [f'{name}: it keeps holding: {stop.sentence}']
+    return torque.switch(False)
+
+
 def end_motion(
     name: str,
     cycle: Cycle,

@@ -72,7 +72,7 @@ class StopServices:
         return response
 
     def _enforce(self) -> list[str]:
-        problems = [line for arm in self._arms.values() for line in arm.enforce_stop()]
+        problems = [line for arm in tuple(self._arms.values()) for line in arm.enforce_stop()]
         self._on_change()
         return problems
 
@@ -81,7 +81,7 @@ class StopServices:
             response.success, response.message = True, 'no stop was in force'
             return response
         self._stop.clear()
-        problems = [line for arm in self._arms.values() for line in arm.end_stop()]
+        problems = [line for arm in tuple(self._arms.values()) for line in arm.end_stop()]
         self._on_change()
         self._node.get_logger().warning('the stop was ended by driver/stop_reset')
         response.success = True

@@ -184,7 +184,7 @@ def test_the_node_publishes_image_camera_info_and_diagnostics(video, tmp_path):
             CameraInfo, names.CAMERA_INFO.format(camera=camera), infos.append, qos.SENSOR_SUB
         )
         node.create_subscription(DiagnosticArray, names.DIAGNOSTICS, reports.append, qos.STATUS)
-        end = time.monotonic() + 8
+        end = time.monotonic() + 30
         while (len(images) < 5 or not infos or not reports) and time.monotonic() < end:
             executor.spin_once(timeout_sec=0.05)
         process.send_signal(signal.SIGTERM)
@@ -219,7 +219,8 @@ def test_the_node_warns_of_a_drift_of_brightness(video, monkeypatch):
             args=['--ros-args', *(w for k, v in values.items() for w in ('-p', f'{k}:={v}'))],
         )
         node = CameraNode()
-        node.close()  # no more images than those below
+        node._camera.close()  # no more images than those below
+        node._thread.join()
         node._brightness = brightness.Brightness()
         monkeypatch.setattr(node, 'diagnose', reports.append)
         for level in [100] * 5 + [50]:

@@ -174,7 +174,7 @@ def test_a_supply_that_is_not_that_of_the_bench_ends_the_driver_with_one_sentenc
     assert 'shoulder_pan measures 12.0 V, and the supply is said to have 7.4 V' in err
 
 
-def test_the_leaders_torque_follows_the_mode_topic_and_ends_when_the_actor_dies(tmp_path):
+def test_the_leaders_torque_follows_the_mode_topic_and_ends_when_the_actor_dies(ros, tmp_path):
     bench = Bench('leader')
     stranger = bench.node.create_publisher(ActorStatus, names.ACTOR_STATUS, qos.STATUS)
     status = bench.node.create_publisher(ActorStatus, names.ACTOR_STATUS, qos.STATUS)
@@ -189,7 +189,7 @@ def test_the_leaders_torque_follows_the_mode_topic_and_ends_when_the_actor_dies(
             on = LEADER_TORQUE[mode]
 
             def torque_follows():
-                status.publish(ActorStatus(mode=mode, run_id='run-1'))
+                status.publish(bench.status(mode, 'run-1'))
                 return all(servo.torque_on == on for servo in leader.servos)
 
             bench.spin_until(torque_follows)
@@ -198,7 +198,7 @@ def test_the_leaders_torque_follows_the_mode_topic_and_ends_when_the_actor_dies(
         bench.spin_until(lambda: bench.take_command(run_id='run-1').success)
         for mode in ('POLICY', 'HUMAN', 'READY', 'PAUSED', 'RESET'):
             torque_after(mode)  # no service is called
-            stranger.publish(ActorStatus(mode='POLICY', run_id='run-2'))
+            stranger.publish(bench.status('POLICY', 'run-2'))
         before = time.monotonic()
         bench.spin_until(lambda: not any(servo.torque_on for servo in leader.servos), 3.0)
         assert time.monotonic() - before > 0.5

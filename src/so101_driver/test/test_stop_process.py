@@ -160,7 +160,7 @@ def test_one_node_has_the_command_and_the_others_are_named(moving, driver, follo
     moving.spin_until(lambda: stranger._commands.get_subscription_count())
 
     def refused():
-        run.publish(ActorStatus(mode='POLICY', run_id='run-1'))
+        run.publish(moving.status('POLICY', 'run-1'))
         stranger.command(BACK)
         return 'command of /slider on this host refused' in moving.statuses[-1].refusal
 

@@ -90,6 +90,17 @@ class PortOptions(Options):
 
 
 @dataclass(frozen=True)
+class ManagedOption(Options):
+    """Who configures and activates a managed node."""
+
+    managed: bool = option(
+        False,
+        'the nodes of arms and cameras wait for ros2 lifecycle to configure and activate them',
+        verbs=COMMANDS,
+    )
+
+
+@dataclass(frozen=True)
 class TableOption(Options):
     """The table that the arm must not hit."""
 

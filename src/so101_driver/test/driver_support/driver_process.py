@@ -12,7 +12,7 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 
 from so101_description.joints import JOINTS
-from so101_interfaces.msg import DriverStatus
+from so101_interfaces.msg import ActorStatus, DriverStatus
 from so101_interfaces.srv import TakeCommand
 from so101_node import names, qos
 
@@ -100,6 +100,12 @@ class Bench:
         message = JointState(name=list(joints), position=[float(p) for p in position])
         message.header.stamp = self.node.get_clock().now().to_msg()
         self._commands.publish(message)
+        return message
+
+    def status(self, mode, run_id):
+        """Return an actor's status of this moment."""
+        message = ActorStatus(mode=mode, run_id=run_id)
+        message.header.stamp = self.node.get_clock().now().to_msg()
         return message
 
     @property
