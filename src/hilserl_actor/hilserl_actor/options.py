@@ -80,6 +80,13 @@ class ActorOptions(
     auto_start: bool = option(
         False, 'whether to leave IDLE as soon as everything is ready, without the start key'
     )
+    image_transport: str = option(
+        'raw',
+        'how the cameras send images; compressed: JPEG or PNG on image_raw/compressed, from '
+        'camera nodes of others (camera:=none)',
+        choices=('raw', 'compressed'),
+        verbs=COMMANDS,
+    )
     max_image_age: float = option(
         0.2, 'maximum age of an image; if it is older, the arm holds', unit='s', low=0.01, high=5.0
     )

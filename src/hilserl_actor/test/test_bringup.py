@@ -199,6 +199,16 @@ def test_without_a_camera_the_images_come_from_another_node_in_the_given_size():
     assert 'another node' not in plan('train', *REAL).note
 
 
+def test_compressed_images_come_from_another_node_only():
+    words = ['camera:=none', 'image_width:=424', 'image_height:=240']
+    made = plan('train', *REAL, *words, 'image_transport:=compressed')
+    assert parameters(made, 'actor')['image_transport'] == 'compressed'
+    assert 'another node must publish wrist_camera/image_raw/compressed' in made.note
+    for given in (REAL, []):
+        with pytest.raises(CellError, match='is for cameras of other nodes; add sim:=false camera'):
+            plan('train', *given, 'image_transport:=compressed')
+
+
 def test_a_quarter_turn_of_the_camera_exchanges_the_sides_of_the_images_of_the_task():
     made = plan('train', *REAL, 'camera_rotation:=90', 'camera_width:=800', 'camera_height:=600')
     assert [parameters(made, 'actor')[f'image_{side}'] for side in ('width', 'height')] == [

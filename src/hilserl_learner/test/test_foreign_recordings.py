@@ -3,14 +3,12 @@
 import shutil
 import struct
 
-import cv2
 from learner_support import raw_cell
 import numpy as np
 import pytest
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 
 from hilserl_core.contract.tasks import make_task
-from hilserl_learner.importing.encoded_image import MAX_PIXELS, require_size, size
 from hilserl_learner.importing.importer import import_bag
 from so101_description.kinematics import Kinematics
 from so101_description.model import model_hash
@@ -85,21 +83,6 @@ def test_an_image_that_claims_to_be_huge_is_not_decoded(task, bags, tmp_path):
     )
     with pytest.raises(CellError, match='30000x30000 pixels; allowed are'):
         import_bag(tmp_path / 'bag', task, tmp_path / 'out')
-
-
-@pytest.mark.parametrize('ending', ['.png', '.jpg'])
-def test_the_size_of_an_encoded_image_is_read_from_its_header(ending):
-    image = np.random.default_rng(0).integers(0, 256, (37, 91, 3), np.uint8)
-    data = cv2.imencode(ending, image)[1].tobytes()
-    assert size(data) == (91, 37)
-    for cut in range(30):
-        with pytest.raises(ValueError, match='header|PNG|pixels'):
-            require_size(data[: cut if ending == '.jpg' else min(cut, 20)])
-    side = int(MAX_PIXELS**0.5) + 1
-    with pytest.raises(ValueError, match='allowed are'):
-        require_size(b'\x89PNG\r\n\x1a\n' + bytes(8) + struct.pack('>II', side, side))
-    with pytest.raises(ValueError, match='neither PNG nor JPEG'):
-        require_size(b'II*\0' + bytes(100))
 
 
 def test_the_other_bags_are_imported_and_the_failed_ones_are_named(bags, tmp_path, capsys):

@@ -27,6 +27,7 @@ DIAGNOSTICS = '/diagnostics'  # diagnostic_msgs/DiagnosticArray: health of every
 
 # camera
 IMAGE = '{camera}/image_raw'  # sensor_msgs/Image: rgb8
+COMPRESSED_IMAGE = '{camera}/image_raw/compressed'  # sensor_msgs/CompressedImage: of other nodes
 CAMERA_INFO = '{camera}/camera_info'  # sensor_msgs/CameraInfo: size and calibration
 WRIST = 'wrist'  # the role of the camera that the tasks use; its node is `camera`
 WRIST_CAMERA = 'wrist_camera'

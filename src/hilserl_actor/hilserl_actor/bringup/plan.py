@@ -108,10 +108,6 @@ class _Planner:
         self.notes: list[str] = []
         if not self.sim and self.cell.bench not in ('', NONE):
             self.notes.append(f'values of the bench are from {self.cell.bench}')
-        if not self.sim and WRIST not in self.cell.roles:
-            self.notes.append(
-                f'another node must publish {names.IMAGE.format(camera=names.WRIST_CAMERA)}'
-            )
         # A cell whose learner is another cell's takes the run id of that learner.
         has_learner = self.command != 'train' or self.cell.learner
         self.run_id = new_run_id() if has_learner else ''
@@ -120,6 +116,7 @@ class _Planner:
         """Return the complete plan."""
         require_this_host(os.environ, self.cell.insecure)
         actor = self._actor()
+        self._note_cameras(actor)
         self.run_dir = run_directory(self.arguments, actor.task)
         if self.command != 'preflight':
             self.notes.append(f'the run is in {self.run_dir}')
@@ -179,6 +176,19 @@ class _Planner:
             tuple(one.directory for one in self.evaluations),
             simulated=self.sim,
         )
+
+    def _note_cameras(self, actor: ActorOptions) -> None:
+        """Note the topic that another node must publish; CellError if no such node is meant."""
+        compressed = actor.image_transport == 'compressed'
+        if self.sim or WRIST in self.cell.roles:
+            if compressed:
+                raise CellError(
+                    'image_transport:=compressed is for cameras of other nodes; add sim:=false '
+                    'camera:=none'
+                )
+            return
+        topic = names.COMPRESSED_IMAGE if compressed else names.IMAGE
+        self.notes.append(f'another node must publish {topic.format(camera=names.WRIST_CAMERA)}')
 
     def _node(self, name: str, **decided: Any) -> Any:
         # The class of the options is found at run time: its package may not be installed.

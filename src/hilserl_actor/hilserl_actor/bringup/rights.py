@@ -28,6 +28,31 @@ def _of_camera(camera: str) -> tuple[str, ...]:
     return tuple(each.format(camera=camera) for each in (names.IMAGE, names.CAMERA_INFO))
 
 
+# Of a managed node, after its name.
+_LIFECYCLE = (
+    'change_state',
+    'get_state',
+    'get_available_states',
+    'get_available_transitions',
+    'get_transition_graph',
+)
+_TRANSITION_EVENT = 'transition_event'
+
+
+def _managed(node: str, rights: Rights) -> Rights:
+    """Return the rights of a managed node: its own and those of the lifecycle."""
+    return Rights(
+        (*rights.publish, f'{node}/{_TRANSITION_EVENT}'),
+        rights.subscribe,
+        (*rights.serve, *(f'{node}/{each}' for each in _LIFECYCLE)),
+        rights.call,
+    )
+
+
+def _camera(node: str, camera: str) -> Rights:
+    return _managed(node, Rights(publish=(*_of_camera(camera), names.DIAGNOSTICS)))
+
+
 _CAMERA = _of_camera(names.WRIST_CAMERA)
 _STOPS = (names.DRIVER_STOP, names.DRIVER_RELEASE)
 _MARKS = (names.START, names.SUCCESS, names.FAILURE, names.INTERVENE)
@@ -53,21 +78,24 @@ _LEARNER = (
 )
 
 RIGHTS = {
-    'driver': Rights(
-        publish=(
-            *_of_arms(names.JOINT_STATES, names.JOINT_TARGETS),
-            names.DRIVER_STATUS,
-            names.DIAGNOSTICS,
-        ),
-        subscribe=(*_of_arms(names.JOINT_COMMANDS), names.ACTOR_STATUS, *_STOPS),
-        serve=(
-            *_of_arms(names.SET_TORQUE, names.CLEAR_FAULTS),
-            *_STOPS,
-            names.DRIVER_STOP_RESET,
-            names.TAKE_COMMAND,
+    'driver': _managed(
+        'driver',
+        Rights(
+            publish=(
+                *_of_arms(names.JOINT_STATES, names.JOINT_TARGETS),
+                names.DRIVER_STATUS,
+                names.DIAGNOSTICS,
+            ),
+            subscribe=(*_of_arms(names.JOINT_COMMANDS), names.ACTOR_STATUS, *_STOPS),
+            serve=(
+                *_of_arms(names.SET_TORQUE, names.CLEAR_FAULTS),
+                *_STOPS,
+                names.DRIVER_STOP_RESET,
+                names.TAKE_COMMAND,
+            ),
         ),
     ),
-    'camera': Rights(publish=(*_CAMERA, names.DIAGNOSTICS)),
+    names.CAMERA_NODE: _camera(names.CAMERA_NODE, names.WRIST_CAMERA),
     'kinematics': Rights(serve=_KINEMATICS),
     'world': Rights(
         publish=(
@@ -92,6 +120,7 @@ RIGHTS = {
         subscribe=(
             *_of_arms(names.JOINT_STATES, names.JOINT_TARGETS),
             *_CAMERA,
+            names.COMPRESSED_IMAGE.format(camera=names.WRIST_CAMERA),
             names.DRIVER_STATUS,
             names.WEIGHTS,
             names.REWARD,
@@ -161,7 +190,7 @@ def rights_of(node: str) -> Rights:
     role = names.role_of(node)
     if node in RIGHTS or not role:
         return RIGHTS[node]
-    return Rights(publish=(*_of_camera(names.camera_of(role)), names.DIAGNOSTICS))
+    return _camera(node, names.camera_of(role))
 
 
 def enclave(namespace: str, node: str) -> str:

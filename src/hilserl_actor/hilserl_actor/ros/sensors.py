@@ -12,11 +12,10 @@ import numpy.typing as npt
 from rclpy.clock import Clock
 from sensor_msgs.msg import JointState
 
-from hilserl_core.contract.observation import crop_resize, require_size
+from hilserl_core.contract.observation import crop_resize
 from hilserl_core.contract.task import CameraSpec, TaskSchema
 from so101_description.joints import pack
 from so101_interfaces.msg import Reward
-from so101_node.cdr import image_from_cdr, stamp_from_cdr
 from so101_node.errors import CellError
 from so101_node.run_id import RunFilter
 from so101_node.stamps import to_ns
@@ -25,6 +24,7 @@ from ..loop.episode import Sensed
 from ..loop.frozen_sensors import FrozenSensors
 from ..loop.interfaces import RewardSignal
 from .clients import Joints, ServiceKinematics, TopicArms
+from .image_transport import RAW, ImageTransport
 
 AFTER_STAMP = 12  # bytes of a serialised message before the end of its stamp
 FUTURE = 0.05  # s that a stamp may be ahead of this clock
@@ -53,7 +53,9 @@ class Sensors:
         reward_topic: bool,
         run: RunFilter,
         patience: float = 1.0,
+        transport: ImageTransport = RAW,
     ):
+        self._transport = transport
         self._reward_age = REWARD_AGE * patience
         self._schema, self._kinematics, self._arms = schema, kinematics, arms
         self._clock = clock
@@ -77,8 +79,7 @@ class Sensors:
     def on_image(self, camera: str, message: bytes) -> None:
         """Store the serialised message of a camera."""
         try:
-            stamp = stamp_from_cdr(message)
-            require_size(image_from_cdr(message)[1], self._cameras[camera])
+            stamp = self._transport.check(message, self._cameras[camera])
         except CellError as error:
             self._refused[f'{camera} image'] = time.monotonic(), str(error)
             raise
@@ -162,7 +163,7 @@ class Sensors:
             camera.name not in self._task_images
             or self._task_images[camera.name][0] is not message
         ):
-            stamp, image = image_from_cdr(message)
+            stamp, image = self._transport.read(message)
             self._task_images[camera.name] = message, stamp, crop_resize(image, camera)
         return self._task_images[camera.name][1:]
 

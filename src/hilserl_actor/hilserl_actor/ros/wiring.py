@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 import time
 
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import JointState
 from std_msgs.msg import Empty
 from std_srvs.srv import SetBool, Trigger
 
@@ -18,6 +18,7 @@ from so101_node.run_id import RunFilter
 
 from ..options import ActorOptions
 from .clients import KINEMATICS_SERVICES, DriverRequests, ServiceKinematics, TopicArms
+from .image_transport import TRANSPORTS
 from .publisher_check import PublisherCheck
 from .sensors import Sensors
 
@@ -77,6 +78,7 @@ def make_sensors(
     run: RunFilter,
 ) -> Sensors:
     """Return the actor's inputs, which are subscribed to."""
+    transport = TRANSPORTS[options.image_transport]
     sensors = Sensors(
         schema,
         kinematics,
@@ -87,11 +89,12 @@ def make_sensors(
         options.reward == 'topic',
         run,
         options.patience,
+        transport,
     )
     for camera in schema.cameras:
         receive = partial(sensors.on_image, camera.name)
-        topic = names.IMAGE.format(camera=camera.name)
-        node.create_subscription(Image, topic, receive, qos.SENSOR_SUB, raw=True)
+        topic = transport.topic.format(camera=camera.name)
+        node.create_subscription(transport.kind, topic, receive, qos.SENSOR_SUB, raw=True)
     for arm in names.ARMS:
         receive = partial(sensors.on_joints, arm)
         topic = names.JOINT_STATES.format(arm=arm)

@@ -13,11 +13,12 @@ import sys
 import threading
 import time
 
+import cv2
 from domain_coordinator import domain_id
 import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_srvs.srv import SetBool, Trigger
 import torch
 
@@ -112,6 +113,13 @@ class FakeCell:
         }
         self._images = node.create_publisher(
             Image, names.IMAGE.format(camera=names.WRIST_CAMERA), qos.SENSOR_PUB
+        )
+        self.compressed = ''  # ending of the images that it sends compressed: .jpg or .png
+        self.cut = 0  # bytes that a compressed image lacks at its end
+        self._compressed = node.create_publisher(
+            CompressedImage,
+            names.COMPRESSED_IMAGE.format(camera=names.WRIST_CAMERA),
+            qos.SENSOR_PUB,
         )
         self._driver = node.create_publisher(DriverStatus, names.DRIVER_STATUS, qos.STATUS)
         self._reward = node.create_publisher(Reward, names.REWARD, qos.SENSOR_PUB)
@@ -215,9 +223,23 @@ class FakeCell:
                 self._image.data[0] = (self._image.data[0] + 1) % 256
             image = self._stamped(self._image)
             image.header.stamp.sec += round(self.stamp_offset)
-            self._images.publish(image)
+            if self.compressed:
+                self._compressed.publish(self._encoded(image))
+            else:
+                self._images.publish(image)
         if self.reward_on:
             self._reward.publish(self._stamped(Reward(value=0.25, run_id=self.reward_run)))
+
+    def _encoded(self, image):
+        """Return the image as compressed_image_transport sends it."""
+        pixels = np.frombuffer(image.data, np.uint8).reshape(120, 160, 3)
+        data = cv2.imencode(self.compressed, pixels[:, :, ::-1])[1].tobytes()
+        kind = {'.jpg': 'jpeg', '.png': 'png'}[self.compressed]
+        return CompressedImage(
+            header=image.header,
+            format=f'rgb8; {kind} compressed bgr8',
+            data=data[: len(data) - self.cut],
+        )
 
     def publish_policy(self, version: int) -> str:
         """Publish weights as a learner does; returns their hash."""

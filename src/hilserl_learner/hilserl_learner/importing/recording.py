@@ -27,10 +27,10 @@ from hilserl_core.bags.foreign_bag import require_ordinary
 from hilserl_core.bags.mcap import DAMAGE_ERRORS
 from so101_description.joints import JOINTS, LOWER, UPPER, pack
 from so101_node import names
+from so101_node.encoded_image import require_size
 from so101_node.errors import CellError
 
 from .clock_steps import ClockSteps
-from .encoded_image import require_size
 from .file_order import keep_file_order
 from .stream import JointStream, MarkStream, Pose, Stream
 

@@ -1,8 +1,9 @@
-"""The size of a PNG or JPEG from its header, so that a small file does not fill the memory."""
+"""Size and end of a PNG or JPEG, so that a small one does not fill the memory, nor a part pass."""
 
 import struct
 
 MAX_PIXELS = 1 << 26  # 8K has half of it
+_PNG_END, _JPEG_END = b'IEND\xaeB`\x82', b'\xff\xd9'
 _PNG, _JPEG = b'\x89PNG\r\n\x1a\n', b'\xff\xd8'
 _NO_FRAME = (0xC4, 0xC8, 0xCC)  # markers among those of frames that are other tables
 
@@ -15,6 +16,15 @@ def require_size(data: bytes) -> None:
         raise ValueError('its header is incomplete') from error
     if not 1 <= width * height <= MAX_PIXELS:
         raise ValueError(f'it has {width}x{height} pixels; allowed are 1 to {MAX_PIXELS:,}')
+
+
+def require_whole(data: bytes) -> None:
+    """ValueError if a PNG or JPEG was cut off, or has more than 8 bits a channel."""
+    end = _PNG_END if data[:8] == _PNG else _JPEG_END
+    if not data.rstrip(b'\0').endswith(end):
+        raise ValueError('it was cut off')
+    if data[:8] == _PNG and data[24] != 8:
+        raise ValueError(f'it has {data[24]} bits a channel; only 8 are read')
 
 
 def size(data: bytes) -> tuple[int, int]:
