@@ -21,10 +21,19 @@ HEAD = """# Topics, services and messages
 Generated from the code by `python -m hilserl_tests.interfaces_page --write`; a test compares them.
 
 All names are relative: with `namespace:=b` they begin with `/b/`. `{arm}` is `follower` or
-`leader`; `{camera}` is `wrist_camera`, or `ROLE_camera` of a further camera. `ros2 topic echo`,
+`leader`; `{camera}` is `wrist_camera`, or `ROLE_camera` of a further camera; `{node}` is `driver` or
+the node of a camera. `ros2 topic echo`,
 `ros2 service call` and any other ROS 2 program work with all of them.
 """
 _LINE = re.compile(r"^([A-Z_]+) = '([^']+)'  # (\w+/\w+)(?: and (\w+/\w+))?: (.*)$", re.M)
+
+_MANAGED = ('driver', names.CAMERA_NODE)
+_LIFECYCLE_SERVICES = (
+    'ChangeState',
+    'GetState',
+    'GetAvailableStates',
+    'GetAvailableTransitions',
+)
 
 
 class Interface(NamedTuple):
@@ -60,7 +69,8 @@ def interfaces() -> tuple[list[Interface], list[Interface]]:
         for kind in filter(None, (first, second)):
             package, short = kind.split('/')
             is_service = (source_root() / 'src' / package / 'srv' / f'{short}.srv').exists()
-            several = services if is_service or package == 'std_srvs' else topics
+            is_service |= package == 'std_srvs' or short in _LIFECYCLE_SERVICES
+            several = services if is_service else topics
             several.append(Interface(name, kind, purpose))
     return topics, services
 
@@ -79,7 +89,11 @@ def _nodes(template: str, field: str) -> str:
     """Return the nodes that have a name in one field of their rights, as text."""
     if template.startswith('watch/'):  # of `./cell watch --play`, which is in no cell
         return '`./cell watch RUN --play`' if field == 'publish' else 'any viewer'
-    wanted = {template.format(arm=arm, camera=names.WRIST_CAMERA) for arm in names.ARMS}
+    wanted = {
+        template.format(arm=arm, camera=names.WRIST_CAMERA, node=node)
+        for arm in names.ARMS
+        for node in _MANAGED
+    }
     return ', '.join(
         node for node, rights in RIGHTS.items() if wanted & set(getattr(rights, field))
     )

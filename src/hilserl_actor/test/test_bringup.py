@@ -205,7 +205,9 @@ def test_compressed_images_come_from_another_node_only():
     assert parameters(made, 'actor')['image_transport'] == 'compressed'
     assert 'another node must publish wrist_camera/image_raw/compressed' in made.note
     for given in (REAL, []):
-        with pytest.raises(CellError, match='is for cameras of other nodes; add sim:=false camera'):
+        with pytest.raises(
+            CellError, match='is for cameras of other nodes; add sim:=false camera'
+        ):
             plan('train', *given, 'image_transport:=compressed')
 
 

@@ -25,6 +25,14 @@ DRIVER_STOP_RESET = 'driver/stop_reset'  # std_srvs/Trigger: end a stop
 TAKE_COMMAND = 'driver/take_command'  # so101_interfaces/TakeCommand: become the commander
 DIAGNOSTICS = '/diagnostics'  # diagnostic_msgs/DiagnosticArray: health of every node
 
+# of each managed node ({node} is 'driver' or 'camera')
+CHANGE_STATE = '{node}/change_state'  # lifecycle_msgs/ChangeState: make a transition
+GET_STATE = '{node}/get_state'  # lifecycle_msgs/GetState: the present state
+GET_STATES = '{node}/get_available_states'  # lifecycle_msgs/GetAvailableStates: all states
+GET_TRANSITIONS = '{node}/get_available_transitions'  # lifecycle_msgs/GetAvailableTransitions: now
+GET_GRAPH = '{node}/get_transition_graph'  # lifecycle_msgs/GetAvailableTransitions: all of them
+TRANSITION_EVENT = '{node}/transition_event'  # lifecycle_msgs/TransitionEvent: each transition
+
 # camera
 IMAGE = '{camera}/image_raw'  # sensor_msgs/Image: rgb8
 COMPRESSED_IMAGE = '{camera}/image_raw/compressed'  # sensor_msgs/CompressedImage: of other nodes

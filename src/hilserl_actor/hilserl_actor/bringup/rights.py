@@ -28,23 +28,21 @@ def _of_camera(camera: str) -> tuple[str, ...]:
     return tuple(each.format(camera=camera) for each in (names.IMAGE, names.CAMERA_INFO))
 
 
-# Of a managed node, after its name.
 _LIFECYCLE = (
-    'change_state',
-    'get_state',
-    'get_available_states',
-    'get_available_transitions',
-    'get_transition_graph',
+    names.CHANGE_STATE,
+    names.GET_STATE,
+    names.GET_STATES,
+    names.GET_TRANSITIONS,
+    names.GET_GRAPH,
 )
-_TRANSITION_EVENT = 'transition_event'
 
 
 def _managed(node: str, rights: Rights) -> Rights:
     """Return the rights of a managed node: its own and those of the lifecycle."""
     return Rights(
-        (*rights.publish, f'{node}/{_TRANSITION_EVENT}'),
+        (*rights.publish, names.TRANSITION_EVENT.format(node=node)),
         rights.subscribe,
-        (*rights.serve, *(f'{node}/{each}' for each in _LIFECYCLE)),
+        (*rights.serve, *(each.format(node=node) for each in _LIFECYCLE)),
         rights.call,
     )
 
