@@ -21,9 +21,9 @@ HEAD = """# Topics, services and messages
 Generated from the code by `python -m hilserl_tests.interfaces_page --write`; a test compares them.
 
 All names are relative: with `namespace:=b` they begin with `/b/`. `{arm}` is `follower` or
-`leader`; `{camera}` is `wrist_camera`, or `ROLE_camera` of a further camera; `{node}` is `driver` or
-the node of a camera. `ros2 topic echo`,
-`ros2 service call` and any other ROS 2 program work with all of them.
+`leader`; `{camera}` is `wrist_camera`, or `ROLE_camera` of a further camera; `{node}` is `driver`
+or the node of a camera. `ros2 topic echo`, `ros2 service call` and any other ROS 2 program work
+with all of them.
 """
 _LINE = re.compile(r"^([A-Z_]+) = '([^']+)'  # (\w+/\w+)(?: and (\w+/\w+))?: (.*)$", re.M)
 
