@@ -7,6 +7,7 @@ import pytest
 
 from hilserl_tests import interfaces_page
 from hilserl_tests.site import pages, reference
+from hilserl_tests.site.offline import loads_from_elsewhere
 from hilserl_tests.source_tree import source_root
 
 ROOT = source_root()
@@ -77,6 +78,58 @@ def test_the_commands_page_has_the_help_of_every_verb():
     text = reference.commands_page()
     for words in ('## watch\n', '--play', '## train\n', 'docs/options.md lists every option'):
         assert words in text
+
+
+@pytest.mark.parametrize(
+    'part',
+    [
+        '<script src="https://cdn.jsdelivr.net/npm/mermaid@11.12.1/dist/mermaid.min.js"></script>',
+        '<script type="module">import mermaid from "https://cdn.jsdelivr.net/m.mjs";</script>',
+        '<link rel="stylesheet" href="//fonts.example.org/a.css">',
+        '<img src="http://example.org/picture.png">',
+        '<style>@import "https://example.org/a.css";</style>',
+        '<p style="background: url(https://example.org/a.png)">',
+    ],
+)
+def test_what_a_page_loads_from_another_server_is_found(tmp_path, part):
+    own = (
+        '<img src="_static/a.png"><a href="https://github.com">x</a> https://example.org <script>'
+    )
+    own += (
+        'var address = "https://example.org";</script><link rel="canonical" href="https://a.b/">'
+    )
+    (tmp_path / 'page.html').write_text(own)
+    assert loads_from_elsewhere(tmp_path) == []
+    (tmp_path / 'page.html').write_text(own + part)
+    assert [line.partition(':')[0] for line in loads_from_elsewhere(tmp_path)] == ['page.html']
+
+
+def test_a_style_or_a_script_of_another_server_is_found(tmp_path):
+    (tmp_path / 'a.css').write_text('a { background: url("https://example.org/a.png") }')
+    (tmp_path / 'a.js').write_text('import x from "https://example.org/x.js"; // https://a.b')
+    assert len(loads_from_elsewhere(tmp_path)) == 2
+
+
+def test_no_page_needs_a_program_of_another_server_to_be_drawn(tmp_path):
+    pages.write_pages(ROOT, tmp_path)
+    for page in tmp_path.rglob('*.md'):
+        assert '```mermaid' not in page.read_text(encoding='utf-8'), page
+    assert loads_from_elsewhere(tmp_path) == []  # pictures
+
+
+def test_the_names_in_the_picture_of_the_nodes_exist():
+    picture = (ROOT / 'docs' / 'nodes.svg').read_text(encoding='utf-8')
+    text = ' '.join(re.findall(r'<text[^>]*>([^<]*)</text>', picture))
+    known = {
+        name
+        for rights in interfaces_page.RIGHTS.values()
+        for field in ('publish', 'subscribe', 'serve', 'call')
+        for name in getattr(rights, field)
+    }
+    named = set(re.findall(r'\b(?:hilserl|driver|kinematics|wrist_camera)/\w+', text))
+    assert len(named) >= 10 and named <= known
+    for node in ('camera', 'driver', 'kinematics', 'actor', 'operator', 'learner', 'world'):
+        assert node in interfaces_page.RIGHTS and node in text
 
 
 FILES = (ROOT / 'docs' / 'files.md').read_text(encoding='utf-8')

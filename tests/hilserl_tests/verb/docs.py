@@ -1,7 +1,8 @@
 """Build the documentation's site; needs PyPI the first time.
 
 The site is in build/docs/site/index.html, and needs no server. The pages are those of docs/, the
-commands' help and the Python API. A warning, such as a broken link, ends the command with 1.
+commands' help and the Python API. A warning, such as a broken link, ends the command with 1; so
+does a page that would load something from another server.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -21,6 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(options: Namespace) -> int:
     """Build the site."""
+    from ..site.offline import loads_from_elsewhere
     from ..site.pages import write_pages
 
     root = source_root()
@@ -35,6 +37,8 @@ def main(options: Namespace) -> int:
     code = subprocess.call([str(python), *words, str(source), str(site)])
     if code:
         raise CellError('the site has the faults that are listed above')
+    if found := loads_from_elsewhere(site):
+        raise CellError(f'the site would not work without a network: {"; ".join(found)}')
     print(f'{site / "index.html"}: {len(list(site.rglob("*.html")))} pages')
     return 0
 
