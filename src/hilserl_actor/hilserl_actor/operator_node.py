@@ -8,7 +8,7 @@ every status_period; with screen:=spoken it prints only changes.
 import os
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import Log
@@ -31,13 +31,15 @@ from so101_node.stamps import to_ns
 
 from .operator.announcements import announcements
 from .operator.keyboard import KEYS, SIMULATED_KEYS, STOP_KEYS, Keyboard, key_table, no_keys
-from .operator.keyboard_teleop import KeyboardTeleop
 from .operator.screen import Screen
 from .operator.status_line import status_line
 from .operator.terminal import Terminal, open_terminal
 from .options import KEYS as KEYS_TELEOP
 from .options import OperatorOptions
 from .ros.stop_keys import StopKeys
+
+if TYPE_CHECKING:
+    from .operator.keyboard_teleop import KeyboardTeleop
 
 SCREEN_PERIOD = 0.5  # s
 TELEOP_PERIOD = 0.05  # s
@@ -77,7 +79,7 @@ class OperatorNode(CellNode):
             (name, value is None): self.create_client(Trigger if value is None else SetBool, name)
             for _, name, value in self._keys.values()
         }
-        self._teleop = KeyboardTeleop() if teleop else None
+        self._teleop: KeyboardTeleop | None = None
         if teleop:
             self._start_teleop()
         self._terminal = open_terminal()
@@ -195,6 +197,9 @@ class OperatorNode(CellNode):
     # -- the simulated leader ------------------------------------------------------------------
 
     def _start_teleop(self) -> None:
+        from .operator.keyboard_teleop import KeyboardTeleop  # imports MuJoCo
+
+        self._teleop = KeyboardTeleop()
         self._leader: Floats | None = None
         self._leader_pull = LeaderPull(self.create_publisher)
         self.create_subscription(

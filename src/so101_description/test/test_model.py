@@ -1,11 +1,14 @@
 """The MJCF compared with the measured arm: frames, inertias, servos, pads, tool, camera."""
 
+import hashlib
+
 import mujoco
 import numpy as np
 import pytest
 
+from so101_description import model as model_module
 from so101_description.joints import JOINTS, LOWER, REST, UPPER
-from so101_description.model import MJCF_PATH, load_model, model_hash
+from so101_description.model import MJCF_PATH, computed_hash, load_model, model_hash
 
 # The measured arm. Joint: link, origin xyz (m) and rpy (rad) in the parent link.
 FRAMES = {
@@ -233,3 +236,28 @@ def test_the_rest_pose_needs_no_force_and_holds_without_torque():
 
 def test_the_hash_is_a_stable_sha256():
     assert model_hash() == model_hash() and len(bytes.fromhex(model_hash())) == 32
+
+
+def test_the_stored_hash_is_that_of_the_model_in_the_present_file():
+    file_hash = hashlib.sha256(MJCF_PATH.read_bytes()).hexdigest()
+    assert file_hash == model_module.MJCF_SHA256, 'store the new hashes in model.py'
+    assert computed_hash() == model_module.MODEL_HASH
+
+
+def test_the_hash_of_a_changed_model_is_computed(tmp_path, monkeypatch):
+    text = MJCF_PATH.read_text(encoding='utf-8')
+    tool = 'name="tool" pos="'
+    assert text.count(tool) == 1
+    changed = tmp_path / 'so101.xml'
+    start = text.index(tool) + len(tool)
+    x, rest = text[start:].split(' ', 1)
+    changed.write_text(f'{text[:start]}{float(x) + 0.001} {rest}', encoding='utf-8')
+    for file in MJCF_PATH.parent.iterdir():
+        if file.name != changed.name:
+            (tmp_path / file.name).symlink_to(file)
+    monkeypatch.setattr(model_module, 'MJCF_PATH', changed)
+    model_hash.cache_clear()
+    try:
+        assert model_hash() != model_module.MODEL_HASH
+    finally:
+        model_hash.cache_clear()

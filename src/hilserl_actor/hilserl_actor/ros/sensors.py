@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 import time
 
+import cv2  # noqa: F401  # crop_resize uses it: import it before the loop runs
 import numpy as np
 import numpy.typing as npt
 from rclpy.clock import Clock

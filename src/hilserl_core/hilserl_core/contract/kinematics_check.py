@@ -4,16 +4,18 @@ An action is four numbers without a unit. Another scale, gripper step or workspa
 their meaning, and a recording does not show that.
 """
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from so101_description.kinematics import Kinematics
 from so101_description.kinematics_config import KinematicsConfig
 from so101_node.errors import CellError
 
 from .task import TaskSchema
+
+if TYPE_CHECKING:
+    from so101_description.kinematics import Kinematics
 
 FIELDS = ('action_scale', 'gripper_step', 'box_min', 'box_max')  # m, rad, m, m
 EQUAL = 1e-9  # tolerance: a number may have been converted to text and back
@@ -48,8 +50,10 @@ def kinematics_config(schema: TaskSchema) -> KinematicsConfig:
     return KinematicsConfig(**{name: getattr(schema, name) for name in FIELDS})
 
 
-def kinematics_of(schema: TaskSchema) -> Kinematics:
+def kinematics_of(schema: TaskSchema) -> 'Kinematics':
     """The arm's kinematics with a task's scales; CellError if the task is for another arm."""
+    from so101_description.kinematics import Kinematics  # imports MuJoCo
+
     kinematics = Kinematics(kinematics_config(schema))
     if kinematics.model_hash != schema.model_hash:
         raise CellError(

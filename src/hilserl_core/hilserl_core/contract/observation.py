@@ -5,7 +5,6 @@ Recording, training, evaluation and import all use these two functions.
 
 from functools import cache
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +20,8 @@ def crop_resize(image: npt.NDArray[np.uint8], spec: CameraSpec) -> npt.NDArray[n
     Returns (out_height, out_width, 3) uint8, contiguous. CellError if the image has
     another size, because the crop would show something else.
     """
+    import cv2  # only who sees images waits for it
+
     require_size(image, spec)
     crop = image[spec.top : spec.top + spec.height, spec.left : spec.left + spec.width]
     size = (spec.out_width, spec.out_height)

@@ -24,7 +24,6 @@ from hilserl_core.contract.steps import Outcome, StepRecord
 from hilserl_core.contract.task import TaskSchema
 from so101_node.errors import CellError
 
-from ..importing.importer import NothingToImport, derived
 from ..replay.buffer import Replay
 from .start_check import no_bag
 
@@ -206,6 +205,9 @@ def _demonstrations(
             yield from _labelled(items, _labels([bag]))
             continue
         items.clear()
+        # MuJoCo and the readers of foreign bags: a start without imports does not wait for them
+        from ..importing.importer import NothingToImport, derived
+
         try:
             parts = bags_by_time(derived(bag, schema, log, unlabelled))
         except NothingToImport as reason:
