@@ -5,6 +5,8 @@ python -m hilserl_tests.document_commands --run           run those in the code 
                                                           SESSION_PAGES that need no robot,
                                                           shortened, in an empty directory
 python -m hilserl_tests.document_commands --run --full    the same, not shortened
+python -m hilserl_tests.document_commands --run-cheap     run the lines of all pages that cost
+                                                          little (cheap_commands.py)
 
 A test checks that every `./cell` line parses with the present options, that a test runs its verb
 (RUN_BY), and that every other line is in OTHER, with the reason why it is not run here.
@@ -24,6 +26,7 @@ import time
 from so101_node import verb
 from so101_node.errors import CellError
 
+from .cheap_commands import cheap, run_cheap
 from .source_tree import source_root
 
 PAGES = ('README.md', 'CONTRIBUTING.md', 'docs/*.md')
@@ -52,6 +55,7 @@ OTHER = {
     'python -m hilserl_tests.options_page': 'tests/test/test_options.py',
     'python -m hilserl_tests.tasks_page': 'tests/test/test_options.py',
     'python -m hilserl_tests.interfaces_page': 'tests/test/test_site.py',
+    'python -m hilserl_tests.screen_picture': 'tests/test/test_documents.py',
     'python -m hilserl_tests.document_commands': 'tests/test/test_documents.py',
     'install/hilserl_learner': 'needs a cell; src/hilserl_learner/test/test_learner_node.py',
     'sudo ': 'changes the system',
@@ -222,27 +226,42 @@ def run(root: Path, directory: Path, full: bool) -> list[str]:
     return told
 
 
+def cell_texts(root: Path) -> list[str]:
+    """Every `./cell` line of the pages."""
+    return [line.text for line in lines(root) if line.text.startswith('./cell')]
+
+
 def main() -> int:
     """List the command lines, or run the session."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument('--run', action='store_true', help='run the session')
     parser.add_argument('--full', action='store_true', help='with the arguments of the pages')
+    parser.add_argument('--run-cheap', action='store_true', help='run what costs little')
     options = parser.parse_args()
     root = source_root()
-    if options.run:
+    if options.run or options.run_cheap:
         with tempfile.TemporaryDirectory() as directory:
-            told = run(root, Path(directory), options.full)
+            told = (
+                run(root, Path(directory), options.full)
+                if options.run
+                else run_cheap(cell_texts(root), Path(directory))
+            )
         print('\n'.join(told))
-        return int(any(not line.startswith('0 ') for line in told))
+        return int(any(not line.startswith(('0 ', ' ')) for line in told))
+    ran = dict.fromkeys(session(root), '--run')
+    ran |= {f'./cell {text}': '--run-cheap' for text in cheap(cell_texts(root))}
     for line in lines(root):
-        print(f'{line.page:24} {line.text[:90]:90} {_state(line)}')
+        print(f'{line.page:24} {line.text[:90]:90} {_state(line, ran)}')
     return 0
 
 
-def _state(line: Line) -> str:
+def _state(line: Line, ran: dict[str, str]) -> str:
     if not line.text.startswith('./cell'):
         return f'not run: {reason(line)}'
-    return fault(line) or f'parsed; {RUN_BY.get(verb_of(line), "the script itself")} runs it'
+    if how := ran.get(' '.join(line.words)):
+        return f'run by {how}'
+    by = RUN_BY.get(verb_of(line), 'the script itself')
+    return fault(line) or f'parsed; {by} runs the verb'
 
 
 if __name__ == '__main__':

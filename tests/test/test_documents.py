@@ -8,16 +8,21 @@ import sys
 
 import pytest
 
+from hilserl_tests import screen_picture
+from hilserl_tests.cheap_commands import cheap, run_cheap, words_of
 from hilserl_tests.document_commands import (
+    CELL_COMMANDS,
     RUN_BY,
     THIS,
     Line,
+    cell_texts,
     fault,
     lines,
     reason,
     session,
     verb_of,
 )
+from so101_node import verb
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / 'bench' / 'results.py'
@@ -123,8 +128,45 @@ def test_a_test_or_a_script_runs_each_verb_that_the_documents_name():
         assert re.search(rf"""['" ]{name.removeprefix('import-')}['" \n]""", text), (name, file)
 
 
+def test_the_cheap_lines_of_the_documents_are_found_and_get_the_names_of_the_small_run(tmp_path):
+    found = cheap(cell_texts(ROOT))
+    for line in (
+        'task show',
+        'report lift',
+        'checkpoints lift',
+        'watch lift worst',
+        'train --help',
+    ):
+        assert line in found
+    assert {f'{name} --help' for name in verb.verbs()} <= set(found)
+    assert not [
+        line for line in found if line.split()[0] in CELL_COMMANDS and '--help' not in line
+    ]
+    assert found.index('task new my_task') < found.index('task check my_task.yaml')
+    bag = tmp_path / 'demos' / 'bags' / 'b1'
+    bag.mkdir(parents=True)
+    assert words_of('label BAG success|failure', tmp_path) == ['label', str(bag), 'success']
+    assert words_of('watch first worst', tmp_path) == ['watch', 'lift', 'worst']
+    assert words_of('watch demos last', tmp_path) == ['watch', 'demos', 'last']
+    assert words_of('watch lift 12 13', tmp_path) == ['watch', 'lift', '1', '2']
+
+
+@pytest.mark.slow
+def test_the_cheap_lines_of_the_documents_end_with_0_on_a_small_run(tmp_path):
+    told = run_cheap(cell_texts(ROOT), tmp_path)
+    assert len(told) > 30
+    assert not [line for line in told if not line.startswith('0 ')], told
+
+
 def test_the_script_runs_the_commands_of_the_readme_and_the_tutorial():
     found = session(ROOT)
     assert [text.split()[1] for text in found if 'run:=first' in text] == ['train', 'eval']
     assert './cell watch first worst' in found and './cell report lift' in found
     assert not [text for text in found if 'sim:=false' in text]
+
+
+def test_the_picture_of_the_screen_is_what_the_screen_shows_now():
+    shown = (ROOT / screen_picture.PICTURE).read_text(encoding='utf-8')
+    assert shown == screen_picture.picture(screen_picture.read(ROOT)), (
+        'run python -m hilserl_tests.screen_picture --write'
+    )
