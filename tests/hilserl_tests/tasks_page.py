@@ -28,6 +28,25 @@ refused, with the keys that differ. The instruction is not part of the hash.
 `rate:=` and `frame_size:=` of a command replace the task's values. `rate:=` keeps the speeds and
 the time limit.
 
+`action` names the axes of an action. Each has a scale: how far an action of 1 moves it in one
+step. An axis with the scale 0 is no part of the action, and what it would move is held: at its
+value of the start pose. If a limit has moved it, it returns. So a task may act on any of `dx`,
+`dy`, `dz`, `droll`, `dpitch` and `gripper`. These are examples:
+
+```yaml
+action: {dx: 0.02, dy: 0.02, dz: 0.02, droll: 0.1}  # the wrist rolls; the pitch is held
+action: {dz: 0, gripper: 0}                          # the tool moves in its plane
+action: {dx: 0, dy: 0, dz: 0, joints: {shoulder_pan: 0.1, elbow_flex: 0.1}}
+action: {discrete_gripper: true}
+```
+
+`droll` turns the joint `wrist_roll`. `dpitch` turns the fingers about the tool, which keeps its
+position; if the joints cannot reach that pitch, the position has priority. With `dpitch` or
+`joints` the pitch is that of the last target: nothing brings it back to `start.pitch`. `joints`
+moves single joints in place of the tool; the workspace box ends a motion there, too. With
+`discrete_gripper` the gripper's number is -1 (it closes by its scale), 0 (it holds) or 1 (it
+opens).
+
 The key `sim` is for the simulated cell only. A scene is an MJCF file, which may be in the same
 folder as the task file. It includes the arm and, if you like, our table, light and cameras:
 

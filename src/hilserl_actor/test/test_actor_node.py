@@ -278,8 +278,8 @@ def test_two_cells_do_not_receive_each_others_messages(cell):
 @pytest.mark.parametrize(
     'role, field, value',
     [
-        ('train', 'action_scale', '0.03'),
-        ('record', 'gripper_step', '0.1'),
+        ('train', 'action', 'dx:0.03,dy:0.02,dz:0.02,gripper:0.2'),
+        ('record', 'action', 'dx:0.02,dy:0.02,dz:0.02'),
         ('eval', 'box_max', '[0.35, 0.15, 0.2]'),
     ],
 )
@@ -295,7 +295,7 @@ def test_nothing_moves_while_the_fk_service_computes_other_actions_than_the_task
         running('kinematics', 'b', **{field: value}),
         cell_with_actor('b', role=role, **parameters) as cell,
     ):
-        sentence = f'the FK service has {field} {value}, the task '
+        sentence = f'{field} {value}, the task '
         wait_for(lambda: cell.reported(sentence), sentence, 20.0)
         answers = []
 

@@ -17,7 +17,7 @@ from hilserl_actor.bringup.options import CellOptions
 from hilserl_actor.bringup.plan import SIMULATED_PATIENCE, make_plan
 from hilserl_actor.evaluation.report import report, write
 from hilserl_actor.loop.episode_stats import EpisodeResult, EpisodeStats
-from hilserl_core.contract.kinematics_check import FIELDS
+from hilserl_core.contract.kinematics_check import BOX
 from hilserl_core.contract.tasks import make_task
 from hilserl_core.policy.safetensors_header import FORMAT
 from so101_description.model import model_hash
@@ -459,9 +459,8 @@ def test_pretrain_updates_are_those_of_the_start_mode_unless_given(tmp_path):
 def test_the_fk_service_is_started_with_the_tasks_numbers():
     task = make_task('grasp_lift', '', rate=20.0)
     given = parameters(plan('train', 'rate:=20'), 'kinematics')
-    assert {name: given[name] for name in FIELDS} == {
-        'action_scale': task.action_scale,
-        'gripper_step': task.gripper_step,
+    assert {name: given[name] for name in ('action', *BOX)} == {
+        'action': 'dx:0.01,dy:0.01,dz:0.01,gripper:0.1',
         'box_min': list(task.box_min),
         'box_max': list(task.box_max),
     }

@@ -74,6 +74,16 @@ def test_a_key_held_down_moves_the_leader_in_its_direction_until_released(key, d
     assert teleop.target(now + KEY_TIME, 0.05, leader) is None
 
 
+def test_a_turned_wrist_keeps_its_pitch_and_roll():
+    """The follower of a task with droll or dpitch would turn with the leader."""
+    turned = Kinematics().solve((0.25, 0.0, 0.1), 1.1, 0.5, 0.5, REST).q
+    teleop, leader = KeyboardTeleop(), turned.copy()
+    for now in np.arange(0.0, 0.5, 0.05):
+        teleop.press('left', now)
+        leader = teleop.target(now, 0.05, leader)
+    assert leader[1:4].sum() == pytest.approx(1.1, abs=0.01) and leader[4] == pytest.approx(0.5)
+
+
 def test_the_gripper_opens_and_closes_and_no_other_joint_goes_far():
     teleop = KeyboardTeleop()
     teleop.press('.', 0.0)

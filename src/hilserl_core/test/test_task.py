@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from hilserl_core.contract.kinematics_check import (
-    FIELDS,
+    BOX,
     kinematics_config,
+    kinematics_of,
     require_same_kinematics,
 )
 from hilserl_core.contract.observation import crop_resize, state_vector
@@ -16,6 +17,7 @@ from hilserl_core.contract.task import TaskSchema
 from hilserl_core.contract.task_options import TaskOptions
 from hilserl_core.contract.tasks import make_task
 from hilserl_core.policy.exploration import PRESETS, sigma_schedule
+from so101_description.model import model_hash
 from so101_node.errors import CellError
 
 
@@ -43,18 +45,22 @@ def test_every_field_is_in_the_hash(schema):
         'action_scale': 0.03,
         'gripper_step': 0.1,
         'action_names': ('a',),
+        'discrete_gripper': True,
         'state_names': ('s',) * 19,
         'state_units': ('deg',) * 19,
         'state_offset': (9.0,) * 19,
         'state_scale': (9.0,) * 19,
     }
-    assert set(other) | {'instruction', 'reset'} == {f.name for f in dataclasses.fields(schema)}
+    others = {'instruction', 'reset', 'action_scales'}
+    assert set(other) | others == {f.name for f in dataclasses.fields(schema)}
     hashes = {schema.hash}
     for name, value in other.items():
         changed = dataclasses.replace(schema, **{name: value})
         assert schema.differences(changed)[0].startswith(name)
         hashes.add(changed.hash)
-    assert len(hashes) == len(other) + 1
+    of_axes = {'action_scale': 0.0, 'gripper_step': 0.0, 'action_scales': (0.02,) * 3 + (0.2,)}
+    hashes.add(dataclasses.replace(schema, **of_axes).hash)
+    assert len(hashes) == len(other) + 2
 
 
 def test_differences_name_the_cameras_field(schema):
@@ -163,8 +169,13 @@ def test_an_invalid_rate_or_frame_size_is_refused(option):
 @pytest.mark.parametrize(
     'field, value, sentence',
     [
-        ('action_scale', 0.03, 'has action_scale 0.03, the task 0.02; start the kinematics node'),
-        ('gripper_step', 0.1, 'has gripper_step 0.1, the task 0.2; start the kinematics node'),
+        (
+            'action_scales',
+            [0.02, 0.03, 0.02, 0.2],
+            'has the action dx:0.02,dy:0.03,dz:0.02,gripper:0.2, the task dx:0.02,dy:0.02,',
+        ),
+        ('action_names', ['dx', 'dy', 'droll', 'gripper'], 'droll:0.02,gripper:0.2, the task'),
+        ('action_scales', [0.02], 'node with action:=dx:0.02,dy:0.02,dz:0.02,gripper:0.2'),
         ('box_min', (0.1, -0.1, 0.0), 'with box_min:=[0.1, -0.15, 0.0135]'),
         ('box_max', (0.3, 0.15, 0.25), 'has box_max [0.3, 0.15, 0.25], the task [0.35, 0.15'),
         ('model_hash', 'else', 'has model else, the task model; start both from one build'),
@@ -174,7 +185,12 @@ def test_an_fk_service_that_computes_other_actions_is_named_field_by_field(
     schema, field, value, sentence
 ):
     schema = dataclasses.replace(schema, model_hash='model')
-    stated = SimpleNamespace(**{name: getattr(schema, name) for name in (*FIELDS, 'model_hash')})
+    space = schema.action_space
+    stated = SimpleNamespace(
+        action_names=list(space.names),
+        action_scales=list(space.scales),
+        **{name: getattr(schema, name) for name in (*BOX, 'model_hash')},
+    )
     require_same_kinematics(schema, stated)
     setattr(stated, field, value)
     with pytest.raises(CellError) as error:
@@ -185,5 +201,24 @@ def test_an_fk_service_that_computes_other_actions_is_named_field_by_field(
 def test_the_kinematics_of_a_task_are_at_its_scales_and_in_its_box(schema):
     other = dataclasses.replace(schema, action_scale=0.01, box_max=(0.3, 0.1, 0.2))
     config = kinematics_config(other)
-    assert (config.action_scale, config.box_max) == (0.01, (0.3, 0.1, 0.2))
-    assert config.gripper_step == schema.gripper_step and config.box_min == schema.box_min
+    assert config.action == ('dx:0.01', 'dy:0.01', 'dz:0.01', 'gripper:0.2')
+    assert config.box_max == (0.3, 0.1, 0.2) and config.box_min == schema.box_min
+
+
+def test_a_schema_with_scales_of_both_kinds_or_for_unknown_axes_is_refused(schema):
+    with pytest.raises(CellError, match='action_scale and gripper_step must be 0'):
+        dataclasses.replace(schema, action_scales=(0.02,) * 4)
+    foreign = dataclasses.replace(schema, action_names=('dx', 'dyaw'), model_hash=model_hash())
+    with pytest.raises(CellError, match='task grasp_lift: the action has the axes dx, dyaw'):
+        kinematics_of(foreign)
+
+
+def test_what_is_executed_is_clipped_and_a_discrete_gripper_closes_holds_or_opens(schema):
+    given = np.array([[0.3, -2.0, 0.0, 0.4], [0.3, 5.0, 0.0, -0.6]])
+    assert schema.executed(given).tolist() == [
+        np.float32([0.3, -1.0, 0.0, 0.4]).tolist(),
+        np.float32([0.3, 1.0, 0.0, -0.6]).tolist(),
+    ]
+    discrete = dataclasses.replace(schema, discrete_gripper=True)
+    assert discrete.executed(given)[:, 3].tolist() == [0.0, -1.0]
+    assert discrete.executed(given)[:, :3].tolist() == schema.executed(given)[:, :3].tolist()

@@ -11,6 +11,7 @@ from hilserl_core.contract.task import ResetPoint, TaskSchema
 from hilserl_core.contract.task_file import TaskFile
 from hilserl_core.contract.task_text import keys, table, template
 from hilserl_core.contract.tasks import installed_tasks, make_task, read_task
+from so101_description.action_space import ActionSpace
 from so101_node.errors import CellError
 
 # Bags and checkpoints of 0.2.0 have these hashes. If one changes, they cannot be used any more.
@@ -97,6 +98,43 @@ def test_each_key_reaches_the_schema(write):
     assert (schema.box_min, schema.box_max) == ((0.15, -0.1, 0.02), (0.3, 0.1, 0.2))
 
 
+@pytest.mark.parametrize(
+    'action, names, scales',
+    [
+        ({'dx': 0.01}, ('dx', 'dy', 'dz', 'gripper'), (0.01, 0.02, 0.02, 0.2)),
+        ({'dz': 0, 'gripper': 0}, ('dx', 'dy'), (0.02, 0.02)),
+        (
+            {'droll': 0.1, 'dpitch': 0.05},
+            ('dx', 'dy', 'dz', 'droll', 'dpitch', 'gripper'),
+            (0.02, 0.02, 0.02, 0.1, 0.05, 0.2),
+        ),
+        (
+            {'dx': 0, 'dy': 0, 'dz': 0, 'joints': {'wrist_roll': 0.1, 'shoulder_pan': 0.2}},
+            ('shoulder_pan', 'wrist_roll', 'gripper'),
+            (0.2, 0.1, 0.2),
+        ),
+    ],
+)
+def test_each_axis_of_an_action_has_its_own_scale(write, action, names, scales):
+    schema = make_task(write(action=action), 'm')
+    assert schema.action_space == ActionSpace(names, scales)
+    assert [n for n in schema.state_names if n.startswith('previous.')] == [
+        f'previous.{name}' for name in names
+    ]
+    stored = task_from_cdr(task_to_cdr(schema)).schema
+    assert stored == schema and stored.hash == schema.hash
+    fast = make_task(write(action=action), 'm', rate=20.0)
+    assert fast.action_space.scales == tuple(scale / 2 for scale in scales)
+
+
+def test_a_task_with_equal_scales_has_the_schema_of_before(write):
+    text = make_task(write(action={'dx': 0.01, 'dy': 0.01, 'dz': 0.01}), 'm').canonical()
+    assert '"action_scale":0.01' in text and '"gripper_step":0.2' in text
+    assert 'action_scales' not in text and 'discrete' not in text
+    discrete = make_task(write(action={'discrete_gripper': True}), 'm')
+    assert discrete.discrete_gripper and discrete.hash != make_task(write(), 'm').hash
+
+
 def test_another_instruction_or_scene_is_the_same_task(write):
     one, other = make_task(write(), 'm'), make_task(write(instruction='push it', sim=SIM), 'm')
     assert one == other and one.hash == other.hash and one.differences(other) == []
@@ -124,7 +162,14 @@ def test_another_instruction_or_scene_is_the_same_task(write):
         ({'state': ['tool_position']}, 'state has no joint_positions'),
         ({'state': ['joint_positions', 'tool_position', 'tool_position']}, 'a word twice'),
         ({'state': ['mood']}, 'state'),
-        ({'action': {'dx': 0.01}}, 'dx 0.01, dy 0.02 and dz 0.02 m; they must be equal'),
+        ({'action': {'dx': 0.2}}, 'action.dx: expected float <= 0.1'),
+        ({'action': {'dyaw': 0.1}}, 'action: .*unknown field'),
+        ({'action': {'dx': 0, 'dy': 0, 'dz': 0, 'gripper': 0}}, 'action moves nothing'),
+        ({'action': {'gripper': 0, 'discrete_gripper': True}}, 'discrete_gripper, but gripper is'),
+        (
+            {'action': {'dx': 0, 'joints': {'elbow_flex': 0.1}}},
+            'action has joints and dy 0.02, dz 0.02; set dx, dy, dz, droll and dpitch to 0',
+        ),
         ({'start': {'position': [0.25, 0.0]}}, 'start.position'),
         ({'start': {'position': [0.25, 0.0, float('inf')]}}, 'inf, which is no number'),
         ({'start': {'position': [0.5, 0.0, 0.1]}}, 'task push: start x 0.5 .* not inside the box'),

@@ -19,6 +19,7 @@ import yaml
 from hilserl_core.bags.cdr import STEP_TYPE, TASK_TYPE, step_to_cdr, task_to_cdr
 from hilserl_core.bags.episode_bag import Bag, EpisodeBag, bags_by_time
 from hilserl_core.bags.labels import content_hash, read_labels, sidecar
+from hilserl_core.contract.kinematics_check import kinematics_of
 from hilserl_core.contract.observation import crop_resize
 from hilserl_core.contract.steps import Outcome, Source
 from hilserl_core.contract.tasks import make_task
@@ -82,6 +83,41 @@ def test_imported_actions_are_the_executed_ones(recording, raw, task, tmp_path):
         assert not previous[0].any() and np.array_equal(previous[1:], actions(steps))
     assert report.steps == 40 and report.gaps == 0
     assert content_hash(raw) == before
+
+
+OTHER_ACTIONS = {
+    'wrist': {'droll': 0.1, 'dpitch': 0.08},
+    'plane': {'dz': 0, 'gripper': 0},
+    'discrete': {'discrete_gripper': True},
+    'joints': {
+        'dx': 0,
+        'dy': 0,
+        'dz': 0,
+        'joints': {'shoulder_pan': 0.2, 'shoulder_lift': 0.1, 'wrist_flex': 0.2},
+    },
+}
+
+
+@pytest.fixture(params=OTHER_ACTIONS)
+def other_task(request, tmp_path):
+    path = tmp_path / 'other.yaml'
+    keys = {'version': 1, 'name': 'other', 'instruction': 'move', 'cameras': {'wrist': {}}}
+    path.write_text(json.dumps(keys | {'action': OTHER_ACTIONS[request.param]}))
+    return make_task(str(path), model_hash())
+
+
+@pytest.mark.parametrize('drop', [(), ('commands',)], ids=['commands', 'leader'])
+def test_actions_of_every_kind_are_imported_as_they_were_executed(other_task, tmp_path, drop):
+    recording = raw_cell.make(other_task, kinematics_of(other_task), episodes=1)
+    _, (steps,) = import_of(recording, other_task, tmp_path, drop=drop)
+    (executed,) = recording.executed.values()
+    assert np.abs(executed).max(0).min() > 0.05, 'an axis was not used'
+    assert np.abs(actions(steps) - executed).max() < (1e-3 if drop == () else 0.1)
+    if other_task.discrete_gripper:
+        assert set(actions(steps)[:, 3].tolist()) <= {-1.0, 0.0, 1.0}
+    size = len(other_task.action_names)
+    previous = np.array([step.state[-size:] for step in steps])
+    assert not previous[0].any() and np.array_equal(previous[1:], actions(steps))
 
 
 @pytest.mark.parametrize(
@@ -370,7 +406,14 @@ def test_zero_and_constant_actions_are_recomputed_and_reported(recording, task, 
         report = import_bag(bag, task, tmp_path / 'out')
         notes += report.notes
         assert dict(report.gripper_from) == {'the commanded joint': 1}
-    assert notes == ['recomputed 20 of 20 actions from joint states, scale 0.02 m'] * 2
+    assert (
+        notes
+        == [
+            'recomputed 20 of 20 actions from joint states, axes dx:0.02, dy:0.02, '
+            'dz:0.02, gripper:0.2'
+        ]
+        * 2
+    )
     for steps in episodes(tmp_path / 'out'):
         executed = recording.executed[steps[0].episode_id]
         error = np.abs(actions(steps)[:-1, :3] - executed[:-1, :3])

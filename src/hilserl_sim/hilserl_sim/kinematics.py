@@ -32,10 +32,17 @@ class DirectKinematics:
         """Return a function that computes `action`."""
         return partial(self.action, leader, reference, leader_start, reference_start)
 
-    def joint_target(self, measured: Joints, reference: Joints, action: Action) -> Joints:
-        """Joint target of an action."""
+    def joint_target(
+        self, measured: Joints, reference: Joints, action: Action, hold: Joints
+    ) -> Joints:
+        """Joint target of an action; `hold`: what no axis acts on."""
         return self._core.joint_target(
-            measured, reference, action, self._schema.pitch, self._schema.wrist_roll
+            measured,
+            reference,
+            action,
+            self._schema.pitch,
+            self._schema.wrist_roll,
+            hold=hold,
         ).q
 
     def solve(self, position: npt.NDArray[np.float64], seed: Joints) -> Joints:

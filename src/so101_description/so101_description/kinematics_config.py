@@ -6,6 +6,8 @@ from so101_node.errors import CellError
 from so101_node.options import option
 from so101_node.shared_options import JointLimitsOption, TableOption
 
+from .action_space import DEFAULT, ActionSpace
+
 Corner = tuple[float, float, float]  # of a box, m
 
 
@@ -13,14 +15,13 @@ Corner = tuple[float, float, float]  # of a box, m
 class KinematicsConfig(TableOption, JointLimitsOption):
     """Scales and limits: the options of the node `kinematics`. Positions are in base_link.
 
-    Bring-up sets action_scale, gripper_step and the box from the task.
+    Bring-up sets the action and the box from the task.
     """
 
-    action_scale: float = option(
-        0.02, 'how far an action of 1 moves the tool', unit='m', low=0.001, high=0.1
-    )
-    gripper_step: float = option(
-        0.2, 'how far an action of 1 moves the gripper', unit='rad', low=0.01, high=1.0
+    action: tuple[str, ...] = option(
+        DEFAULT.text(),
+        'axes of an action in their order, each with how far an action of 1 moves it (dx, dy, dz: '
+        'm; droll, dpitch, joints, gripper: rad)',
     )
     # Gravity keeps a loaded SO-101 about 1 cm from its target; the rest is one period of motion.
     max_lead: float = option(
@@ -63,6 +64,11 @@ class KinematicsConfig(TableOption, JointLimitsOption):
     )
 
     @property
+    def action_space(self) -> ActionSpace:
+        """The axes of an action; CellError if the option `action` has a wrong one."""
+        return ActionSpace.from_text(self.action)
+
+    @property
     def reachable_box(self) -> tuple[Corner, Corner]:
         """The lower and the upper corner of what workspace box and bench share, (3,) m each."""
         low = (max(pair) for pair in zip(self.box_min, self.workspace_min))
@@ -70,8 +76,9 @@ class KinematicsConfig(TableOption, JointLimitsOption):
         return (next(low), next(low), next(low)), (next(high), next(high), next(high))
 
     def check(self) -> None:
-        """Raise CellError for a box without volume."""
+        """Raise CellError for a wrong action or a box without volume."""
         super().check()
+        self.action_space  # noqa: B018
         if not all(low < high for low, high in zip(self.box_min, self.box_max)):
             raise CellError(
                 f'the workspace box from {self.box_min} to {self.box_max} m is empty; box_min '

@@ -20,9 +20,10 @@ from so101_node.errors import CellError
 from so101_node.refusals import short
 from so101_node.ros_node import CellNode
 
+from .inverse_kinematics import Range
 from .joint_messages import joint_state
 from .joints import Floats, pack
-from .kinematics import Kinematics, Range
+from .kinematics import Kinematics
 from .kinematics_config import KinematicsConfig
 
 
@@ -48,9 +49,11 @@ class KinematicsNode(CellNode):
         self.core = Kinematics(self.options)
         self._config = ConfigMessage(
             model_hash=self.core.model_hash,
+            action_names=list(self.core.space.names),
+            action_scales=list(self.core.space.scales),
             **{
                 name: getattr(self.options, name)
-                for name in ('action_scale', 'gripper_step', 'box_min', 'box_max', 'joint_limits')
+                for name in ('box_min', 'box_max', 'joint_limits')
             },
         )
         for kind, name, answer in (
@@ -101,7 +104,7 @@ class KinematicsNode(CellNode):
                 else ()
             ),
         )
-        response.action = result.action.astype(np.float32)
+        response.action = result.action.astype(np.float32).tolist()
 
     def _joint_target(
         self, request: GetJointTarget.Request, response: GetJointTarget.Response
@@ -123,6 +126,7 @@ class KinematicsNode(CellNode):
             request.pitch,
             request.wrist_roll,
             _range(request.allowed),
+            _joints('hold', request.hold) if request.hold.name else None,
         )
         response.target = joint_state(result.q, request.measured.header.stamp)
         response.limited = list(result.limited)

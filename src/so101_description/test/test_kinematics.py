@@ -18,6 +18,7 @@ CONFIG = KinematicsConfig()
 LOW, HIGH = np.array(CONFIG.box_min), np.array(CONFIG.box_max)
 MIDDLE = (0.25, 0.0, 0.07)
 ARM = Kinematics()
+SCALE, STEP = 0.02, 0.2  # m, rad: the default action
 
 unit = st.floats(-1, 1, width=32)
 # Folded with the wrist at its limit: 0.9 mm from the wanted position.
@@ -51,8 +52,8 @@ def follow(q, sequence, roll=0.0, lag=0.0):
 def test_target_is_the_reference_moved_by_the_action(place, roll, sequence):
     for reference, action, _, result in follow(start_at(place, roll), sequence, roll):
         if not result.limited:
-            wanted = ARM.tool_pose(reference)[0] + action[:3] * CONFIG.action_scale
-            assert np.linalg.norm(result.position - wanted) < 1e-3 * CONFIG.action_scale + 1e-9
+            wanted = ARM.tool_pose(reference)[0] + action[:3] * SCALE
+            assert np.linalg.norm(result.position - wanted) < 1e-3 * SCALE + 1e-9
             assert result.q[4] == pytest.approx(roll)
         assert np.allclose(result.position, ARM.tool_pose(result.q)[0])
 
@@ -104,7 +105,7 @@ def test_action_between_reference_and_target_is_the_action(place, roll, sequence
 
 def test_a_target_that_is_not_reached_reports_its_limit():
     wanted = np.array([0.129, -0.013, 0.066])
-    action = np.append((wanted - ARM.tool_pose(folded)[0]) / CONFIG.action_scale, 0.0)
+    action = np.append((wanted - ARM.tool_pose(folded)[0]) / SCALE, 0.0)
     assert np.abs(action).max() < 1
     result = ARM.joint_target(folded, np.array(folded), action, DOWN, DOWN)
     assert 5e-4 < np.linalg.norm(result.position - wanted) < 1e-3
@@ -123,7 +124,7 @@ def test_the_reference_does_not_wind_up(axis, sign, lag):
     measured = q if lag else pushed.q
     back = ARM.joint_target(measured, pushed.q, -push, DOWN, 0.0)
     moved = (back.position - pushed.position)[axis] * -sign
-    assert moved > 0.9 * CONFIG.action_scale, back.limited
+    assert moved > 0.9 * SCALE, back.limited
 
 
 # With the fingers forward and a box that reaches below the table, the palm gets there first.
@@ -197,7 +198,7 @@ def test_gripper_stops_at_its_limit_and_turns_back_at_once(sign, limit):
     *_, (_, _, _, last) = follow(start_at(MIDDLE), [(0, 0, 0, sign)] * 20)
     assert last.q[5] == limit
     back = ARM.joint_target(last.q, last.q, [0, 0, 0, -sign], DOWN, 0.0)
-    assert back.q[5] == pytest.approx(limit - sign * CONFIG.gripper_step)
+    assert back.q[5] == pytest.approx(limit - sign * STEP)
 
 
 def test_gripper_does_not_wind_up():
@@ -205,7 +206,7 @@ def test_gripper_does_not_wind_up():
     *_, (_, _, _, closed) = follow(q, [(0, 0, 0, -1)] * 20, lag=1.0)
     assert closed.q[5] == pytest.approx(0.5 - CONFIG.max_gripper_lead)
     opened = ARM.joint_target(q, closed.q, [0, 0, 0, 1], DOWN, 0.0)
-    assert opened.q[5] == pytest.approx(closed.q[5] + CONFIG.gripper_step)
+    assert opened.q[5] == pytest.approx(closed.q[5] + STEP)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +241,7 @@ def test_from_outside_the_box_the_tool_returns_no_faster_than_an_action():
     steps = list(follow(zero, [np.zeros(4)] * 20))
     for reference, _, _, result in steps:
         moved = result.position - ARM.tool_pose(reference)[0]
-        assert np.abs(moved).max() < CONFIG.action_scale + 1e-3
+        assert np.abs(moved).max() < SCALE + 1e-3
     last = steps[-1][3].position
     assert (LOW - 1e-3 <= last).all() and (last <= HIGH + 1e-3).all()
 

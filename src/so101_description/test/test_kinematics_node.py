@@ -82,7 +82,9 @@ def test_tool_pose_has_stamp_frame_and_model_hash(call):
     position, rotation = CORE.tool_pose(Q)
     assert answer.ok and answer.config.model_hash == model_hash()
     config = KinematicsConfig()
-    for name in ('action_scale', 'gripper_step', 'box_min', 'box_max'):
+    assert answer.config.action_names == ['dx', 'dy', 'dz', 'gripper']
+    assert list(answer.config.action_scales) == [0.02, 0.02, 0.02, 0.2]
+    for name in ('box_min', 'box_max'):
         assert np.array_equal(getattr(answer.config, name), getattr(config, name)), name
     assert answer.config.joint_limits == 'model'
     assert answer.pose.header.frame_id == 'base_link' and answer.pose.header.stamp == STAMP
@@ -140,6 +142,17 @@ def test_joint_target_equals_that_of_the_core(call):
     )
     assert answer.limited == ['workspace box']
     assert CORE.tool_pose(answer.target.position)[0][2] <= 0.2505
+
+
+def test_a_pose_to_hold_counts_for_what_no_axis_acts_on(call):
+    """Here the request decides pitch and roll, and an axis acts on all other coordinates."""
+    asked = {'measured': joints(), 'action': [0.0] * 4, 'pitch': DOWN, 'hold': joints(REST)}
+    answer = call(names.GET_JOINT_TARGET, **asked)
+    assert answer.ok and np.allclose(answer.target.position, Q, atol=1e-3)
+    answer = call(names.GET_JOINT_TARGET, **asked | {'hold': JointState(name=['elbow'])})
+    assert not answer.ok and answer.message.startswith('hold: ')
+    answer = call(names.GET_JOINT_TARGET, **asked | {'action': [0.0] * 7})
+    assert not answer.ok and 'has 7 numbers; this task has 4: dx, dy, dz, grip' in answer.message
 
 
 def test_targets_and_poses_stay_in_the_range_that_the_driver_allows(call):
@@ -271,7 +284,8 @@ def test_round_trip(call):
         ('box_min:=[0.4,-0.15,0.01]', 'the workspace box'),
         ('box_max:=[0.35,.nan,0.25]', 'is not a finite number'),
         ('box_max:=[0.35,0.15]', 'has 2 numbers, not 3'),
-        ('action_scale:=2.0', 'action_scale:=2.0 is out of range: 0.001 to 0.1 m'),
+        ('action:=dx:2.0', 'the axis dx has the scale 2 m; allowed is up to 0.1'),
+        ('action:=dx:0.02,dyaw:0.1', 'the action has the axes dx, dyaw; allowed are some of'),
         ('acton_scale:=0.02', 'unknown parameter acton_scale'),
     ],
 )

@@ -3,7 +3,7 @@
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image
 
-from so101_interfaces.msg import Step
+from so101_interfaces.msg import KinematicsConfig, Step
 from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePose
 
 
@@ -30,8 +30,19 @@ def test_a_step_without_reward_is_not_a_step_with_reward_zero():
     assert Step() != Step(has_reward=True)
 
 
-def test_actions_have_four_components():
+def test_actions_have_as_many_components_as_the_task_and_the_service_names_them():
+    """The contract of 0.2.0; CHANGELOG.md has a note for each change."""
     for service in (GetAction.Response, GetJointTarget.Request):
-        assert len(service().action) == 4
+        assert service.get_fields_and_field_types()['action'] == 'sequence<float>'
+        assert len(service().action) == 0
+    assert GetJointTarget.Request().hold.name == []
+    assert KinematicsConfig.get_fields_and_field_types() == {
+        'model_hash': 'string',
+        'action_names': 'sequence<string>',
+        'action_scales': 'sequence<double>',
+        'box_min': 'double[3]',
+        'box_max': 'double[3]',
+        'joint_limits': 'string',
+    }
     assert GetToolPose.Response().ok is False
     assert SolvePose.Response().ok is False

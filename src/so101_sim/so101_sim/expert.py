@@ -11,8 +11,7 @@ import math
 
 import numpy as np
 
-from so101_description.joints import GRIPPER_CLOSED, LOWER, UPPER, Floats
-from so101_description.kinematics import Kinematics
+from so101_description.joints import GRIPPER_CLOSED, Floats
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,12 @@ class OperatorConfig:
     release_height: float = 0.0  # of the cube over the target, when it opens the gripper
     accuracy: float = 0.003  # distance in x and y between cube and target before it lowers
     lowering: float = 0.06  # m/s, fastest
+    # what an action of the task can do
+    moves: tuple[bool, bool, bool] = (True, True, True)  # along x, y and z
+    turns: bool = False  # it acts on pitch, roll or joints: the wrist is brought back, too
+    pitch: float = math.pi / 2  # of the fingers below the horizontal, to which it is brought back
+    roll: float = 0.0  # angle of the joint wrist_roll, likewise
+    turn_speed: float = 1.0  # rad/s
     delay: float = 0.0  # from an observation to the motion that uses it
     tremor: float = 0.0  # m/s, standard deviation of the unwanted motion
     tremor_time: float = 0.4  # correlation time of the unwanted motion
@@ -97,8 +102,6 @@ COMMITTED = (*HOLDING, Phase.RELEASE, Phase.RETREAT)  # a person does not stop i
 class Expert:
     """One grasp. Call `desired_velocity` a few times per second with the present observation."""
 
-    PITCH = math.pi / 2
-    WRIST_ROLL = 0.0
     _STILL = 0.25  # s without gripper motion that mean a grip
 
     def __init__(self, config: OperatorConfig, rng: np.random.Generator):
@@ -269,26 +272,3 @@ class Expert:
 
     def _enter(self, phase: Phase, now: float) -> None:
         self.phase, self._still_since = phase, now
-
-
-class LeaderInput:
-    """Converts the desired tool velocity to joint angles that the leader is pulled to."""
-
-    LEAD = 0.03  # m that the pull may be ahead of the leader
-
-    def __init__(self, kinematics: Kinematics, leader: Floats):
-        """Start at the measured leader, (6,) rad."""
-        self._kinematics = kinematics
-        self._q = np.array(leader, np.float64)
-        self._tool = kinematics.tool_pose(leader)[0]
-
-    def move(self, velocity: Floats, gripper_rate: float, period: float, leader: Floats) -> Floats:
-        """Return joint angles (6,) rad to pull the leader to, one `period` s later."""
-        here = self._kinematics.tool_pose(leader)[0]
-        lead = self._tool + np.asarray(velocity) * period - here
-        self._tool = here + lead * min(1.0, self.LEAD / max(1e-9, float(np.linalg.norm(lead))))
-        gripper = np.clip(self._q[5] + gripper_rate * period, LOWER[5], UPPER[5])
-        self._q = self._kinematics.solve(
-            self._tool, Expert.PITCH, Expert.WRIST_ROLL, float(gripper), self._q
-        ).q
-        return self._q

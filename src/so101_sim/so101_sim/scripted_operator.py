@@ -6,15 +6,19 @@ the cube between episodes.
 
 from collections import deque
 from dataclasses import dataclass, replace
+from math import radians
 
 import numpy as np
 
+from hilserl_core.contract.tasks import read_task
+from so101_description.action_space import GRIPPER, TRANSLATIONS
 from so101_description.joints import Floats
 from so101_description.kinematics import Kinematics
 from so101_node.errors import CellError
 from so101_node.modes import Mode
 
-from .expert import COMMITTED, Expert, LeaderInput, OperatorConfig
+from .expert import COMMITTED, Expert, OperatorConfig
+from .leader_input import LeaderInput
 from .scene import scene_of
 from .worlds import find_world
 
@@ -52,7 +56,7 @@ class OperatorAction:
 
 def operator_for(task: str, world: str) -> OperatorConfig:
     """Return the operator's behaviour for a task in a world."""
-    simulation, usual = scene_of(task).simulation, OperatorConfig()
+    simulation, usual = scene_of(task).simulation, _usual(task)
     area, skill = simulation.area, simulation.skill
     config = replace(
         usual,
@@ -74,6 +78,20 @@ def operator_for(task: str, world: str) -> OperatorConfig:
             max_guide=(2.0 if skill.onto else 1.0) * usual.max_guide,
         )
     return config.like_human(find_world(world).human)
+
+
+def _usual(task: str) -> OperatorConfig:
+    """Return the usual behaviour, with what an action of the task can do."""
+    found = read_task(task)
+    axes = found.action.scales()
+    turning = set(axes) - {*TRANSLATIONS, GRIPPER}
+    x, y, z = (name in axes or bool(found.action.joints) for name in TRANSLATIONS)
+    return OperatorConfig(
+        moves=(x, y, z),
+        turns=bool(turning),
+        pitch=radians(found.start.pitch),
+        roll=radians(found.start.roll),
+    )
 
 
 class ScriptedOperator:
@@ -207,10 +225,12 @@ class ScriptedOperator:
         if observation.leader is None or self._released or self._expert is None:
             return OperatorAction()
         if self._leader_input is None:
-            self._leader_input = LeaderInput(self._kinematics, observation.leader)
+            self._leader_input = LeaderInput(self._kinematics, observation.leader, self.config)
         velocity, gripper_rate = self._expert.desired_velocity(
             now, tool, observation.follower[5], observation.cube, observation.target
         )
+        if self.config.turns:
+            self._leader_input.turn(observation.follower, PERIOD, observation.leader)
         leader_pull = self._leader_input.move(velocity, gripper_rate, PERIOD, observation.leader)
         guided = now - self._mode_since
         grasping = self._expert.phase in COMMITTED

@@ -10,7 +10,8 @@ from hilserl_core.contract.tasks import make_task
 from so101_description.joints import LOWER, UPPER
 from so101_description.kinematics import Kinematics
 from so101_description.model import model_hash
-from so101_sim.expert import Expert, LeaderInput, OperatorConfig
+from so101_sim.expert import Expert, OperatorConfig
+from so101_sim.leader_input import LeaderInput
 from so101_sim.scene import scene_of
 from so101_sim.scripted_operator import operator_for
 from so101_sim.world import World
@@ -89,7 +90,7 @@ def test_a_cube_that_slipped_out_is_grasped_again():
 
 def test_the_pull_is_limited_in_speed_and_stays_close_to_a_blocked_leader():
     leader = kinematics.solve(START, math.pi / 2, 0.0, 0.6, MIDDLE).q
-    hand, before = LeaderInput(kinematics, leader), START
+    hand, before = LeaderInput(kinematics, leader, OperatorConfig()), START
     for _ in range(40):
         q = hand.move([0.2, 0.0, 0.0], -2.0, 0.05, leader)
         tool = kinematics.tool_pose(q)[0]

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from hilserl_core.contract.kinematics_check import FIELDS
+from hilserl_core.contract.kinematics_check import kinematics_options
 from hilserl_core.policy.safetensors_header import require_bundle
 from so101_description.kinematics_config import KinematicsConfig
 from so101_driver.bench_file import NONE
@@ -276,9 +276,7 @@ class _Planner:
 
     def _kinematics(self, actor: ActorOptions) -> Options:
         task = actor.schema()
-        options: KinematicsConfig = self._node(
-            'kinematics', **{name: getattr(task, name) for name in FIELDS}
-        )
+        options: KinematicsConfig = self._node('kinematics', **kinematics_options(task))
         require_start_inside(task, options)
         return options
 

@@ -5,6 +5,8 @@ import numpy.typing as npt
 
 from hilserl_core.contract.steps import Outcome, StepRecord, components_at_limit
 from hilserl_core.contract.task import TaskSchema
+from so101_description.action_space import GRIPPER
+from so101_description.joints import JOINTS
 
 SHORT = 1.0  # s
 DROPPED = 0.05  # share of steps
@@ -28,6 +30,9 @@ class DemonstrationQuality:
     def __init__(self, schema: TaskSchema):
         self._schema = schema
         self._moving = [schema.state_names.index(f'tool.{axis}') for axis in 'xyz']
+        # A turn moves the tool hardly, so it shows in the joints.
+        turns = set(schema.action_names) - {'dx', 'dy', 'dz', GRIPPER}
+        self._turning = [schema.state_names.index(f'{j}.position') for j in JOINTS if turns]
         self._gripper = schema.state_names.index('gripper.position')
         self._records: list[tuple[int, npt.NDArray[np.float32]]] = []  # stamp, state
         self.episode_id = ''
@@ -57,11 +62,11 @@ class DemonstrationQuality:
 
     @property
     def moving(self) -> float:
-        """Share of steps in which tool or gripper moved."""
+        """Share of steps in which tool, gripper, or a joint that an action turns, moved."""
         states = np.array([state for _, state in self._records])
         change = np.abs(np.diff(states, axis=0))
         moved = (change[:, self._moving].max(1, initial=0.0) > TOOL_MOVED) | (
-            change[:, self._gripper] > GRIPPER_MOVED
+            change[:, [*self._turning, self._gripper]].max(1) > GRIPPER_MOVED
         )
         return float(moved.mean()) if len(moved) else 0.0
 

@@ -1,8 +1,8 @@
 """Runs the episodes of the control loop: acts, records each step, and ends with an outcome.
 
-The actions of human and policy are handled alike: the action is clipped, the kinematics turns it
-into a joint target, the target is sent, and the step is stored. If a computation fails, nothing is
-executed and nothing is stored.
+The actions of human and policy are handled alike: `TaskSchema.executed` clips the action and
+rounds a discrete gripper, the kinematics turns it into a joint target, the target is sent, and the
+step is stored. If a computation fails, nothing is executed and nothing is stored.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from .arm_commands import ArmCommands
 from .decision import Decider
 from .episode import Episode, Sensed
 from .episode_stats import EpisodeStats
-from .interfaces import Kinematics, RewardSignal
+from .interfaces import Joints, Kinematics, RewardSignal
 
 _OUTCOMES = {
     'success': Outcome.SUCCESS,
@@ -49,6 +49,7 @@ class EpisodeRunner:
         self.stats = EpisodeStats()
         self.dropped = 0  # steps, in the episodes that have ended
         self.running: Episode | None = None
+        self._start: Joints | None = None  # (6,) rad, at which the episode began
 
     @property
     def _episode(self) -> Episode:
@@ -58,6 +59,7 @@ class EpisodeRunner:
     def begin(self) -> None:
         """Begin an episode."""
         self.running = Episode(self._schema, self._emit, self._clock())
+        self._start = self._arms.reference.copy()
 
     def observe(self, sensed: Sensed) -> npt.NDArray[np.float32]:
         """Return the state vector (S,) of this tick."""
@@ -84,13 +86,14 @@ class EpisodeRunner:
         self, mode: Mode, sensed: Sensed, state: npt.NDArray[np.float32], env_steps: int
     ) -> None:
         """Decide an action and execute it; env_steps: steps of the run. Raises CellError."""
-        decision = self._decider.decide(mode, sensed, state, self._arms.reference, env_steps)
+        reference = self._arms.reference
+        decision = self._decider.decide(mode, sensed, state, reference, env_steps)
+        action = self._schema.executed(decision.action)
+        assert self._start is not None  # set with the episode
         self._arms.move(
-            self._kinematics.joint_target(sensed.position, self._arms.reference, decision.action)
+            self._kinematics.joint_target(sensed.position, reference, action, self._start)
         )
-        self._episode.act(
-            sensed, state, decision.action, decision.source, decision.version, decision.sigma
-        )
+        self._episode.act(sensed, state, action, decision.source, decision.version, decision.sigma)
 
     def drop(self) -> None:
         """Drop the last action's step, if an episode runs."""

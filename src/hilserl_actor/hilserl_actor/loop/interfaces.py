@@ -10,7 +10,7 @@ import numpy.typing as npt
 from so101_node.errors import CellError
 
 Joints = npt.NDArray[np.float64]  # (6,) rad
-Action = npt.NDArray[np.float32]  # (4,), each component in [-1, 1]
+Action = npt.NDArray[np.float32]  # (A,), each component in [-1, 1]
 
 
 class KinematicsLost(CellError):
@@ -32,8 +32,10 @@ class Kinematics(Protocol):
         """Request `action`; return the function that waits for it."""
         ...
 
-    def joint_target(self, measured: Joints, reference: Joints, action: Action) -> Joints:
-        """Return the joints (6,) that an action leads to."""
+    def joint_target(
+        self, measured: Joints, reference: Joints, action: Action, hold: Joints
+    ) -> Joints:
+        """Return the joints (6,) that an action leads to; `hold`: what no axis acts on."""
         ...
 
     def solve(self, position: npt.NDArray[np.float64], seed: Joints) -> Joints:

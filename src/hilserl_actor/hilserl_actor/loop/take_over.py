@@ -59,7 +59,7 @@ class TakeOver:
         self._prepared = None
 
     def action(self, leader: Joints | None, reference: Joints) -> Action:
-        """Return the human's action (4,), prepared or requested now; both arms (6,) rad."""
+        """Return the human's action (A,), prepared or requested now; both arms (6,) rad."""
         if leader is None:
             raise CellError('the leader arm stopped reporting joint states; the follower holds')
         assert self._clutch is not None  # HUMAN begins with `engage`

@@ -3,11 +3,10 @@
 A terminal reports presses and repeats of a key, but no release. So each press acts for KEY_TIME.
 """
 
-from math import pi
-
 import numpy as np
 import numpy.typing as npt
 
+from so101_description.action_space import PITCH_JOINTS
 from so101_description.joints import LOWER, UPPER
 from so101_description.kinematics import Kinematics
 
@@ -39,6 +38,7 @@ class KeyboardTeleop:
             None  # target, (6,) rad; None: the leader is released
         )
         self._tool = np.zeros(3)
+        self._wrist = 0.0, 0.0  # pitch and roll of the leader since the first key, rad
 
     def press(self, key: str, now: float) -> bool:
         """Note a key; returns False if the key does not move the leader."""
@@ -61,10 +61,11 @@ class KeyboardTeleop:
         here = self._kinematics.tool_pose(leader)[0]
         if self._q is None:
             self._q, self._tool = np.array(leader, np.float64), here
+            self._wrist = float(leader[PITCH_JOINTS].sum()), float(leader[4])
         motion = np.sum(pressed, axis=0) * period
         lead = self._tool + motion[:3] * SPEED - here
         self._tool = here + lead * min(1.0, LEAD / max(1e-9, float(np.linalg.norm(lead))))
         gripper = np.clip(self._q[5] + motion[3] * GRIPPER_SPEED, LOWER[5], UPPER[5])
-        # Every task holds its tool straight down.
-        self._q = self._kinematics.solve(self._tool, pi / 2, 0.0, float(gripper), self._q).q
+        # No key turns the wrist: it keeps the pitch and the roll that the follower had.
+        self._q = self._kinematics.solve(self._tool, *self._wrist, float(gripper), self._q).q
         return self._q

@@ -4,6 +4,7 @@ The loop's thread waits for the FK service with a deadline; the executor's threa
 answer. Commands to the arms are published, and the loop never waits for them.
 """
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 import threading
 import time
@@ -135,23 +136,24 @@ class ServiceKinematics:
     def action(
         self, leader: Joints, reference: Joints, leader_start: Joints, reference_start: Joints
     ) -> npt.NDArray[np.float32]:
-        """Return the action (4,) that moves the reference as the leader moved."""
+        """Return the action (A,) that moves the reference as the leader moved."""
         return self.ask_action(leader, reference, leader_start, reference_start)()
 
     def joint_target(
-        self, measured: Joints, reference: Joints, action: npt.NDArray[np.float32]
+        self, measured: Joints, reference: Joints, action: npt.NDArray[np.float32], hold: Joints
     ) -> Joints:
-        """Return the joint target (6,) rad of an action."""
-        a, b = self._states(measured, reference)
+        """Return the joint target (6,) rad of an action; `hold`: what no axis acts on."""
+        a, b, c = self._states(measured, reference, hold)
         answer = self._call(
             names.GET_JOINT_TARGET,
             GetJointTarget.Request(
                 measured=a,
                 reference=b,
-                action=np.asarray(action, np.float32),
+                action=array('f', np.asarray(action, np.float32)),
                 pitch=self._schema.pitch,
                 wrist_roll=self._schema.wrist_roll,
                 allowed=self.allowed,
+                hold=c,
             ),
         )
         self.limited = tuple(answer.limited)

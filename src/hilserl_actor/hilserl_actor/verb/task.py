@@ -43,7 +43,9 @@ def _show(name: str) -> int:
             f'{camera.name}: crop top {camera.top} left {camera.left} height {camera.height} '
             f'width {camera.width}, stored as {camera.out_width}x{camera.out_height}'
         )
-    print(f'action: {", ".join(schema.action_names)}')
+    print(f'action: {", ".join(schema.action_space.text())}')
+    if schema.discrete_gripper:
+        print('the gripper closes, holds or opens (-1, 0 or 1)')
     print(f'state: {", ".join(schema.state_names)}')
     return 0
 

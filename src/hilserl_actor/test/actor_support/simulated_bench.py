@@ -6,23 +6,23 @@ import torch
 from hilserl_actor.loop.control import ControlLoop
 from hilserl_actor.loop.episode import Sensed
 from hilserl_actor.loop.interfaces import KinematicsLost, RewardSignal
+from hilserl_core.contract.kinematics_check import kinematics_of
 from hilserl_core.contract.tasks import make_task
 from hilserl_core.policy.bundle import pack
 from hilserl_core.policy.inference import Policy
 from hilserl_core.policy.networks import Actor, Encoder, NetworkConfig
 from so101_description.joints import REST
-from so101_description.kinematics import Kinematics
 from so101_description.model import model_hash
 
 SCHEMA = make_task('grasp_lift', model_hash())
 
 
-def make_policy(version=1) -> Policy:
+def make_policy(version=1, schema=SCHEMA) -> Policy:
     torch.manual_seed(version)
     network = NetworkConfig()
-    encoder = Encoder(SCHEMA, network)
-    actor = Actor(encoder.size, SCHEMA, network)
-    return Policy.from_bytes(pack(SCHEMA, network, encoder, actor, version, 10 * version, 0))
+    encoder = Encoder(schema, network)
+    actor = Actor(encoder.size, schema, network)
+    return Policy.from_bytes(pack(schema, network, encoder, actor, version, 10 * version, 0))
 
 
 class SimulatedBench:
@@ -33,7 +33,7 @@ class SimulatedBench:
     def __init__(
         self, role='train', policy=True, sigma=0.3, schema=SCHEMA, ready_time=0.0, emit=None
     ):
-        self.kinematics_core = Kinematics()
+        self.kinematics_core = kinematics_of(schema)
         self.position = {'follower': REST.copy(), 'leader': REST.copy()}
         self.torque = {'follower': False, 'leader': False}
         self.commands = []
@@ -60,7 +60,7 @@ class SimulatedBench:
             identity=self.identity,
         )
         if policy:
-            self.loop.offer(make_policy())
+            self.loop.offer(make_policy(schema=schema))
 
     # control.Kinematics
     def _raise_error(self):
@@ -74,10 +74,10 @@ class SimulatedBench:
     def ask_action(self, *joints):
         return lambda: self.action(*joints)
 
-    def joint_target(self, measured, reference, action):
+    def joint_target(self, measured, reference, action, hold):
         self._raise_error()
         return self.kinematics_core.joint_target(
-            measured, reference, action, SCHEMA.pitch, SCHEMA.wrist_roll
+            measured, reference, action, SCHEMA.pitch, SCHEMA.wrist_roll, hold=hold
         ).q
 
     def solve(self, position, seed):

@@ -4,8 +4,13 @@ Losses do not reveal zero actions: a policy cloned from them has a loss of 0.000
 motion of the arm reveals them.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
+
+from so101_description.action_space import GRIPPER, TRANSLATIONS
+from so101_description.joints import JOINTS
 
 from .steps import StepRecord
 from .task import TaskSchema
@@ -13,17 +18,33 @@ from .task import TaskSchema
 MIN_MOTION = 0.005  # m; smaller motions can be servo play
 MIN_SHARE = 0.25  # the actions must add up to at least this share of the motion
 MIN_CONSTANT_MOTION = 0.02  # m; over this distance the tool follows a constant action
+MIN_TURN, MIN_CONSTANT_TURN = 0.1, 0.3  # rad, the same of a joint, which also yields to a load
 EQUAL_ACTIONS = 1e-6  # actions that differ by less are equal
 MIN_CONSTANT_STEPS = 5  # fewer equal actions may be chance
 MIN_COSINE = 0.5  # between a constant action and the motion that it causes
 
 
+class _Group(NamedTuple):
+    """Axes that move one thing together."""
+
+    what: str
+    states: list[int]  # where the state has what they move
+    actions: list[int]
+    scales: npt.NDArray[np.float64]  # m or rad
+    is_angle: bool
+
+    def text(self, distance: float) -> str:
+        return f'{distance:.2f} rad' if self.is_angle else f'{1000 * distance:.0f} mm'
+
+
 class ActionCheck:
-    """Compares how far the tool moved with how far the actions commanded it to move."""
+    """Compares how far tool and joints moved with how far the actions commanded them to move.
+
+    What no axis acts on is left out, and so is the pitch, which a joint limit may change.
+    """
 
     def __init__(self, schema: TaskSchema):
-        self._tool_at = [schema.state_names.index(f'tool.{axis}') for axis in 'xyz']
-        self._scale = schema.action_scale
+        self._groups = _groups(schema)
         self._states: list[npt.NDArray[np.float32]] = []
         self._actions: list[npt.NDArray[np.float32]] = []
 
@@ -37,26 +58,55 @@ class ActionCheck:
         """Return why these actions cannot be right, or ''."""
         if not self._actions:
             return ''
-        tool = np.array(self._states)[:, self._tool_at]
-        actions = np.array(self._actions)[:, :3]
-        moved = float(np.linalg.norm(tool.max(0) - tool.min(0)))
-        commanded = self._scale * float(np.linalg.norm(actions, axis=1).sum())
-        if moved > MIN_MOTION and commanded < MIN_SHARE * moved:
+        states, actions = np.array(self._states), np.array(self._actions)
+        problems = (_problem(group, states, actions) for group in self._groups)
+        return next(filter(None, problems), '')
+
+
+def _groups(schema: TaskSchema) -> list[_Group]:
+    space = schema.action_space
+    of = {f'd{axis}': f'tool.{axis}' for axis in 'xyz'}
+    of |= {'droll': 'wrist_roll.position'}
+    of |= {joint: f'{joint}.position' for joint in JOINTS if joint != GRIPPER}
+    tool = [name for name in space.names if name in TRANSLATIONS]
+    turned = [name for name in space.names if name in of and name not in tool]
+    return [
+        _Group(
+            'tool' if axes == tool else of[axes[0]].removesuffix('.position'),
+            [schema.state_names.index(of[name]) for name in axes],
+            [space.names.index(name) for name in axes],
+            np.array([space.scales[space.names.index(name)] for name in axes]),
+            axes != tool,
+        )
+        for axes in ([tool] if tool else []) + [[name] for name in turned]
+    ]
+
+
+def _problem(
+    group: _Group, states: npt.NDArray[np.float32], actions: npt.NDArray[np.float32]
+) -> str:
+    at, actions = states[:, group.states], actions[:, group.actions]
+    moved = float(np.linalg.norm(at.max(0) - at.min(0)))
+    commanded = float(np.linalg.norm(actions * group.scales, axis=1).sum())
+    least, least_constant = (
+        (MIN_TURN, MIN_CONSTANT_TURN) if group.is_angle else (MIN_MOTION, MIN_CONSTANT_MOTION)
+    )
+    if moved > least and commanded < MIN_SHARE * moved:
+        return (
+            f'its {group.what} moved {group.text(moved)}, but its actions add up to '
+            f'{group.text(commanded)}: other actions moved it'
+        )
+    if (
+        moved > least_constant
+        and len(actions) >= MIN_CONSTANT_STEPS
+        and np.ptp(actions, axis=0).max() < EQUAL_ACTIONS
+    ):
+        motion, action = at[-1] - at[0], actions[0] * group.scales
+        cosine = motion @ action / max(np.linalg.norm(motion) * np.linalg.norm(action), 1e-9)
+        if cosine < MIN_COSINE:
             return (
-                f'its tool moved {1000 * moved:.0f} mm, but its actions add up to '
-                f'{1000 * commanded:.0f} mm: other actions moved it'
+                f'all its {len(actions)} actions are {np.round(actions[0], 3).tolist()} '
+                f'but its {group.what} moved {group.text(moved)} in another direction: other '
+                'actions moved it'
             )
-        if (
-            moved > MIN_CONSTANT_MOTION
-            and len(actions) >= MIN_CONSTANT_STEPS
-            and np.ptp(actions, axis=0).max() < EQUAL_ACTIONS
-        ):
-            motion, action = tool[-1] - tool[0], actions[0]
-            cosine = motion @ action / max(np.linalg.norm(motion) * np.linalg.norm(action), 1e-9)
-            if cosine < MIN_COSINE:
-                return (
-                    f'all its {len(actions)} actions are {np.round(action, 3).tolist()} '
-                    f'but its tool moved {1000 * moved:.0f} mm in another direction: other '
-                    'actions moved it'
-                )
-        return ''
+    return ''

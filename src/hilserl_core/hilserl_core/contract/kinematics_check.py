@@ -1,10 +1,11 @@
 """The kinematics of a task, and the check that an FK service computes actions as the task does.
 
-An action is four numbers without a unit. Another scale, gripper step or workspace box changes
-their meaning, and a recording does not show that.
+An action is numbers without a unit. Other axes, scales or another workspace box change their
+meaning, and a recording does not show that.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from .task import TaskSchema
 if TYPE_CHECKING:
     from so101_description.kinematics import Kinematics
 
-FIELDS = ('action_scale', 'gripper_step', 'box_min', 'box_max')  # m, rad, m, m
+BOX = ('box_min', 'box_max')  # m
 EQUAL = 1e-9  # tolerance: a number may have been converted to text and back
 
 
@@ -29,12 +30,12 @@ class StatedKinematics(Protocol):
         """Hash of the arm's kinematic data."""
 
     @property
-    def action_scale(self) -> float:
-        """M."""
+    def action_names(self) -> Iterable[str]:
+        """The axes of an action."""
 
     @property
-    def gripper_step(self) -> float:
-        """Rad."""
+    def action_scales(self) -> npt.ArrayLike:
+        """(A,) m or rad."""
 
     @property
     def box_min(self) -> npt.ArrayLike:
@@ -45,9 +46,14 @@ class StatedKinematics(Protocol):
         """(3,) m."""
 
 
+def kinematics_options(schema: TaskSchema) -> dict[str, Any]:
+    """The options of the kinematics that the task decides: its action and its box."""
+    return {'action': schema.action_space.text(), **{name: getattr(schema, name) for name in BOX}}
+
+
 def kinematics_config(schema: TaskSchema) -> KinematicsConfig:
-    """The kinematics with the task's scales and box; all other bounds have their defaults."""
-    return KinematicsConfig(**{name: getattr(schema, name) for name in FIELDS})
+    """The kinematics with the task's action and box; all other bounds have their defaults."""
+    return KinematicsConfig(**kinematics_options(schema))
 
 
 def kinematics_of(schema: TaskSchema) -> 'Kinematics':
@@ -73,13 +79,26 @@ def require_same_kinematics(schema: TaskSchema, stated: StatedKinematics) -> Non
             f'the FK service has model {stated.model_hash[:8] or "unknown"}, the task '
             f'{schema.model_hash[:8]}; start both from one build'
         )
-    for name in FIELDS:
+    space = schema.action_space
+    names, scales = tuple(stated.action_names), _numbers(stated.action_scales)
+    if names != space.names or _differ(scales, space.scales):
+        wanted = ','.join(space.text())
+        found = ','.join(f'{name}:{scale:g}' for name, scale in zip(names, scales))
+        raise CellError(
+            f'the FK service has the action {found[:300]}, the task {wanted}; start the '
+            f'kinematics node with action:={wanted}'
+        )
+    for name in BOX:
         ours, theirs = (_numbers(getattr(config, name)) for config in (schema, stated))
-        if any(abs(a - b) > EQUAL for a, b in zip(ours, theirs, strict=True)):
+        if _differ(ours, theirs):
             raise CellError(
                 f'the FK service has {name} {_text(theirs)}, the task {_text(ours)}; '
                 f'start the kinematics node with {name}:={_text(ours)}'
             )
+
+
+def _differ(ours: Sequence[float], theirs: Sequence[float]) -> bool:
+    return len(ours) != len(theirs) or any(abs(a - b) > EQUAL for a, b in zip(ours, theirs))
 
 
 def _numbers(value: npt.ArrayLike) -> list[float]:
@@ -87,5 +106,4 @@ def _numbers(value: npt.ArrayLike) -> list[float]:
 
 
 def _text(numbers: list[float]) -> str:
-    words = ', '.join(f'{number:g}' for number in numbers)
-    return words if len(numbers) == 1 else f'[{words}]'
+    return '[' + ', '.join(f'{number:g}' for number in numbers) + ']'

@@ -11,7 +11,10 @@ import json
 from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
+from so101_description.action_space import GRIPPER, ActionSpace
 from so101_node.errors import CellError
 
 MAX_TEXT = 100_000  # characters of a schema's JSON; real ones have 1,500
@@ -81,9 +84,9 @@ class ResetPoint:
 class TaskSchema:
     """One task's contract. Units: m, rad, s, Hz; positions in `frame`.
 
-    A network sees `(state - state_offset) / state_scale`. An action is 4 numbers in [-1, 1]:
-    the first three times `action_scale` are metres in `frame`, and the last times `gripper_step`
-    is rad.
+    A network sees `(state - state_offset) / state_scale`. An action is numbers in [-1, 1], one for
+    each of `action_names`. Times its scale, a number is metres in `frame`, or rad; `action_space`
+    has names and scales. With `discrete_gripper` the gripper's number is -1, 0 or 1.
     """
 
     name: str
@@ -93,8 +96,8 @@ class TaskSchema:
     state_offset: tuple[float, ...]
     state_scale: tuple[float, ...]
     action_names: tuple[str, ...]
-    action_scale: float
-    gripper_step: float
+    action_scale: float  # m, of each axis but the gripper; 0: see action_scales
+    gripper_step: float  # rad; 0: see action_scales
     frame: str
     rate: float
     max_steps: int
@@ -105,6 +108,10 @@ class TaskSchema:
     box_min: tuple[float, float, float]
     box_max: tuple[float, float, float]
     model_hash: str  # of the arm's kinematic data
+    # One for each of action_names: m or rad. A task of dx, dy, dz and gripper with one scale for
+    # the tool has none, so that its hash is that of before.
+    action_scales: tuple[float, ...] = ()
+    discrete_gripper: bool = False
     # A sentence for people and for models that read text. It is stored, but not in the hash.
     instruction: str = field(default='', compare=False)
     # What the arm does between two episodes. No policy sees it, so it is not in the hash.
@@ -119,6 +126,11 @@ class TaskSchema:
                 )
         if not self.action_names:
             raise CellError(f'task {self.name}: it has no action_names')
+        if self.action_scales and (self.action_scale or self.gripper_step):
+            raise CellError(
+                f'task {self.name}: it has action_scales, so action_scale and gripper_step must '
+                'be 0'
+            )
         count = len(self.state_names)
         for name in ('state_units', 'state_offset', 'state_scale'):
             if len(getattr(self, name)) != count:
@@ -160,6 +172,28 @@ class TaskSchema:
     def _values(self) -> dict[str, Any]:
         values = asdict(self)
         return {f.name: values[f.name] for f in fields(self) if values[f.name] != f.default}
+
+    @cached_property
+    def action_space(self) -> ActionSpace:
+        """The axes of an action with their scales; CellError if this arm has not one of them."""
+        scales = self.action_scales or tuple(
+            self.gripper_step if name == GRIPPER else self.action_scale
+            for name in self.action_names
+        )
+        try:
+            return ActionSpace(self.action_names, scales)
+        except CellError as error:
+            raise CellError(f'task {self.name}: {error}') from None
+
+    def executed(self, action: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """What is executed and stored of a decided action, (..., A): float32 in [-1, 1].
+
+        It is clipped. A discrete gripper closes, holds or opens: the nearest of -1, 0 and 1.
+        """
+        found = np.clip(action, -1.0, 1.0).astype(np.float32)
+        if self.discrete_gripper and (place := self.action_space.gripper) is not None:
+            found[..., place] = np.rint(found[..., place]) + 0.0  # no -0
+        return found
 
     @cached_property
     def hash(self) -> str:

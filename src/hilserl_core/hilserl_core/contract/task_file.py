@@ -9,12 +9,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from so101_description.action_space import GRIPPER, JOINT_AXES, TOOL_AXES
+
 from .scene_file import Simulation
 
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
 Point = tuple[float, float, float]
 Side = Annotated[int, Meta(ge=16, le=4096)]  # of a camera's image, pixels
 StateGroup = Literal['joint_positions', 'following_errors', 'tool_position', 'previous_action']
+MOST = {'m': 0.1, 'rad': 0.3}  # of a scale; the kinematics turn a joint by 0.35 rad at most
 STATE: tuple[StateGroup, ...] = (
     'joint_positions',
     'following_errors',
@@ -62,21 +65,54 @@ class Camera(_Entry, frozen=True):
     ] = None
 
 
-class Action(_Entry, frozen=True):
-    """How far an action of 1 moves in one step."""
+def _scale(of: str, unit: str = 'rad') -> Meta:
+    """Return the meaning of an axis's scale."""
+    return Meta(ge=0.0, le=MOST[unit], description=f'{of}; {unit} (0: held)')
 
-    dx: Annotated[float, Meta(gt=0.0, le=0.1, description='the tool along x of base_link; m')] = (
-        0.02
-    )
-    dy: Annotated[float, Meta(gt=0.0, le=0.1, description='the tool along y of base_link; m')] = (
-        0.02
-    )
-    dz: Annotated[float, Meta(gt=0.0, le=0.1, description='the tool along z of base_link; m')] = (
-        0.02
-    )
+
+class JointDeltas(_Entry, frozen=True):
+    """How far an action of 1 turns each joint in one step."""
+
+    shoulder_pan: Annotated[float, _scale('this joint')] = 0.0
+    shoulder_lift: Annotated[float, _scale('this joint')] = 0.0
+    elbow_flex: Annotated[float, _scale('this joint')] = 0.0
+    wrist_flex: Annotated[float, _scale('this joint')] = 0.0
+    wrist_roll: Annotated[float, _scale('this joint')] = 0.0
+
+
+class Action(_Entry, frozen=True):
+    """How far an action of 1 moves in one step; 0: the axis is no part of the action."""
+
+    dx: Annotated[float, _scale('the tool along x of base_link', 'm')] = 0.02
+    dy: Annotated[float, _scale('the tool along y of base_link', 'm')] = 0.02
+    dz: Annotated[float, _scale('the tool along z of base_link', 'm')] = 0.02
+    droll: Annotated[float, _scale('the joint wrist_roll')] = 0.0
+    dpitch: Annotated[float, _scale('the fingers, positive to below the horizontal')] = 0.0
+    joints: Annotated[
+        JointDeltas | None,
+        Meta(
+            description='single joints, in place of the tool: dx, dy, dz, droll and dpitch must '
+            'be 0 then'
+        ),
+    ] = None
     gripper: Annotated[
-        float, Meta(gt=0.0, le=1.0, description='the gripper, positive opens; rad')
+        float, Meta(ge=0.0, le=1.0, description='the gripper, positive opens; rad (0: held)')
     ] = 0.2
+    discrete_gripper: Annotated[
+        bool,
+        Meta(
+            description='true: the gripper closes, holds or opens by its whole scale (-1, 0 or '
+            '1); false: by any part of it'
+        ),
+    ] = False
+
+    def scales(self) -> dict[str, float]:
+        """The scale of each axis that is part of the action, in order: m or rad."""
+        of = {name: getattr(self, name) for name in TOOL_AXES}
+        if self.joints:
+            of = {name: getattr(self.joints, name) for name in JOINT_AXES if name != GRIPPER}
+            of[GRIPPER] = self.gripper
+        return {name: scale for name, scale in of.items() if scale}
 
 
 class Start(_Entry, frozen=True):
@@ -98,8 +134,8 @@ class Start(_Entry, frozen=True):
         Meta(
             ge=-90.0,
             le=180.0,
-            description='angle of the fingers below the horizontal, which every action keeps; '
-            'degrees',
+            description='angle of the fingers below the horizontal, which every action without '
+            'dpitch and joints keeps; degrees',
         ),
     ] = 90.0
     roll: Annotated[
@@ -107,7 +143,8 @@ class Start(_Entry, frozen=True):
         Meta(
             ge=-150.0,
             le=150.0,
-            description='angle of the joint wrist_roll, which every action keeps; degrees',
+            description='angle of the joint wrist_roll, which every action without droll and '
+            'joints keeps; degrees',
         ),
     ] = 0.0
 

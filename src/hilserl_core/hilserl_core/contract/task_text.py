@@ -135,7 +135,7 @@ def template(name: str) -> str:
     lists: list[str] = []
     for key in keys():
         depth = key.path.count('.')
-        if ANY in key.path or key.path.startswith('sim.'):
+        if ANY in key.path or key.path.startswith(('sim.', 'action.joints.')):
             continue
         word, indent = key.path.rpartition('.')[2], '  ' * depth
         if key.path.startswith(tuple(f'{path}.' for path in lists)):
@@ -149,6 +149,9 @@ def template(name: str) -> str:
             lines += ['cameras:', *_camera_lines()]
         elif word == 'sim':
             lines += _example_of_sim()
+        elif key.path == 'action.joints':
+            example = ', '.join(f'{name}: 0.1' for name in ('shoulder_pan', 'elbow_flex'))
+            lines.append(f'{indent}# joints: {{{example}}}')
         elif isinstance(key.default, msgspec.Struct):
             lines.append(f'{indent}{word}:')
         else:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from so101_description.action_space import DEFAULT, GRIPPER, TOOL_AXES, TRANSLATIONS
 from so101_description.joints import JOINTS, LOWER, UPPER
 from so101_node.data_files import decode
 from so101_node.errors import CellError
@@ -18,7 +19,7 @@ from so101_node.options import nearest
 
 from .scene_file import problem
 from .task import CameraSpec, ResetPoint, TaskSchema
-from .task_file import Camera, StateGroup, TaskFile
+from .task_file import Action, Camera, StateGroup, TaskFile
 
 DIRECTORY = Path(__file__).resolve().parents[1] / 'tasks'
 SUFFIX = '.yaml'
@@ -62,12 +63,8 @@ def read_task(task: str) -> TaskFile:
             raise CellError(f'task {path}: state has no {group}, which the checks of bags need')
     if len(set(found.state)) < len(found.state):
         raise CellError(f'task {path}: state has a word twice')
-    action = found.action
-    if not action.dx == action.dy == action.dz:
-        raise CellError(
-            f'task {path}: action has dx {action.dx:g}, dy {action.dy:g} and dz {action.dz:g} m; '
-            'they must be equal'
-        )
+    if sentence := _action_problem(found.action):
+        raise CellError(f'task {path}: action {sentence}')
     if found.sim and (sentence := problem(found.sim)):
         raise CellError(f'task {path}: {sentence}')
     for axis, low, high in zip('xyz', found.box.min, found.box.max):
@@ -76,6 +73,35 @@ def read_task(task: str) -> TaskFile:
                 f'task {path}: box.min {low:g} m is not below box.max {high:g} m on {axis}'
             )
     return found
+
+
+def _action_problem(action: Action) -> str:
+    """Return why the keys of an action do not fit together, or ''."""
+    if not action.scales():
+        return 'moves nothing; give at least one axis a scale'
+    if action.discrete_gripper and not action.gripper:
+        return 'has discrete_gripper, but gripper is 0'
+    tool = {name: getattr(action, name) for name in TOOL_AXES if name != GRIPPER}
+    both = [f'{name} {scale:g}' for name, scale in tool.items() if scale]
+    if action.joints and both:
+        return f'has joints and {", ".join(both)}; set dx, dy, dz, droll and dpitch to 0'
+    return ''
+
+
+def _scale_fields(task: TaskFile, rate: float) -> dict[str, Any]:
+    """Return the fields of the schema that hold the scales of the action, at this rate."""
+    scales = task.action.scales()
+    factor = task.rate / rate
+    if tuple(scales) == DEFAULT.names and len({scales[name] for name in TRANSLATIONS}) == 1:
+        return {
+            'action_scale': task.action.dx * task.rate / rate,
+            'gripper_step': task.action.gripper * task.rate / rate,
+        }
+    return {
+        'action_scale': 0.0,
+        'gripper_step': 0.0,
+        'action_scales': tuple(scale * factor for scale in scales.values()),
+    }
 
 
 def _require_finite(value: Any, where: str) -> None:
@@ -120,7 +146,7 @@ def schema_of(
             f'task {task.name}: a frame size of {frame_size} is not between 32 and 256'
         )
     rate = rate or task.rate
-    actions = ('dx', 'dy', 'dz', 'gripper')
+    actions = tuple(task.action.scales())
     names, units, offsets, scales = zip(
         *(entry for group in task.state for entry in _state_entries(group, task, actions))
     )
@@ -135,8 +161,8 @@ def schema_of(
         state_offset=offsets,
         state_scale=scales,
         action_names=actions,
-        action_scale=task.action.dx * task.rate / rate,
-        gripper_step=task.action.gripper * task.rate / rate,
+        **_scale_fields(task, rate),
+        discrete_gripper=task.action.discrete_gripper,
         frame=BASE_FRAME,
         rate=rate,
         max_steps=round(task.seconds * rate),

@@ -155,8 +155,8 @@ class Policy:
 
         images: one (H, W, 3) uint8 a camera, in the schema's order; state: (S,). With sigma 0 the
         action is the mean. Otherwise Gaussian noise of standard deviation sigma is added, and
-        the sum is clipped. For a discrete gripper the sum is rounded, so that the small noise
-        of a trained policy does not move it.
+        the sum is clipped. For a discrete gripper, of the networks or of the task, the sum is
+        rounded, so that the small noise of a trained policy does not move it.
         """
         if self._prepared is None or any(a is not b for a, b in zip(images, self._prepared[0])):
             self.prepare(images)
@@ -171,5 +171,4 @@ class Policy:
             action = action + sigma * rng.standard_normal(action.shape)
             if self.gripper:
                 action[-1] = np.rint(action[-1])
-        clipped: npt.NDArray[np.float32] = np.clip(action, -1.0, 1.0).astype(np.float32)
-        return clipped
+        return self.schema.executed(action)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from so101_description.action_space import GRIPPER
 from so101_node.errors import CellError
 
 from ..contract.task import TaskSchema
@@ -90,8 +91,19 @@ class Trunk(nn.Module):
 
 
 def continuous(schema: TaskSchema, config: NetworkConfig) -> int:
-    """The number of continuous action components, which actor and critic compute with."""
-    return len(schema.action_names) - (config.gripper == 'discrete')
+    """The number of continuous action components, which actor and critic compute with.
+
+    CellError for a discrete gripper of a task that has no gripper or no other axis.
+    """
+    if config.gripper != 'discrete':
+        return len(schema.action_names)
+    others = len(schema.action_names) - 1
+    if schema.action_names[-1] != GRIPPER or not others:
+        raise CellError(
+            f'task {schema.name}: gripper:=discrete needs a gripper and another axis; the action '
+            f'has {", ".join(schema.action_names)}'
+        )
+    return others
 
 
 class Actor(nn.Module):

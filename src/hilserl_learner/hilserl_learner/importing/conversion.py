@@ -39,9 +39,10 @@ OWN_JOINT = (
     "the follower's own joint: a held object stops it, so squeezing is lost; record "
     'follower/joint_commands or leader/joint_states'
 )
+NO_GRIPPER = 'nothing: no axis acts on it'
 
 
-Actions = npt.NDArray[np.float64]  # (N, 4), unclipped
+Actions = npt.NDArray[np.float64]  # (N, A), unclipped
 # poses of leader and reference, (6,) rad each, from which the leader's motion counts
 Clutch = tuple[Pose, Pose]
 
@@ -87,7 +88,7 @@ def steps_of(
         recording, ticks, schema, kinematics, period, clutch
     )
     images = _images(recording, ticks, schema)
-    actions = np.clip(unclipped, -1.0, 1.0).astype(np.float32)
+    actions = schema.executed(unclipped)
     known = [bool(np.isfinite(action).all()) for action in unclipped]
     previous = np.zeros(len(schema.action_names), np.float32)
     steps: list[StepRecord] = []
@@ -190,7 +191,8 @@ def _actions(
     period: int,
     clutch: Clutch | None,
 ) -> tuple[list[Pose | None], Actions, str, str]:
-    """References (T, 6), unclipped actions (T, 4; NaN: unknown), and the sources of both."""
+    """References (T, 6), unclipped actions (T, A; NaN: unknown), and the sources of both."""
+    arm, gripper = _arm_and_gripper(kinematics)
     positions = [t.position for t in ticks]
     leader = None if recording.leader is None else [t.leader for t in ticks]
     sources = {source_at(recording, t.stamp, period) for t in ticks[:-1]}
@@ -201,12 +203,13 @@ def _actions(
         references, unclipped = _between(commands, positions, kinematics)
         if human and clutch:
             by_leader = _leader_actions(human, references, kinematics, clutch)
-            difference = np.abs(np.clip(by_leader, -1, 1) - np.clip(unclipped, -1, 1))[:-1, :3]
-            if np.nanmedian(difference) < MAX_ACTION_DIFFERENCE:
+            difference = np.abs(np.clip(by_leader, -1, 1) - np.clip(unclipped, -1, 1))[:-1, arm]
+            same = not difference.size or np.nanmedian(difference) < MAX_ACTION_DIFFERENCE
+            if same and gripper is not None:
                 # The command stops at the gripper's limit; the leader shows that the human
                 # squeezes further.
-                known = np.isfinite(by_leader[:-1, 3])
-                unclipped[:-1, 3][known] = by_leader[:-1, 3][known]
+                known = np.isfinite(by_leader[:-1, gripper])
+                unclipped[:-1, gripper][known] = by_leader[:-1, gripper][known]
                 return references, unclipped, COMMANDS, LEADER
         return references, unclipped, COMMANDS, COMMANDS
     if human and clutch:
@@ -214,11 +217,19 @@ def _actions(
         if followed:
             return *followed, LEADER, LEADER
     references, unclipped = _between(positions, positions, kinematics)
+    if gripper is None:
+        return references, unclipped, FOLLOWER, NO_GRIPPER
     if leader is None:
         return references, unclipped, FOLLOWER, OWN_JOINT
     grip = np.array([np.nan if pose is None else pose[5] for pose in leader])
-    unclipped[:-1, 3] = np.diff(grip) / kinematics.config.gripper_step
+    unclipped[:-1, gripper] = np.diff(grip) / kinematics.space.scales[gripper]
     return references, unclipped, FOLLOWER, "the leader's gripper"
+
+
+def _arm_and_gripper(kinematics: Kinematics) -> tuple[list[int], int | None]:
+    """Return the places of arm and gripper in an action; None: the action has no gripper."""
+    gripper = kinematics.space.gripper
+    return [i for i in range(len(kinematics.space.names)) if i != gripper], gripper
 
 
 def _clutch(commands: JointStream | None, tick: _Tick) -> Clutch | None:
@@ -235,10 +246,10 @@ def _leader_actions(
     kinematics: Kinematics,
     clutch: Clutch,
 ) -> Actions:
-    """Unclipped actions (T, 4; NaN: unknown) of the leader's motion since the clutch."""
+    """Unclipped actions (T, A; NaN: unknown) of the leader's motion since the clutch."""
     return np.array(
         [
-            np.full(4, np.nan)
+            np.full(len(kinematics.space.names), np.nan)
             if pose is None or reference is None
             else kinematics.action_between(pose, reference, *clutch).unclipped
             for pose, reference in zip(leader, references)
@@ -263,7 +274,7 @@ def _between(
     poses: list[Pose | None], positions: list[Pose | None], kinematics: Kinematics
 ) -> tuple[list[Pose | None], Actions]:
     """References, and unclipped actions from each pose to the next; NaN if one is unknown."""
-    unclipped = np.full((len(poses), 4), np.nan)
+    unclipped = np.full((len(poses), len(kinematics.space.names)), np.nan)
     for i, (current, following) in enumerate(itertools.pairwise(poses)):
         if current is not None and following is not None:
             unclipped[i] = kinematics.action_between(following, current).unclipped
@@ -281,18 +292,20 @@ def _follow_leader(
     """References and actions as in live teleoperation; None if the arm did not follow."""
     reference = positions[0]
     references: list[Pose | None] = []
-    unclipped, errors = np.full((len(leader), 4), np.nan), []
+    unclipped = np.full((len(leader), len(kinematics.space.names)), np.nan)
+    errors = []
     for i, (pose, measured) in enumerate(zip(leader, positions)):
         references.append(reference)
         if pose is None or measured is None or reference is None:
             continue  # the next known pose includes the leader's motion during this tick
         result = kinematics.action_between(pose, reference, *clutch)
         unclipped[i] = result.unclipped
+        action = schema.executed(result.unclipped)
         errors.append(
             np.linalg.norm(kinematics.tool_pose(reference)[0] - kinematics.tool_pose(measured)[0])
         )
         reference = kinematics.joint_target(
-            measured, reference, result.action, schema.pitch, schema.wrist_roll
+            measured, reference, action, schema.pitch, schema.wrist_roll, hold=clutch[1]
         ).q
     return (references, unclipped) if np.median(errors) < MAX_FOLLOWING_ERROR else None
 

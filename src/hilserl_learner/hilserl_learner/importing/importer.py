@@ -246,7 +246,7 @@ def _recorded(
         report.notes.insert(
             0,
             f'recomputed {recomputed:,} of {total:,} actions from joint states, '
-            f'scale {schema.action_scale:g} m',
+            f'axes {", ".join(schema.action_space.text())}',
         )
 
 

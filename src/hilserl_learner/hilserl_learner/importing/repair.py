@@ -80,7 +80,7 @@ def recompute(
         state[previous_columns] = previous
         action = step.action
         if not step.last and i + 1 < len(steps):
-            action = kinematics.action_between(poses[i + 1], poses[i]).action.astype(np.float32)
+            action = schema.executed(kinematics.action_between(poses[i + 1], poses[i]).unclipped)
             previous = action
         result.append(replace(step, state=state, action=action))
     return result, commanded

@@ -35,8 +35,10 @@ class Recording:
 def make(schema, kinematics, episodes=2, length=20, rng=None) -> Recording:
     """Episodes of a human's motion, each followed by a second of rest.
 
-    The hand goes as it likes; the gripper closes onto something that stops it half way.
+    The hand goes as it likes; the gripper closes onto something that stops it half way. If the
+    action turns the wrist or joints, the hand turns, too.
     """
+    turn = 0.15 * bool(set(kinematics.space.names) - {'dx', 'dy', 'dz', 'gripper'})
     rng = rng or np.random.default_rng(0)
     recording, now = Recording(), START
     for number in range(episodes):
@@ -48,16 +50,17 @@ def make(schema, kinematics, episodes=2, length=20, rng=None) -> Recording:
         now = _rest(recording, now, q, hand, 25)
         phase, executed = rng.uniform(0, 6, 3), []
         for tick in range(length):
-            action = kinematics.action_between(hand, reference, *clutch).action
+            action = schema.executed(kinematics.action_between(hand, reference, *clutch).unclipped)
             executed.append(action)
             _sense(recording, now, q, hand)
             target = kinematics.joint_target(
-                q, reference, action, schema.pitch, schema.wrist_roll
+                q, reference, action, schema.pitch, schema.wrist_roll, hold=clutch[1]
             ).q
             recording.streams['commands'].append((now + 2_000_000, target))
             _status(recording, now, 'HUMAN', name)
             place = kinematics.tool_pose(hand)[0] + 0.01 * np.sin(phase + tick / 4)
-            hand = kinematics.solve(place, schema.pitch, 0.0, max(-0.1, hand[5] - 0.11), hand).q
+            wrist = schema.pitch - turn * (1 - np.cos(tick / 5)), turn * np.sin(tick / 5)
+            hand = kinematics.solve(place, *wrist, max(-0.1, hand[5] - 0.11), hand).q
             blocked = target.copy()
             blocked[5] = max(blocked[5], 0.35)  # the object
             for i in range(1, 10):  # the arm lags a little
