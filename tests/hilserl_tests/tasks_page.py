@@ -45,7 +45,7 @@ position; if the joints cannot reach that pitch, the position has priority. With
 `joints` the pitch is that of the last target: nothing brings it back to `start.pitch`. `joints`
 moves single joints in place of the tool; the workspace box ends a motion there, too. With
 `discrete_gripper` the gripper's number is -1 (it closes by its scale), 0 (it holds) or 1 (it
-opens).
+opens); train it with `agent_options:=gripper=discrete`, which learns a value for each of them.
 
 The key `sim` is for the simulated cell only. A scene is an MJCF file, which may be in the same
 folder as the task file. It includes the arm and, if you like, our table, light and cameras:

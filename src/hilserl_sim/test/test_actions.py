@@ -5,13 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hilserl_core.bags.episode_bag import open_bags
 from hilserl_core.contract.action_check import ActionCheck
 from hilserl_core.contract.steps import Outcome, Source, problem
 from hilserl_core.contract.tasks import make_task
 from hilserl_core.policy.bundle import pack
 from hilserl_core.policy.inference import Policy
 from hilserl_core.policy.networks import Actor, Encoder, NetworkConfig
+from hilserl_learner.training.options import LearnerOptions
 from hilserl_sim.cell import SimulatedCell
+from hilserl_sim.training import record_demonstrations, train
 from so101_description.model import model_hash
 
 pytestmark = pytest.mark.slow
@@ -121,3 +124,22 @@ def test_a_wrist_starts_at_the_pose_of_the_task_and_turns(write):
     roll = schema.state_names.index('wrist_roll.position')
     assert steps[0].state[roll] == pytest.approx(np.radians(30), abs=0.05)
     assert np.ptp([step.state[roll] for step in steps]) > 0.1
+
+
+def test_a_run_learns_from_demonstrations_with_other_axes(write, tmp_path):
+    path, schema = write('{droll: 0.1, discrete_gripper: true}')
+    record_demonstrations(schema, tmp_path / 'demos', 1, 0, 'plain', task=path)
+    options = LearnerOptions(
+        start='demos',
+        demos=(str(tmp_path / 'demos'),),
+        agent_options='hidden=32 channels=8 gripper=discrete',
+        batch_size=16,
+        min_steps=20,
+        memory_gb=0.02,
+        pretrain_updates=5,
+    )
+    progress = train(schema, tmp_path / 'run', options, 'plain', 0.1, 0.1, 1, task=path)
+    assert progress.updates > 5 and len(progress.evaluations) == 1
+    steps = [step for bag in open_bags(tmp_path / 'run' / 'bags') for step in bag.steps()]
+    actions = np.array([step.action for step in steps if not step.last])
+    assert actions.shape[1] == 5 and set(actions[:, 4].tolist()) <= {-1.0, 0.0, 1.0}
