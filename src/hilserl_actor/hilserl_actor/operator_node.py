@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 SCREEN_PERIOD = 0.5  # s
 TELEOP_PERIOD = 0.05  # s
+FOLLOWER_FAULTS, LEADER_FAULTS = (
+    names.CLEAR_FAULTS.format(arm=arm) for arm in ('follower', 'leader')
+)
 
 
 class OperatorNode(CellNode):
@@ -77,7 +80,7 @@ class OperatorNode(CellNode):
             self.create_timer(self.options.status_period, self._print)
         self._key_clients: dict[tuple[str, bool], Client[Any, Any]] = {
             (name, value is None): self.create_client(Trigger if value is None else SetBool, name)
-            for _, name, value in self._keys.values()
+            for _, name, value in [*self._keys.values(), ('', LEADER_FAULTS, None)]
         }
         self._teleop: KeyboardTeleop | None = None
         if teleop:
@@ -176,6 +179,12 @@ class OperatorNode(CellNode):
         if name == names.PAUSE:
             actor = self.screen.actor
             value = actor is None or actor.mode != Mode.PAUSED
+        if name == FOLLOWER_FAULTS and self._key_clients[(LEADER_FAULTS, True)].service_is_ready():
+            self._call(f'{text}: leader', LEADER_FAULTS, None)
+            text = f'{text}: follower'
+        self._call(text, name, value)
+
+    def _call(self, text: str, name: str, value: bool | None) -> None:
         client = self._key_clients[(name, value is None)]
         if not client.service_is_ready():
             self._show_message(f'{text}: no node offers {name} now: wait for the cell')

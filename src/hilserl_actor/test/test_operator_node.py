@@ -70,6 +70,7 @@ def calls_made(domain):
         (Trigger, names.ESTOP_RESET),
         (SetBool, names.SET_TORQUE.format(arm='follower')),
         (Trigger, names.SUCCESS),
+        *((Trigger, names.CLEAR_FAULTS.format(arm=arm)) for arm in names.ARMS),
     ):
         node.create_service(kind, name, answer(name))
     for name in (names.DRIVER_STOP, names.DRIVER_RELEASE):
@@ -113,6 +114,7 @@ def test_keys_become_service_calls_and_refusals_are_shown(calls_made):
             ('v', 'limp: in force after'),
             ('c', 'safe: ok'),
             ('t', 'limp: ok'),
+            ('e', 'follower: ok'),
             ('s', 'success is not possible in IDLE'),
             ('d', f'no node offers {names.DISCARD} now: wait for the cell'),
         ):
@@ -131,6 +133,7 @@ def test_keys_become_service_calls_and_refusals_are_shown(calls_made):
         assert node.wait(5) == 0
         os.close(master)
         os.close(slave)
+    assert {(names.CLEAR_FAULTS.format(arm=arm), None) for arm in names.ARMS} <= set(calls_made)
     assert (names.PAUSE, True) in calls_made
     assert (names.INTERVENE, True) in calls_made
     assert shown.count('still in force') == 0

@@ -37,7 +37,8 @@ KEYS = {
     'failure': (names.FAILURE, None),
     'intervene': (names.INTERVENE, True),
     'release': (names.INTERVENE, False),
-    'clear faults': (names.CLEAR_FAULTS.format(arm='follower'), None),
+    'clear faults of follower': (names.CLEAR_FAULTS.format(arm='follower'), None),
+    'clear faults of leader': (names.CLEAR_FAULTS.format(arm='leader'), None),
 }
 
 
@@ -107,12 +108,12 @@ class ScriptedOperatorNode(CellNode):
         self._joints[arm] = pack(message.name, message.position)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        """Clear the follower's faults if its diagnostics ask for that (once a second)."""
+        """Clear the faults of an arm if its diagnostics ask for that (once a second)."""
         for status in message.status:
-            if names.of_cell(
-                self.get_namespace(), status.name
-            ) == 'driver: follower' and status.message.endswith('clear_faults'):
-                self._press('clear faults')
+            name = names.of_cell(self.get_namespace(), status.name)
+            for arm in names.ARMS:
+                if name == f'driver: {arm}' and status.message.endswith('clear_faults'):
+                    self._press(f'clear faults of {arm}')
 
     def _act(self) -> None:
         if self._status is None or self._cube is None or 'follower' not in self._joints:

@@ -13,6 +13,7 @@ from so101_node import names, qos
 from so101_sim.scripted_operator_node import ScriptedOperatorNode
 
 FAULT = 'overload of shoulder_lift; clear with follower/clear_faults'
+LEADER_FAULT = 'overload of shoulder_pan; clear with leader/clear_faults'
 
 
 @pytest.fixture(autouse=True)
@@ -28,20 +29,22 @@ def domain(monkeypatch):
 @pytest.mark.parametrize(
     'name, level, message, clears',
     [
-        ('driver: follower', DiagnosticStatus.ERROR, FAULT, True),
-        ('driver: follower', DiagnosticStatus.OK, 'following', False),
-        ('driver: follower', DiagnosticStatus.ERROR, 'reconnecting: no port', False),
-        ('other/driver: follower', DiagnosticStatus.ERROR, FAULT, False),
+        ('driver: follower', DiagnosticStatus.ERROR, FAULT, 'follower'),
+        ('driver: leader', DiagnosticStatus.ERROR, LEADER_FAULT, 'leader'),
+        ('driver: follower', DiagnosticStatus.OK, 'following', ''),
+        ('driver: follower', DiagnosticStatus.ERROR, 'reconnecting: no port', ''),
+        ('other/driver: follower', DiagnosticStatus.ERROR, FAULT, ''),
     ],
 )
 def test_it_clears_faults_of_its_own_cell_only(name, level, message, clears):
     calls = []
     node, operator = rclpy.create_node('bench'), ScriptedOperatorNode()
-    node.create_service(
-        Trigger,
-        names.CLEAR_FAULTS.format(arm='follower'),
-        lambda _, response: calls.append(1) or response,
-    )
+    for arm in names.ARMS:
+        node.create_service(
+            Trigger,
+            names.CLEAR_FAULTS.format(arm=arm),
+            lambda _, response, arm=arm: calls.append(arm) or response,
+        )
     diagnostics = node.create_publisher(DiagnosticArray, names.DIAGNOSTICS, qos.STATUS)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -51,7 +54,7 @@ def test_it_clears_faults_of_its_own_cell_only(name, level, message, clears):
     while not calls and time.monotonic() < end:
         diagnostics.publish(DiagnosticArray(status=[status]))
         executor.spin_once(timeout_sec=0.05)
-    assert bool(calls) == clears
+    assert set(calls) == ({clears} if clears else set())
     executor.shutdown()
     operator.destroy_node()
     node.destroy_node()

@@ -28,7 +28,8 @@ KEYS = {
     'p': ('pause, and go on', names.PAUSE, True),
     'c': ('end a stop, when it is safe', names.DRIVER_STOP_RESET, None),
     't': ('in IDLE: follower goes limp', names.SET_TORQUE.format(arm='follower'), False),
-    'e': ("clear the follower's faults", names.CLEAR_FAULTS.format(arm='follower'), None),
+    # and those of the leader
+    'e': ('clear the faults of the arms', names.CLEAR_FAULTS.format(arm='follower'), None),
     'l': ('pause the learner', names.LEARNER_PAUSE, True),
     'k': ('let the learner go on', names.LEARNER_PAUSE, False),
 }
