@@ -25,7 +25,7 @@ from so101_node import names, qos
 from so101_node.graph import publisher_names, publishers
 from so101_node.modes import Mode
 from so101_node.refusals import short
-from so101_node.ros_node import CellNode
+from so101_node.ros_node import PRIORITY, CellNode
 from so101_node.run_id import RunFilter, new_run_id
 from so101_node.sign_of_life import PASSED, give
 
@@ -48,7 +48,7 @@ from .ros.wiring import make_arms, make_kinematics, make_publisher_check, make_s
 class ActorNode(CellNode):
     """`actor`: the control loop, its modes and episodes."""
 
-    URGENT = True
+    URGENT = PRIORITY
 
     OPTIONS = ActorOptions
     options: ActorOptions

@@ -26,7 +26,7 @@ from so101_node.errors import CellError
 from so101_node.modes import Mode
 from so101_node.newest import Newest
 from so101_node.refusals import short, shorten_texts
-from so101_node.ros_node import CellNode
+from so101_node.ros_node import OPERATOR_PRIORITY, CellNode
 from so101_node.stamps import to_ns
 
 from .operator.announcements import announcements
@@ -51,6 +51,7 @@ FOLLOWER_FAULTS, LEADER_FAULTS = (
 class OperatorNode(CellNode):
     """`operator`: keys in, status out."""
 
+    URGENT = OPERATOR_PRIORITY
     OPTIONS = OperatorOptions
     options: OperatorOptions
 

@@ -423,6 +423,9 @@ def test_other_hosts_are_refused_without_keys_unless_insecure(
         plan(command, *words)  # Permissive: nodes without keys take part
     own_environment.setenv('ROS_SECURITY_STRATEGY', 'Enforce')
     assert plan(command, *words)
+    own_environment.setenv('ROS_SECURITY_ENABLE', 'True')
+    with pytest.raises(CellError, match='every computer on the network'):
+        plan(command, *words)  # ROS 2 knows 'true' only: nothing is secured
 
 
 def test_a_run_in_use_is_refused_before_anything_starts(tmp_path):

@@ -18,6 +18,7 @@ from std_msgs.msg import Empty
 from std_srvs.srv import SetBool, Trigger
 
 from so101_node import names, qos
+from so101_node.ros_node import not_urgent, urgent
 
 OPERATOR = [
     sys.executable,
@@ -25,6 +26,14 @@ OPERATOR = [
     'from hilserl_actor.entry_points import operator; operator()',
     *('--ros-args', '-p', 'screen:=plain'),
 ]
+
+
+def may_be_urgent():
+    """Whether this process may have real-time priority."""
+    urgent()
+    found = os.sched_getscheduler(0) == os.SCHED_FIFO
+    not_urgent()
+    return found
 
 
 @pytest.fixture
@@ -107,6 +116,8 @@ def test_keys_become_service_calls_and_refusals_are_shown(calls_made):
     try:
         output = read_until(master, 'EMERGENCY STOP', 20)
         assert 'take over through the leader' in output
+        if may_be_urgent():  # a stop key must not wait for other programs
+            assert os.sched_getscheduler(node.pid) == os.SCHED_FIFO
         for key, words in (
             ('p', 'go on: ok'),
             ('i', 'leader: ok'),

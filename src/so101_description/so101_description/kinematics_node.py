@@ -18,7 +18,7 @@ from so101_interfaces.srv import GetAction, GetJointTarget, GetToolPose, SolvePo
 from so101_node import names
 from so101_node.errors import CellError
 from so101_node.refusals import short
-from so101_node.ros_node import CellNode
+from so101_node.ros_node import PRIORITY, CellNode
 
 from .inverse_kinematics import Range
 from .joint_messages import joint_state
@@ -39,7 +39,7 @@ _Response = TypeVar('_Response', bound=_Answer)
 class KinematicsNode(CellNode):
     """`kinematics`."""
 
-    URGENT = True  # the control loop waits for its responses
+    URGENT = PRIORITY  # the control loop waits for its responses
 
     OPTIONS = KinematicsConfig
     options: KinematicsConfig

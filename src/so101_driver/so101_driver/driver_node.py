@@ -26,6 +26,7 @@ from so101_node.graph import sender
 from so101_node.managed_node import ManagedNode
 from so101_node.modes import Mode
 from so101_node.newest import Newest
+from so101_node.ros_node import PRIORITY
 from so101_node.stamps import to_ns
 
 from .arm import Arm
@@ -52,7 +53,7 @@ CLOSE_TIME = 10.0  # s; an arm needs at most 2.6 to rest and some tenths for tor
 class DriverNode(ManagedNode):
     """Parameters, topics and services around one or two `Arm`s."""
 
-    URGENT = True  # a busy learner must not delay the arms
+    URGENT = PRIORITY  # a busy learner must not delay the arms
 
     OPTIONS = DriverOptions
     options: DriverOptions

@@ -53,7 +53,8 @@ try:  # Kilted and later: half the CPU of the wait-set executors
 except ImportError:
     Executor = SingleThreadedExecutor
 
-PRIORITY = 10  # of SCHED_FIFO
+PRIORITY = 10  # of SCHED_FIFO, of what moves the arms
+OPERATOR_PRIORITY = 5  # a stop key must not wait for other programs
 _OF_ROS = ('use_sim_time', 'start_type_description_service')  # parameters of every rclpy node
 # Who publishes /clock would decide how old a command is.
 SIM_TIME = 'use_sim_time:=true cannot be used: servos and cameras keep real time; leave it out'
@@ -75,7 +76,7 @@ class CellNode(Node):
     """
 
     OPTIONS: type[Options] = Options
-    URGENT = False  # run its threads with real-time priority, where the system allows it
+    URGENT = 0  # real-time priority of its threads, where the system allows it; 0: none
     has_threads = False  # once true, a signal waits for the constructor, so that close() ends them
 
     def __init__(self, name: str):
@@ -201,14 +202,14 @@ class CellNode(Node):
         """Clean up. Called once, while the executor still spins."""
 
 
-def urgent() -> None:
+def urgent(priority: int = PRIORITY) -> None:
     """Give this thread, and threads that it starts, real-time priority where the system allows it.
 
     Root may, and users with `rtprio` in /etc/security/limits.conf. Otherwise nothing changes.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     with contextlib.suppress(PermissionError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
 
 
 def not_urgent() -> None:
@@ -259,8 +260,8 @@ def run(
         keep_going_without_output()
         sys.unraisablehook = _no_trace_of_interruption
         handle_endings(on_signal)
-        if getattr(make_node, 'URGENT', False):  # before the middleware starts its threads
-            urgent()
+        if priority := getattr(make_node, 'URGENT', 0):  # before the middleware has threads
+            urgent(priority)
         os.environ.update(loopback_environment(os.environ) | home_environment(os.environ))
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node, wall_clock = make_node(), WallClock()
