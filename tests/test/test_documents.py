@@ -56,6 +56,7 @@ def quoted_messages():
         yield from re.findall(r'`([^`]+)`', first[1]) if first else ()
 
 
+@pytest.mark.slow
 def test_each_message_quoted_in_troubleshooting_exists_in_the_code():
     files = [ROOT / 'cell', *(ROOT / 'src').glob('*/*/**/*.py')]
     sources = {file: '\n'.join(templates(file)) for file in files}
@@ -89,6 +90,7 @@ def cell_lines():
     return [line for line in lines(ROOT) if line.text.startswith('./cell')]
 
 
+@pytest.mark.slow
 def test_each_cell_command_in_the_documents_has_arguments_that_exist():
     found = cell_lines()
     assert len(found) > 100
@@ -117,6 +119,7 @@ def test_each_other_command_in_the_documents_has_a_reason_why_no_test_runs_it():
     assert not [line for line in others if not reason(line)]
 
 
+@pytest.mark.slow
 def test_a_test_or_a_script_runs_each_verb_that_the_documents_name():
     named = {verb_of(line) for line in cell_lines()} - {''}
     assert {'train', 'watch', 'find'} <= named <= set(RUN_BY)

@@ -12,6 +12,8 @@ import yaml
 
 from hilserl_tests.source_tree import source_root
 
+pytestmark = pytest.mark.slow
+
 ROOT = source_root()
 LAUNCH_FILES = sorted(ROOT.glob('src/*/launch/*.launch.py'))
 BARE = Path(__file__).parent / 'launch_stub' / 'bare.py'

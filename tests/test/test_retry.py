@@ -61,6 +61,7 @@ def tree(tmp_path):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('workers', [(), ('-p', 'xdist', '-n', '2')])
 def test_a_failed_test_of_timing_runs_once_more_with_a_new_module_fixture(tree, tmp_path, workers):
     assert tree('first', *workers) == 1

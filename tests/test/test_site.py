@@ -10,6 +10,8 @@ from hilserl_tests.site import pages, reference
 from hilserl_tests.site.offline import loads_from_elsewhere
 from hilserl_tests.source_tree import source_root
 
+pytestmark = pytest.mark.slow
+
 ROOT = source_root()
 
 

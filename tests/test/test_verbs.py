@@ -149,6 +149,7 @@ def test_the_script_names_the_verbs_and_refuses_an_unknown_one():
     assert all(f'./cell {name} ' in shown.stdout for name in [*NAMES, 'setup', 'shell'])
 
 
+@pytest.mark.slow
 def test_the_shell_has_the_suites_python_first_whatever_the_users_bashrc_does(tmp_path):
     (tmp_path / 'bin').mkdir()
     (tmp_path / 'bin' / 'python').symlink_to('/bin/false')

@@ -119,6 +119,7 @@ class EvaluationBench:
         return going_on
 
 
+@pytest.mark.slow
 def test_failed_episodes_leave_a_bag_that_stock_tools_read(tmp_path):
     bench = EvaluationBench(tmp_path)
     assert [bench.episode(success) for success in (True, False, True)] == [True, True, False]
@@ -132,6 +133,7 @@ def test_failed_episodes_leave_a_bag_that_stock_tools_read(tmp_path):
     assert '2 of 3 episodes succeeded' in bench.log[-2]
 
 
+@pytest.mark.slow
 def test_each_policy_has_the_same_start_poses(tmp_path):
     bench = EvaluationBench(tmp_path, policies=2, keep='all')
     going = [bench.episode(success) for success in (False, False, True, True, True, True)]
@@ -148,6 +150,7 @@ def test_each_policy_has_the_same_start_poses(tmp_path):
         assert len(picture.convert('L').getcolors()) > 20  # something is drawn
 
 
+@pytest.mark.slow
 def test_an_interrupted_evaluation_keeps_its_results_and_continues_with_the_next_situation(
     tmp_path,
 ):

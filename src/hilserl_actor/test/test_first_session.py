@@ -90,6 +90,7 @@ def write_demonstration(directory, name, outcome):
     bag.close()
 
 
+@pytest.mark.slow
 def test_an_interrupted_session_records_only_what_is_missing(tmp_path):
     bags = tmp_path / 'runs' / 'grasp_lift-demos' / 'bags'
     bags.mkdir(parents=True)

@@ -71,6 +71,7 @@ def test_a_recording_without_a_demonstration_says_how_to_record_again(run_dir):
     ]
 
 
+@pytest.mark.slow
 def test_training_ends_with_the_policys_own_success_and_the_eval_line(run_dir):
     for number in range(25):
         alone = number >= 18

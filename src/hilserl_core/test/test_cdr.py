@@ -196,6 +196,7 @@ def test_any_step_survives_its_bytes_and_rclpy_reads_the_same(step):
     assert deserialize_message(data, Step) == message_of(step)
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # the first message of a type loads its library
 @given(any_step(), st.data())
 def test_truncated_bytes_raise_one_sentence(step, data):
@@ -207,6 +208,7 @@ def test_truncated_bytes_raise_one_sentence(step, data):
         step_from_cdr(whole[:cut])
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # the first message of a type loads its library
 @given(any_step(), st.binary(min_size=4, max_size=9))
 def test_additional_bytes_raise_one_sentence(step, more):

@@ -49,6 +49,7 @@ def test_a_thousand_episodes_without_an_end_keep_few_bags_open(schema, tmp_path)
     assert 1 <= len(logged) <= most and 'no last step' in logged[0]
 
 
+@pytest.mark.slow
 def test_the_bag_of_the_running_episode_stays_open_among_strangers(schema, tmp_path):
     recorder = Recorder(tmp_path, schema, print)
     for i in range(50):

@@ -13,6 +13,8 @@ from hilserl_learner.importing.importer import import_bag
 from so101_description.kinematics import Kinematics
 from so101_description.model import model_hash
 
+pytestmark = pytest.mark.slow
+
 TICK = raw_cell.TICK
 LENGTH, BEFORE = 40, 20  # ticks of an episode; of the first one before the clock is set
 SET_AT = raw_cell.START + (25 + BEFORE) * TICK - TICK // 3

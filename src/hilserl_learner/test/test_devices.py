@@ -16,6 +16,8 @@ from torch.utils._pytree import tree_leaves
 from hilserl_learner.agent.cuda_graph import EAGER_UPDATES, GraphedUpdate
 from hilserl_learner.agent.drqv2 import Agent
 
+pytestmark = pytest.mark.slow
+
 AWAY = torch.device('meta')
 GRIPPER = replace(SMALL, network=replace(SMALL.network, gripper='discrete'))
 PIECES = [SMALL, GRIPPER, replace(SMALL, freeze_encoder=True)]

@@ -137,6 +137,7 @@ def test_images_are_the_matching_ones_and_cropped_as_live(recording, task, tmp_p
         assert np.array_equal(step.images[0], expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'options',
     [
@@ -240,6 +241,7 @@ def test_without_marks_motion_separates_episodes(recording, task, tmp_path):
         assert steps[-1].outcome == Outcome.SUCCESS
 
 
+@pytest.mark.slow
 def test_unlabelled_episodes_need_a_choice(recording, task, tmp_path):
     raw_cell.write(tmp_path / 'bag', recording, drop=('rewards',))
     with pytest.raises(CellError, match='has no outcome, and that is not failure'):
@@ -267,6 +269,7 @@ def test_a_label_at_a_time_applies_to_the_running_episode_and_ends_it(recording,
     assert two[-2].terminated and two[-2].reward == 0.0
 
 
+@pytest.mark.slow
 def test_a_folder_with_a_discarded_bag_is_imported_without_it(recording, task, tmp_path, capsys):
     for name in ('good', 'bad'):
         raw_cell.write(tmp_path / 'bags' / name, recording)
@@ -394,6 +397,7 @@ def zeroed(task, recording, tmp_path, change, states=lambda state: state):
     return tmp_path / 'bags'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'change',
     [np.zeros_like, lambda a: np.array([-0.9, 0.9, -0.9, 0.5], np.float32)],
@@ -438,6 +442,7 @@ def test_actions_that_nothing_recorded_gives_are_refused_with_one_reason(
     assert str(e.value).count('add up to') == 1
 
 
+@pytest.mark.slow
 def test_demos_at_launch_takes_raw_and_zeroed_bags_once(recording, task, tmp_path):
     bags = zeroed(task, recording, tmp_path, np.zeros_like)
     shutil.rmtree(tmp_path / 'good')
@@ -485,6 +490,7 @@ def test_a_step_bag_from_before_the_run_id_is_taken_too(task, tmp_path):
     assert dict(report.actions_from) == {'recorded': 1} and report.steps == 5
 
 
+@pytest.mark.slow
 def test_the_command_opens_a_bag_once(raw, task, recording, tmp_path, monkeypatch):
     openings, reader_type = [], reader_module.AnyReader
 

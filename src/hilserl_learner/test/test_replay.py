@@ -28,6 +28,7 @@ EVENT = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     demonstrations=st.lists(EVENT, max_size=3),

@@ -51,6 +51,7 @@ def test_only_episodes_without_help_are_a_success_of_the_policy(run):
     assert [row.human_steps for row in rows] == [3] * 3 + [0] * 7
 
 
+@pytest.mark.slow
 def test_report_and_checkpoint_count_the_same_episodes_of_a_run(schema, tmp_path):
     """Discarded ones (at once or later) and aborted ones are counted by neither."""
     cell = Cell(schema, tmp_path / 'run', replace(OPTIONS, min_steps=1))
@@ -68,6 +69,7 @@ def test_report_and_checkpoint_count_the_same_episodes_of_a_run(schema, tmp_path
     assert newest.episodes == again.learner.trainer.episodes == 3
 
 
+@pytest.mark.slow
 def test_the_page_needs_no_other_file_and_shows_the_run(run, capsys):
     assert verb.run(['report', 'lift', '--runs-dir', str(run.parent)]) == 0
     text = (run / 'report.html').read_text()
@@ -86,6 +88,7 @@ def test_the_page_needs_no_other_file_and_shows_the_run(run, capsys):
     assert '10 episodes, 2 evaluations' in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_figure_that_cannot_be_drawn_is_a_sentence_in_a_complete_page(run, monkeypatch, capsys):
     def broken(_):
         raise ValueError('no font')
@@ -98,6 +101,7 @@ def test_a_figure_that_cannot_be_drawn_is_a_sentence_in_a_complete_page(run, mon
     assert 'ValueError: no font' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_that_has_just_begun_has_a_page_too(schema, tmp_path):
     directory = RunDirectory(tmp_path / 'new', schema)
     directory.begin(schema, LearnerOptions().settings())

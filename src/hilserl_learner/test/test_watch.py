@@ -86,6 +86,7 @@ def test_an_unknown_episode_is_one_sentence_with_what_there_is(run, capsys):
     assert not (run / 'films').exists()
 
 
+@pytest.mark.slow
 def test_a_film_has_a_picture_of_each_step_at_the_task_s_rate(run, schema, capsys):
     assert verb.run(['watch', 'lift', 'worst', '--runs-dir', str(run.parent)]) == 0
     out = capsys.readouterr().out

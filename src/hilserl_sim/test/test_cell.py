@@ -10,6 +10,8 @@ from hilserl_sim.cell import SimulatedCell
 from so101_description.model import model_hash
 from so101_node.errors import CellError
 
+pytestmark = pytest.mark.slow
+
 
 def recorded(schema, seed, world='plain', episodes=2):
     steps = []

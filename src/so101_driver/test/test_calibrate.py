@@ -82,6 +82,7 @@ def test_a_guided_calibration_writes_a_file_that_the_driver_accepts(arm, tmp_pat
         assert configure(bus, calibration, DriverOptions().max_speed) == []
 
 
+@pytest.mark.slow
 def test_a_joint_that_was_not_near_its_middle_ends_the_calibration_and_keeps_the_old_file(
     arm, tmp_path
 ):
