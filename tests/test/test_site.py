@@ -61,6 +61,18 @@ def test_the_site_s_menus_name_pages_that_exist(tmp_path):
     assert (tmp_path / 'docs' / 'training.gif').exists()
 
 
+def test_each_link_to_a_page_leads_to_a_page_of_the_site(tmp_path):
+    pages.write_pages(ROOT, tmp_path)
+    link_to_page = re.compile(r'\]\(([\w./-]+\.md)(?:#[^)]*)?\)')
+    links = [
+        (page, link)
+        for page in tmp_path.rglob('*.md')
+        for link in link_to_page.findall(page.read_text(encoding='utf-8'))
+    ]
+    assert len(links) > 50
+    assert not [(page.name, link) for page, link in links if not (page.parent / link).exists()]
+
+
 def test_the_api_has_every_public_name_of_the_wings_with_its_docstring():
     found = reference.api_pages(ROOT)
     assert set(found) == set(reference.PACKAGES)

@@ -11,7 +11,7 @@ import shutil
 from .reference import api_pages, commands_page
 
 MENU = Path('docs', 'README.md')
-OTHERS = ('CONTRIBUTING.md', 'CHANGELOG.md')  # pages beside the README
+OTHERS = ('CONTRIBUTING.md', 'CHANGELOG.md', 'QUALITY_DECLARATION.md')  # pages beside the README
 REFERENCE = 'Reference'  # the kind of the pages that are made from the code
 GENERATED = Path('docs', 'generated')
 _LINK = re.compile(r'\]\(([\w./-]+\.md)\)')
@@ -36,7 +36,7 @@ def write_pages(root: Path, to: Path) -> None:
         encoding='utf-8',
     )
     for page in to.rglob('*.md'):
-        _point_to_the_first_page(page)
+        _point_to_the_first_page(page, 'README.md' if page.parent == to else '../README.md')
     first = _without_links_outside((root / 'README.md').read_text(encoding='utf-8'))
     (to / 'index.md').write_text(first + _menu(root), encoding='utf-8')
 
@@ -66,9 +66,9 @@ def _toctree(title: str, pages: list[str]) -> str:
     return f'\n```{{toctree}}\n:hidden:\n{caption}\n' + '\n'.join(pages) + '\n```\n'
 
 
-def _point_to_the_first_page(page: Path) -> None:
+def _point_to_the_first_page(page: Path, readme: str) -> None:
     text = page.read_text(encoding='utf-8')
-    changed = text.replace('](../README.md', '](../index.md')
+    changed = text.replace(f']({readme}', f']({readme.replace("README", "index")}')
     page.write_text(_without_links_outside(changed), encoding='utf-8')
 
 
