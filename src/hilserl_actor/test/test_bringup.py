@@ -199,6 +199,17 @@ def test_without_a_camera_the_images_come_from_another_node_in_the_given_size():
     assert 'another node' not in plan('train', *REAL).note
 
 
+def test_managed_reaches_the_nodes_of_arms_and_cameras():
+    words = ['camera:=wrist,front', 'front_camera.camera_device:=/dev/video2', 'managed:=true']
+    managed = {
+        node.node: node.parameters['managed']
+        for node in plan('train', *REAL, *words).nodes
+        if 'managed' in node.parameters
+    }
+    assert managed == {'driver': True, 'camera': True, 'front_camera': True}
+    assert parameters(plan('train'), 'driver')['managed'] is False
+
+
 def test_compressed_images_come_from_another_node_only():
     words = ['camera:=none', 'image_width:=424', 'image_height:=240']
     made = plan('train', *REAL, *words, 'image_transport:=compressed')

@@ -39,7 +39,7 @@ class LearnerNode(CellNode):
         self._schema = self.options.schema()
         self._run = RunFilter(self.options.run_id)
         self._refused_steps = 0
-        self._received: dict[str, int] = {}  # the last step of each episode since the start
+        self._received: dict[str, int] = {}  # the last step of each episode
         actors = [f'/{name.strip("/")}/' for name in self.options.actors] or ['']
         self._weights = [
             self.create_publisher(Weights, actor + names.WEIGHTS, qos.LATCHED) for actor in actors
@@ -63,6 +63,7 @@ class LearnerNode(CellNode):
             self._publish,
             self.get_logger().info,
         )
+        self._received |= self._learner.received  # a bag of this run may be played
         self.create_service(SetBool, names.LEARNER_PAUSE, self._on_pause)
         self.create_service(Trigger, names.LEARNER_SAVE, self._on_save)
         self.create_service(Trigger, names.LEARNER_ROLL_BACK, self._on_roll_back)

@@ -13,6 +13,7 @@ from learner_support.running_learner import episode
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.time import Time
 from std_srvs.srv import SetBool, Trigger
 
 from hilserl_core.bags.cdr import step_to_cdr, task_to_cdr
@@ -258,6 +259,38 @@ def test_steps_and_tasks_of_another_run_are_refused_by_name(environment, actor, 
     assert 'of of-own was received before; do not play a bag' in output
     assert '/test_actor on this host' in output
     assert [bag.directory.name for bag in open_bags(tmp_path / 'run' / 'bags')] == ['of-own']
+
+
+def test_a_learner_that_was_started_again_refuses_the_recorded_steps_of_its_run(
+    environment, actor, tmp_path
+):
+    schema = make_task('grasp_lift', model_hash())
+    before = [step_to_cdr(replace(step, run_id='own')) for step in episode(schema, 'before')]
+    for kept in (0, 8):
+        began = actor.node.get_clock().now()
+        learner = start(environment, tmp_path / 'run', 'run_id:=own')
+
+        def status():
+            """Return the newest status of this learner, or None."""
+            stamps = [Time.from_msg(each.header.stamp) for each in actor.statuses[-1:]]
+            return actor.statuses[-1] if stamps and stamps[0] > began else None
+
+        try:
+            actor.wait(status)
+            assert status().replay_steps == kept
+
+            def refused():
+                for data in before:  # the second time as from `ros2 bag play` of this start
+                    actor.steps.publish(data)
+                    actor.executor.spin_once(timeout_sec=0.1)
+                return status().rejected_steps >= len(before)
+
+            actor.wait(refused)
+            actor.wait(lambda: status().replay_steps == 8)
+        finally:
+            output, code, _ = end(learner)
+        assert code == 0, output
+    assert 'resumed' in output and 'of before was received before; do not play a bag' in output
 
 
 def test_two_cells_feed_one_learner_and_both_get_its_policy(environment, tmp_path):

@@ -41,6 +41,7 @@ class Loaded:
     policy_version: int = 0  # the highest in the steps
     episodes: set[str] = field(default_factory=set)  # ids of those that count
     unlabelled: list[str] = field(default_factory=list)  # episodes without an outcome
+    received: dict[str, int] = field(default_factory=dict)  # the last step of each episode
 
 
 def load_run(directory: Path, replay: Replay, log: Callable[[str], object]) -> Loaded:
@@ -263,6 +264,8 @@ def _fill(
             require(bag, content, replay.schema)
             continue
         step = content
+        before = loaded.received.get(step.episode_id, step.index)
+        loaded.received[step.episode_id] = max(before, step.index)
         loaded.env_steps += not step.last
         lengths[step.episode_id] += not step.last
         loaded.policy_version = max(loaded.policy_version, step.policy_version)

@@ -32,7 +32,10 @@ DRIFT_PERIOD = 10.0  # s between new reference transitions for the drift of live
 
 
 class Learner:
-    """One run's learning. `publish(data, version, updates, env_steps)` gets each policy."""
+    """One run's learning. `publish(data, version, updates, env_steps)` gets each policy.
+
+    received: the index of the last step of each episode that was recorded before.
+    """
 
     def __init__(
         self,
@@ -45,6 +48,7 @@ class Learner:
         self._options, self._publish, self._log = options, publish, log
         started = start_run(schema, directory, options, log)
         self.run, self.trainer = started.directory, started.trainer
+        self.received = started.received
         self.recorder = Recorder(self.run.bags, schema, log)
         self._checkpoints = CheckpointWriter(started.checkpoints)
         if started.checkpoint:

@@ -29,6 +29,7 @@ class StartedRun:
     checkpoints: Checkpoints
     trainer: Trainer
     checkpoint: Checkpoint | None  # the one that it resumed from
+    received: dict[str, int]  # the last step of each recorded episode
 
 
 def start_run(
@@ -90,7 +91,7 @@ def start_run(
             f'{options.start_mode}, sigma {options.schedule()} '
             f'({REASONS[options.start_mode]}), replay of {replay.capacity:,} steps'
         )
-    return StartedRun(run, checkpoints, trainer, checkpoint)
+    return StartedRun(run, checkpoints, trainer, checkpoint, loaded.received)
 
 
 def _warm_start(agent: Agent, options: LearnerOptions, log: Callable[[str], object]) -> None:
