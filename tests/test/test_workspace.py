@@ -23,7 +23,9 @@ def test_colcon_builds_tests_and_reports_a_package_that_is_linked_into_a_workspa
     assert 'so101_node' in colcon(tmp_path, 'list')
     colcon(tmp_path, 'build')
     assert (tmp_path / 'install' / 'so101_node' / 'share' / 'so101_node' / 'package.xml').exists()
-    colcon(tmp_path, 'test', '--pytest-args', '-k', 'test_refusals', '-m', 'not graph and not slow')
+    colcon(
+        tmp_path, 'test', '--pytest-args', '-k', 'test_refusals', '-m', 'not graph and not slow'
+    )
     report = colcon(tmp_path, 'test-result', '--all')
     assert 'build/so101_node/pytest.xml' in report and ' 0 errors, 0 failures' in report
     assert ' 0 tests' not in report

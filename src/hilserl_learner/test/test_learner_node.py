@@ -266,6 +266,7 @@ def test_a_learner_that_was_started_again_refuses_the_recorded_steps_of_its_run(
 ):
     schema = make_task('grasp_lift', model_hash())
     before = [step_to_cdr(replace(step, run_id='own')) for step in episode(schema, 'before')]
+    foreign = step_to_cdr(replace(episode(schema, 'foreign')[0], run_id='theirs'))
     for kept in (0, 8):
         began = actor.node.get_clock().now()
         learner = start(environment, tmp_path / 'run', 'run_id:=own')
@@ -279,14 +280,17 @@ def test_a_learner_that_was_started_again_refuses_the_recorded_steps_of_its_run(
             actor.wait(status)
             assert status().replay_steps == kept
 
-            def refused():
-                for data in before:  # the second time as from `ros2 bag play` of this start
-                    actor.steps.publish(data)
-                    actor.executor.spin_once(timeout_sec=0.1)
-                return status().rejected_steps >= len(before)
+            def discovered():
+                actor.steps.publish(foreign)
+                actor.executor.spin_once(timeout_sec=0.2)
+                return status().rejected_steps
 
-            actor.wait(refused)
+            actor.wait(discovered)
+            time.sleep(1.2)  # one refusal a second is said
+            for data in before:  # the second time as from `ros2 bag play` of this start
+                actor.steps.publish(data)
             actor.wait(lambda: status().replay_steps == 8)
+            actor.wait(lambda: not kept or status().rejected_steps > len(before))
         finally:
             output, code, _ = end(learner)
         assert code == 0, output
