@@ -45,7 +45,8 @@ def test_the_steps_have_the_axes_of_the_task(recorded):
     actions = np.array([step.action for step in recorded.steps if not step.last])
     assert actions.shape[1] == len(AXES) and len(actions) > 20
     assert set(actions[:, -1].tolist()) <= {-1.0, 0.0, 1.0}
-    assert np.abs(actions[:, :3]).max(0).min() > 0.3
+    x, y, z = np.abs(actions[:, :3]).max(0)
+    assert min(x, z) > 0.3 and y > 0.02  # the cube may be straight ahead
 
 
 def test_each_stored_action_gives_the_sent_command(recorded):
