@@ -100,8 +100,8 @@ def continuous(schema: TaskSchema, config: NetworkConfig) -> int:
     others = len(schema.action_names) - 1
     if schema.action_names[-1] != GRIPPER or not others:
         raise CellError(
-            f'task {schema.name}: gripper:=discrete needs a gripper and another axis; the action '
-            f'has {", ".join(schema.action_names)}'
+            f'task {schema.name}: agent_options:=gripper=discrete needs a gripper and another '
+            f'axis; the action has {", ".join(schema.action_names)}'
         )
     return others
 
