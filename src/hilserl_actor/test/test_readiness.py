@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import pytest
 
 from hilserl_actor.loop.modes import Mode
-from hilserl_actor.loop.preflight import Check
+from hilserl_actor.loop.preflight import POLICY, Check
 from hilserl_actor.loop.readiness import PERIOD, REQUIRED, Readiness
 
+NO_POLICY = [Check('camera', ''), Check(POLICY, 'no policy yet')]
 GOOD, BAD = [Check('camera', ''), Check('policy', '')], [Check('camera', 'no image yet')]
 
 
@@ -56,6 +57,18 @@ def test_the_cell_starts_by_itself_only_after_enough_good_preflights_in_a_row():
     assert not cell.readiness.passed and not cell.requests
     cell.run(GOOD)
     assert cell.readiness.passed and cell.requests == ['preflight']
+
+
+def test_the_time_that_a_policy_takes_to_come_counts_for_the_other_checks():
+    cell = Cell()
+    cell.run(*[NO_POLICY] * REQUIRED)
+    assert not cell.readiness.passed and not cell.requests
+    assert cell.readiness.refusal == 'not ready: no policy yet'
+    cell.run(GOOD)
+    assert cell.readiness.passed and cell.requests == ['preflight']
+    cell = Cell()
+    cell.run(*[NO_POLICY] * (REQUIRED - 1), BAD, GOOD)
+    assert not cell.readiness.passed and not cell.requests
 
 
 def test_without_auto_start_the_cell_waits_for_the_operator():

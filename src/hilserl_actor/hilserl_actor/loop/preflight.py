@@ -24,6 +24,7 @@ from .reset_motion import ABOVE, plan
 
 TWO_DRIVERS = 1.3  # times the rate of one driver's joint states: there are two drivers
 DISCOVERY_TIME = 25.0  # s for which discovery may still list a killed node
+POLICY = 'policy'  # a check that needs the learner, which starts last
 DARK, BRIGHT = 8, 247  # limits of the mean grey level of a usable image
 
 
@@ -116,7 +117,7 @@ class Preflight:
         if self._leader_wanted:
             checks.append(('leader arm', self._leader))
         if self._role in ('train', 'eval'):
-            checks.append(('policy', self._policy))
+            checks.append((POLICY, self._policy))
         if self._role in ('train', 'record'):
             checks.append(('recording', self._recording))
         if self._reward_wanted:

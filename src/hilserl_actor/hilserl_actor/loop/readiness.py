@@ -3,10 +3,12 @@
 from so101_node.modes import Mode
 
 from .control import ControlLoop
-from .preflight import Check, Preflight
+from .preflight import POLICY, Check, Preflight
 
 PERIOD = 0.5  # s between two preflights
-REQUIRED = 3  # preflights that must pass in a row: discovery of a second cell takes time
+# Preflights that must pass in a row: discovery of a second cell takes time. Those in which only
+# the policy is missing count, because a policy needs no second look.
+REQUIRED = 3
 
 
 class Readiness:
@@ -33,7 +35,8 @@ class Readiness:
             return
         self.checks = self._preflight.run()
         refusal = self.refusal
-        self._passed = 0 if refusal else self._passed + 1
+        others = any(check.problem for check in self.checks if check.what != POLICY)
+        self._passed = 0 if others else self._passed + 1
         if refusal:
             self._loop.message = refusal
         elif self.passed and self._auto_start:
@@ -53,4 +56,4 @@ class Readiness:
     @property
     def passed(self) -> bool:
         """Whether enough preflights in a row passed."""
-        return self._passed >= REQUIRED
+        return self._passed >= REQUIRED and not self.problems
