@@ -153,7 +153,8 @@ def test_a_flood_ends_no_node_stops_no_loop_and_is_told_once_a_second(attacked):
     for node in REFUSING:
         told = [each for each in lines if f'WARN {node}:' in each]
         assert told and all(f'/{NODE} on this host' in each for each in told), attacked.cell.text
-        assert len(told) <= took + 4.0, told  # and while it begins and ends
+        for kind in ('message of', 'command of'):  # and while it begins and ends
+            assert sum(kind in each for each in told) <= took + 4.0, told
         assert any('more before)' in each for each in told), told
 
 
@@ -177,6 +178,8 @@ def test_a_flood_of_service_calls_stops_no_loop_and_no_stop(attacked):
     def newest():
         return [each for each in attacked.watcher.actor if each.run_id == 'fuzz'][-1]
 
+    client = attacked.stranger.node.create_client(Trigger, f'/{names.DRIVER_STOP}')
+    assert client.wait_for_service(10.0)  # as of the operator node, which was there before
     before = newest().missed_ticks
     with flood_of_calls(CALLS, CALL_RATE * len(CALLS)):
         began = time.monotonic()
@@ -185,8 +188,6 @@ def test_a_flood_of_service_calls_stops_no_loop_and_no_stop(attacked):
         time.sleep(1.0)
         attacked.require_well(attacked.usual - (newest().missed_ticks - before) / took)
         assert newest().mode not in ('IDLE', 'ESTOP'), attacked.cell.text[-3000:]
-        client = attacked.stranger.node.create_client(Trigger, names.DRIVER_STOP)
-        assert client.wait_for_service(10.0)
         done = threading.Event()
         answer = client.call_async(Trigger.Request())
         answer.add_done_callback(lambda _: done.set())

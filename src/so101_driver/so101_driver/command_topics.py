@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from rclpy.node import Node
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import JointState
 
 from so101_interfaces.msg import DriverStatus, JointRange
@@ -54,13 +55,15 @@ class CommandTopics:
         self._known: dict[bytes, Publisher] = {}
         self._session = secrets.token_hex(4)
         self._refusals = Refusals(lambda line: node.get_logger().warning(line))
-        for arm in ports:
-            node.create_subscription(
+        self._subscriptions: dict[str, Subscription[JointState]] = {
+            arm: node.create_subscription(
                 JointState,
                 names.JOINT_COMMANDS.format(arm=arm),
-                partial(self._on_command, arm),
-                qos.COMMAND,
+                partial(self._on_commands, arm),
+                qos.COMMANDS_SUB,
             )
+            for arm in ports
+        }
         node.create_service(TakeCommand, names.TAKE_COMMAND, self._on_take)
         node.create_timer(STATUS_PERIOD, self._on_timer)
 
@@ -86,6 +89,17 @@ class CommandTopics:
         if lost:
             self._node.get_logger().info(lost)
         self.publish()
+
+    def _on_commands(self, arm: str, message: JointState, info: dict[str, Any]) -> None:
+        """Handle a command and all that wait behind it; the executor takes one at a time."""
+        self._on_command(arm, message, info)
+        subscription = self._subscriptions[arm]
+        for _ in range(qos.COMMANDS_SUB.depth):
+            with subscription.handle:
+                taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+            if taken is None:
+                return
+            self._on_command(arm, *taken)
 
     def _on_command(self, arm: str, message: JointState, info: dict[str, Any]) -> None:
         try:

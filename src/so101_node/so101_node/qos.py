@@ -13,6 +13,10 @@ SENSOR_SUB = QoSProfile(
 COMMAND = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE
 )
+# Commands and accepted targets as they are received: a flood must not cover the one that counts.
+COMMANDS_SUB = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=50, reliability=ReliabilityPolicy.RELIABLE
+)
 LATCHED = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=1,

@@ -212,15 +212,14 @@ class TopicArms:
         self.on_executed: Callable[[Joints], object] = lambda target: None
         self._target: Joints | None = None
         self._target_at = 0.0
-        self._executed_stamp = 0  # stamp of the command that the driver executes
+        self._accepted = 0  # stamp of the last command that the driver executed
 
     def on_target(self, message: JointState) -> None:
-        """Note the command that the follower's driver executes now."""
-        self._executed_stamp = to_ns(message.header.stamp)
-        try:
-            self._target = pack(message.name, message.position)
-        except CellError:
-            return  # not from a driver
+        """Note the command that the follower's driver executes now; CellError if it is none."""
+        self._target = pack(message.name, message.position)
+        # A message of somebody else does not undo what the driver has reported.
+        if (stamp := to_ns(message.header.stamp)) == self.sent:
+            self._accepted = stamp
         self._target_at = time.monotonic()
         self.on_executed(self._target)
 
@@ -235,14 +234,14 @@ class TopicArms:
 
     def command_accepted(self) -> bool:
         """Return whether the driver reports that it executes the follower's last command."""
-        return self._executed_stamp == self.sent
+        return self._accepted == self.sent
 
     def command(self, arm: str, target: Joints) -> None:
         """Publish a joint target (6,) rad."""
         message = joint_state(target, self._clock.now().to_msg())
-        self._commands[arm].publish(message)
-        if arm == 'follower':
+        if arm == 'follower':  # before the driver can answer
             self.sent, self.sent_at = to_ns(message.header.stamp), time.monotonic()
+        self._commands[arm].publish(message)
 
     def set_torque(self, arm: str, on: bool) -> None:
         """Request torque on or off; a refusal is logged when it arrives."""

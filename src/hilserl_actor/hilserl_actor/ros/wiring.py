@@ -65,7 +65,7 @@ def make_arms(node: CellNode, run_id: str) -> TopicArms:
         node.get_logger(),
     )
     target = names.JOINT_TARGETS.format(arm='follower')
-    node.create_subscription(JointState, target, arms.on_target, qos.COMMAND)
+    node.create_subscription(JointState, target, arms.on_target, qos.COMMANDS_SUB)
     return arms
 
 

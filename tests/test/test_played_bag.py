@@ -1,0 +1,85 @@
+"""A bag is played beside a live cell, as with `ros2 bag play`: the cell learns nothing from it."""
+
+from pathlib import Path
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hilserl_core.bags.episode_bag import open_bags
+from hilserl_tests.cell_process import CellProcess, own_domain
+from hilserl_tests.watcher import Watcher
+
+pytestmark = [pytest.mark.graph, pytest.mark.slow]
+
+SECONDS = 5.0  # of a recording
+
+
+def start(tmp_path, environment, run, *words):
+    cell = CellProcess(
+        ['train', 'start:=scratch', f'runs_dir:={tmp_path}', f'run:={run}', *words], environment
+    )
+    cell.wait_for('READY -> POLICY', 120)
+    return cell
+
+
+def record(environment, bag):
+    """Record in a process of its own, in the cell's domain."""
+    words = [sys.executable, '-m', 'hilserl_tests.raw_recorder', str(bag), str(SECONDS)]
+    subprocess.run(words, env=environment, check=True, timeout=60)
+
+
+def play(environment, bag):
+    words = [sys.executable, '-m', 'hilserl_tests.bag_player', str(bag)]
+    done = subprocess.run(
+        words, env=environment, check=True, timeout=60, capture_output=True, text=True
+    )
+    assert int(done.stdout.split()[-1]) > 100
+
+
+def test_a_played_bag_of_another_run_or_of_this_one_is_not_learned_from(tmp_path):
+    with own_domain() as environment:
+        other = start(tmp_path, environment, 'other', 'frame_size:=32')
+        record(environment, tmp_path / 'foreign')
+        other.interrupt()
+
+    with own_domain() as environment:
+        cell = start(tmp_path, environment, 'live')
+        with Watcher() as watcher:
+            time.sleep(3.0)
+            record(environment, tmp_path / 'own')
+            play(environment, tmp_path / 'foreign')
+            play(environment, tmp_path / 'own')
+            since = len(watcher.learner)
+            time.sleep(4.0)
+            assert len(watcher.learner) > since + 1, cell.text[-3000:]  # the learner lives
+            replayed = watcher.learner[-1].replay_steps
+            mode = watcher.actor[-1].mode
+        assert cell.process.poll() is None, cell.text[-3000:]
+        assert mode not in ('ESTOP', 'IDLE'), cell.text[-3000:]
+        cell.interrupt()
+    assert cell.process.returncode == 0, cell.text[-3000:]
+    assert 'Traceback' not in cell.text
+    stored = [(s.episode_id, s.index) for bag in bags(tmp_path / 'live') for s in bag.steps()]
+    foreign = {s.episode_id for bag in bags(tmp_path / 'other') for s in bag.steps()}
+    assert len(stored) == len(set(stored)) > 50  # none twice
+    assert foreign and not foreign & {episode for episode, _ in stored}
+    assert 0 < replayed <= len(stored)
+    refused = [line for line in cell.lines if 'refused' in line and '/rosbag2_player' in line]
+    assert {line.split('WARN ')[1].split(':')[0] for line in refused} >= {'learner', 'driver'}
+
+
+def bags(run: Path):
+    return open_bags(run / 'bags')
+
+
+def test_the_player_publishes_what_was_recorded(tmp_path):
+    """The stand-in for `ros2 bag play` itself: what it plays arrives."""
+    with own_domain() as environment:
+        cell = start(tmp_path, environment, 'one')
+        record(environment, tmp_path / 'bag')
+        cell.interrupt()
+        with Watcher() as watcher:
+            play(environment, tmp_path / 'bag')
+            assert len(watcher.actor) > 20 and len(watcher.steps) > 20
