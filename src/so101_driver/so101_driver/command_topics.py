@@ -99,7 +99,8 @@ class CommandTopics:
                 taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
             if taken is None:
                 return
-            self._on_command(arm, *taken)
+            command, its_info = taken
+            self._on_command(arm, command, dict(its_info))
 
     def _on_command(self, arm: str, message: JointState, info: dict[str, Any]) -> None:
         try:
