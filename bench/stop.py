@@ -222,6 +222,8 @@ def main() -> None:
                 cell.start()
                 for _ in track(range(options.stops), 'stops'):
                     rows.append(one_stop(cell, options.actor))
+                    if rows[-1]['lost'] or rows[-1]['moved_after']:
+                        print(f'stop {len(rows)}: {json.dumps(rows[-1])}')
         finally:
             cell.close()
             for each in busy:
