@@ -251,8 +251,6 @@ def run(options: argparse.Namespace, runs: Path, environment: dict[str, str]) ->
             while (left := began + 60.0 * options.minutes - time.monotonic()) > 0.0:
                 time.sleep(min(60.0, left))
                 stops.append(one_stop(cell, 'running'))
-                if stops[-1]['lost'] or stops[-1]['moved_after']:
-                    print(f'stop {len(stops)}: {json.dumps(stops[-1])}')
                 print(
                     f'{minutes_since(began):5.1f} min: {soak.steps()} steps, {len(stops)} stops, '
                     f'{soak.counts()["jumps"]} jumps, {soak.events} pauses',

@@ -30,6 +30,7 @@ from hilserl_actor.bringup import arguments
 from hilserl_actor.bringup.plan import make_plan
 from hilserl_actor.bringup.supervisor import command_line
 from hilserl_tests.cell_process import own_domain
+from hilserl_tests.starts import busy_loops
 from so101_interfaces.msg import ActorStatus, DriverStatus
 from so101_node import names, qos
 
@@ -152,7 +153,7 @@ class Cell:
 
 
 def one_stop(cell: Cell, actor: str) -> dict[str, float]:
-    """Stop the arm in motion once; return what was measured."""
+    """Stop the arm in motion once; return what was measured. A lost stop is printed."""
     cell.wait(cell.is_moving_again, 'motion in an episode')
     time.sleep(random.uniform(0.0, 0.3))
     process = cell.processes['actor']
@@ -198,6 +199,8 @@ def one_stop(cell: Cell, actor: str) -> dict[str, float]:
         ),
         'the end of the stop',
     )
+    if result['lost'] or result['moved_after']:
+        print(f'lost: {json.dumps(result)}')
     return result
 
 
@@ -214,20 +217,19 @@ def main() -> None:
     parser.add_argument('--load', type=int, default=0, help='additional busy processes')
     options = parser.parse_args()
     random.seed(0)
-    busy = [subprocess.Popen(['sh', '-c', 'while :; do :; done']) for _ in range(options.load)]
-    with tempfile.TemporaryDirectory() as runs, own_domain() as environment:
+    with (
+        tempfile.TemporaryDirectory() as runs,
+        own_domain() as environment,
+        busy_loops(options.load),
+    ):
         cell, rows = Cell(runs, environment, FULL_LOAD), []
         try:
             with contextlib.suppress(KeyboardInterrupt):  # the figures of the stops so far
                 cell.start()
                 for _ in track(range(options.stops), 'stops'):
                     rows.append(one_stop(cell, options.actor))
-                    if rows[-1]['lost'] or rows[-1]['moved_after']:
-                        print(f'stop {len(rows)}: {json.dumps(rows[-1])}')
         finally:
             cell.close()
-            for each in busy:
-                each.kill()
     if not rows:
         raise SystemExit('bench stop: interrupted before the first stop')
     table = Table(title=f'emergency stops by key x, actor {options.actor}')

@@ -16,6 +16,7 @@ import msgspec
 
 NODE = 'flooder'
 _SOURCE = """
+from functools import partial
 import importlib, itertools, sys, time
 import msgspec, rclpy
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
@@ -37,19 +38,11 @@ while alone := [t for t, each in publishers.items() if not each.get_subscription
         sys.exit(f'nothing subscribes to {alone}')
     time.sleep(0.01)
 time.sleep(0.5)  # until its name is known
-due = time.monotonic()
-for count, (topic, data) in enumerate(itertools.cycle(messages)):
-    try:
-        publishers[topic].publish(data)
-    except Exception:
-        pass  # a slow reader: the queue is full
-    if count == 100:
-        print('floods', flush=True)
-    due = max(due + 1.0 / float(rate), time.monotonic() - 0.1)
-    time.sleep(max(due - time.monotonic(), 0.0))
+sends = [partial(publishers[topic].publish, data) for topic, data in messages]
 """
 
 _CALLS = """
+from functools import partial
 import importlib, itertools, sys, time
 import msgspec, rclpy
 
@@ -64,12 +57,19 @@ for service, (module, kind) in kinds.items():
         sys.exit(f'nobody serves {service}')
 for service, values in calls:
     requests.append((clients[service], clients[service].srv_type.Request(**values)))
+def call(client, request):
+    client.remove_pending_request(client.call_async(request))
+
+sends = [partial(call, *each) for each in requests]
+"""
+# Both sources end with it; `sends` are the functions that are called in turn.
+_LOOP = """
 due = time.monotonic()
-for count, (client, request) in enumerate(itertools.cycle(requests)):
+for count, send in enumerate(itertools.cycle(sends)):
     try:
-        client.remove_pending_request(client.call_async(request))
+        send()
     except Exception:
-        pass  # a slow server: the queue is full
+        pass  # a slow receiver: the queue is full
     if count == 100:
         print('floods', flush=True)
     due = max(due + 1.0 / float(rate), time.monotonic() - 0.1)
@@ -114,7 +114,7 @@ def _running(source: str, what: tuple[Any, Any], rate: float) -> Iterator[None]:
         file = Path(directory, 'messages')
         file.write_bytes(msgspec.msgpack.encode(what))
         process = subprocess.Popen(
-            [sys.executable, '-c', source, str(rate), str(file), NODE],
+            [sys.executable, '-c', source + _LOOP, str(rate), str(file), NODE],
             stdout=subprocess.PIPE,
             env=dict(os.environ),
             text=True,

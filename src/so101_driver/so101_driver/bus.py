@@ -30,7 +30,6 @@ BYTE = 10 / BAUD_RATE  # s on the wire, 8N1
 # s that an answer may be late beyond its time-out, at least: FTDI's latency timer
 LATE = 0.016
 WRITE_TIME = 0.1  # s; a port that accepts no bytes must not block the thread
-SURE = 20  # requests in a row with all answers, after which no late answer can come
 SPARE_LENGTHS = 8  # after as many reads without a loss, the usual length is used again
 
 
@@ -63,7 +62,6 @@ class Bus:
         self._byte = 10 / BAUD_RATE  # s on the wire
         self._wake_at = 0  # number of bytes that wakes the reader
         self._wire_free = 0.0  # monotonic s at which the last byte is sent
-        self._complete = 0  # requests in a row to which all answers came, and nothing else
         # servos, data length and deadline of the current read
         self._pending: tuple[tuple[int, ...], int, float] = (), 0, 0.0
         self._late_until = 0.0  # monotonic s until which an answer that was missed may come
@@ -117,12 +115,11 @@ class Bus:
     def _request(
         self, packet: bytes, servos: tuple[int, ...], length: int, timeout: float
     ) -> None:
-        """Send a packet that the servos answer; after a loss, discard late answers first."""
-        if self._complete < SURE:
-            try:
-                termios.tcflush(self._fd, termios.TCIFLUSH)
-            except termios.error as error:
-                raise self._lost_port(error) from error
+        """Discard late answers, then send a packet that the servos answer."""
+        try:
+            termios.tcflush(self._fd, termios.TCIFLUSH)
+        except termios.error as error:
+            raise self._lost_port(error) from error
         self._send(packet)
         self.requested += len(servos)
         deadline = self._wire_free + len(servos) * (length + FRAME) * self._byte + timeout
@@ -167,8 +164,6 @@ class Bus:
             raise self._lost_port(error) from error
         for servo in twice:
             del answers[servo]
-        whole = len(answers) == len(wanted) and not buffer
-        self._complete = self._complete + 1 if whole else 0
         if len(answers) < len(wanted):
             self.lost += len(wanted) - len(answers)
             self._spare, self._clean = self._spare % SPARE_LENGTHS + 1, 0
