@@ -24,7 +24,7 @@ from published import run_results
 from so101_description.model import model_hash
 from so101_node import names
 from so101_node.errors import CellError
-from so101_sim.worlds import WORLDS
+from so101_sim.worlds import TRAINING_WORLDS
 
 DEMOS, FINAL = 20, 50
 SCHEMA = make_task('grasp_lift', model_hash())
@@ -184,7 +184,7 @@ def main():
     parser.add_argument('--noise', type=Path, help='a policy bundle to measure under noise')
     parser.add_argument('--minutes', type=float, default=12.0)
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--world', default='plain', choices=tuple(WORLDS))
+    parser.add_argument('--world', default='plain', choices=TRAINING_WORLDS)
     parser.add_argument('--policy-out', type=Path, help='write the policy to this file')
     parser.add_argument('--out', type=Path, help='append the result to this file (JSON lines)')
     options = parser.parse_args()

@@ -6,12 +6,13 @@ import sys
 
 import failures  # first: it chooses MuJoCo's renderer
 
-from published import failure_results, run_results
+from published import failure_results, remote_rows, run_results, task_rows
 from published.from_ros_run import result_of_run
 from so101_node.errors import CellError
 
 DOCS = Path(__file__).parents[1] / 'docs'
 PAGE = DOCS / 'training.md'  # each table is between <!-- NAME --> and <!-- end -->
+REMOTE = DOCS / 'remote.md'
 
 
 def put(page: str, name: str, table: str) -> str:
@@ -20,7 +21,7 @@ def put(page: str, name: str, table: str) -> str:
     before, found, rest = page.partition(begin)
     _, end, after = rest.partition('<!-- end -->')
     if not (found and end):
-        raise CellError(f'{PAGE} has no place for the table {name}: {begin.strip()}')
+        raise CellError(f'the page has no place for the table {name}: {begin.strip()}')
     return before + begin + table + '\n' + end + after
 
 
@@ -49,7 +50,10 @@ def main():
         run_results.add(directory / f'{found.task}.json', found)
     plots = []  # drawn last: the tables do not depend on them
     old = page = PAGE.read_text(encoding='utf-8')
-    for file in sorted(directory.glob('*.json')):
+    page = put(page, 'tasks', task_rows.markdown(task_rows.read(directory / 'tasks.json')))
+    # they have pages of their own
+    others = {directory / f'{name}.json' for name in ('tasks', 'reward', 'remote')}
+    for file in sorted(set(directory.glob('*.json')) - others):
         runs = run_results.read(file)
         page = put(page, file.stem, run_results.markdown(runs))
         if not options.check:
@@ -60,8 +64,11 @@ def main():
         page = put(page, file.stem, failure_results.markdown(rows, titles))
         if not options.check:
             plots.append((file, failure_results.draw, (rows, titles)))
+    link = REMOTE.read_text(encoding='utf-8')
+    table = remote_rows.markdown(remote_rows.read(directory / 'remote.json'))
     if not options.check:
         PAGE.write_text(page, encoding='utf-8')
+        REMOTE.write_text(put(link, 'remote', table), encoding='utf-8')
         for file, draw, data in plots:
             draw_after(draw, *data, file.with_suffix('.png'))
     elif page != old:

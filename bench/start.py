@@ -12,17 +12,13 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-
-import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.signals import SignalHandlerOptions
 
 from hilserl_actor.bringup import arguments
 from hilserl_tests import starts
 from hilserl_tests.cell_process import CellProcess, own_domain
 from hilserl_tests.source_tree import source_root
+from hilserl_tests.spun_node import spun_node
 from so101_interfaces.msg import ActorStatus
 from so101_node import names, qos
 from so101_node.errors import CellError
@@ -62,23 +58,9 @@ def _seconds(status: ActorStatus) -> float:
 @contextlib.contextmanager
 def listening(ticks: Ticks) -> Iterator[None]:
     """Pass the actor's statuses to `ticks`."""
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C ends the bench
-    node = rclpy.create_node('bench')
-    node.create_subscription(ActorStatus, names.ACTOR_STATUS, ticks.note, qos.STATUS)
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-
-    def spin() -> None:
-        with contextlib.suppress(ExternalShutdownException):
-            executor.spin()
-
-    thread = threading.Thread(target=spin, daemon=True)
-    thread.start()
-    try:
+    with spun_node('bench') as node:
+        node.create_subscription(ActorStatus, names.ACTOR_STATUS, ticks.note, qos.STATUS)
         yield
-    finally:
-        rclpy.shutdown()
-        thread.join(5.0)
 
 
 def one_start(words: list[str], environment: dict[str, str], ticks: Ticks) -> starts.Start:

@@ -27,10 +27,11 @@ from rich.table import Table
 from sensor_msgs.msg import JointState
 
 from hilserl_actor.bringup import arguments
-from hilserl_actor.bringup.plan import make_plan
+from hilserl_actor.bringup.planner import make_plan
 from hilserl_actor.bringup.supervisor import command_line
 from hilserl_tests.cell_process import own_domain
 from hilserl_tests.starts import busy_loops
+from so101_description.joints import JOINTS
 from so101_interfaces.msg import ActorStatus, DriverStatus
 from so101_node import names, qos
 
@@ -41,6 +42,7 @@ WINDOW = 1.2  # s after the key that are looked at
 STILL = 0.01  # rad from the final pose (6 ticks): standstill
 MOVED = 0.02  # rad of motion after AFTER that counts as a motion against the stop
 AFTER = 0.5  # s
+SLOW = 0.15  # s to standstill
 IN_EPISODE = ('POLICY', 'HUMAN')
 
 
@@ -153,7 +155,7 @@ class Cell:
 
 
 def one_stop(cell: Cell, actor: str) -> dict[str, float]:
-    """Stop the arm in motion once; return what was measured. A lost stop is printed."""
+    """Stop the arm in motion once; return what was measured. A lost or slow one is printed."""
     cell.wait(cell.is_moving_again, 'motion in an episode')
     time.sleep(random.uniform(0.0, 0.3))
     process = cell.processes['actor']
@@ -199,9 +201,18 @@ def one_stop(cell: Cell, actor: str) -> dict[str, float]:
         ),
         'the end of the stop',
     )
-    if result['lost'] or result['moved_after']:
-        print(f'lost: {json.dumps(result)}')
+    if result['lost'] or result['moved_after'] or result['to_standstill'] > SLOW:
+        print(f'{json.dumps(result)}; {trace(at, q, np.array(cell.states[-1][1]))}', flush=True)
     return result
+
+
+def trace(at: np.ndarray, q: np.ndarray, last: np.ndarray) -> str:
+    """Return the joint that moved most, late, with its angles. at: (N,) s; q: (N, 6) rad."""
+    joint = int(np.ptp(np.vstack((q[at > SLOW], last)), axis=0).argmax())
+    angles = [round(float(angle), 3) for angle in q[::5, joint]]
+    return (
+        f'{JOINTS[joint]} from {at[0]:.2f} s on, each 5th: {angles}, at the end {last[joint]:.3f}'
+    )
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Render docs/training.gif: the simulated cell learns, with take-overs, then acts alone.
 
-It records demonstrations and trains in the in-process simulation, with behaviour cloning (`bc=2`);
-this takes some minutes of processor time.
+It records demonstrations and trains in the in-process simulation; this takes some minutes of
+processor time.
 The scripted operator does what a person at the leader arm does.
 """
 
@@ -94,9 +94,7 @@ def captioned(found, title):
 def train(schema, directory, minutes):
     """Train; return the episode of an early take-over and the last policy."""
     record_demonstrations(schema, directory / 'demos', 20, 0, 'plain')
-    options = LearnerOptions(
-        demos=(str(directory / 'demos'),), agent_options='bc=2', pretrain_updates=60
-    )
+    options = LearnerOptions(demos=(str(directory / 'demos'),), pretrain_updates=60)
     learner = None
     filmed = Filmed(
         schema,

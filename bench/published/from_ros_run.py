@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from hilserl_core.bags.episode_bag import find_bags
-from hilserl_learner.agent.config import AgentConfig
+from hilserl_learner.agent.config import ALGORITHMS
 from hilserl_learner.report.run_record import read_run
 from published.run_results import RunResult, config_hash, minutes_to, options_of
 from so101_node.errors import CellError
@@ -33,7 +33,13 @@ def result_of_run(path: Path) -> RunResult:
         for data in measured
     ]
     last = measured[-1]
-    agent = AgentConfig.from_json(json.dumps(run.agent)) if run.agent else None
+    if options.algorithm not in ALGORITHMS:
+        raise CellError(
+            f'run {path.name} is of {options.algorithm}; results are stored of the algorithms of '
+            'this suite: ' + ', '.join(ALGORITHMS)
+        )
+    kind = type(ALGORITHMS[options.algorithm])
+    agent = kind.from_json(json.dumps(run.agent)) if run.agent else None
     demos = sum(len(find_bags(Path(directory))) for directory in options.demos)
     return RunResult(
         task=run.schema.name,

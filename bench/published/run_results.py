@@ -13,7 +13,8 @@ from typing import Any, Literal
 import msgspec
 
 from hilserl_core.contract.task import TaskSchema
-from hilserl_learner.agent.config import AgentConfig
+from hilserl_learner.agent.algorithm_name import DRQV2
+from hilserl_learner.agent.config import AlgorithmConfig, class_name
 from hilserl_learner.training.options import LearnerOptions
 from so101_node.data_files import convert, read_data
 from so101_node.durable import make_private, replace_file
@@ -61,7 +62,7 @@ class Results(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def config_hash(
-    schema: TaskSchema, options: LearnerOptions, demos: int, agent: AgentConfig | None = None
+    schema: TaskSchema, options: LearnerOptions, demos: int, agent: AlgorithmConfig | None = None
 ) -> str:
     """Twelve hex digits of everything that decides how a run learns.
 
@@ -75,6 +76,8 @@ def config_hash(
         'sigma': str(options.schedule()),
         'demos': demos,
     }
+    if (algorithm := class_name(options.algorithm)) != DRQV2:
+        data['algorithm'] = algorithm
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
 
 

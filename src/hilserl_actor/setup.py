@@ -9,6 +9,8 @@ verbs = {
     'record': 'hilserl_actor.verb.record',
     'eval': 'hilserl_actor.verb.eval',
     'preflight': 'hilserl_actor.verb.preflight',
+    'act': 'hilserl_actor.verb.act',
+    'learn': 'hilserl_actor.verb.learn',
     'secure': 'hilserl_actor.verb.secure',
     'operator': 'hilserl_actor.verb.operator',
     'task': 'hilserl_actor.verb.task',

@@ -15,6 +15,7 @@ setup(
         ('share/' + package_name + '/urdf', glob(package_name + '/urdf/*')),
         ('share/' + package_name + '/mjcf', [package_name + '/mjcf/so101.xml']),
         ('share/' + package_name + '/rviz', [package_name + '/rviz/so101.rviz']),
+        ('share/' + package_name + '/foxglove', [package_name + '/foxglove/so101.json']),
     ],
     # model.py finds them beside itself, installed or not.
     package_data={package_name: ['urdf/so101.urdf', 'mjcf/so101.xml']},

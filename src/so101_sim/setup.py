@@ -28,10 +28,12 @@ setup(
         'so101_node': [
             'world = so101_sim.options:WorldOptions',
             'scripted_operator = so101_sim.options:ScriptedOperatorOptions',
+            'virtual_leader = so101_sim.options:VirtualLeaderOptions',
         ],
         'console_scripts': [
             'world = so101_sim.entry_points:world',
             'scripted_operator = so101_sim.entry_points:scripted_operator',
+            'virtual_leader = so101_sim.entry_points:virtual_leader',
         ],
     },
 )

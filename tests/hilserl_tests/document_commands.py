@@ -29,7 +29,7 @@ from so101_node.errors import CellError
 from .cheap_commands import cheap, run_cheap
 from .source_tree import source_root
 
-PAGES = ('README.md', 'CONTRIBUTING.md', 'docs/*.md')
+PAGES = ('README.md', 'CONTRIBUTING.md', 'docs/**/*.md')
 PROGRAMS = (
     './cell', 'ros2 ', 'python -m ', 'colcon ', 'git clone', 'source install', 'export ',
     'sudo ', '.venv/bin/', 'install/', 'config=', 'udevadm ', 'ls /',
@@ -47,6 +47,7 @@ OTHER = {
     'source install/setup.bash': 'needs a ROS 2 distribution',
     'colcon build': '`./cell setup` runs it',
     'colcon test': '`./cell test` runs it',
+    'export PYTHONPATH': 'src/hilserl_learner/test/test_algorithm.py',
     'export ROS_': 'opens the cell to the network; src/so101_node/test/test_loopback.py',
     'export ROS_SECURITY': 'src/hilserl_actor/test/test_keystore.py',
     '.venv/bin/pre-commit': 'changes the git hooks of this checkout',
@@ -57,7 +58,8 @@ OTHER = {
     'python -m hilserl_tests.interfaces_page': 'tests/test/test_site.py',
     'python -m hilserl_tests.screen_picture': 'tests/test/test_documents.py',
     'python -m hilserl_tests.document_commands': 'tests/test/test_documents.py',
-    'install/hilserl_learner': 'needs a cell; src/hilserl_learner/test/test_learner_node.py',
+    'scp ': 'needs another host',
+    'ROS_DOMAIN_ID': 'runs until it is stopped; bench/remote.py',
     'sudo ': 'changes the system',
     'udevadm ': 'needs hardware',
     'ls ': 'needs hardware',
@@ -66,22 +68,29 @@ OTHER = {
 # arms, and tests/test/test_first_day.py runs that.
 THIS = 'tests/hilserl_tests/document_commands.py'
 RUN_BY = {
+    'act': 'bench/remote.py',
     'bench': THIS,
     'calibrate': 'bench/first_day.py',
     'checkpoints': 'src/hilserl_learner/test/test_checkpoints.py',
+    'console': 'src/hilserl_console/test/test_archive.py',
     'docs': THIS,
     'eval': 'tests/test/test_evaluation.py',
+    'export': 'src/hilserl_lerobot/test/test_round_trip.py',
     'find': 'bench/first_day.py',
     'import': 'tests/test/test_import.py',
+    'import-lerobot': 'src/hilserl_lerobot/test/test_round_trip.py',
     'import-policy': 'src/hilserl_learner/test/test_import_policy.py',
     'label': 'src/hilserl_learner/test/test_import.py',
+    'learn': 'tests/test/test_remote_learner.py',
     'lint': '.ci/run',
     'motors': 'bench/first_day.py',
     'operator': 'src/hilserl_actor/test/test_operator_node.py',
     'preflight': 'bench/first_day.py',
     'record': 'bench/first_day.py',
     'report': 'src/hilserl_learner/test/test_report.py',
+    'reward': 'src/hilserl_reward/test/test_reward_verb.py',
     'secure': 'src/hilserl_actor/test/test_keystore.py',
+    'secure-link': 'src/hilserl_link/test/test_keys.py',
     'task': 'src/hilserl_actor/test/test_task_check.py',
     'test': '.ci/run',
     'train': 'tests/test/test_cell.py',

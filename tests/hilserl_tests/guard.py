@@ -1,7 +1,7 @@
 """The guard: trains the in-process simulation on the shortest task until it is good enough.
 
-`python -m hilserl_tests.guard DIRECTORY` writes demonstrations, run and `curve.json` there. It
-needs a minute of an idle core, so the tests start it first and check it last.
+`python -m hilserl_tests.guard DIRECTORY [ALGORITHM]` writes demonstrations, run and `curve.json`
+there. It needs a minute of an idle core, so the tests start it first and check it last.
 """
 
 from contextlib import suppress
@@ -22,10 +22,14 @@ MINUTES = 10.0  # robot time; a correct suite needs half of it
 SCHEMA = replace(make_task('reach', model_hash(), frame_size=32), max_steps=40)
 
 
-def learn_to_reach(directory: Path, seed: int = 0) -> list[dict[str, float]]:
+def learn_to_reach(
+    directory: Path, algorithm: str = 'cell', seed: int = 0
+) -> list[dict[str, float]]:
     """Record demonstrations and train until it is good enough; return the evaluations."""
     record_demonstrations(SCHEMA, directory / 'demos', 20, seed, 'plain')
-    options = LearnerOptions(start='demos', demos=(str(directory / 'demos'),), seed=seed)
+    options = LearnerOptions(
+        algorithm=algorithm, start='demos', demos=(str(directory / 'demos'),), seed=seed
+    )
     progress = train(
         SCHEMA, directory / 'run', options, 'plain', MINUTES, 1.0, EPISODES, enough=ENOUGH
     )
@@ -44,4 +48,5 @@ if __name__ == '__main__':
     with suppress(OSError):  # no such scheduling class on this system: run with normal priority
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     out = Path(sys.argv[1])
-    (out / 'curve.json').write_text(json.dumps(learn_to_reach(out)))
+    chosen = sys.argv[2] if len(sys.argv) > 2 else 'cell'
+    (out / 'curve.json').write_text(json.dumps(learn_to_reach(out, chosen)))

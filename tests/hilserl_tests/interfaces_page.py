@@ -22,8 +22,8 @@ Generated from the code by `python -m hilserl_tests.interfaces_page --write`; a 
 
 All names are relative: with `namespace:=b` they begin with `/b/`. `{arm}` is `follower` or
 `leader`; `{camera}` is `wrist_camera`, or `ROLE_camera` of a further camera; `{node}` is `driver`
-or the node of a camera. `ros2 topic echo`, `ros2 service call` and any other ROS 2 program work
-with all of them.
+or the node of a camera; `{session}` is that of `hilserl/recorded`. `ros2 topic echo`,
+`ros2 service call` and any other ROS 2 program work with all of them.
 """
 _LINE = re.compile(r"^([A-Z_]+) = '([^']+)'  # (\w+/\w+)(?: and (\w+/\w+))?: (.*)$", re.M)
 
@@ -89,6 +89,8 @@ def _nodes(template: str, field: str) -> str:
     """Return the nodes that have a name in one field of their rights, as text."""
     if template.startswith('watch/'):  # of `./cell watch --play`, which is in no cell
         return '`./cell watch RUN --play`' if field == 'publish' else 'any viewer'
+    if template == names.LINKED_STEP:  # no table of rights can name it
+        return 'link_server' if field == 'publish' else 'learner'
     wanted = {
         template.format(arm=arm, camera=names.WRIST_CAMERA, node=node)
         for arm in names.ARMS

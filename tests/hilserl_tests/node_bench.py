@@ -61,7 +61,7 @@ class NodeBench:
                 'has_leader': 'false',
                 'auto_start': 'true',
                 'ready_time': 0.3,
-                'reward': 'operator',
+                'reward_source': 'operator',
                 'sigma': '0.3',
             },
             'kinematics': {},

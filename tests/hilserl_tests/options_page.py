@@ -7,7 +7,7 @@ import sys
 from hilserl_actor.bringup.arguments import COMMANDS, names, text_of
 from hilserl_actor.bringup.node_table import node_types
 from hilserl_core.policy.network_config import NetworkConfig
-from hilserl_learner.agent.config import AgentConfig
+from hilserl_learner.agent.config import AgentConfig, SacConfig
 from so101_node.options import Option, options_of
 
 PAGE = Path(__file__).resolve().parents[2] / 'docs' / 'options.md'
@@ -42,7 +42,12 @@ node at the start of the run, and the changes at later starts.
 AGENT = """
 ## Numbers of the algorithm
 `agent_options:="discount=0.99 frame_stack=3"` changes them; the defaults are those of
-`algorithm:=cell`. A run keeps the ones it was started with.
+`algorithm:=cell`. A run keeps the ones it was started with. Steps are those of a task at 10 Hz: at
+another rate, `discount`, `n_step` and the schedules last the same seconds.
+"""
+SAC = """
+`algorithm:=sac` has these, and all above but `noise_clip` and `graph`:
+
 """
 
 
@@ -63,6 +68,8 @@ def page() -> str:
             parts += [f'\n## Of {node}\n', _table({f'{node}.{n}': o for n, o in own.items()})]
     agent = dict(options_of(AgentConfig)) | dict(options_of(NetworkConfig))
     parts += [AGENT, _table(agent, separator='=')]
+    sac = {n: each for n, each in options_of(SacConfig).items() if n not in agent}
+    parts += [SAC, _table(sac, separator='=')]
     return ''.join(parts)
 
 

@@ -2,6 +2,8 @@
 
 `./cell test` reads that file, because the results of pytest (JUnit) hold neither the marks of a
 test nor the load of the computer while it ran.
+
+Files with slow tests run first: one that began last would run alone at the end.
 """
 
 from collections.abc import Iterator
@@ -53,6 +55,12 @@ def pytest_configure(config: 'pytest.Config') -> None:
     """Register the writer, but not in a worker of xdist: its parent process has all reports."""
     if FILE in os.environ and not hasattr(config, 'workerinput'):
         config.pluginmanager.register(_Writer(Path(os.environ[FILE])))
+
+
+def pytest_collection_modifyitems(items: 'list[pytest.Item]') -> None:
+    """Put the files with slow tests first."""
+    slow = {item.path for item in items if item.get_closest_marker('slow')}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 def read(path: Path) -> Iterator[Outcome]:

@@ -6,11 +6,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 import sys
-import threading
 import time
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
@@ -53,13 +52,10 @@ def record(directory: Path, seconds: float) -> dict[str, int]:
             node.create_subscription(kind, topic, store, quality, raw=True)
         executor = SingleThreadedExecutor(context=context)
         executor.add_node(node)
-        end = threading.Timer(seconds, lambda: rclpy.shutdown(context=context))
-        end.start()
-        try:
-            while context.ok():
-                executor.spin_once(timeout_sec=0.1)
-        except ExternalShutdownException:
-            pass  # the time is over
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            executor.spin_once(timeout_sec=0.1)
+    rclpy.shutdown(context=context)
     return counts
 
 

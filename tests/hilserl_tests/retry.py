@@ -1,7 +1,8 @@
-"""Runs failed tests of timing once more, in a new process, and says so.
+"""Runs failed tests once more, in a new process, and says so.
 
-A busy computer fails tests of timing. A new process makes their fixtures again, those of a module
-and of a session too: a second look at the data of the first try would fail again.
+A busy computer fails tests of timing, and one without memory any test. A new process makes their
+fixtures again, those of a module and of a session too: a second look at the data of the first try
+would fail again. A test without the marks that fails at times is to be mended: its line says so.
 """
 
 from collections import Counter
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from .outcomes import read
 
-MOST_FILES = 5  # if more files fail, the software is the more likely reason
+MOST_FILES = 8  # if more files fail, the software is the more likely reason
 
 
 class Retry:
@@ -27,20 +28,20 @@ class Retry:
         self._failed_again: set[str] = set()
 
     def run(self, pytest: Callable[[Sequence[str]], int]) -> int:
-        """Run the failed tests of timing again; return how many of the failures no longer count.
+        """Run the failed tests again; return how many of the failures no longer count.
 
         `pytest` takes the names of tests and returns pytest's exit code. If it crashes or does not
         find a test, all have failed again.
         """
-        timed = list(dict.fromkeys(o.test for o in self._failed if o.timed))
-        if not timed or len({test.partition('::')[0] for test in timed}) > MOST_FILES:
+        tests = list(dict.fromkeys(o.test for o in self._failed))
+        if not tests or len({test.partition('::')[0] for test in tests}) > MOST_FILES:
             return 0
-        print(f'\n{len(timed)} tests of timing failed and run once more; {_load()}', flush=True)
-        self._again = timed
-        code = pytest(timed)
+        print(f'\n{len(tests)} tests failed and run once more; {_load()}', flush=True)
+        self._again = tests
+        code = pytest(tests)
         failed = {o.test for o in read(self._second) if o.outcome == 'failed'}
-        self._failed_again = failed if code in (0, 1) else set(timed)
-        return sum(o.test in timed and o.test not in self._failed_again for o in self._failed)
+        self._failed_again = failed if code in (0, 1) else set(tests)
+        return sum(o.test not in self._failed_again for o in self._failed)
 
     def lines(self) -> list[str]:
         """Say which tests were skipped and why, which ran twice, and how that ended."""
@@ -48,10 +49,12 @@ class Retry:
         for test in self._again:
             load = max(o.load for o in self._failed if o.test == test)
             ending = 'failed again' if test in self._failed_again else 'passed'
+            if ending == 'passed' and not any(o.timed for o in self._failed if o.test == test):
+                ending += ': MEND IT, it is no test of timing'
             found.append(f'retried: {test} failed at load {load:.1f}, then {ending}')
-        timed = {o.test for o in self._failed if o.timed}
-        if timed and not self._again:
-            found.append(f'not retried: {len(timed)} tests of timing failed, in too many files')
+        failed = {o.test for o in self._failed}
+        if failed and not self._again:
+            found.append(f'not retried: {len(failed)} tests failed, in too many files')
         return found
 
 

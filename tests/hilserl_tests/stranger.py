@@ -13,14 +13,13 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-import rclpy
 from rclpy._rclpy_pybind11 import RCLError
 from rclpy.client import Client
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import HistoryPolicy, QoSProfile
 from rclpy.serialization import serialize_message
 
 from .message_strategies import messages, type_of
+from .spun_node import spun_node
 
 ANSWER_TIME = 1.0  # s
 DISCOVERY_TIME = 20.0  # s
@@ -39,27 +38,14 @@ class Stranger:
     """The node, while the `with` block runs."""
 
     def __enter__(self) -> 'Stranger':
-        self._context = rclpy.Context()
-        rclpy.init(context=self._context)
-        self.node = rclpy.create_node('stranger', namespace='/x', context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self.node)
-        self._thread = threading.Thread(target=self._spin, daemon=True)
-        self._thread.start()
+        self._spun = spun_node('stranger', namespace='/x')
+        self.node = self._spun.__enter__()
         self._random = random.Random(1)
         self._made: dict[tuple[str, str], Target] = {}
         return self
 
-    def _spin(self) -> None:
-        try:
-            while self._context.ok():
-                self._executor.spin_once(timeout_sec=0.1)
-        except ExternalShutdownException:
-            pass  # the block ended
-
-    def __exit__(self, *_: object) -> None:
-        rclpy.shutdown(context=self._context)
-        self._thread.join(2.0)
+    def __exit__(self, *error: Any) -> None:
+        self._spun.__exit__(*error)
 
     def targets(self, nodes: list[str]) -> list[Target]:
         """Return the topics that these nodes subscribe to, and their services."""

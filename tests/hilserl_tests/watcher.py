@@ -2,16 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable
-import threading
 import time
 from typing import Any
 
-import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from sensor_msgs.msg import Image, JointState
 
 from so101_interfaces.msg import ActorStatus, LearnerStatus, Step, Task, Weights
 from so101_node import names, qos
+
+from .spun_node import spun_node
 
 
 class Watcher:
@@ -31,9 +30,8 @@ class Watcher:
         self.last: dict[str, float] = {}
 
     def __enter__(self) -> 'Watcher':
-        self._context = rclpy.Context()
-        rclpy.init(context=self._context)
-        self.node = node = rclpy.create_node('watcher', context=self._context)
+        self._spun = spun_node('watcher')
+        self.node = node = self._spun.__enter__()
         for kind, topic, profile, store in (
             (ActorStatus, names.ACTOR_STATUS, qos.STEPS, self.actor.append),
             (LearnerStatus, names.LEARNER_STATUS, qos.STATUS, self.learner.append),
@@ -55,18 +53,7 @@ class Watcher:
             node.create_subscription(
                 kind, topic, lambda m, t=topic, s=store: self._note(t, m, s), profile
             )
-        executor = SingleThreadedExecutor(context=self._context)
-        executor.add_node(node)
-        self._thread = threading.Thread(target=self._spin, args=(executor,), daemon=True)
-        self._thread.start()
         return self
-
-    def _spin(self, executor: SingleThreadedExecutor) -> None:
-        try:
-            while self._context.ok():
-                executor.spin_once(timeout_sec=0.1)
-        except ExternalShutdownException:
-            pass  # the block ended
 
     def _note_command(self, command: JointState) -> None:
         self.commands.append(command)
@@ -84,6 +71,5 @@ class Watcher:
         """Return the rate between the first and the last message, 1/s."""
         return (self.counts[topic] - 1) / (self.last[topic] - self.first[topic])
 
-    def __exit__(self, *_: object) -> None:
-        rclpy.shutdown(context=self._context)
-        self._thread.join(2.0)
+    def __exit__(self, *error: Any) -> None:
+        self._spun.__exit__(*error)

@@ -19,7 +19,7 @@ from so101_node import names
 
 pytestmark = pytest.mark.graph
 
-RUN_FOR = 65  # s after the start of the cell
+RUN_FOR = 50  # s after the start of the cell
 START = 300  # s, on a busy computer
 
 

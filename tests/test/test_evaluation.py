@@ -1,13 +1,10 @@
 """Evaluations in the whole cell: same situations after an interruption; bags of failures."""
 
 import re
-import threading
 
 from geometry_msgs.msg import PoseStamped
 import numpy as np
 import pytest
-import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from std_srvs.srv import Trigger
 import torch
 
@@ -18,6 +15,7 @@ from hilserl_core.policy.bundle import pack
 from hilserl_core.policy.network_config import NetworkConfig
 from hilserl_core.policy.networks import Actor, Encoder
 from hilserl_tests.cell_process import CellProcess, own_domain
+from hilserl_tests.spun_node import spun_node
 from hilserl_tests.terminal_cell import TerminalCell
 from so101_description.model import model_hash
 from so101_interfaces.msg import Step
@@ -36,9 +34,8 @@ class Situations:
 
     def __enter__(self):
         self.found, self._cube = [], None
-        self._context = rclpy.Context()
-        rclpy.init(context=self._context)
-        node = rclpy.create_node('situations', context=self._context)
+        self._spun = spun_node('situations')
+        node = self._spun.__enter__()
         node.create_subscription(
             PoseStamped,
             names.SIM_CUBE_POSE,
@@ -47,18 +44,7 @@ class Situations:
         )
         node.create_subscription(Step, names.STEP, self._on_step, qos.STEPS)
         self._failure = node.create_client(Trigger, names.FAILURE)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(node)
-        self._thread = threading.Thread(target=self._spin)
-        self._thread.start()
         return self
-
-    def _spin(self):
-        try:
-            while self._context.ok():
-                self._executor.spin_once(timeout_sec=0.1)
-        except ExternalShutdownException:
-            pass  # the block ended
 
     def _on_step(self, step):
         if step.index == 0:
@@ -66,9 +52,8 @@ class Situations:
         elif step.index == ENOUGH:
             self._failure.call_async(Trigger.Request())
 
-    def __exit__(self, *_):
-        rclpy.shutdown(context=self._context)
-        self._thread.join()
+    def __exit__(self, *error):
+        self._spun.__exit__(*error)
 
 
 def test_two_evaluations_have_the_same_situations_although_one_is_interrupted(tmp_path):

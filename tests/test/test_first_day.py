@@ -44,6 +44,7 @@ def quoted(line):
 
 
 @pytest.mark.slow
+@pytest.mark.timing
 def test_the_session_shows_what_the_page_quotes(tmp_path, monkeypatch):
     spec = importlib.util.spec_from_file_location('first_day', ROOT / 'bench' / 'first_day.py')
     first_day = importlib.util.module_from_spec(spec)

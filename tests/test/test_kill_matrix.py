@@ -87,7 +87,8 @@ def matrix(tmp_path_factory):
                 time.sleep(chance.uniform(0.0, 0.7))
                 if kills:
                     least = HOLDS[name] + SLACK
-                    bench.kill(name, chance.uniform(least, least + 0.2))
+                    # at least 0.05 s, in which the servos log, are looked at
+                    bench.kill(name, chance.uniform(least + 0.05, least + 0.25))
                 else:
                     bench.stop(name, chance.uniform(*PAUSES))
                 acting = len(messages.commands)

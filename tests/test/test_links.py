@@ -9,7 +9,7 @@ import pytest
 from hilserl_tests.source_tree import source_root
 
 ROOT = source_root()
-PAGES = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/*.md')])
+PAGES = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/**/*.md')])
 EXAMPLES = re.compile(r'^```.*?^```|`[^`\n]*`', re.M | re.S)  # code is no prose
 LINK = re.compile(r'!?\[(?:[^\]\[]|\[[^\]]*\])*\]\(([^()\s]+)\)')
 

@@ -18,6 +18,7 @@ PACKAGES = {
 # module -> rosdep key (rosdep/python.yaml of 2026-08), where both differ
 ROSDEP = {
     'PIL': 'python3-pil',
+    'aiohttp': 'python3-aiohttp',
     'cv2': 'python3-opencv',
     'hypothesis': 'python3-hypothesis',
     'matplotlib': 'python3-matplotlib',
@@ -34,16 +35,20 @@ ROSDEP = {
 }
 # module -> project on PyPI: no rosdep key; the README has the line for pip, package.xml a comment
 PYPI = {
+    'av': 'av',
     'grimp': 'import-linter',
     'importlinter': 'import-linter',
     'lerobot': 'lerobot',
     'msgspec': 'msgspec',
     'lz4': 'lz4',
+    'pyarrow': 'pyarrow',
     'rustypot': 'rustypot',
     'safetensors': 'safetensors',
+    'torchvision': 'torchvision',
     'scservo_sdk': 'feetech-servo-sdk',
     'zstandard': 'zstandard',
 }
+ELSEWHERE = {'serve_policy.py'}  # runs in LeRobot's environment, on what that has
 OF_THE_TESTS = {'published'}  # bench/published, on the path by pyproject.toml
 
 
@@ -60,7 +65,7 @@ def imports(package, of_tests: bool) -> dict[str, str]:
     found = {}
     for file in sorted(PACKAGES[package].rglob('*.py')):
         place = file.relative_to(PACKAGES[package])
-        if place.name == 'setup.py' or ('test' in place.parts) is not of_tests:
+        if place.name in ('setup.py', *ELSEWHERE) or ('test' in place.parts) is not of_tests:
             continue
         for node in ast.walk(ast.parse(file.read_text(encoding='utf-8'))):
             if isinstance(node, ast.ImportFrom) and not node.level:

@@ -16,7 +16,7 @@ from so101_node.errors import CellError
 from so101_node.options import options_of
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/*.md')])
+DOCUMENTS = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/**/*.md')])
 SOURCES = sorted(p for p in ROOT.glob('src/*/*/**/*.py') if p.parent.name != 'test')
 NAMED = re.compile(r'(?<![\w./-])((?:[a-z][a-z0-9_]*\.)?[a-z][a-z0-9_]*):=("[^"]*"|[^\s`;)|]*)')
 OF_OTHER_NODES = re.compile(r"-[pr] '?[^\s:]+:=\S+")  # parameters and remappings of ros2 run

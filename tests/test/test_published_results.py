@@ -13,7 +13,8 @@ from hilserl_core.contract.tasks import make_task
 from hilserl_learner.agent.config import AgentConfig
 from hilserl_learner.report.run_record import read_run
 from hilserl_learner.training.options import LearnerOptions
-from published import failure_results, run_results
+from hilserl_tests.source_tree import source_root
+from published import failure_results, reward_rows, run_results
 from published.from_ros_run import result_of_run
 from so101_node.errors import CellError
 
@@ -133,3 +134,29 @@ def test_a_damaged_experiment_is_named_by_its_line(tmp_path, wrong):
     file = failures(tmp_path, FAILURE, FAILURE | wrong)
     with pytest.raises(CellError, match='line 2 of .* is not an experiment'):
         failure_results.read(file)
+
+
+def test_the_tables_of_success_detectors_are_those_of_their_rows():
+    docs = source_root() / 'docs'
+    text = (docs / 'reward.md').read_text(encoding='utf-8')
+    rows = reward_rows.read(docs / 'results' / 'reward.json')
+    assert rows.detectors and rows.wrong_labels
+    assert reward_rows.page(text, rows) == text
+
+
+def test_a_row_of_a_detector_replaces_that_of_the_same_measurement(tmp_path):
+    file = tmp_path / 'reward.json'
+    row = reward_rows.Training(
+        task='t',
+        reward='detector',
+        seed=0,
+        successes=3,
+        episodes=9,
+        robot_minutes=6.0,
+        command='c',
+    )
+    reward_rows.add(file, training=[row])
+    reward_rows.add(file, training=[changed(row, successes=5), changed(row, seed=1)])
+    assert [(r.seed, r.successes) for r in reward_rows.read(file).training] == [(0, 5), (1, 3)]
+    with pytest.raises(CellError, match='no place for the table detectors'):
+        reward_rows.page('', reward_rows.read(file))

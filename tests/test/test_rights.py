@@ -11,6 +11,7 @@ from hilserl_tests.cell_process import CellProcess, own_domain
 # What rclpy gives to every node.
 OF_ROS = ('/rosout', '/parameter_events', 'parameter', 'get_type_description')
 NODES = {'world', 'driver', 'kinematics', 'actor', 'learner', 'operator', 'scripted_operator'}
+NODES |= {'console'}
 
 
 def used(node, name) -> dict[str, set[str]]:

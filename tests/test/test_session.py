@@ -121,7 +121,8 @@ def session(tmp_path_factory):
     episodes = {}
     with own_domain() as environment, Watcher() as messages:
         cell = CellProcess(
-            ['train', 'operator:=person', 'screen:=plain', f'runs_dir:={runs}'],
+            # start: not with demonstrations, as a first session would
+            ['train', 'operator:=person', 'start:=scratch', 'screen:=plain', f'runs_dir:={runs}'],
             environment,
             terminal=True,
         )

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-SLOW = {'torch', 'mujoco', 'cv2', 'matplotlib', 'scipy', 'tensorboard', 'rclpy'}
+SLOW = {'torch', 'mujoco', 'cv2', 'matplotlib', 'scipy', 'tensorboard', 'rclpy', 'pyarrow', 'av'}
 NODES = {
     'so101_driver.driver_node': {'mujoco', 'rclpy'},
     'so101_description.kinematics_node': {'mujoco', 'rclpy'},
@@ -13,6 +13,7 @@ NODES = {
     'so101_sim.scripted_operator_node': {'mujoco', 'rclpy'},
     'hilserl_actor.actor_node': {'torch', 'mujoco', 'cv2', 'rclpy'},
     'hilserl_actor.operator_node': {'rclpy'},
+    'hilserl_console.console_node': {'mujoco', 'cv2', 'rclpy'},
     'hilserl_learner.learner_node': {'torch', 'rclpy'},
 }
 
@@ -36,7 +37,7 @@ def test_the_plan_of_a_start_needs_no_slow_library(tmp_path):
     """Only when it is made, the nodes start."""
     program = (
         'from hilserl_actor.bringup import arguments, supervisor\n'
-        'from hilserl_actor.bringup.plan import make_plan\n'
+        'from hilserl_actor.bringup.planner import make_plan\n'
         f'words = ["start:=scratch", "runs_dir:={tmp_path}"]\n'
         'assert len(make_plan(arguments.parse("train", words)).nodes) > 5'
     )

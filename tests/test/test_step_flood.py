@@ -76,16 +76,20 @@ def test_a_flood_of_steps_of_the_run_is_bounded_and_named_and_later_steps_are_ta
             with flood(messages, FLOOD_RATE):
                 began = time.monotonic()
                 wait(lambda status: status.rejected_steps > 1500)
+                publisher = watcher.node.create_publisher(Step, names.STEP, qos.STEPS)
+                time.sleep(1.0)
+                for step in steps('beside', 8):
+                    time.sleep(0.1)
+                    publisher.publish(step_to_cdr(step))
                 took = time.monotonic() - began
             grown = memory(learner.pid) - before
             disk = sum(each.stat().st_size for each in tmp_path.rglob('*.mcap'))
-            publisher = watcher.node.create_publisher(Step, names.STEP, qos.STEPS)
-            time.sleep(1.0)
             taken = len(watcher.steps)
             for step in steps('own', 8):
                 time.sleep(0.1)
                 publisher.publish(step_to_cdr(step))
-            wait(lambda status: (tmp_path / 'run' / 'bags' / 'own').is_dir())
+            for name in ('beside', 'own'):
+                wait(lambda status, bag=tmp_path / 'run' / 'bags' / name: bag.is_dir())
         finally:
             learner.terminate()
             code = learner.wait(20.0)

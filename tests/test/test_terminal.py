@@ -22,8 +22,7 @@ def lines_of(run, node):
     return (run / 'log' / f'{node}.txt').read_text(encoding='utf-8')
 
 
-@pytest.mark.parametrize('screen', ['auto', 'plain'])
-def test_a_closed_terminal_ends_the_cell_like_ctrl_c(tmp_path, screen):
+def test_a_closed_terminal_ends_the_cell_like_ctrl_c(tmp_path):
     """The arms go to rest and lose torque; checkpoint and bags are complete."""
     run = tmp_path / 'closed'
     with own_domain() as environment, Watcher() as heard:
@@ -33,7 +32,6 @@ def test_a_closed_terminal_ends_the_cell_like_ctrl_c(tmp_path, screen):
                 'run:=closed',
                 'start:=scratch',
                 f'runs_dir:={tmp_path}',
-                f'screen:={screen}',
                 'min_steps:=20',
             ],
             environment,
@@ -54,9 +52,8 @@ def test_a_closed_terminal_ends_the_cell_like_ctrl_c(tmp_path, screen):
     assert checkpoints
     bags = list((run / 'bags').iterdir())
     assert bags and all((bag / 'metadata.yaml').exists() for bag in bags)
-    if screen == 'auto':
-        driver = lines_of(run, 'driver')
-        for arm in ('follower', 'leader'):
-            assert f'{arm}: torque off' in driver and f'{arm}: port closed' in driver
-        for log in (run / 'log').iterdir():
-            assert 'Traceback' not in log.read_text(encoding='utf-8'), log.name
+    driver = lines_of(run, 'driver')
+    for arm in ('follower', 'leader'):
+        assert f'{arm}: torque off' in driver and f'{arm}: port closed' in driver
+    for log in (run / 'log').iterdir():
+        assert 'Traceback' not in log.read_text(encoding='utf-8'), log.name

@@ -13,7 +13,13 @@ from hilserl_tests.source_tree import source_root
 from so101_node import verb
 
 VERBS = {
-    'hilserl_actor': {'train', 'record', 'eval', 'preflight', 'secure', 'task', 'operator'},
+    'hilserl_console': {'console'},
+    'hilserl_lerobot': {'export', 'import-lerobot'},
+    'hilserl_reward': {'reward'},
+    'hilserl_actor': {
+        *('act', 'eval', 'learn', 'operator', 'preflight', 'record', 'secure', 'task', 'train'),
+    },
+    'hilserl_link': {'secure-link'},
     'hilserl_learner': {'checkpoints', 'import', 'import-policy', 'label', 'report', 'watch'},
     'so101_driver': {'calibrate', 'find', 'motors'},
     'hilserl_tests': {'bench', 'docs', 'lint', 'test'},
@@ -24,13 +30,18 @@ MISTAKES = {
     'bench': ['nonsense'],
     'calibrate': ['leader', '--port', '/dev/nowhere', '--file', 'x.json'],
     'checkpoints': ['nonsense'],
+    'console': ['nonsense'],
+    'export': ['nonsense', '--lerobot', 'x'],
     'find': ['--follower', '/dev/nowhere'],
     'import': ['nonsense', '--task', 'reach'],
+    'import-lerobot': ['nonsense', '--task', 'reach'],
     'import-policy': ['nonsense', '--out', 'x'],
     'label': ['nonsense', 'success'],
     'motors': ['leader', '--port', '/dev/nowhere'],
     'report': ['nonsense'],
+    'reward': ['data', 'nonsense'],
     'secure': ['--keystore', '/dev/null/keys'],
+    'secure-link': ['--arms', 'no name'],
     'task': ['check', 'nonsense'],
     'test': ['nonsense'],
     'watch': ['nonsense'],
@@ -86,7 +97,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_1(name, capsys, monkeypatch, tm
 @pytest.mark.parametrize('package', sorted(VERBS))
 def test_ros2_run_finds_the_verbs(package):
     scripts = Path(get_package_prefix(package)) / 'lib' / package
-    for name in VERBS[package] - {'operator'}:  # that is the node, which the verb starts
+    for name in VERBS[package] - {'operator', 'console'}:  # those are the nodes
         ended = subprocess.run(
             [scripts / name, '--help'], capture_output=True, text=True, timeout=30
         )

@@ -16,6 +16,7 @@ from so101_interfaces.msg import (
     ActorStatus,
     DriverStatus,
     LearnerStatus,
+    LinkStatus,
     Step,
     Task,
     Weights,
@@ -35,6 +36,7 @@ from .loop.driver_link import DriverState
 from .loop.preflight import Preflight, PreflightInputs, limits_problem, table
 from .loop.readiness import Readiness
 from .loop.slowness import Slowness
+from .loop.target_policy import TargetPolicy
 from .options import ActorOptions
 from .ros.last_episode import LastEpisode
 from .ros.learner_liveness import LearnerLiveness
@@ -42,7 +44,13 @@ from .ros.loop_thread import LoopThread
 from .ros.operator_services import SWITCHES, TRIGGERS, OperatorServices
 from .ros.status_message import actor_status
 from .ros.weights_subscriber import WeightsSubscriber, WeightsTopic
-from .ros.wiring import make_arms, make_kinematics, make_publisher_check, make_sensors
+from .ros.wiring import (
+    make_arms,
+    make_kinematics,
+    make_other_policy,
+    make_publisher_check,
+    make_sensors,
+)
 
 
 class ActorNode(CellNode):
@@ -73,7 +81,7 @@ class ActorNode(CellNode):
             self.role,
             self.kinematics,
             self.arms,
-            sigma,
+            sigma.at(self.schema.rate),
             self._steps.append,
             self.get_logger().info,
             self.options.seed,
@@ -90,14 +98,14 @@ class ActorNode(CellNode):
                 lambda: self.count_publishers(names.JOINT_STATES.format(arm='follower')),
                 lambda: self.count_subscribers(names.STEP),
                 lambda: self.loop.driver.command_problem(time.monotonic()),
-                make_publisher_check(self, self.role, self.options.reward == 'topic'),
+                make_publisher_check(self, self.role, self.options.reward_source == 'topic'),
                 lambda: limits_problem(
                     self.loop.driver.joint_limits, self.kinematics.joint_limits
                 ),
             ),
             self.role,
             self.options.has_leader,
-            self.options.reward == 'topic',
+            self.options.reward_source == 'topic',
         )
         self.readiness = Readiness(
             self.preflight, self.loop, self.options.auto_start and self.role != 'preflight'
@@ -113,9 +121,14 @@ class ActorNode(CellNode):
             self.create_client(LabelEpisode, names.LEARNER_LABEL),
             self.get_logger(),
             self.options.episodes if self.role == 'record' else None,
+            lambda: self.sensors.judge[0].startswith(names.DETECTOR),
         )
         if self.role == 'train':
             self.get_logger().info(f'sigma {sigma} (start:={self.options.start})')
+        self._other: TargetPolicy | None = None
+        if self.options.other_policy:
+            self._other = make_other_policy(self, self.schema, self.options, self.kinematics)
+            self.loop.offer(self._other)
         self._evaluation = self._make_evaluation() if self.role == 'eval' else None
         self._make_topics()
         self._loop_thread = LoopThread(
@@ -131,6 +144,7 @@ class ActorNode(CellNode):
 
     def _make_topics(self) -> None:
         self.create_subscription(LearnerStatus, names.LEARNER_STATUS, self._on_learner, qos.STATUS)
+        self.create_subscription(LinkStatus, names.LINK_STATUS, self._on_link, qos.STATUS)
         self.create_subscription(
             DiagnosticArray, names.DIAGNOSTICS, self._on_diagnostics, qos.STATUS
         )
@@ -140,9 +154,14 @@ class ActorNode(CellNode):
         self._status_publisher = self.create_publisher(ActorStatus, names.ACTOR_STATUS, qos.STATUS)
         self._task_publisher = self.create_publisher(Task, names.TASK, qos.LATCHED)
         self._publish_task()
-        self._weights = self._subscribe_to_weights() if self.role != 'eval' else None
+        learned = self.role != 'eval' and self._other is None
+        self._weights = self._subscribe_to_weights() if learned else None
         operator = OperatorServices(
-            self.role, self.loop, self.readiness, lambda: 'leader' in self.sensors.joints
+            self.role,
+            self.loop,
+            self.readiness,
+            lambda: 'leader' in self.sensors.joints,
+            self._last_episode.overrule,
         )
         for name, event in TRIGGERS.items():
             self.create_service(Trigger, name, partial(operator.on_trigger, event))
@@ -199,6 +218,9 @@ class ActorNode(CellNode):
     def _on_learner(self, _: LearnerStatus) -> None:
         self._learner.received(time.monotonic(), self.loop.env_steps)
 
+    def _on_link(self, message: LinkStatus) -> None:
+        self._learner.link_received(time.monotonic(), short(message.message, 300))
+
     # -- evaluation ----------------------------------------------------------------------------
 
     def _make_evaluation(self) -> EvaluationRunner:
@@ -211,6 +233,7 @@ class ActorNode(CellNode):
             {'world': self.options.world, 'seed': self.options.seed},
             self.get_logger().info,
             self.guard,
+            self._other,
         )
         self._offer_policy(evaluation)
         return evaluation
@@ -286,6 +309,7 @@ class ActorNode(CellNode):
         status.observation_age_ms = self.sensors.image_age * 1e3
         status.tick_ms = self._loop_thread.tick_ms
         status.wanted = self.options.episodes
+        status.reward_source, status.success_probability = self.sensors.judge
         status.limited = ', '.join(self.kinematics.limited)
         status.header.stamp, status.run_id = stamp, self.run_id
         self._status_publisher.publish(status)

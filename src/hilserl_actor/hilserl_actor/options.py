@@ -14,7 +14,9 @@ from so101_node.shared_options import (
     WorldOption,
 )
 
-LEADER, KEYS, SCRIPTED = TELEOPS = ('leader', 'keys', 'scripted')  # who moves the leader
+# who moves the leader
+LEADER, KEYS, VIRTUAL, SCRIPTED = TELEOPS = ('leader', 'keys', 'virtual_leader', 'scripted')
+BY_KEYS = (KEYS, VIRTUAL)
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,10 @@ class ActorOptions(
         choices=COMMANDS,
     )
     has_leader: bool = option(True, 'whether this cell has a leader arm')
-    reward: str = option(
+    reward_source: str = option(
         'topic',
-        'the reward source: topic (hilserl/reward), or operator (only the operator marks '
-        'episodes; a step without a mark has reward 0)',
+        'where rewards come from: topic (hilserl/reward), or operator (only the operator marks '
+        'episodes; a step without a mark has reward 0); reward:= sets it',
         choices=('topic', 'operator'),
     )
     policies: tuple[str, ...] = option(
@@ -47,6 +49,11 @@ class ActorOptions(
     )
     results: tuple[str, ...] = option(
         (), 'directories for the results, one for each policy, separated by commas'
+    )
+    other_policy: str = option(
+        '',
+        'policy of another program that drives instead of the published one, lerobot:DIR; '
+        'policy:= sets it',
     )
     episodes: int = option(
         0,
@@ -107,7 +114,20 @@ class ActorOptions(
 
 
 @dataclass(frozen=True)
-class OperatorOptions(Options):
+class TeleopOption(Options):
+    """Who moves the leader, for the nodes that show it or have its keys."""
+
+    teleop: str = option(
+        LEADER,
+        'who moves the leader: a person at the leader arm, a person with the keys of this '
+        'terminal or page (keys: the simulated leader; virtual_leader: that of a real follower '
+        'without a leader arm), or the scripted operator',
+        choices=TELEOPS,
+    )
+
+
+@dataclass(frozen=True)
+class OperatorOptions(TeleopOption):
     """The options of the node `operator`."""
 
     screen: str = option(
@@ -119,10 +139,4 @@ class OperatorOptions(Options):
     )
     status_period: float = option(
         2.0, 'time between two status lines', unit='s', low=0.1, high=600.0
-    )
-    teleop: str = option(
-        LEADER,
-        'who moves the leader: a person at the leader arm, a person with the keys of this '
-        'terminal (simulated leader), or the scripted operator',
-        choices=TELEOPS,
     )

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hilserl_actor.bringup import arguments
-from hilserl_actor.bringup.plan import make_plan
+from hilserl_actor.bringup.planner import make_plan
 from so101_node.errors import CellError
 from so101_sim import calibration_path
 

@@ -12,9 +12,10 @@ from actor_support.simulated_bench import make_policy
 import pytest
 
 from hilserl_actor.bringup import arguments
+from hilserl_actor.bringup.arm_nodes import SIMULATED_PATIENCE
 from hilserl_actor.bringup.node_table import node_types
 from hilserl_actor.bringup.options import CellOptions
-from hilserl_actor.bringup.plan import SIMULATED_PATIENCE, make_plan
+from hilserl_actor.bringup.planner import make_plan
 from hilserl_actor.evaluation.report import report, write
 from hilserl_actor.loop.episode_stats import EpisodeResult, EpisodeStats
 from hilserl_core.contract.kinematics_check import BOX
@@ -63,8 +64,9 @@ def parameters(a_plan, executable):
         ('start:=pretrained', 'needs pretrained:=FILE'),
         ('sim:=false', 'sim:=false needs follower_port'),
         ('follower_port:=/dev/x', 'add sim:=false'),
-        ('policy:=x', 'train has no option policy; eval has'),
-        ('algorithm:=sac', 'algorithm:=sac is not one of cell, drqv2'),
+        ('policy:=x', 'train has no option policy; record and eval has'),
+        ('algorithm:=ppo', "algorithm is 'ppo'; it is one of cell, drqv2, sac, or"),
+        ('algorithm:=no.such:Class', 'there is no module no; install its package'),
         ('agent_options:=hiden=3', 'is not NAME=VALUE with one of'),
         ('sigma:=loud', "sigma 'loud' is neither"),
         ('pretrain_updates:=some', 'is not a whole number'),
@@ -76,6 +78,7 @@ def parameters(a_plan, executable):
         ('checkpoint:=best', 'train has no option checkpoint; eval has'),
         ('follower_calibration:=/f.json', 'add sim:=false'),
         ('world:=nowhere', 'there is no world'),
+        ('world:=hold_out', 'is for evaluations'),
         ('task:=juggle', 'there is no task'),
     ],
 )
@@ -97,7 +100,12 @@ def test_help_lists_every_option_of_every_node_once():
     shown = re.findall(r'^  ([a-z_.]+):=', arguments.help_text('train'), re.MULTILINE)
     assert len(shown) == len(set(shown))
     last = [name.rpartition('.')[2] for name in shown]
-    every = {name for kind in node_types().values() for name in options_of(kind.options)}
+    every = {
+        name
+        for node, kind in node_types().items()
+        if node != 'link_server'  # ./cell learn starts it
+        for name in options_of(kind.options)
+    }
     assert len(last) == len(set(last)) and every <= set(last)
     assert {'update_ratio', 'driver.max_speed', 'learner.memory_gb', 'actor.max_image_age'} <= set(
         shown
@@ -273,7 +281,8 @@ def test_a_person_at_the_simulated_cell_moves_the_leader_by_keys():
         ([], 'to drive yourself with the keys of this terminal, add operator:=person'),
         (['operator:=person'], 'you drive with the keys'),
         ([*REAL, 'leader_port:=/dev/l', 'leader_calibration:=/l.json'], 'hold the leader'),
-        (REAL, './cell record operator:=person'),
+        (REAL, 'leader:=keys'),
+        ([*REAL, 'leader:=keys'], 'you drive with the keys, here or on the page'),
     ],
 )
 def test_a_recording_says_how_to_drive(words, sentence):
@@ -677,3 +686,27 @@ def test_a_policy_of_another_task_is_not_evaluated(tmp_path):
 def test_a_refusal_of_the_bring_up_is_one_sentence_and_exit_code_1(capsys):
     assert run(['train', 'demos:=/nope']) == 1
     assert capsys.readouterr().err.startswith('cell train: demos: there is no complete bag in /no')
+
+
+def test_a_real_follower_without_a_leader_arm_has_a_virtual_leader_for_the_keys():
+    made = plan('record', *REAL, 'leader_port:=/dev/l', 'leader:=keys')
+    assert parameters(made, 'driver')['leader_port'] == ''  # the arm of a bench file stays closed
+    assert parameters(made, 'actor')['has_leader'] is True
+    assert parameters(made, 'virtual_leader')['joint_limits'] == 'model'
+    for node in ('operator', 'console'):
+        assert parameters(made, node)['teleop'] == 'virtual_leader'
+    assert not any(node.executable == 'virtual_leader' for node in plan('record', *REAL).nodes)
+    with pytest.raises(CellError, match='operator:=person drives with the keys'):
+        plan('record', 'leader:=keys')
+
+
+def test_the_page_shows_every_camera_of_the_cell_as_its_images_come():
+    def shown(*words):
+        found = parameters(plan('record', *words), 'console')
+        return found['shown_cameras'], found['compressed_cameras']
+
+    assert shown() == ('wrist_camera', '')
+    two = ['camera:=wrist,front', 'front_camera.camera_device:=/dev/video2']
+    assert shown(*REAL, *two) == ('wrist_camera,front_camera', '')
+    own = [*REAL, 'camera:=front', 'image_transport:=compressed']
+    assert shown(*own) == ('front_camera', 'wrist_camera')

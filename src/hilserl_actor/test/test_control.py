@@ -6,6 +6,7 @@ import pytest
 
 from hilserl_core.contract.steps import Outcome, Source
 from hilserl_core.contract.tasks import make_task
+from hilserl_core.policy.network_config import NetworkConfig
 from so101_description.collision import Collision
 from so101_description.joints import LOWER, UPPER
 from so101_description.model import model_hash
@@ -439,3 +440,56 @@ def test_the_hash_and_the_latency_of_the_active_policy_are_known():
     bench.tick()  # at 100 ms
     assert bench.loop.active_policy.sha256 not in ('', first)
     assert list(bench.loop.active_policy.latencies) == [pytest.approx(0.04)]
+
+
+@pytest.mark.parametrize('mark', ['reward source', 'key'])
+@pytest.mark.parametrize('missing', ['driver', 'kinematics'])
+def test_a_success_without_a_step_is_the_reward_of_the_next_one(mark, missing):
+    bench = SimulatedBench()
+    bench.start()
+    bench.tick(2)
+    if missing == 'driver':
+        bench.ignores_commands = True
+    else:
+        bench.kinematics_error = 'did not answer'
+        bench.tick()
+    if mark == 'key':
+        assert bench.loop.request('success', 'operator') == ''
+    bench.tick(reward=1.0, success=mark != 'key')
+    bench.ignores_commands, bench.kinematics_error = False, ''
+    bench.tick(3)
+    assert bench.mode == 'RESET' and bench.loop.stats.successes == 1
+    *_, step, last = bench.steps
+    assert (step.reward, step.terminated, last.last) == (1.0, True, True)
+    assert last.index == step.index + 1 and last.outcome == Outcome.SUCCESS
+
+
+def test_a_discarded_episode_does_not_wait_for_a_step():
+    bench = SimulatedBench()
+    bench.start()
+    bench.tick(2)
+    bench.ignores_commands = True
+    bench.tick(success=True)
+    bench.loop.request('discard', 'operator')
+    bench.tick()
+    assert bench.steps[-1].outcome == Outcome.DISCARDED
+
+
+def test_after_an_intervention_the_policy_sees_the_images_of_the_intervention():
+    bench = SimulatedBench(sigma=0.0)
+    policy = make_policy(network=NetworkConfig(frame_stack=3))
+    bench.loop.offer(policy)
+    bench.start()
+    bench.tick(2)
+    bench.loop.request('intervene', 'operator')
+    bench.tick(4)
+    bench.loop.request('release', 'operator')
+    bench.tick(2)
+    steps = bench.steps[-6:]
+    assert [s.source for s in steps[-2:]] == [Source.HUMAN, Source.POLICY]
+    *before, decided = steps
+    fresh = make_policy(network=NetworkConfig(frame_stack=3))
+    for step in before[-2:]:
+        fresh.note(list(step.images))
+    expected = fresh.act(list(decided.images), decided.state, 0.0, None)
+    assert np.array_equal(decided.action, expected)

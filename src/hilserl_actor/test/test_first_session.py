@@ -8,7 +8,7 @@ import pytest
 
 from hilserl_actor.bringup import arguments, command, supervisor
 from hilserl_actor.bringup.first_session import stages
-from hilserl_actor.bringup.plan import make_plan
+from hilserl_actor.bringup.planner import make_plan
 from hilserl_core.bags.episode_bag import new_bag
 from hilserl_core.contract.steps import Outcome
 from hilserl_learner.training.options import LearnerOptions
@@ -32,6 +32,8 @@ def test_a_first_training_demonstrates_learns_and_tries_alone():
     )
     assert train.command == 'train' and 'run_for:=180' in train.words
     assert {'run:=grasp_lift', 'demos:=runs/grasp_lift-demos/bags'} <= set(train.words)
+    # it learns as any run does: a cloning weight that does not fall holds the policy of its start
+    assert not [word for word in train.words if 'bc' in word]
     assert (evaluation.command, evaluation.words) == (
         'eval',
         ['run:=grasp_lift', 'episodes:=20'],
@@ -60,7 +62,6 @@ def test_what_was_given_reaches_the_parts_that_take_it():
         ['start:=scratch'],
         ['demos:=somewhere'],
         ['pretrained:=policy.safetensors'],
-        ['operator:=person'],
         ['learner:=false'],
         ['actors:=a', 'namespace:=a'],
         ['update_ratio:=0'],
@@ -68,6 +69,14 @@ def test_what_was_given_reaches_the_parts_that_take_it():
 )
 def test_a_command_that_says_what_it_starts_from_is_not_a_first_session(words):
     assert session(*words) == []
+
+
+def test_a_person_demonstrates_in_their_own_session_and_nobody_drives_in_its_evaluation():
+    record, train, evaluation = session('operator:=person', 'task:=reach')
+    assert record.words == ['run:=reach-demos', 'episodes:=10', 'operator:=person', 'task:=reach']
+    assert {'operator:=person', 'ready_time:=2', 'run_for:=180'} <= set(train.words)
+    assert evaluation.words == ['run:=reach', 'episodes:=10', 'task:=reach']
+    assert 'ready_time:=5' in session('operator:=person', 'ready_time:=5')[1].words
 
 
 @pytest.mark.parametrize('command', ['record', 'eval', 'preflight'])

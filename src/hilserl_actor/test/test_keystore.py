@@ -41,9 +41,10 @@ def test_only_the_actor_may_command_the_arms_and_only_the_learner_may_send_weigh
         return {node for node in RIGHTS if name in allowed(policy('', node), 'publish')}
 
     assert publishers('/follower/joint_commands') == {'actor'}
-    assert publishers('/hilserl/weights') == {'learner'}
-    assert publishers('/hilserl/reward') == {'world'}
-    assert publishers('/driver/stop') == {'operator', 'actor'}
+    # link_client passes on those of a learner on another host
+    assert publishers('/hilserl/weights') == {'learner', 'link_client'}
+    assert publishers('/hilserl/reward') == {'world', 'success_detector'}
+    assert publishers('/driver/stop') == {'operator', 'console', 'actor'}
 
 
 @pytest.mark.parametrize('node', RIGHTS)
@@ -61,6 +62,9 @@ def test_a_policy_names_full_names_of_its_own_cell_without_wildcards(node):
 def test_one_more_camera_may_publish_its_own_images_only():
     published = allowed(policy('left', 'front_camera'), 'publish')
     assert '/left/front_camera/image_raw' in published
+    seen = allowed(policy('left', 'console', roles=['front']), 'subscribe')
+    assert {'/left/wrist_camera/image_raw', '/left/front_camera/image_raw'} <= set(seen)
+    assert '/left/front_camera/image_raw' not in allowed(policy('left', 'console'), 'subscribe')
     assert not any('wrist' in name for name in published)
     assert allowed(policy('', 'camera'), 'publish') >= {'/wrist_camera/image_raw'}
 

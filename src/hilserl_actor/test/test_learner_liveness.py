@@ -24,6 +24,17 @@ def test_a_learner_that_is_gone_or_back_is_reported_with_the_steps_not_recorded(
     assert liveness.sentence(29.5, 295) == ''
 
 
+def test_behind_a_link_that_keeps_all_steps_the_link_says_what_is_wrong():
+    liveness = LearnerLiveness()
+    liveness.received(0.0, 0)
+    liveness.link_received(9.0, 'no connection; 40 steps wait on disk')
+    assert liveness.sentence(9.5, 90) == 'no connection; 40 steps wait on disk'
+    liveness.link_received(10.0, '')
+    assert liveness.sentence(10.5, 100) == ''
+    # the link's node is gone, too: nobody stores the steps
+    assert 'the learner is gone' in liveness.sentence(20.0, 200)
+
+
 @pytest.fixture
 def clock(monkeypatch):
     class Clock:

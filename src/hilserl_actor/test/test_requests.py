@@ -84,6 +84,8 @@ def test_a_mark_waits_for_one_late_observation():
     bench.tick(3)
     miss(bench, 0.2)
     assert bench.loop.request('success', 'test') == ''
+    bench.tick()  # the step before was dropped: the mark waits for one that can have the reward
+    assert bench.mode == 'POLICY'
     bench.tick()
     assert bench.mode == 'RESET' and bench.loop.stats.successes == 1
 

@@ -63,6 +63,21 @@ def test_a_recording_ends_with_how_many_how_good_and_the_train_line(run_dir):
     ]
 
 
+def test_negatives_end_with_the_line_that_counts_them(run_dir):
+    write(run_dir, 'miss', outcome=Outcome.FAILURE)
+    write(run_dir, 'late', outcome=Outcome.TIMEOUT)
+    assert lines('record', run_dir, 'purpose:=negatives') == [
+        '2 negatives in runs/lift/bags, 2 of them new: 1 failed, 1 timed out',
+        'next: ./cell reward data runs/lift',
+    ]
+
+
+def test_an_evaluation_is_not_judged_by_the_detector_of_the_training():
+    words = ['reward:=lift.safetensors', 'task:=reach']
+    assert next_command('eval', words) == './cell eval task:=reach'
+    assert next_command('train', words) == './cell train reward:=lift.safetensors task:=reach'
+
+
 def test_a_recording_without_a_demonstration_says_how_to_record_again(run_dir):
     write(run_dir, 'aborted', outcome=Outcome.NONE)
     assert lines('record', run_dir, 'operator:=person') == [

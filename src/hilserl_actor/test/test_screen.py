@@ -296,3 +296,14 @@ def test_the_status_line_shows_mode_counts_and_rates():
     assert 'learner gone' in gone and '123 updates' not in gone and 'let it try' in gone
     assert status_line(None, None) == 'waiting for the actor'
     assert '\n' not in line
+
+
+def test_a_detector_is_shown_with_its_probability_or_as_not_sure():
+    screen = Screen('leader')
+    screen.note_actor(status(reward_source='world', success_probability=1.0), 0.0)
+    assert 'detector' not in drawn(screen)
+    screen.note_actor(status(reward_source='detector 0d64ce16', success_probability=0.31), 0.0)
+    assert 'success 31 % (detector 0d64ce16)' in drawn(screen)
+    nan = float('nan')
+    screen.note_actor(status(reward_source='detector 0d64ce16', success_probability=nan), 0.0)
+    assert 'not sure (detector 0d64ce16)' in drawn(screen)

@@ -7,7 +7,7 @@ from core_support import record
 import pytest
 
 from hilserl_core.bags.episode_bag import Bag, find_bags
-from hilserl_core.bags.recorder import MAX_OPEN, Recorder
+from hilserl_core.bags.recorder import MAX_OPEN, REMEMBERED, Recorder
 from so101_node.errors import CellError
 
 
@@ -47,6 +47,26 @@ def test_a_thousand_episodes_without_an_end_keep_few_bags_open(schema, tmp_path)
     assert len(find_bags(tmp_path)) == 200  # every step is on disk
     most = 2 + (time.monotonic() - began)  # one line a second
     assert 1 <= len(logged) <= most and 'no last step' in logged[0]
+
+
+def test_it_tells_which_steps_are_on_disk_also_after_steps_that_are_not_written(schema, tmp_path):
+    recorder = Recorder(tmp_path, schema, print)
+    for i in range(3):
+        recorder.record(record(schema, i, 'a'))
+    recorder.skip(record(schema, 3, 'a'))
+    recorder.skip(record(schema, 7, 'b'))
+    assert recorder.on_disk == {}
+    run(recorder)
+    assert recorder.on_disk == {'a': 3, 'b': 7}
+    assert len(list(Bag(tmp_path / 'a').steps())) == 3 and not (tmp_path / 'b').exists()
+
+
+def test_it_remembers_a_bounded_number_of_episodes(schema, tmp_path):
+    recorder = Recorder(tmp_path, schema, print)
+    for i in range(2 * REMEMBERED):
+        recorder.skip(record(schema, i, f'e-{i}'))
+    run(recorder)
+    assert list(recorder.on_disk) == [f'e-{i}' for i in range(REMEMBERED, 2 * REMEMBERED)]
 
 
 @pytest.mark.slow

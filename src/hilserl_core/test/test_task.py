@@ -12,7 +12,7 @@ from hilserl_core.contract.kinematics_check import (
     kinematics_of,
     require_same_kinematics,
 )
-from hilserl_core.contract.observation import crop_resize, state_vector
+from hilserl_core.contract.observation import JointVelocity, crop_resize, state_vector
 from hilserl_core.contract.task import TaskSchema
 from hilserl_core.contract.task_options import TaskOptions
 from hilserl_core.contract.tasks import make_task
@@ -108,7 +108,7 @@ def test_the_image_is_cropped_as_the_spec_says(schema):
 
 def test_state_vector_is_in_the_schemas_order(schema):
     position = np.arange(6) * 0.1
-    measured = (position, position + 0.01, (0.2, 0.0, 0.1), (1, -1, 0, 0.5))
+    measured = (position, position + 0.01, (0.2, 0.0, 0.1), (1, -1, 0, 0.5), np.zeros(6))
     state = state_vector(schema, *measured)
     assert state.dtype == np.float32 and state.shape == (len(schema.state_names),)
     named = dict(zip(schema.state_names, state))
@@ -122,6 +122,15 @@ def test_state_vector_is_in_the_schemas_order(schema):
     other = dataclasses.replace(some, state_names=('mood', *some.state_names[1:]))
     with pytest.raises(CellError, match="cannot measure the state 'mood'"):
         state_vector(other, *measured)
+
+
+def test_the_velocity_is_that_of_the_joints_since_the_observation_before():
+    velocity, first = JointVelocity(), np.arange(6) * 0.1
+    assert velocity.at(10**18, first).tolist() == [0.0] * 6
+    assert velocity.at(10**18 + 10**8, first + 0.02) == pytest.approx(np.full(6, 0.2))
+    assert velocity.at(10**18 + 10**8, first + 0.02) == pytest.approx(np.full(6, 0.2))  # again
+    later = velocity.at(10**18 + 3 * 10**8, first)  # an observation was dropped
+    assert later == pytest.approx(np.full(6, -0.1))
 
 
 def select_state(schema, places):

@@ -1,19 +1,25 @@
 """The learner node: receives steps and task; publishes weights and status. See learner.py."""
 
 from functools import partial
+from math import inf
+import secrets
 import time
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from rclpy.executors import Executor, SingleThreadedExecutor
 from std_srvs.srv import SetBool, Trigger
 
 from hilserl_core.bags.cdr import step_from_cdr, task_from_cdr
 from hilserl_core.bags.labels import outcome_of
+from hilserl_core.bags.recorder import REMEMBERED
 from hilserl_core.contract.steps import problem
 from hilserl_core.policy.weights import PublishedPolicy, weights_to_cdr
-from so101_interfaces.msg import LearnerStatus, Step, Task, Weights
+from so101_interfaces.msg import LearnerStatus, Recorded, Step, Task, Weights
 from so101_interfaces.srv import LabelEpisode
 from so101_node import names, qos
 from so101_node.errors import CellError
+from so101_node.graph import sender
 from so101_node.refusals import short
 from so101_node.ros_node import CellNode
 from so101_node.run_id import RunFilter
@@ -21,9 +27,10 @@ from so101_node.run_id import RunFilter
 from .training.learner import Learner
 from .training.malloc import keep_freed_memory
 from .training.options import LearnerNodeOptions
-from .training.step_budget import StepBudget
+from .training.step_budget import StepBudgets
 
 STATUS_PERIOD = 1.0
+RECORDED_PERIOD = 0.25  # s between two looks at what is on disk
 LAST_STEPS_WAIT = 0.3  # s
 
 
@@ -48,11 +55,18 @@ class LearnerNode(CellNode):
             self.create_publisher(LearnerStatus, actor + names.LEARNER_STATUS, qos.STATUS)
             for actor in actors
         ]
+        self._session = secrets.token_hex(4)
         # Subscribe before reading the bags: steps that arrive during this wait in the queue.
         for actor in actors:
-            budget = StepBudget(self._schema.rate, qos.STEPS.depth)
-            on_step = partial(self._on_step, budget)
-            self.create_subscription(Step, actor + names.STEP, on_step, qos.STEPS, raw=True)
+            # The link bounds each cell itself. A step that it repeats must not be refused here:
+            # the next one would be taken, and then this one is lost.
+            burst = inf if self.options.linked else qos.STEPS.depth
+            budgets = StepBudgets(self._schema.rate, burst)
+            on_step = partial(self._on_step, budgets)
+            # a topic of this start: what was meant for an earlier one cannot arrive in between
+            linked = names.LINKED_STEP.format(session=f's{self._session}')
+            topic = linked if self.options.linked else actor + names.STEP
+            self.create_subscription(Step, topic, on_step, qos.STEPS, raw=True)
             self.create_subscription(
                 Task, actor + names.TASK, self._on_task, qos.LATCHED, raw=True
             )
@@ -69,10 +83,21 @@ class LearnerNode(CellNode):
         self.create_service(Trigger, names.LEARNER_ROLL_BACK, self._on_roll_back)
         self.create_service(LabelEpisode, names.LEARNER_LABEL, self._on_label)
         self.create_timer(STATUS_PERIOD, self._publish_status)
+        self._recorded = self.create_publisher(Recorded, names.RECORDED, qos.LATCHED)
+        self._on_disk = dict(list(self._learner.received.items())[-REMEMBERED:])
+        self._told: dict[str, int] | None = None
+        self._told_at = 0.0
+        self.create_timer(RECORDED_PERIOD, self._publish_recorded)
         self._record_thread = self.guard(self._learner.recorder.run)
         self._train_thread = self.guard(self._learner.train)
 
-    def _on_step(self, budget: StepBudget, data: bytes) -> None:
+    @staticmethod
+    def make_executor() -> Executor:
+        """Return an executor that tells who published a message; events executors do not."""
+        return SingleThreadedExecutor()
+
+    def _on_step(self, budgets: StepBudgets, data: bytes, info: dict[str, Any]) -> None:
+        budget = budgets.of(sender(info))
         try:
             if why := budget.problem():  # before the work that a step makes
                 raise CellError(why)
@@ -81,6 +106,7 @@ class LearnerNode(CellNode):
             if why := problem(step, self._schema) or self._run.problem(step.run_id):
                 raise CellError(f'step {step.index} of {short(step.episode_id, 40)}: {why}')
             if step.index <= self._received.get(step.episode_id, -1):
+                self._tell_recorded(step.episode_id)
                 raise CellError(
                     f'step {step.index} of {step.episode_id} was received before; do not play a '
                     'bag on the topics of a running cell'
@@ -111,6 +137,29 @@ class LearnerNode(CellNode):
         for publisher in self._weights:
             publisher.publish(message)
 
+    def _tell_recorded(self, episode_id: str) -> None:
+        """Tell of an episode of before this start, whose steps somebody has sent again."""
+        if (index := self._learner.received.get(episode_id)) is not None:
+            self._on_disk.pop(episode_id, None)
+            self._on_disk[episode_id] = index
+
+    def _publish_recorded(self) -> None:
+        """Tell what is on disk when it changes, and once a second."""
+        found = self._on_disk | self._learner.recorder.on_disk
+        now = time.monotonic()
+        if found == self._told and now - self._told_at < STATUS_PERIOD:
+            return
+        self._told, self._told_at = found, now
+        newest = list(found.items())[-REMEMBERED:]
+        message = Recorded(
+            session=self._session,
+            run_id=self._run.run_id,
+            episode_id=[name for name, _ in newest],
+            index=[index for _, index in newest],
+        )
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._recorded.publish(message)
+
     def _publish_status(self) -> None:
         learner, trainer = self._learner, self._learner.trainer
         metrics = trainer.metrics
@@ -125,8 +174,8 @@ class LearnerNode(CellNode):
             rejected_steps=trainer.replay.rejected + self._refused_steps,
             checkpoint=learner.checkpoint,
             episodes=trainer.episodes,
-            recent_episodes=trainer.recent_episodes,
-            recent_alone=trainer.recent_alone,
+            recent_episodes=len(trainer.recent),
+            recent_alone=trainer.recent.alone,
         )
         message.header.stamp = self.get_clock().now().to_msg()
         for publisher in self._status:

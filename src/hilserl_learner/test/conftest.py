@@ -1,5 +1,6 @@
 """The schema of these tests."""
 
+from learner_support.learner_process import actor, environment  # noqa: F401
 import pytest
 
 from hilserl_core.contract.tasks import make_task

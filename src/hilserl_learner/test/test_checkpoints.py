@@ -20,7 +20,6 @@ from hilserl_learner.training.checkpoints import (
     KEEP,
     Checkpoints,
     Snapshot,
-    agent_tensors,
     restore,
 )
 from hilserl_learner.verb.checkpoints import listing
@@ -61,11 +60,14 @@ def test_resumed_training_is_bit_identical(schema, replay, tmp_path):
     train(straight, replay, rng, 6)
 
     checkpoint, sentences = checkpoints.newest()
-    resumed, rng = Agent(schema, checkpoint.config, seed=99), np.random.default_rng(99)
+    resumed, rng = (
+        Agent(schema, checkpoint.config(AgentConfig), seed=99),
+        np.random.default_rng(99),
+    )
     restore(resumed, checkpoint)
     rng.bit_generator.state = checkpoint.state.rng
     train(resumed, replay, rng, 6)
-    ours, theirs = agent_tensors(resumed), agent_tensors(straight)
+    ours, theirs = resumed.state(), straight.state()
     assert ours.keys() == theirs.keys()
     assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
     assert sentences == []
@@ -74,7 +76,7 @@ def test_resumed_training_is_bit_identical(schema, replay, tmp_path):
 def test_everything_the_next_update_needs_is_in_a_checkpoint(schema, replay, tmp_path):
     agent = Agent(schema, CONFIG)
     train(agent, replay, np.random.default_rng(0), 1)
-    names = agent_tensors(agent).keys()
+    names = agent.state().keys()
     for part, module in agent.modules().items():
         assert {f'{part}.{name}' for name, _ in module.named_parameters()} <= names
     trained = sum(1 for m in (agent.encoder, agent.critic, agent.actor) for _ in m.parameters())
@@ -220,7 +222,7 @@ def test_a_snapshot_is_not_changed_by_later_updates(schema, replay, tmp_path):
     before = {name: value.clone() for name, value in snapshot.tensors.items()}
     train(agent, replay, rng, 2)
     assert all(torch.equal(value, snapshot.tensors[name]) for name, value in before.items())
-    changed = agent_tensors(agent)
+    changed = agent.state()
     assert not torch.equal(
         before['encoder.cameras.0.0.weight'], changed['encoder.cameras.0.0.weight']
     )
@@ -298,3 +300,15 @@ def test_the_list_shows_all_checkpoints_and_changes_no_file(schema, tmp_path):
     assert (directory / '.new-400').is_dir()
     ended = subprocess.run([*command, '/nowhere'], capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1 and 'there is no run lift' in ended.stderr
+
+
+def test_a_checkpoint_with_weights_that_are_not_finite_is_named_and_not_used(schema, tmp_path):
+    checkpoints, agent = Checkpoints(tmp_path), Agent(schema, CONFIG)
+    save(checkpoints, agent, 5)
+    agent.critic.q1[0].bias.data[0] = float('nan')
+    for updates in (10, 15):
+        save(checkpoints, agent, updates)
+    checkpoint, sentences = checkpoints.newest()
+    assert checkpoint.directory.name == '5'
+    assert len(sentences) == 2
+    assert '1 of its tensors are not finite, first critic.q1.0.bias' in sentences[0]

@@ -1,5 +1,6 @@
 """A damaged finished bag is set aside, its readable steps are kept, and the run goes on."""
 
+import math
 import os
 import shutil
 
@@ -11,11 +12,17 @@ from hilserl_core.bags.episode_bag import DAMAGED, METADATA, EpisodeBag, bag_nam
 from hilserl_core.bags.labels import Label, add_label, sidecar
 from hilserl_core.contract.steps import Outcome
 from hilserl_learner.replay.buffer import Replay
+from hilserl_learner.training import fill_replay
 from hilserl_learner.training.fill_replay import load_run
 from so101_node.errors import CellError
 
 NAMES = ('a', 'b', 'c')
 FIRST, STEPS = 20, 40  # steps before the damage; records in a bag
+
+
+@pytest.fixture(autouse=True)
+def no_progress(monkeypatch):
+    monkeypatch.setattr(fill_replay, 'PROGRESS_PERIOD', math.inf)  # a busy computer shows it
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from hilserl_learner.agent import drqv2
 from hilserl_learner.agent.cuda_graph import EAGER_UPDATES, GraphedUpdate
 from hilserl_learner.agent.drqv2 import Agent
 
@@ -99,8 +100,10 @@ def test_graphed_updates_equal_eager_updates(schema, config):
     for number in range(EAGER_UPDATES + 3):
         batch = random_batch(schema, number=number)
         sigma, bc = 0.1 / (number + 1), 0.2 * number
-        expected = plain.update(batch, sigma, bc, detailed=True)
-        kept.append((update(batch, sigma, bc), expected))
+        pretrains = number % 2 == 0  # the weight of Q is read at each replay, too
+        train = plain.pretrain if pretrains else plain.update
+        expected = train(batch, sigma, bc, detailed=True)
+        kept.append((update(batch, sigma, bc, 0.0 if pretrains else 1.0), expected))
         for image in batch.images:
             image.zero_()  # its memory is used again for another batch
     assert len(replays) == 3
@@ -124,3 +127,18 @@ def test_if_graph_capture_fails_it_is_logged_once_and_updates_run_eagerly(schema
     a, b = parameters(plain), parameters(other)
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert len(logged) == 1 and 'not permitted' in logged[0] and 'slower' in logged[0]
+
+
+def test_a_generator_that_a_failed_capture_keeps_is_replaced(schema, monkeypatch):
+    agent = Agent(schema, SMALL, seed=1)
+    before, state = agent.generator, agent.generator.get_state()
+
+    def capture(body, generator):
+        generator.manual_seed(5)
+        raise RuntimeError('in capture mode')
+
+    monkeypatch.setattr(drqv2, 'cuda_graph', capture)
+    with pytest.raises(RuntimeError):
+        agent._capture(lambda: torch.zeros(1))
+    assert agent.generator is not before
+    assert torch.equal(agent.generator.get_state(), state)

@@ -6,7 +6,7 @@ import pytest
 from hilserl_core.bags import episode_bag
 from hilserl_core.bags.episode_bag import EpisodeBag
 from hilserl_core.bags.labels import Label, add_label
-from hilserl_core.contract.steps import Outcome
+from hilserl_core.contract.steps import Outcome, Source
 from hilserl_learner.replay.buffer import Replay
 from hilserl_learner.training.fill_replay import load_demonstrations, load_run
 
@@ -76,3 +76,20 @@ def test_a_discarded_recording_among_demonstrations_is_left_out(schema, bags):
     replay = Replay(schema, 100)
     load_demonstrations([bags], replay, print)
     assert replay.prior_size == 5
+
+
+def test_steps_of_a_policy_demonstrate_if_anyone_may(schema, tmp_path):
+    for name, outcome in (('good', Outcome.SUCCESS), ('bad', Outcome.FAILURE)):
+        bag = EpisodeBag(tmp_path / name, schema, 1)
+        for index in range(6):
+            last = index == 5
+            source = Source.NONE if last else Source.POLICY if index < 3 else Source.HUMAN
+            more = {'outcome': outcome} if last else {}
+            bag.write(record(schema, index, name, last=last, source=source, **more))
+        bag.close()
+    found = {}
+    for by_anyone in (False, True):
+        replay = Replay(schema, 100)
+        load_demonstrations([tmp_path], replay, print, by_anyone=by_anyone)
+        found[by_anyone] = replay.prior_size, len(replay)
+    assert found == {False: (2, 10), True: (5, 10)}

@@ -13,9 +13,10 @@ import torch
 from hilserl_core.policy.bundle import FORMAT, Bundle, pack, tensors_digest
 from hilserl_core.policy.inference import Policy
 from hilserl_core.policy.network_config import NetworkConfig
+from hilserl_learner.agent.config import AgentConfig
 from hilserl_learner.agent.drqv2 import Agent
 from hilserl_learner.agent.grasp_critic import MARGIN, choice, gripper_loss
-from hilserl_learner.training.checkpoints import Checkpoints, Snapshot, agent_tensors, restore
+from hilserl_learner.training.checkpoints import Checkpoints, Snapshot, restore
 from hilserl_learner.training.warm_start import adopt_policy
 from so101_node.errors import CellError
 
@@ -61,7 +62,15 @@ def test_the_loss_is_double_q_learning(schema):
     agent.gripper_target.load_state_dict(other.gripper.state_dict())
     h, next_h = agent.encoder(batch.images), agent.encoder(batch.next_images)
     loss = gripper_loss(
-        agent.gripper, agent.gripper_target, batch, h, next_h, unbounded, 0.0, torch.float32
+        agent.gripper,
+        agent.gripper_target,
+        batch,
+        h,
+        next_h,
+        unbounded,
+        0.0,
+        torch.float32,
+        agent.clone_target(batch, 0.0),
     )
     with torch.no_grad():
         q, online, target = (
@@ -190,10 +199,10 @@ def test_resumed_training_is_bit_identical(schema, tmp_path):
     checkpoints.save(Snapshot.of(straight), trainer_state(4))
     train(straight, 4)
     checkpoint = checkpoints.newest()[0]
-    resumed = Agent(schema, checkpoint.config, seed=9)
+    resumed = Agent(schema, checkpoint.config(AgentConfig), seed=9)
     restore(resumed, checkpoint)
     train(resumed, 4)
-    ours, theirs = agent_tensors(resumed), agent_tensors(straight)
+    ours, theirs = resumed.state(), straight.state()
     assert [n for n in theirs if not torch.equal(ours[n], theirs[n])] == []
     assert any(n.startswith('gripper_target.') for n in theirs)
     assert Policy.from_bytes(checkpoint.policy).network.gripper == 'discrete'

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 import shutil
+import threading
 import time
 
 from learner_support.running_learner import OPTIONS, Cell, episode
@@ -14,11 +15,12 @@ import torch
 from hilserl_core.bags.episode_bag import EpisodeBag, open_bags
 from hilserl_core.contract.steps import Outcome, Source
 from hilserl_core.policy.inference import Policy
-from hilserl_learner.agent.config import ALGORITHMS
+from hilserl_learner.agent.config import ALGORITHMS, AgentConfig
 from hilserl_learner.agent.drqv2 import Agent
 from hilserl_learner.replay.prefetch import Batches
+from hilserl_learner.training import learner as learner_module
 from hilserl_learner.training.checkpoint_writer import CheckpointWriter
-from hilserl_learner.training.checkpoints import Checkpoints, agent_tensors, restore
+from hilserl_learner.training.checkpoints import Checkpoints, restore
 from hilserl_learner.training.learner import Learner
 from hilserl_learner.training.metrics import NotFinite, UpdateMetrics
 from hilserl_learner.training.update_pacer import Pacer
@@ -114,9 +116,13 @@ def test_steps_newer_than_the_checkpoint_are_logged_and_learned(schema, tmp_path
     again.close()
 
 
-def test_demonstrations_are_prior_and_stay_apart_from_the_runs_steps(schema, tmp_path, demos):
+def test_human_steps_of_demonstrations_are_prior_and_stay_apart_from_the_runs_steps(
+    schema, tmp_path, demos
+):
     cell = Cell(schema, tmp_path / 'run', replace(OPTIONS, start='demos', demos=(str(demos),)))
-    assert cell.learner.trainer.replay.prior_size == 16 and cell.learner.trainer.env_steps == 0
+    replay = cell.learner.trainer.replay
+    assert (len(replay), replay.prior_size) == (16, 8)  # half of the steps are a human's
+    assert cell.learner.trainer.env_steps == 0
     assert any('16 steps from 2 bags' in s for s in cell.logged)
     cell.close()
     assert open_bags(tmp_path / 'run' / 'bags') == []
@@ -290,8 +296,11 @@ def test_a_checkpoint_includes_its_critics(schema, tmp_path):
     )
     other = Cell(schema, tmp_path / 'b', options).close()
     assert 'critics included' in ' '.join(other.logged)
-    ours, theirs = (agent_tensors(c.learner.trainer.agent) for c in (other, cell))
-    assert ours.keys() == theirs.keys() and all(torch.equal(ours[n], theirs[n]) for n in ours)
+    ours, theirs = (c.learner.trainer.agent.state() for c in (other, cell))
+    copy = {n for n in ours if n.startswith('start_')}  # of the policy that it starts from
+    assert copy and ours.keys() - copy == theirs.keys()
+    assert all(torch.equal(ours[n], theirs[n]) for n in theirs)
+    assert all(torch.equal(ours[n], theirs[n.replace('start_', 'ema_')]) for n in copy)
     assert other.learner.trainer.updates == other.learner.trainer.env_steps == 0
     with pytest.raises(CellError, match='cannot be read'):
         Cell(schema, tmp_path / 'c', replace(options, pretrained=str(tmp_path / 'a')))
@@ -357,7 +366,7 @@ def test_rolling_back_returns_to_the_best_and_publishes_it_as_new(schema, tmp_pa
         )
     )
     best, updates = learner.save(), learner.trainer.updates
-    assert best == str(updates) and cell.learner.trainer.success == 1.0
+    assert best == str(updates) and cell.learner.trainer.recent.share == 1.0
     images, state = [np.zeros((64, 64, 3), np.uint8)], np.zeros(19, np.float32)
 
     def action():
@@ -508,7 +517,7 @@ def test_after_a_change_of_device_the_random_numbers_start_from_the_seed(schema,
     cell.close()
     checkpoint = Checkpoints(tmp_path / 'run' / 'checkpoints').newest()[0]
     tensors = {**checkpoint.tensors, 'generator': torch.zeros(16, dtype=torch.uint8)}
-    agent = Agent(schema, checkpoint.config)
+    agent = Agent(schema, checkpoint.config(AgentConfig))
     agent._graphed_update = 'a graph of the optimisers from before'
     assert 'another kind of device' in restore(agent, replace(checkpoint, tensors=tensors))
     assert torch.equal(
@@ -532,3 +541,42 @@ def test_a_checkpoint_delays_training_by_less_than_100_ms(schema, tmp_path):
     writer.close()
     assert sorted(held_up)[2] < 0.1, held_up
     assert writer.last == '4'
+
+
+def test_no_checkpoint_is_saved_while_an_update_runs(schema, tmp_path, monkeypatch):
+    monkeypatch.setattr(learner_module, 'CLOSE_TIME', 0.2)
+    cell = Cell(schema, tmp_path / 'run', replace(OPTIONS, agent_options='hidden=16 channels=8'))
+    trainer, entered, leave = cell.learner.trainer, threading.Event(), threading.Event()
+    update = trainer.agent.update
+
+    def long_update(*arguments, **options):
+        found = update(*arguments, **options)
+        if trainer.updates == 5:
+            entered.set()
+            leave.wait(20)
+        return found
+
+    trainer.agent.update = long_update
+    cell.feed(*episode(schema, 'a', 20))
+    assert entered.wait(20)
+    cell.feed(*episode(schema, 'b', 4))
+    cell.learner.close(*cell.threads)
+    leave.set()
+    cell.threads[0].join(20)
+    assert list((tmp_path / 'run' / 'checkpoints').iterdir()) == []
+    assert any('has not ended within 0.2 s' in line for line in cell.logged)
+    assert len(open_bags(tmp_path / 'run' / 'bags')) == 2
+    trainer.close()
+
+
+def test_what_is_not_finite_is_not_saved_when_the_losses_do_not_show_it(schema, tmp_path):
+    cell = Cell(schema, tmp_path / 'run', replace(OPTIONS, min_steps=10**6))
+    cell.learner.trainer.updates = 1
+    cell.learner.trainer.agent.actor.policy[0].weight.data[0, 0] = float('inf')
+    assert cell.learner.save(2.0) == ''
+    cell.wait(lambda: cell.errors)
+    assert 'weights are not finite' in str(cell.errors[0]) and 'checkpoint none' in str(
+        cell.errors[0]
+    )
+    cell.close()
+    assert list((tmp_path / 'run' / 'checkpoints').iterdir()) == []

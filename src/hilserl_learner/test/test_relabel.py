@@ -65,10 +65,10 @@ def test_a_label_at_a_time_ends_the_episode_there(schema, cell):
 def test_a_discarded_episode_leaves_the_replay_and_stays_on_disk(schema, tmp_path, cell):
     cell.feed(*episode(schema, 'a'), *episode(schema, 'b'))
     wait_for(cell, 16, 'a', 'b')
-    assert cell.learner.trainer.recent_episodes == 2
+    assert len(cell.learner.trainer.recent) == 2
     cell.learner.label('a', Outcome.DISCARDED, None)
     assert len(cell.learner.trainer.replay) == 8
-    assert cell.learner.trainer.episodes == cell.learner.trainer.recent_episodes == 1
+    assert cell.learner.trainer.episodes == len(cell.learner.trainer.recent) == 1
     assert len(open_bags(tmp_path / 'run' / 'bags')) == 2
     cell.close()
     again = Cell(schema, tmp_path / 'run', replace(OPTIONS, min_steps=1000))
@@ -116,3 +116,13 @@ def test_unlabelled_demonstrations_need_a_choice(schema, tmp_path):
     assert len(cell.learner.trainer.replay) == 8
     assert 'demonstration silent is unlabelled and left out' in cell.logged
     cell.close()
+
+
+def test_a_later_label_of_an_episode_replaces_its_former_one(schema, cell):
+    steps = episode(schema, 'a', outcome=Outcome.TIMEOUT)
+    cell.feed(*steps)
+    wait_for(cell, 8, 'a')
+    cell.learner.label('a', Outcome.SUCCESS, steps[2].stamp)
+    answer = cell.learner.label('a', Outcome.FAILURE, steps[6].stamp)
+    assert answer == 'episode a is a failure: 7 steps in the replay'
+    assert rewards(cell.learner.trainer.replay) == [0.0] * 7

@@ -11,8 +11,8 @@ from learner_support.numbered_steps import TICK, episode, make_step, tiny
 import numpy as np
 import pytest
 
-from hilserl_core.contract.steps import Source
-from hilserl_learner.replay.buffer import MAX_GAP, Replay, available_memory
+from hilserl_core.contract.steps import Outcome, Source
+from hilserl_learner.replay.buffer import FAILED, MAX_GAP, Replay, available_memory
 from so101_node.errors import CellError
 
 EVENT = st.fixed_dictionaries(
@@ -42,11 +42,12 @@ def test_replay_equals_its_reference_implementation(
 ):
     schema = tiny(schema)
     replay = Replay(schema, capacity, stack, n_step, 0.9)
-    number, adds, deletions, state = 0, [], {}, {}
+    number, adds, deletions, state, failed = 0, [], {}, {}, set()
 
     def add(step, demonstration):
         adds.append((step, demonstration))
-        replay.add(step, demonstration)
+        if replay.add(step, demonstration) == '' and step.outcome in FAILED:
+            failed.add(step.episode_id)
 
     for event, demonstration in [(e, True) for e in demonstrations] + [(e, False) for e in events]:
         writer = (event['writer'], demonstration)
@@ -78,14 +79,15 @@ def test_replay_equals_its_reference_implementation(
         state[writer] = (serial, index + 1, stamp)
         if what in ('terminated', 'truncated'):
             number += 1
-            add(
-                make_step(schema, number, name, index + 1, stamp=stamp + TICK, last=True),
-                demonstration,
+            outcome = Outcome.TIMEOUT if what == 'truncated' else Outcome.SUCCESS
+            last = make_step(
+                schema, number, name, index + 1, stamp=stamp + TICK, last=True, outcome=outcome
             )
+            add(last, demonstration)
             state[writer] = (serial + 1, 0, stamp + TICK)
 
     alive = slow_replay.kept(adds, deletions, capacity, schema)
-    expected = slow_replay.transitions(alive, stack, n_step, 0.9, int(MAX_GAP * TICK))
+    expected = slow_replay.transitions(alive, stack, n_step, 0.9, int(MAX_GAP * TICK), failed)
     members = replay._valid.members()
     assert len(members) == len(replay) == len(expected)
     batch = replay.gather(members.astype(np.int64))
@@ -97,7 +99,8 @@ def test_replay_equals_its_reference_implementation(
         assert float(batch.next_state[i, 0]) % 256 == following[-1]
         assert float(batch.reward[i]) == pytest.approx(reward, abs=1e-5)
         assert float(batch.discount[i]) == pytest.approx(discount, abs=1e-5)
-        assert (int(member) in prior) == is_prior
+        assert (int(member) in prior) == is_prior == bool(batch.human[i])
+        assert (int(member) in replay._online) != is_prior
     assert replay.prior_size == sum(e[-1] for e in expected.values())
 
 
@@ -181,14 +184,30 @@ def test_half_of_a_batch_is_prior_data_if_there_is_any(schema):
     for step in human + episode(schema, 'b', 2, first=100)[2:]:
         replay.add(step)
     assert replay.prior_size == 2
-    assert replay.sample_half(64, rng).human[:32].all()
+    mixed = replay.sample_half(64, rng).human
+    assert mixed[:32].all() and not mixed[32:].any()
     assert replay.sample(16, True, rng).human.all()
+
+
+@pytest.mark.parametrize('outcome', [Outcome.SUCCESS, Outcome.FAILURE, Outcome.TIMEOUT])
+@pytest.mark.parametrize('source', [Source.HUMAN, Source.POLICY])
+def test_source_and_outcome_decide_what_is_prior_and_not_the_folder(schema, source, outcome):
+    schema = tiny(schema)
+    *steps, last = [replace(s, source=source) for s in episode(schema, 'a', 10)]
+    replay = Replay(schema, 1000)
+    for step in [*steps, replace(last, source=Source.NONE, outcome=outcome)]:
+        assert replay.add(step, demonstration=True) == ''
+    prior = source == Source.HUMAN and outcome == Outcome.SUCCESS
+    assert (len(replay), replay.prior_size) == (10, 10 * prior)
+    batch = replay.sample_half(8, np.random.default_rng(0))
+    assert batch.human.all() if prior else not batch.human.any()
 
 
 def test_demonstrations_are_not_overwritten_when_the_ring_wraps(schema):
     schema = tiny(schema)
     replay = Replay(schema, 40)
-    for step in episode(schema, 'demo', 10):
+    *steps, last = episode(schema, 'demo', 10)
+    for step in [*(replace(s, source=Source.HUMAN) for s in steps), last]:
         replay.add(step, demonstration=True)
     for i in range(20):
         for step in episode(schema, f'e{i}', 10, first=100):

@@ -11,6 +11,7 @@ from learner_support.trainer_states import trainer_state
 import pytest
 
 from hilserl_core.bags.episode_bag import new_bag
+from hilserl_core.bags.labels import Label, add_label
 from hilserl_core.contract.steps import Outcome
 from hilserl_learner.agent.drqv2 import Agent
 from hilserl_learner.report import page
@@ -73,7 +74,8 @@ def test_report_and_checkpoint_count_the_same_episodes_of_a_run(schema, tmp_path
 def test_the_page_needs_no_other_file_and_shows_the_run(run, capsys):
     assert verb.run(['report', 'lift', '--runs-dir', str(run.parent)]) == 0
     text = (run / 'report.html').read_text()
-    assert text.count('<svg') == 5 and text.count('data:image/png;base64,') == 2
+    assert text.count('<svg') == 5
+    assert text.count('data:image/png;base64,') == 2 + 7  # two strips, and each success
     assert not re.search(r'(src|href)="(?!data:|#)', text)
     for expected in (
         '10, 7 succeeded, 4 of them without help',
@@ -97,7 +99,7 @@ def test_a_figure_that_cannot_be_drawn_is_a_sentence_in_a_complete_page(run, mon
     monkeypatch.setattr(page.figures, 'strip', broken)
     assert verb.run(['report', str(run)]) == 0
     text = (run / 'report.html').read_text()
-    assert text.count('<svg') == 4 and text.count('ValueError: no font') == 3
+    assert text.count('<svg') == 4 and text.count('ValueError: no font') == 4
     assert 'ValueError: no font' in capsys.readouterr().err
 
 
@@ -122,3 +124,16 @@ def test_a_damaged_agent_configuration_is_one_sentence(schema, tmp_path):
 def test_a_directory_that_is_not_a_run_gives_one_sentence(tmp_path, capsys):
     assert verb.run(['report', str(tmp_path)]) == 1
     assert 'is not a run' in capsys.readouterr().err
+
+
+def test_the_last_image_of_each_success_is_shown_with_the_command_that_corrects_it(run):
+    found = read_run(run)
+    assert len(found.rewarded) == sum(row.succeeded for row in found.episodes) == 7
+    bag, shown = found.rewarded[-1]
+    assert bag == run / 'bags' / 'e9' and len(shown.images) == 1
+    written = page.page(found)
+    assert written.count('failure</code>') == 7
+    assert f'<code>./cell label {bag} failure</code>' in written
+    assert written.index(str(bag)) < written.index(str(run / 'bags' / 'e0'))  # the newest first
+    add_label(bag, Label(Outcome.FAILURE))
+    assert str(bag) not in page.page(read_run(run)).partition('Rewarded episodes')[2]

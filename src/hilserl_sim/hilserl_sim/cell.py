@@ -7,6 +7,7 @@ waits for learning, so the update ratio is exact.
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from hilserl_core.contract.observation import crop_resize
 from hilserl_core.contract.steps import StepRecord
 from hilserl_core.contract.task import TaskSchema
 from so101_node.modes import Mode
+from so101_sim.expert import OperatorConfig
 from so101_sim.plant import PERIOD, Plant
 from so101_sim.scene import scene_of
 from so101_sim.scripted_operator import PERIOD as OPERATOR_PERIOD
@@ -42,12 +44,36 @@ EVENTS = {
 }
 
 
+class Judge(Protocol):
+    """A reward source that sees the steps, as a success detector does."""
+
+    def see(self, step: StepRecord) -> object:
+        """Judge a step that was just recorded."""
+        ...
+
+    def signal(self) -> RewardSignal:
+        """Return the present reward signal."""
+        ...
+
+
+class Operator:
+    """The judge of a cell in which only the operator's keys end an episode."""
+
+    def see(self, step: StepRecord) -> None:
+        """Nothing: the operator looks at the scene."""
+
+    def signal(self) -> RewardSignal:
+        """Return no reward."""
+        return RewardSignal(0.0)
+
+
 class SimulatedCell:
     """A cell in `role` train, record or eval; `tick` advances it by one control period.
 
     sigma: exploration noise over steps; emit: gets each StepRecord; watch: the operator only
     places the cube and starts episodes, whatever the role; task: path of the task's file, if it is
-    not an installed one.
+    not an installed one. judge: the reward source; None: the world. operator: its behaviour in
+    place of that of the task and world; operator_role: its role in place of that of `role`.
     """
 
     def __init__(
@@ -60,9 +86,12 @@ class SimulatedCell:
         emit: Callable[[StepRecord], object] = lambda step: None,
         watch: bool = False,
         task: str = '',
+        judge: Judge | None = None,
+        operator: OperatorConfig | None = None,
+        operator_role: str = '',
     ):
         scene, conditions = scene_of(task or schema.name), find_world(world)
-        self.schema = schema
+        self.schema, self._recorded = schema, emit
         self.world = World(seed, scene, conditions)
         self.world.place_bodies()
         self._plant = Plant(
@@ -73,8 +102,11 @@ class SimulatedCell:
             },
         )
         self._arms = {arm: SimulatedArm(arm, servos) for arm, servos in self._plant.arms.items()}
+        self._judge = judge
         self.operator = ScriptedOperator(
-            'watch' if watch else ROLES[role], seed, operator_for(task or schema.name, world)
+            'watch' if watch else operator_role or ROLES[role],
+            seed,
+            operator or operator_for(task or schema.name, world),
         )
         self._renderers = [
             CameraRenderer(self.world, camera.name, camera.source_width, camera.source_height)
@@ -90,7 +122,7 @@ class SimulatedCell:
             self._kinematics,
             self,
             sigma,
-            emit,
+            self._emit,
             lambda sentence: None,
             seed,
             clock=lambda: self.now,
@@ -101,6 +133,11 @@ class SimulatedCell:
     def now(self) -> float:
         """Simulated seconds since the start."""
         return self._steps * PERIOD
+
+    @property
+    def stamp(self) -> int:
+        """The present moment as the stamp of a step, ns."""
+        return int((1.0 + self.now) * 1e9)
 
     # --- the control loop's `Arms` interface -------------------------------------------------
     def command(self, arm: str, joints: Joints) -> None:
@@ -139,7 +176,7 @@ class SimulatedCell:
                 self._run_operator()
             self._plant.step()
             self._steps += 1
-        stamp = int((1.0 + self.now) * 1e9)
+        stamp = self.stamp
         position = self._arms['follower'].position
         self.loop.tick(
             Sensed(
@@ -150,8 +187,16 @@ class SimulatedCell:
                 self._kinematics.tool_position(position),
                 self._arms['leader'].position,
             ),
-            RewardSignal(float(self.world.success), self.world.success),
+            self._judge.signal() if self._judge else self._world_signal(),
         )
+
+    def _world_signal(self) -> RewardSignal:
+        return RewardSignal(float(self.world.success), self.world.success)
+
+    def _emit(self, step: StepRecord) -> None:
+        if self._judge:
+            self._judge.see(step)
+        self._recorded(step)
 
     def _run_operator(self) -> None:
         world = self.world

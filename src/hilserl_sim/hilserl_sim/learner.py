@@ -48,7 +48,7 @@ class SimulatedLearner:
         summary = self.trainer.add(step)
         self._curves.step(step)
         if summary:
-            self._curves.episode(summary, self.trainer.success, self.trainer.env_steps)
+            self._curves.episode(summary, self.trainer.recent.share, self.trainer.env_steps)
 
     def pretrain(self, progress: Callable[[], None] = lambda: None) -> None:
         """Make the updates before the first step, and publish the policy."""

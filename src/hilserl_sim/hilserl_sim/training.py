@@ -5,18 +5,19 @@ do not include demonstrations (`record_demonstrations` returns their minutes) an
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 import threading
 
 from hilserl_core.bags.recorder import Recorder
-from hilserl_core.contract.steps import StepRecord
+from hilserl_core.contract.steps import Source, StepRecord
 from hilserl_core.contract.success_interval import wilson
 from hilserl_core.contract.task import TaskSchema
 from hilserl_core.policy.inference import Policy
 from hilserl_learner.training.options import LearnerOptions
+from so101_sim.scripted_operator import operator_for
 
-from .cell import SimulatedCell
+from .cell import Judge, SimulatedCell
 from .learner import SimulatedLearner
 
 EVALUATION_SEED = 1_000_000  # a seed that no training run uses
@@ -31,6 +32,7 @@ class Evaluation:
     successes: int
     episodes: int
     seconds: float  # median time to success; 0 without success
+    human_minutes: float = 0.0  # in which a human drove, before it
 
     @property
     def success(self) -> float:
@@ -51,6 +53,7 @@ class Progress:
     episodes: int = 0
     updates: int = 0
     human_share: float = 0.0  # of steps, last 20 episodes
+    human_minutes: float = 0.0  # in which a human drove
     evaluations: list[Evaluation] = field(default_factory=list)
     interrupted: bool = False
     bundle: bytes = b''  # the policy at the end
@@ -147,24 +150,35 @@ def train(
     enough: float | None = None,
     change: Callable[[StepRecord], StepRecord] = unchanged,
     task: str = '',
+    interventions: bool = True,
+    judge: Judge | None = None,
 ) -> Progress:
     """Train for `minutes` of robot time in `directory`; evaluate each `every` minutes.
 
     episodes: number in one evaluation; enough: success rate at which training stops; change: a
     function that is applied to each step before it is learned from (for experiments); task: as in
-    `record_demonstrations`. After a
-    KeyboardInterrupt the run is closed as usual, and `Progress.interrupted` is true.
+    `record_demonstrations`; interventions: whether the operator helps; judge: gives the reward
+    alone, in place of world and operator (evaluations count the world's success all the same).
+    After a KeyboardInterrupt the run is closed as usual, and `Progress.interrupted` is true.
     """
     progress = Progress()
     learner: SimulatedLearner
+
+    def emit(step: StepRecord) -> None:
+        progress.human_minutes += (step.source == Source.HUMAN) / schema.rate / 60.0
+        learner.add_step(change(step))
+
     cell = SimulatedCell(
         schema,
         'train',
         options.seed,
         world,
         lambda steps: learner.trainer.sigma(steps),
-        lambda step: learner.add_step(change(step)),
+        emit,
+        watch=not interventions,
         task=task,
+        judge=judge,
+        operator=replace(operator_for(task or schema.name, world), marks_success=judge is None),
     )
 
     def offer(policy: Policy) -> None:
@@ -189,17 +203,10 @@ def train(
             if progress.minutes < due - 1e-9:
                 continue
             due += every
-            progress.evaluations.append(
-                evaluate(
-                    schema,
-                    learner.bundle,
-                    world,
-                    episodes,
-                    progress.minutes,
-                    enough or 0.0,
-                    task=task,
-                )
+            found = evaluate(
+                schema, learner.bundle, world, episodes, progress.minutes, enough or 0.0, task=task
             )
+            progress.evaluations.append(replace(found, human_minutes=progress.human_minutes))
             show(progress)
             if enough and progress.evaluations[-1].success >= enough:
                 break

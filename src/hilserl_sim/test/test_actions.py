@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from hilserl_core.bags.episode_bag import open_bags
 from hilserl_core.contract.action_check import ActionCheck
@@ -57,6 +58,7 @@ def write(tmp_path):
 
 
 def policy_of(schema):
+    torch.manual_seed(3)
     network = NetworkConfig(hidden=32, channels=8)
     encoder = Encoder(schema, network)
     actor = Actor(encoder.size, schema, network)

@@ -70,7 +70,7 @@ instruction: lift the cube
 cameras:
   wrist: {height: 32, width: 32}
   front: {height: 24, width: 48, image: [96, 64]}
-state: [joint_positions, tool_position]
+state: [joint_positions, tool_position, joint_velocities]
 sim:
   scene: cube.xml
   place: {cube: {position: [0.25, 0.0, 0.0125]}}
@@ -96,7 +96,10 @@ def test_a_task_file_of_ones_own_with_two_cameras_is_demonstrated(tmp_path):
     assert {image.shape for image in front} == {(24, 48, 3)}
     for images in (wrist, front):  # the arm is in both
         assert not np.array_equal(images[0], images[-1])
-    assert steps[0].state.shape == (9,)
+    states, times = np.array([s.state for s in steps]), np.array([s.stamp for s in steps]) / 1e9
+    change = np.diff(states[:, :6], axis=0) / np.diff(times - times[0])[:, None]
+    assert states[0, 9:].tolist() == [0.0] * 6 and np.abs(change).max() > 0.2
+    np.testing.assert_allclose(states[1:, 9:], change, atol=1e-5)
 
 
 def test_a_camera_that_the_scene_has_not_is_refused(tmp_path):

@@ -240,17 +240,20 @@ class Kinematics(InverseKinematics):
         gripper: float,
         seed: Floats,
         allowed: Range | None = None,
+        near: bool = False,
     ) -> SolveResult:
         """Return joints that move the tool to `position` (3,) m in base_link.
 
         pitch, wrist_roll, gripper: rad; seed: (6,) rad, where the search starts; allowed: the
-        driver's range, which limits the joints too. CellError if the range is wrong.
+        driver's range, which limits the joints too; near: the tool of `seed` is near the position,
+        and a short search from there is enough. CellError if the range is wrong.
         """
         limits = self._within(allowed)
         position = np.asarray(position, np.float64)
         best = SolveResult(np.asarray(seed, np.float64), math.inf)
-        for start in (seed, _MIDDLE):
-            q, error = self.solve_from(start, position, pitch, wrist_roll, 40, limits)
+        for start in (seed,) if near else (seed, _MIDDLE):
+            iterations = _NEAR_ITERATIONS if near else 40
+            q, error = self.solve_from(start, position, pitch, wrist_roll, iterations, limits)
             if error < best.error - 1e-4:
                 q[5] = np.clip(gripper, limits[0][5], limits[1][5])
                 best = SolveResult(q, error)
@@ -286,5 +289,6 @@ class Kinematics(InverseKinematics):
         return both, [links for links in (arm_near, gripper_near) if links]
 
 
+_NEAR_ITERATIONS = 8
 # From this pose the arm reaches the area in front of it without passing a joint limit.
 _MIDDLE = np.array([0.0, -0.2, 0.6, 1.2, 0.0, 0.5])

@@ -74,7 +74,7 @@ def test_what_no_axis_acts_on_is_held(scales, place, sequence, lag):
     q = PLAIN.solve(place, DOWN, 0.3, 0.5, REST).q
     before = arm.coordinates(q)
     held = [i for i, name in enumerate(arm.space.coordinates) if name not in scales]
-    tolerance = np.array([1e-3] * 3 + [1e-6, 0.1, 0.3]) if not arm.space.of_joints else 1e-6
+    tolerance = np.array([1e-3] * 3 + [1e-6, 0.15, 0.3]) if not arm.space.of_joints else 1e-6
     if arm.space.of_joints:
         tolerance = np.array([1e-6] * 5 + [0.3])
     # A limit may move what is held; then it returns.

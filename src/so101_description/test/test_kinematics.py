@@ -262,6 +262,24 @@ def test_solve_reaches_every_reachable_position(number, pitch):
     assert (LOWER <= result.q).all() and (result.q <= UPPER).all() and result.q[5] == 0.3
 
 
+@pytest.mark.parametrize('number', range(20))
+def test_a_short_search_follows_a_moving_position(number):
+    rng = np.random.default_rng(number)
+    place = rng.uniform(LOW, HIGH)
+    q = ARM.solve(place, DOWN, 0.0, 0.5, REST).q
+    motion = rng.normal(size=3)
+    motion *= 0.005 / np.linalg.norm(motion)  # m, as keys move it in 0.05 s
+    for _ in range(20):
+        place = place + motion
+        whole = ARM.solve(place, DOWN, 0.0, 0.5, q)
+        if whole.error > 1e-3:
+            return  # out of reach from here on
+        found = ARM.solve(place, DOWN, 0.0, 0.5, q, near=True)
+        assert found.error < 1e-3
+        assert np.abs(found.q - whole.q).max() < 0.1
+        q = found.q
+
+
 def test_solve_returns_the_distance_to_an_unreachable_position():
     result = ARM.solve((0.60, 0.0, 0.10), DOWN, 0.0, 0.0, REST)
     reach = np.hypot(0.60 - 0.0388, 0.0) - 0.45

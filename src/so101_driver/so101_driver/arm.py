@@ -31,7 +31,7 @@ from .servos import SILENCE, Servos
 from .setpoint import Limits, Setpoint
 from .stop import StopLatch
 from .stopped_arm import StoppedArm
-from .torque import CLEAR_WAIT, UNKNOWN, Torque
+from .torque import CLEAR_WAIT, Torque
 
 PAUSES = (0.1, 0.2, 0.4, 0.8)  # s between attempts to reconnect
 STOP_TIME = 0.5  # s within which a stop must be in force
@@ -193,17 +193,24 @@ class Arm:
         for _ in range(2):  # a wrong first angle is corrected by two others
             self.servos.read()
         self.servos.read_voltage_limits()
+        self.servos.read_torque_limits()
         self.grip.read_state()
         held = self.servos.held()
-        if not np.isnan(held).all():
+        limp = [joint for joint, angle in zip(JOINTS, held) if np.isnan(angle)]
+        if len(limp) == len(JOINTS):
+            return
+        if limp and self.limits.rest is not None:
+            self.torque.partly = True
+            self._stay_limp(f'no torque in {", ".join(limp)}: the supply failed there')
+        else:
             self._log(f'{self.name}: found holding; it keeps its pose')
             if self._stop or not self.active:
                 self.torque.adopt(held)
-                if self._stop:
-                    self._stopped.enforce()
-                return
-            for line in self._set_torque(True, held):
-                self._log(line)
+            else:
+                for line in self._set_torque(True):
+                    self._log(line)
+        if self._stop:
+            self._stopped.enforce()
 
     def run(self) -> None:
         """Cycle until `close()`; reconnect after each loss of the link."""
@@ -307,7 +314,7 @@ class Arm:
             return b''
         return self.servos.setpoint_packet(self.setpoint.advance(now, self.servos.measured()))
 
-    def _set_torque(self, on: bool, held: Floats = UNKNOWN) -> list[str]:
+    def _set_torque(self, on: bool) -> list[str]:
         if on and self._stop:
             return [f'{self.name}: torque stays as it is: {self._stop.sentence}']
         if on and not self.active:
@@ -315,7 +322,7 @@ class Arm:
         if on and (supply := self.servos.faults.supply):
             return [f'{self.name}: torque stays off: {supply}; call {self.name}/clear_faults']
         was_on = self.torque.on
-        problems = self.torque.switch(on, held)
+        problems = self.torque.switch(on)
         if self.torque.on and not was_on:
             self._command.clear()
         return problems
@@ -346,7 +353,7 @@ class Arm:
                 self.bus.open()
                 restore = self.torque.restore
                 self.start()
-                self.torque.restore = restore and not self.torque.on
+                self.torque.restore = restore and not self.torque.holding
             except CellError as error:
                 if str(error) != self.lost:
                     self._log(f'{self.name}: {error}')
@@ -356,23 +363,23 @@ class Arm:
             self.lost, self.reconnects = '', self.reconnects + 1
             self.linked_at = time.monotonic()
             if self.torque.restore and self.limits.rest is not None:
-                self._stay_limp()
+                self._stay_limp('its supply failed and it is limp')
             self._log(
                 f'{self.name}: reconnected'
                 + ('; torque comes on with the next command' if self.torque.restore else '')
             )
             return
 
-    def _stay_limp(self) -> None:
-        """Wait for a person: the arm has sunk without its supply, and a hand may be at it.
+    def _stay_limp(self, why: str) -> None:
+        """Wait for a person: joints have sunk without their supply, and a hand may be there.
 
         A leader need not wait: a hand holds it as a rule, and its torque is the mode's.
         """
         self.torque.restore = False
-        self.servos.faults.supply = 'its supply failed and it is limp'
+        self.servos.faults.supply = why
         self._log(
-            f'{self.name}: its supply failed; it is limp and stays so until '
-            f'{self.name}/clear_faults is called (key e): take your hands away first'
+            f'{self.name}: {why}, until {self.name}/clear_faults is called (key e): take your '
+            'hands away first'
         )
 
     # --- the end -----------------------------------------------------------------------------

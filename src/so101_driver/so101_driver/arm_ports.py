@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 import os
-from pathlib import Path
 
 from so101_description.joints import SERVO_IDS
 from so101_node.errors import CellError
@@ -16,6 +15,7 @@ from so101_node.names import ARMS
 from .adapter import fit
 from .bus import Bus, NoAnswer
 from .calibration import Calibration, load_calibration
+from .calibration_file import lerobot_directory, path_of_calibration
 from .identity import SAME, VOLTAGE_GAP, matches, read_identity
 from .missing import answering
 from .scan import scan
@@ -57,23 +57,16 @@ class Port:
 def known_files(benched: dict[str, str]) -> list[KnownFile]:
     """Return the calibrations in the bench ({arm: path}) and those of LeRobot that are valid."""
     named = [(arm, path) for arm, path in benched.items() if path]
-    for path in sorted(_lerobot_directory().glob('*/*/*.json'))[:MOST_FILES]:
+    for path in sorted(lerobot_directory().glob('*/*/*.json'))[:MOST_FILES]:
         named += [(arm, str(path)) for arm in ARMS if arm in path.parent.name]
     found = []
     for arm, name in named:
         try:
-            found.append(KnownFile(arm, name, load_calibration(name)))
+            file = path_of_calibration(name, arm)
+            found.append(KnownFile(arm, file, load_calibration(file)))
         except CellError:
             continue  # missing or damaged: the preflight tells that
     return found
-
-
-def _lerobot_directory() -> Path:
-    if given := os.environ.get('HF_LEROBOT_CALIBRATION'):
-        return Path(given)
-    hub = os.environ.get('HF_HOME', '~/.cache/huggingface')
-    home = os.environ.get('HF_LEROBOT_HOME', f'{hub}/lerobot')
-    return Path(os.path.expanduser(home), 'calibration')
 
 
 def examine(path: str, files: list[KnownFile]) -> Port:

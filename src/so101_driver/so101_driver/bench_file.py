@@ -19,6 +19,7 @@ from so101_node.foreign_files import expanded, read_bytes
 from so101_node.names import camera_node_of, check_role
 from so101_node.options import Options, checked, nearest, options_of
 
+from .calibration_file import LEROBOT
 from .camera_options import CameraOptions
 from .options import DriverOptions
 
@@ -146,7 +147,7 @@ def bench_of(data: object, path: Path) -> Bench:
     for role in bench.cameras:
         check_role(f'bench {path}: cameras', role)
     for entry in bench.with_calibration().values():
-        if entry.calibration:
+        if entry.calibration and not entry.calibration.startswith(LEROBOT):
             entry.calibration = str(path.parent / expanded(entry.calibration))
     for key, node, name, value in bench.values():
         if value not in (None, ''):

@@ -19,7 +19,7 @@ from so101_description.joints import (
     Floats,
 )
 
-from .calibration_file import read_calibration, require_new_format
+from .calibration_file import path_of_calibration, read_calibration, require_new_format
 from .calibration_problems import (
     DEFAULT,
     FIELDS,
@@ -84,8 +84,10 @@ def load_calibrations(
 ) -> dict[str, Calibration]:
     """Read and check the files of one or two arms, given by 'leader' and 'follower'.
 
-    CellError has the problems of all files, and those of the pair.
+    A file is a path, or `lerobot:ID`. CellError has the problems of all files, and those of the
+    pair.
     """
+    paths = {arm: path_of_calibration(path, arm) for arm, path in paths.items()}
     tables = {arm: read_calibration(path) for arm, path in paths.items()}
     problems = [
         problem

@@ -1,9 +1,11 @@
-"""Reads LeRobot's calibration file: JSON with five whole numbers for each joint.
+"""Finds and reads LeRobot's calibration file: JSON with five whole numbers for each joint.
 
 A file may come from anywhere: its kind, size, encoding and keys are checked.
 """
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 from so101_node.errors import CellError
@@ -14,6 +16,43 @@ from .unfinished import mark_path
 
 MAX_BYTES = 100_000  # a file of six joints has 1,000
 REMEDY = 'calibrate the arm or name the right file'
+
+
+LEROBOT = 'lerobot:'  # begins the id of an arm in place of a path
+KINDS = {'follower': 'robots', 'leader': 'teleoperators'}  # LeRobot's directories
+
+
+def lerobot_directory() -> Path:
+    """Return the directory of LeRobot's calibrations, which its environment variables can move."""
+    if given := os.environ.get('HF_LEROBOT_CALIBRATION'):
+        return Path(os.path.expanduser(given))
+    hub = os.environ.get('HF_HOME', '~/.cache/huggingface')
+    home = os.environ.get('HF_LEROBOT_HOME', f'{hub}/lerobot')
+    return Path(os.path.expanduser(home), 'calibration')
+
+
+def path_of_calibration(name: str, arm: str) -> str:
+    """Return the path of a calibration file; of `lerobot:ID` that of LeRobot's arm of this id.
+
+    arm: 'follower' or 'leader'. CellError if LeRobot has no such file, or several.
+    """
+    if not name.startswith(LEROBOT):
+        return name
+    wanted, directory = name.removeprefix(LEROBOT), lerobot_directory() / KINDS[arm]
+    files = sorted(directory.glob('*/*.json'))
+    found = [file for file in files if file.stem == wanted]
+    if len(found) == 1:
+        return str(found[0])
+    if found:
+        raise CellError(
+            f'LeRobot has {len(found)} calibrations of {wanted!r}: '
+            f'{", ".join(map(str, found))}; give the path of one of them'
+        )
+    known = ', '.join(sorted({file.stem for file in files})[:20]) or 'none'
+    raise CellError(
+        f'LeRobot has no calibration of a {arm} with the id {short(wanted, 100)!r} in '
+        f'{directory}; it has {known}; set HF_LEROBOT_CALIBRATION, or give the path of the file'
+    )
 
 
 def read_calibration(path: str) -> dict[str, Any]:

@@ -20,10 +20,14 @@ class DriverOptions(PortOptions, TableOption, JointLimitsOption, PatienceOption,
     """Options of the driver."""
 
     follower_calibration: str = option(
-        '', 'calibration file of the follower, as LeRobot writes it', verbs=COMMANDS
+        '',
+        'calibration file of the follower, as LeRobot writes it; lerobot:ID finds it by its id',
+        verbs=COMMANDS,
     )
     leader_calibration: str = option(
-        '', 'calibration file of the leader, as LeRobot writes it', verbs=COMMANDS
+        '',
+        'calibration file of the leader, as LeRobot writes it; lerobot:ID finds it by its id',
+        verbs=COMMANDS,
     )
     follower_voltage: float = option(
         0.0,

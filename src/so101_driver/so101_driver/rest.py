@@ -70,7 +70,7 @@ def release(
     """
     if torque.on and rest is not None and not stop:
         log(f'{name}: {go_to_rest(cycle, rest, stop)}')
-    if torque.on and stop.kind is Stop.HOLD:
+    if torque.holding and stop.kind is Stop.HOLD:
         return [f'{name}: it keeps holding: {stop.sentence}']
     return torque.switch(False)
 
@@ -92,7 +92,7 @@ def end_motion(
             stopped.enforce()
     except Exception as error:  # the torque must not depend on this
         log(f'{name}: not at rest: {error}')
-    if stop.kind is Stop.HOLD and torque.on:
+    if stop.kind is Stop.HOLD and torque.holding:
         log(
             f'{name}: the driver ends during a stop: the arm KEEPS HOLDING, so that nothing '
             'falls; cut its power, or start the cell again'

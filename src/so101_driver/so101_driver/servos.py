@@ -20,7 +20,7 @@ from .eeprom import unlocked
 from .faults import GRIPPER, Faults
 
 SUSPICIOUS = 0.02  # s without an answer after which a servo may have restarted
-LIMIT_END = servo.TORQUE_LIMIT + 2 - servo.TORQUE_ENABLE
+HELD = servo.GOAL_TIME - servo.TORQUE_ENABLE  # bytes: torque, acceleration, goal
 OUTSIDE = 8  # ticks (0.7 degrees) beyond its recorded range at which a joint is outside
 SILENCE = 0.5  # s without an answer after which a servo counts as lost
 TORQUE_TRIES = 2  # an overloaded servo may refuse once
@@ -239,16 +239,18 @@ class Servos:
             )
 
     # --- torque ------------------------------------------------------------------------------
-    def held(self) -> Floats:
-        """Return the setpoints (6,) rad in the servos; NaN for a servo without torque.
+    def read_torque_limits(self) -> None:
+        """Take the torque limits from the servos, as `configure` has set them."""
+        for i, number in enumerate(IDS):
+            if i != GRIPPER:  # the gripper's may be lowered, see `grip`
+                limit = self.bus.read(number, servo.TORQUE_LIMIT, 2)[1]
+                self.torque_limits[i] = int.from_bytes(limit, 'little')
 
-        It also takes the torque limits from them, which `configure` has set.
-        """
+    def held(self) -> Floats:
+        """Return the setpoints (6,) rad in the servos; NaN for a servo without torque."""
         ticks = np.full(len(IDS), np.nan)
         for i, number in enumerate(IDS):
-            table = self.bus.read(number, servo.TORQUE_ENABLE, LIMIT_END)[1]
-            if i != GRIPPER:  # the gripper's may be lowered, see `grip`
-                self.torque_limits[i] = table[LIMIT_END - 2] | table[LIMIT_END - 1] << 8
+            table = self.bus.read(number, servo.TORQUE_ENABLE, HELD)[1]
             if table[0]:
                 ticks[i] = servo.to_position(table[2:4])
         return self.calibration.to_rad(ticks)

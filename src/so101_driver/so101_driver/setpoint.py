@@ -123,6 +123,10 @@ class Setpoint:
         self.position, self.target = pose, pose.copy()
         self.holding, self.resting, self._outside = True, False, True
 
+    def settle(self, pose: Floats) -> None:
+        """Stay at a pose (6,) rad, near the present setpoint, after a stop."""
+        self.position, self.target = pose, pose.copy()
+
     def hold(self, measured: Floats) -> None:
         """Move slowly to a measured pose (6,) rad; the gripper's setpoint stays."""
         self.holding, self.resting = True, False

@@ -12,11 +12,10 @@ from so101_description.joints import Floats
 from so101_node.errors import CellError
 
 from .bus import TRIES
-from .servos import IDS, Servos
+from .servos import Servos
 from .setpoint import Setpoint
 
 CLEAR_WAIT = 1.0  # s that a servo gets, without torque, to recover from its fault
-UNKNOWN = np.full(len(IDS), np.nan)
 # rad between a setpoint found in a servo and its joint that load and lag can explain. The gripper
 # has no limit: its setpoint lies inside the object that it holds.
 NEAR = np.array([0.2] * 5 + [np.inf])
@@ -26,31 +25,33 @@ class Torque:
     """The torque of the arm `name`, whose servos follow `setpoint`.
 
     on: whether it is switched on. restore: whether the next fresh command switches it on.
+    partly: whether some servos have torque and others lost it with their supply; then `on` is
+    False.
     """
 
     def __init__(self, name: str, servos: Servos, setpoint: Setpoint):
-        self.on = self.restore = False
+        self.on = self.restore = self.partly = False
         self._name, self._servos, self._setpoint = name, servos, setpoint
 
-    def switch(self, on: bool, held: Floats = UNKNOWN) -> list[str]:
+    def switch(self, on: bool) -> list[str]:
         """Switch the torque of each servo; return a line for each that did not obey.
 
-        When it goes on, the setpoint starts at the measured pose, or at the setpoints (6,) rad
-        that the servos `held` already: no joint jumps and the gripper keeps its grip.
+        When it goes on, the setpoint starts at the measured pose, or where a servo holds already:
+        no joint jumps and the gripper keeps its grip.
         """
         self.restore = False
         if on and not self.on:
             try:
                 if not any(self._servos.read() for _ in range(TRIES)):
                     return [f'{self._name}: torque stays off: no servo answers']
-                measured = self._servos.measured()
+                measured, held = self._servos.measured(), self._servos.held()
                 near = np.abs(held - measured) <= NEAR  # False where it is not a number
                 self._setpoint.reset(np.where(near, held, measured), time.monotonic())
                 self._servos.widen(self._setpoint.position)
                 self._servos.write_setpoint(self._setpoint.position)
             except CellError as error:
                 return [f'{self._name}: torque stays off: {error}']
-        self.on = on
+        self.on, self.partly = on, False
         return self._servos.torque(on)
 
     def adopt(self, held: Floats) -> None:
@@ -60,9 +61,15 @@ class Torque:
         self._servos.allow(pose)
         self.on, self.restore = True, False
 
+    @property
+    def holding(self) -> bool:
+        """Whether at least a part of the arm has torque."""
+        return self.on or self.partly
+
     def suspend(self) -> None:
         """Take note that the link is lost: torque that was on comes back with a fresh command."""
-        self.restore, self.on = self.on or self.restore, False
+        self.restore = self.on or self.restore
+        self.on = self.partly = False
 
     def clear_faults(self, interrupted: threading.Event, period: float) -> list[str]:
         """Switch faulty servos off, wait until their fault bits clear, and hold again.

@@ -8,7 +8,7 @@ from so101_driver.adapter import fit, latency_timer, measure, shorten_timer
 from so101_driver.bus import Bus
 from so101_driver.servos import IDS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timing]
 
 
 @pytest.fixture

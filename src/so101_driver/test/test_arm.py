@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from so101_description.joints import JOINTS, REST
+from so101_driver import settling
 from so101_driver.driver_node import CLOSE_TIME
 from so101_driver.rest import REST_DEADLINE
 from so101_driver.servos import SILENCE
@@ -15,7 +16,7 @@ from so101_driver.stop import Stop
 from so101_node.errors import CellError
 from so101_sim.sts3215 import LOCK
 
-pytestmark = pytest.mark.timing
+pytestmark = [pytest.mark.slow, pytest.mark.timing]
 
 
 @pytest.fixture
@@ -216,6 +217,7 @@ def test_an_arm_whose_cycles_are_all_late_keeps_its_limits_and_serves_requests_a
         run.command_until(far, lambda: run.arm.cycle.restarts.counts[2] == 1)
         run.stop.set(Stop.HOLD, 'the test')
         assert run.arm.enforce_stop() == []
+        time.sleep(settling.TIME + 0.1)  # then no setpoint moves
         count, held = run.arm.cycle.count, run.arm.setpoint.position
         wait_for(lambda: run.arm.cycle.count > count + 100)
         assert np.array_equal(run.arm.setpoint.position, held)

@@ -13,7 +13,7 @@ from so101_driver.stop import Stop
 from so101_node.errors import CellError
 from so101_sim.sts3215 import PROTECTION_TIME
 
-pytestmark = pytest.mark.timing
+pytestmark = [pytest.mark.slow, pytest.mark.timing]
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_lost_answer_makes_the_stamp_older_and_affects_no_other_servo(emulated
 
 
 def test_a_lost_servo_is_named_and_the_arm_continues_when_it_answers_again(emulated):
-    with running(emulated) as run:
+    with running(emulated, rest=None) as run:
         run.arm.set_torque(True)
         emulated.servos[2].power_cycle(False)
         wait_for(lambda: run.arm.lost)
@@ -65,13 +65,13 @@ def test_a_lost_servo_is_named_and_the_arm_continues_when_it_answers_again(emula
         assert abs(emulated.servos[2].sensed.position - 1500.0) <= 2  # held where it fell
 
 
-def fail_supply(run, emulated):
-    """Let the supply of the whole arm fail for long enough to lose the link."""
-    for servo in emulated.servos:
-        servo.power_cycle(False)
+def fail_supply(run, emulated, joints=range(6)):
+    """Let the supply of these servos fail for long enough to lose the link."""
+    for i in joints:
+        emulated.servos[i].power_cycle(False)
     wait_for(lambda: run.arm.lost)
-    for servo in emulated.servos:
-        servo.power_cycle(True)
+    for i in joints:
+        emulated.servos[i].power_cycle(True)
     wait_for(lambda: run.arm.reconnects == 1, 6.0)
 
 
@@ -97,6 +97,55 @@ def test_an_arm_whose_supply_failed_stays_limp_until_a_person_clears_that(emulat
         assert run.arm.set_torque(True) == []
         run.command_until(np.full(6, 0.3), lambda: np.allclose(run.position, 0.3, atol=0.01))
         assert greatest_step(emulated) <= 2.0 * 0.01
+
+
+SUNK = (2, 3, 4, 5)  # behind a plug in the middle of the arm
+
+
+def has_torque(emulated):
+    return [servo.torque_on for servo in emulated.servos]
+
+
+@pytest.mark.parametrize('stopped', [False, True])
+def test_joints_whose_supply_failed_stay_limp_and_the_others_hold(emulated, stopped):
+    with running(emulated) as run:
+        run.arm.set_torque(True)
+        run.command_until(np.full(6, 0.2), lambda: np.allclose(run.position, 0.2, atol=0.01))
+        if stopped:
+            run.stop.set(Stop.HOLD, 'test')
+            assert run.arm.enforce_stop() == []
+        held = [servo.goal for servo in emulated.servos]
+        fail_supply(run, emulated, SUNK)
+        fallen = emulated.servos[2]
+        fallen.sensed = fallen.sensed._replace(position=fallen.sensed.position - 300.0)
+        time.sleep(0.2)
+        partly = [i not in SUNK for i in range(6)]
+        assert has_torque(emulated) == partly
+        assert [servo.goal for servo in emulated.servos[:2]] == held[:2]
+        why = 'stop' if stopped else 'no torque in elbow_flex, .*: the supply failed there'
+        with pytest.raises(CellError, match=why):
+            run.command(np.full(6, 0.3))
+        assert run.arm.set_torque(True) != [] and has_torque(emulated) == partly
+        if stopped:
+            run.stop.clear()
+            assert run.arm.end_stop() == []
+        assert run.arm.clear_faults() == [] and has_torque(emulated) == partly
+        for servo in emulated.servos:
+            servo.setpoints.clear()
+        assert run.arm.set_torque(True) == [] and all(has_torque(emulated))
+        assert abs(fallen.goal - fallen.sensed.position) <= 2  # held where it fell
+        assert [servo.goal for servo in emulated.servos[:2]] == held[:2]
+        run.command_until(np.full(6, 0.3), lambda: np.allclose(run.position, 0.3, atol=0.01))
+        assert greatest_step(emulated) <= 2.0 * 0.01
+
+
+def test_what_still_holds_goes_on_holding_if_the_driver_ends_in_a_stop(emulated):
+    with running(emulated) as run:
+        run.arm.set_torque(True)
+        run.stop.set(Stop.HOLD, 'test')
+        assert run.arm.enforce_stop() == []
+        fail_supply(run, emulated, SUNK)
+    assert has_torque(emulated) == [i not in SUNK for i in range(6)]
 
 
 def test_after_a_reconnection_a_leaders_torque_waits_for_a_fresh_command(emulated):

@@ -17,6 +17,8 @@ from so101_sim import calibration_path
 from so101_sim.servo_bus import ServoBus
 from so101_sim.sts3215 import Sts3215
 
+pytestmark = pytest.mark.timing
+
 FILES = {arm: calibration_path(arm) for arm in ('follower', 'leader')}
 
 

@@ -27,6 +27,8 @@ from so101_driver.unfinished import mark_path
 from so101_node.errors import CellError
 from so101_sim import calibration_path
 
+pytestmark = pytest.mark.timing
+
 COMMAND = [sys.executable, '-m', 'so101_node.verb', 'calibrate']
 REACH = (1100, 1000, 1000, 1000, 1500, 600)  # ticks to each side of the middle
 

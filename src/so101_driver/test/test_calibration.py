@@ -366,3 +366,25 @@ def test_the_limits_of_contact_are_the_recorded_range_within_the_wider_limits(mo
     assert contact.lower == pytest.approx(np.maximum(ends[0], lower))
     assert contact.upper == pytest.approx(np.minimum(ends[1], upper))
     assert np.all(contact.lower <= model.lower) and np.all(contact.upper >= model.upper)
+
+
+def test_a_calibration_of_lerobot_is_found_by_the_id_of_its_arm(tmp_path, monkeypatch):
+    monkeypatch.setenv('HF_LEROBOT_CALIBRATION', str(tmp_path))
+    for kind, name in (
+        ('robots/so101_follower', 'my_arm'),
+        ('teleoperators/so101_leader', 'my_arm'),
+    ):
+        (tmp_path / kind).mkdir(parents=True)
+        write(tmp_path / kind, table(), f'{name}.json')
+    ids = {'follower': 'lerobot:my_arm', 'leader': 'lerobot:my_arm'}
+    found = load_calibrations(ids)
+    assert found['follower'].path == str(tmp_path / 'robots/so101_follower/my_arm.json')
+    assert found['leader'].path == str(tmp_path / 'teleoperators/so101_leader/my_arm.json')
+    with pytest.raises(
+        CellError, match="no calibration of a follower with the id 'other'.*my_arm"
+    ):
+        load_calibrations({'follower': 'lerobot:other'})
+    (tmp_path / 'robots/so100_follower').mkdir()
+    write(tmp_path / 'robots/so100_follower', table(), 'my_arm.json')
+    with pytest.raises(CellError, match='has 2 calibrations'):
+        load_calibrations(ids)

@@ -128,6 +128,8 @@ def test_limits_hold_and_the_arm_recovers_after_every_fault(tmp_path, quick_turn
             def recovered():
                 if arm.servos.faults.sentence():
                     arm.clear_faults()
+                if not (arm.lost or arm.torque.on):  # a person asks for it after a lost supply
+                    arm.set_torque(True)
                 try:
                     run.command(target)
                 except CellError:

@@ -4,9 +4,12 @@ from driver_support.emulated_arm import EmulatedArm
 from driver_support.running_arm import running, wait_for
 from hypothesis import given
 from hypothesis import strategies as st
+import pytest
 
 from so101_driver.diagnostics import ArmDiagnostics
 from so101_driver.health import COOL, HOT, SAGGING, STEADY, Health
+
+pytestmark = pytest.mark.timing
 
 NOMINAL = [12.0] * 6
 

@@ -12,6 +12,8 @@ from so101_driver.servos import IDS
 from so101_node.errors import CellError
 from so101_sim import calibration_path
 
+pytestmark = pytest.mark.timing
+
 FILES = {arm: load_calibration(calibration_path(arm)) for arm in ('follower', 'leader')}
 
 

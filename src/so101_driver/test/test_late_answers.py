@@ -8,7 +8,7 @@ import pytest
 from so101_driver.bus import Bus, NoAnswer
 from so101_driver.servos import IDS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timing]
 
 
 @pytest.fixture

@@ -15,11 +15,13 @@ import pytest
 from sensor_msgs.msg import Image
 
 from so101_description.joints import REST
+from so101_driver import settling
 from so101_interfaces.msg import DriverStatus
 from so101_node import names, qos
 from so101_sim import calibration_path
 
 pytestmark = [pytest.mark.graph, pytest.mark.slow]
+SETTLED = settling.TIME + 0.1  # s after a stop; then no setpoint moves
 FAR = [0.6, -0.6, 0.5, 0.4, 0.5, 0.6]
 CAMERA = 'from so101_driver.entry_points import camera; camera()'
 
@@ -147,6 +149,7 @@ def test_a_stop_works_in_each_state_and_outlasts_each_transition(managed, driver
 
     bring_to_motion(bench, driver)
     stop()  # active
+    bench.spin_for(SETTLED)
     held = [servo.setpoints[-1] for servo in follower.servos]
     assert not driver.set('deactivate')  # nothing falls
     assert driver.state == 'active' and all(has_torque(follower))

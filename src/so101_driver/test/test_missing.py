@@ -12,7 +12,7 @@ from so101_node.errors import CellError
 from so101_sim import servo_bus
 from so101_sim.sts3215 import BAUD_RATE, ID, Sts3215
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timing]
 
 
 @pytest.fixture

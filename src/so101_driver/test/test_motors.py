@@ -18,7 +18,7 @@ from so101_node.errors import CellError
 from so101_sim.servo_bus import ServoBus
 from so101_sim.sts3215 import BAUD_RATE, ID, LOCK, Sts3215
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timing]
 
 
 class Table:

@@ -15,7 +15,7 @@ from so101_driver.setpoint import SAG
 from so101_driver.stop import Stop, StopLatch
 from so101_node.errors import CellError
 
-pytestmark = pytest.mark.timing
+pytestmark = [pytest.mark.slow, pytest.mark.timing]
 
 FAR = [1.2, 0.3, -0.3, 0.4, 0.5, 0.6]
 

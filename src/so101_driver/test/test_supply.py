@@ -10,6 +10,8 @@ from so101_driver.servos import IDS
 from so101_driver.supply import check_supply
 from so101_node.errors import CellError
 
+pytestmark = pytest.mark.timing
+
 
 @pytest.fixture
 def arm(tmp_path):

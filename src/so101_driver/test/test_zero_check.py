@@ -20,6 +20,8 @@ from so101_driver.zero_check import ACCURACY, FOLDED, LARGEST, corrected, correc
 from so101_node.errors import CellError
 from so101_sim import calibration_path
 
+pytestmark = pytest.mark.timing
+
 TRUE = load_calibration(calibration_path('follower'))
 POSES = np.radians([[*FOLDED, 40.0, 10.0, 20.0], [25.0, -50.0, 50.0, 90.0, -30.0, 5.0]])
 SHIFTS = {'shoulder_pan': -9.0, 'shoulder_lift': 12.0, 'elbow_flex': -17.0, 'wrist_flex': 20.0}

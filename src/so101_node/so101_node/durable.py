@@ -42,11 +42,14 @@ def writing(path: Path, remedy: str = 'free some disk space') -> Iterator[None]:
         raise CellError(f'{path} cannot be written: {reason(error)}; {remedy}') from error
 
 
-def replace_file(path: Path, text: str, synced: bool = True) -> None:
-    """Write `text` beside `path`, then rename it. After an OSError the old file is unchanged."""
+def replace_file(path: Path, content: str | bytes, synced: bool = True) -> None:
+    """Write `content` beside `path`, then rename it. After an OSError the old one is as it was."""
     beside = path.with_name(f'{path.name}.new')
     try:
-        beside.write_text(text, encoding='utf-8', newline='')
+        if isinstance(content, str):
+            beside.write_text(content, encoding='utf-8', newline='')
+        else:
+            beside.write_bytes(content)
         if synced:
             sync(beside)
         os.replace(beside, path)

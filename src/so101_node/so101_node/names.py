@@ -47,17 +47,23 @@ GET_ACTION = 'kinematics/get_action'  # so101_interfaces/GetAction: from leader 
 GET_JOINT_TARGET = 'kinematics/get_joint_target'  # so101_interfaces/GetJointTarget: of an action
 SOLVE_POSE = 'kinematics/solve_pose'  # so101_interfaces/SolvePose: joint angles of a pose
 
+# a policy of another program
+GET_POLICY_TARGET = 'policy/get_joint_target'  # so101_interfaces/GetPolicyTarget: from LeRobot
+
 # episodes that ./cell watch --play publishes; no node of a cell subscribes to them
 WATCHED = 'watch/{camera}/compressed'  # sensor_msgs/CompressedImage: stored images of an episode
 WATCHED_FILM = 'watch/episode/compressed'  # sensor_msgs/CompressedImage: pictures of the film
 
 # learning
 STEP = 'hilserl/step'  # so101_interfaces/Step: what happened in one control period
+LINKED_STEP = 'hilserl/linked_step/{session}'  # so101_interfaces/Step: from other hosts
 TASK = 'hilserl/task'  # so101_interfaces/Task: the task's schema, latched
 WEIGHTS = 'hilserl/weights'  # so101_interfaces/Weights: the newest policy, latched
 REWARD = 'hilserl/reward'  # so101_interfaces/Reward: reward signal of the present moment
 ACTOR_STATUS = 'hilserl/actor_status'  # so101_interfaces/ActorStatus: every tick
 LEARNER_STATUS = 'hilserl/learner_status'  # so101_interfaces/LearnerStatus: every second
+RECORDED = 'hilserl/recorded'  # so101_interfaces/Recorded: steps on the learner's disk, latched
+LINK_STATUS = 'hilserl/link_status'  # so101_interfaces/LinkStatus: link to another host
 
 # the operator's keys
 START = 'hilserl/start'  # std_srvs/Trigger: from READY: start an episode
@@ -74,9 +80,10 @@ LEARNER_SAVE = 'hilserl/learner/save'  # std_srvs/Trigger: save a checkpoint now
 LEARNER_ROLL_BACK = 'hilserl/learner/roll_back'  # std_srvs/Trigger: to the best checkpoint
 LEARNER_LABEL = 'hilserl/learner/label'  # so101_interfaces/LabelEpisode: outcome of an episode
 
-# simulated cell: what a human at the bench can see and do
+# simulated cell: what a human at the bench can see and do; sim/hand pulls a virtual leader, too
 SIM_CUBE_POSE = 'sim/cube_pose'  # geometry_msgs/PoseStamped: where the grasped body is
 SIM_TARGET_POSE = 'sim/target_pose'  # geometry_msgs/PoseStamped: where it is to be put
+SIM_SUCCESS = 'sim/success'  # std_msgs/Bool: whether the task is done, as a person sees it
 SIM_HAND = 'sim/hand'  # sensor_msgs/JointState: pull the leader there; no names: release it
 SIM_PLACE_CUBE = 'sim/place_cube'  # std_srvs/Trigger: place the cube at a new position
 
@@ -116,6 +123,9 @@ def check_role(option: str, role: str) -> None:
         raise CellError(
             f'{option}:={role} is no role: small letters, digits and _ only, such as front'
         )
+
+
+DETECTOR = 'detector'  # begins the source of a reward that a success detector gives
 
 
 def in_cell(namespace: str, name: str) -> str:

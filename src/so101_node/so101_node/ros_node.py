@@ -220,7 +220,9 @@ def not_urgent() -> None:
 def warn_of_open_sockets(node: Node) -> None:
     """Warn if the middleware ignored the profile, so that other hosts reach this node."""
     bound = loopback_environment(os.environ)
-    if str(PROFILE) in bound.values() and (sockets := sockets_beyond_loopback()):
+    # Fast DDS has UDP sockets; a TCP socket is one that the node opened on purpose, as a server
+    sockets = [each for each in sockets_beyond_loopback() if each.startswith('udp')]
+    if str(PROFILE) in bound.values() and sockets:
         node.get_logger().warning(
             f'other hosts can send to this node at {", ".join(sockets[:4])}: the middleware does '
             f'not use {PROFILE}; use a network of its own for this host'

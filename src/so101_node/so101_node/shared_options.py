@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from .options import Options, option
 from .run_id import check_run_id
 
+HELD_OUT = 'hold_out'  # the world that no training sees
 COMMANDS = ('train', 'record', 'eval', 'preflight')
 
 
@@ -42,8 +43,8 @@ class WorldOption(Options):
 
     world: str = option(
         'plain',
-        'name of the simulated world, which sets how it differs from an ideal cell: plain, hard '
-        'or shifted (real for a real cell)',
+        'name of the simulated world, which sets how it differs from an ideal cell: plain, hard, '
+        'shifted, or hold_out, which only evaluations use (real for a real cell)',
         verbs=COMMANDS,
     )
 

@@ -90,8 +90,11 @@ def run(words: Sequence[str]) -> int:
 
 def _run(name: str, rest: list[str]) -> int:
     known = verbs()
-    if rest and f'{name}-{rest[0].removeprefix("--")}' in known and rest[0].startswith('--'):
-        name, *rest = f'{name}-{rest[0].removeprefix("--")}', *rest[1:]  # import --policy
+    for word in rest:
+        if word.startswith('--') and (longer := f'{name}-{word[2:]}') in known:
+            name = longer  # import --policy
+            rest.remove(word)
+            break
     if name not in known:
         near = get_close_matches(name, known, 1, 0.0)
         meant = f' (nearest: {near[0]})' if near else ''

@@ -29,6 +29,7 @@ class OperatorConfig:
     hover: float = 0.05  # tool height over the table at the end of the approach
     grasp: float = 0.016  # tool height of the grasp; lower, the pads drag on the table
     lift: float = 0.12  # tool height after the lift
+    low_lift: float = 0.0  # of the cube, in a near miss; 0: the task has no lift
     puts: bool = False  # it puts the cube onto a target
     release_height: float = 0.0  # of the cube over the target, when it opens the gripper
     accuracy: float = 0.003  # distance in x and y between cube and target before it lowers
@@ -48,6 +49,8 @@ class OperatorConfig:
     # decisions
     reaction: float = 0.3  # from the arm outside its region to the take-over
     confirm: float = 0.5  # from the cube lifted or lost to the outcome key
+    marks_success: bool = True  # false: something else judges, and the operator never says success
+    confirm_spread: float = 0.0  # up to this much later, drawn for each episode
     start_delay: tuple[float, float] = (0.3, 0.5)  # from READY to START
     clear: float = 0.12  # tool height from which the cube can be placed below the tool
     patience: float = 2.5  # time without progress before a take-over
@@ -79,6 +82,12 @@ class OperatorConfig:
 # tool (3,) m, gripper rad, cube (3,) m, target (3,) m or None
 Observation = tuple[Floats, float, Floats, Floats | None]
 PAN_AXIS = (0.0388, 0.0)  # m, x and y of the axis about which the arm turns
+
+
+def is_put(cube: Floats, target: Floats, release_height: float) -> bool:
+    """Whether a cube is where it is to be put. Positions (3,) m; release_height: m over target."""
+    away = cube - target
+    return bool(np.linalg.norm(away[:2]) < 0.012 and away[2] < release_height + 0.004)
 
 
 class Phase(Enum):
@@ -197,14 +206,14 @@ class Expert:
         )
 
     @staticmethod
-    def _forward(tool: Floats) -> Floats:
+    def forward(tool: Floats) -> Floats:
         """Return the horizontal direction (2,) from the fixed finger to the jaw."""
         away = tool[:2] - PAN_AXIS
         direction: Floats = away / max(1e-9, float(np.linalg.norm(away)))
         return direction
 
     def _grasp_point(self, cube: Floats, tool: Floats) -> Floats:
-        point: Floats = cube[:2] + self._error - self.config.grasp_offset * self._forward(tool)
+        point: Floats = cube[:2] + self._error - self.config.grasp_offset * self.forward(tool)
         return point
 
     def _watch_gripper(self, now: float, gripper: float) -> None:
@@ -216,7 +225,7 @@ class Expert:
     ) -> None:
         config = self.config
         away = float(np.linalg.norm(self._grasp_point(cube, tool) - tool[:2]))
-        forward, offset = self._forward(tool), cube[:2] - tool[:2]
+        forward, offset = self.forward(tool), cube[:2] - tool[:2]
         across = float(forward[0] * offset[1] - forward[1] * offset[0])
         between = -0.005 < forward @ offset < 0.045 and abs(across) < 0.012
         below = tool[2] - cube[2]  # how far the cube's middle is below the tool
@@ -264,11 +273,9 @@ class Expert:
 
     def _is_put(self, cube: Floats, target: Floats | None) -> bool:
         """Whether the cube is where it is to be put."""
-        config = self.config
-        if not config.puts or target is None:
+        if not self.config.puts or target is None:
             return False
-        away = cube - target
-        return bool(np.linalg.norm(away[:2]) < 0.012 and away[2] < config.release_height + 0.004)
+        return is_put(cube, target, self.config.release_height)
 
     def _enter(self, phase: Phase, now: float) -> None:
         self.phase, self._still_since = phase, now

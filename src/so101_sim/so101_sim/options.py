@@ -17,7 +17,7 @@ from so101_node.shared_options import (
 from .scene import scene_of
 from .worlds import find_world
 
-ROLES = ('intervene', 'demonstrate', 'watch')
+ROLES = ('intervene', 'demonstrate', 'near_miss', 'watch')
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,10 @@ class WorldOptions(
         high=1_000_000,
     )
 
+    gives_reward: bool = option(
+        True, 'whether the world publishes the reward (reward:=world sets it)'
+    )
+
     def check(self) -> None:
         """CellError for a task or a world that there is not."""
         super().check()
@@ -55,7 +59,8 @@ class ScriptedOperatorOptions(TaskOption, WorldOption, SeedOption):
     operator_role: str = option(
         'intervene',
         'task of the scripted operator: intervene helps the policy where it fails, demonstrate '
-        'drives every episode, watch only places the cube and starts episodes',
+        'drives every episode, near_miss drives every episode so that it looks like a success and '
+        'is none, watch only places the cube and starts episodes',
         choices=ROLES,
     )
 
@@ -64,3 +69,8 @@ class ScriptedOperatorOptions(TaskOption, WorldOption, SeedOption):
         super().check()
         scene_of(self.task)
         find_world(self.world)
+
+
+@dataclass(frozen=True)
+class VirtualLeaderOptions(JointLimitsOption):
+    """Options of the virtual leader of a follower without a leader arm."""

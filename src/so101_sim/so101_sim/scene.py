@@ -49,15 +49,22 @@ def scene_path(scene: str, task: Path) -> Path:
     return own if '/' not in scene and own.exists() and not beside.exists() else beside
 
 
-def load_scene(path: Path) -> 'mujoco.MjModel':
-    """Compile a scene; CellError if it is no MJCF, or has not the arm's joints."""
+def load_scene(path: Path, distractors: int = 0) -> 'mujoco.MjModel':
+    """Compile a scene with this number of distractors.
+
+    CellError if it is no MJCF, or has not the arm's joints.
+    """
     import mujoco
+
+    from .distractors import add_distractors
 
     read_bytes(path, 'scene', MAX_BYTES, 'correct sim.scene of the task')
     included = [MJCF_PATH, *sorted(DIRECTORY.glob('*.xml'))]
     assets = {file.name: file.read_bytes() for file in included if file != path}
     try:
-        model = mujoco.MjModel.from_xml_path(str(path), assets)
+        spec = mujoco.MjSpec.from_file(str(path), include=assets)
+        add_distractors(spec, distractors)
+        model = spec.compile()
     except ValueError as error:
         raise CellError(f'scene {path}: {" ".join(str(error).split())[:300]}') from error
     for kind, names in (

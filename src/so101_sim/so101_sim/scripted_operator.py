@@ -19,14 +19,17 @@ from so101_node.modes import Mode
 
 from .expert import COMMITTED, Expert, OperatorConfig
 from .leader_input import LeaderInput
+from .near_miss import NearMiss, low_lift
 from .scene import scene_of
 from .worlds import find_world
 
 EPISODE = (Mode.POLICY, Mode.HUMAN, Mode.EVAL)
 MEMORY = 20  # episodes
+DRIVES = ('demonstrate', 'near_miss')  # roles that drive every episode
 PERIOD = 0.05  # s between two calls of `act`
 PUSH = np.array([0.3, 0.0, 0.0, 0.0, 0.0, 0.0])  # rad, on the mirroring leader
 PUSH_TIME = 2.0  # s of pushing after which the key is pressed instead
+ANOTHER = 0.05  # m between two observations: the task is about another cube now
 AGAIN = 1.0  # s after which a key without effect is pressed again
 
 
@@ -76,6 +79,7 @@ def operator_for(task: str, world: str) -> OperatorConfig:
             puts=bool(skill.onto),
             release_height=skill.release_height,
             max_guide=(2.0 if skill.onto else 1.0) * usual.max_guide,
+            low_lift=low_lift(simulation),
         )
     return config.like_human(find_world(world).human)
 
@@ -98,7 +102,7 @@ class ScriptedOperator:
     """Simulates a human in one of the roles of ROLES; call `act` every PERIOD."""
 
     def __init__(self, role: str, seed: int, config: OperatorConfig = OperatorConfig()):  # noqa: B008
-        if role == 'demonstrate' and not config.has_skill:
+        if role in DRIVES and not config.has_skill:
             raise CellError(
                 'the task has no sim.skill, so the scripted operator cannot demonstrate it; add '
                 'one, or use operator:=person'
@@ -115,6 +119,8 @@ class ScriptedOperator:
         self._helped = self._helpful = self._grabs = self._released = False
         self._start_delay = 0.0
         self._expert: Expert | None = None
+        self._attempts = 0  # near misses so far
+        self._confirm = config.confirm
         self._leader_input: LeaderInput | None = None
 
     @property
@@ -175,23 +181,32 @@ class ScriptedOperator:
             self._successes, self._helped = observation.successes, False
             self._helpful = bool(self._rng.random() < self.helpfulness)
             self._grabs = bool(self._rng.random() < self.config.grabs)
+            if self.config.confirm_spread:
+                spread = self._rng.uniform(0.0, self.config.confirm_spread)
+                self._confirm = self.config.confirm + spread
         if observation.mode == Mode.POLICY:
-            self._best = np.full(3, np.inf)
+            self._best, self._cube = np.full(3, np.inf), observation.cube
             self._progress_at = now
         if observation.mode == Mode.HUMAN:
             self._helped, self._released = True, False
-            self._expert = Expert(self.config, self._rng)
+            if self.role == 'near_miss':
+                low = self.config.low_lift if self._attempts % 2 else 0.0
+                self._expert = NearMiss(self.config, self._rng, low)
+                self._attempts += 1
+            else:
+                self._expert = Expert(self.config, self._rng)
 
     def _outcome(self, now: float, observation: OperatorObservation) -> str:
         """Return 'success', 'failure', or '' while the outcome is not certain."""
         config = self.config
-        if self._held_for('success', observation.success, now) > config.confirm:
+        success = config.marks_success and observation.success
+        if self._held_for('success', success, now) > self._confirm:
             return 'success'
         at = observation.cube[:2]
         lost = bool(
             (at < config.area_min).any() or (at > config.area_max).any() or observation.cube[2] < 0
         )
-        if self._held_for('lost', lost, now) > config.confirm:
+        if self._held_for('lost', lost, now) > self._confirm:
             return 'failure'
         return ''
 
@@ -199,6 +214,9 @@ class ScriptedOperator:
         config = self.config
         cube, target = observation.cube, observation.target
         to_target = 0.0 if target is None else float(np.linalg.norm(target - cube))
+        if np.linalg.norm(cube - self._cube) > ANOTHER:
+            self._best = np.full(3, np.inf)
+        self._cube = cube
         left = np.array([np.linalg.norm(cube - tool), -cube[2], to_target])
         better = left < self._best - config.progress
         if better.any():
@@ -229,6 +247,10 @@ class ScriptedOperator:
         velocity, gripper_rate = self._expert.desired_velocity(
             now, tool, observation.follower[5], observation.cube, observation.target
         )
+        if isinstance(self._expert, NearMiss):
+            over = self._expert.is_over(tool)
+            if self._held_for('over', over, now) > self._confirm:
+                outcome = outcome or 'failure'
         if self.config.turns:
             self._leader_input.turn(observation.follower, PERIOD, observation.leader)
         leader_pull = self._leader_input.move(velocity, gripper_rate, PERIOD, observation.leader)

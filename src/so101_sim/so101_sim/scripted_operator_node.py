@@ -13,11 +13,12 @@ from geometry_msgs.msg import PoseStamped
 import numpy as np
 from rclpy.client import Client
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool
 from std_srvs.srv import SetBool, Trigger
 
 from so101_description.joint_messages import LeaderPull
 from so101_description.joints import Floats, pack
-from so101_interfaces.msg import ActorStatus, Reward
+from so101_interfaces.msg import ActorStatus
 from so101_node import names, qos
 from so101_node.errors import CellError
 from so101_node.modes import Mode
@@ -74,7 +75,7 @@ class ScriptedOperatorNode(CellNode):
         self.create_subscription(
             PoseStamped, names.SIM_TARGET_POSE, self._on_target, qos.SENSOR_SUB
         )
-        self.create_subscription(Reward, names.REWARD, self._on_reward, qos.SENSOR_SUB)
+        self.create_subscription(Bool, names.SIM_SUCCESS, self._on_success, qos.SENSOR_SUB)
         self.create_subscription(
             DiagnosticArray, names.DIAGNOSTICS, self._on_diagnostics, qos.STATUS
         )
@@ -101,8 +102,8 @@ class ScriptedOperatorNode(CellNode):
     def _on_target(self, message: PoseStamped) -> None:
         self._target = _position(message)
 
-    def _on_reward(self, message: Reward) -> None:
-        self._success = bool(message.success)
+    def _on_success(self, message: Bool) -> None:
+        self._success = bool(message.data)
 
     def _on_joints(self, arm: str, message: JointState) -> None:
         self._joints[arm] = pack(message.name, message.position)

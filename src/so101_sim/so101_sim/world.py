@@ -12,11 +12,14 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
+from hilserl_core.contract.scene_file import Move
 from so101_description.joints import JOINT_LIMITS, JOINTS, MAX_EFFORT, MAX_VELOCITY, REST, Floats
 from so101_node.errors import CellError
 from so101_node.names import TOOL_FRAME, WRIST_CAMERA
 
 from .bodies import Bodies
+from .distractors import Distractors
+from .expert import is_put
 from .light import Light
 from .scene import Scene, load_scene, scene_of
 from .success import Success
@@ -56,7 +59,8 @@ class World:
         joint_limits: where the joints stop, a key of JOINT_LIMITS.
         """
         scene = scene or scene_of('grasp_lift')
-        self.model, self.joint_limits = load_scene(scene.path), joint_limits
+        self.model = load_scene(scene.path, conditions.distractors)
+        self.joint_limits = joint_limits
         if joint_limits != 'model':  # the scene has those of the model
             for joint, *stops in zip(JOINTS, *JOINT_LIMITS[joint_limits]):
                 self.model.joint(joint).range[:] = self.model.actuator(joint).ctrlrange[:] = stops
@@ -65,7 +69,10 @@ class World:
         self.simulation, self.conditions = scene.simulation, conditions
         self._bodies = Bodies(self.model, self.data, self.simulation)
         self._success = Success(self.simulation, self._bodies)
-        self._variation = Variation(self.model, self.simulation)
+        self._variation = Variation(self.model, self.simulation, conditions)
+        self._distractors = Distractors(
+            self.model, self.data, self.simulation, conditions.distractors
+        )
         self._seed, self.placements, self._situations = seed, placements, situations
         self.situation = seed, placements  # seed and number of the last placement
         self._arm_q = np.array([self.model.joint(n).qposadr[0] for n in JOINTS])
@@ -167,6 +174,7 @@ class World:
         with self.lock:
             if self._bodies.place(rng, tries):
                 self._variation.draw(rng)
+                self._distractors.place(rng)
                 self._success.reset()
                 self.situation = self._seed, number
                 self.placements += 1
@@ -180,14 +188,28 @@ class World:
 
     @property
     def grasped(self) -> str:
-        """The name of the body that the task is about."""
-        skill = self.simulation.skill
-        return skill.grasp if skill else next(iter(self.simulation.place))
+        """The name of the body that the task is about now."""
+        move = self._move()
+        return move.grasp if move else next(iter(self.simulation.place))
 
     @property
     def target(self) -> str:
         """The name of the body where it is to be put; '' if there is none."""
-        return self.simulation.skill.onto if self.simulation.skill else ''
+        move = self._move()
+        return move.onto if move else ''
+
+    def _move(self) -> Move | None:
+        """Return the first move of the skill that is not done, or else the last one."""
+        skill = self.simulation.skill
+        if not skill:
+            return None
+        *first, last = skill.moves()
+        for move in first:
+            cube, target = (self._bodies.pose(name)[0] for name in (move.grasp, move.onto))
+            put = is_put(cube, target, skill.release_height)
+            if not put or self._bodies.touched_by_arm(move.grasp):
+                return move
+        return last
 
     @property
     def success(self) -> bool:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from geometry_msgs.msg import Pose, PoseStamped
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from hilserl_core.contract.task import CameraSpec
@@ -89,15 +90,14 @@ class WorldNode(CellNode):
             )
             for camera in task.cameras
         ]
-        self._poses = {
-            body: self.create_publisher(PoseStamped, topic, qos.SENSOR_PUB)
-            for body, topic in (
-                (self._world.grasped, names.SIM_CUBE_POSE),
-                (self._world.target, names.SIM_TARGET_POSE),
+        self._cube_pose = self.create_publisher(PoseStamped, names.SIM_CUBE_POSE, qos.SENSOR_PUB)
+        if self._world.target:
+            self._target_pose = self.create_publisher(
+                PoseStamped, names.SIM_TARGET_POSE, qos.SENSOR_PUB
             )
-            if body
-        }
-        self._reward = self.create_publisher(Reward, names.REWARD, qos.SENSOR_PUB)
+        self._success = self.create_publisher(Bool, names.SIM_SUCCESS, qos.SENSOR_PUB)
+        if self.options.gives_reward:
+            self._reward = self.create_publisher(Reward, names.REWARD, qos.SENSOR_PUB)
         self.create_subscription(JointState, names.SIM_HAND, self._on_pull, qos.COMMAND)
         self.create_service(Trigger, names.SIM_PLACE_CUBE, self._place_cube)
         self._run = RunFilter(self.options.run_id)
@@ -172,7 +172,7 @@ class WorldNode(CellNode):
             for spec, _, _ in self._cameras
         ]
         infos = [self._camera_info(camera.spec) for camera in self._cameras]
-        pose, reward = PoseStamped(), Reward()
+        pose, reward = PoseStamped(), Reward(sure=True, source='world')
         pose.header.frame_id = names.BASE_FRAME
         period = 1.0 / self.options.camera_rate
         due = time.monotonic()
@@ -183,12 +183,17 @@ class WorldNode(CellNode):
             for message in (*infos, pose, reward):
                 message.header.stamp = now.to_msg()
             success = self._world.success
-            reward.value, reward.success = float(success), success
-            reward.run_id = self._run.run_id
-            self._reward.publish(reward)
-            for body, publisher in self._poses.items():
-                self._fill(pose.pose, body)
-                publisher.publish(pose)
+            self._success.publish(Bool(data=success))
+            if self.options.gives_reward:
+                reward.value = reward.probability = float(success)
+                reward.success, reward.run_id = success, self._run.run_id
+                self._reward.publish(reward)
+            cube, target = self._world.grasped, self._world.target
+            self._fill(pose.pose, cube)
+            self._cube_pose.publish(pose)
+            if target:
+                self._fill(pose.pose, target)
+                self._target_pose.publish(pose)
             # All images show the same moment, so render all of them first.
             images = [renderer.render() for renderer in renderers]
             for camera, image, info in zip(self._cameras, images, infos):

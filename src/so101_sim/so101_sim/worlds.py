@@ -7,6 +7,7 @@ worlds and report their names.
 from dataclasses import dataclass
 
 from so101_node.errors import CellError
+from so101_node.shared_options import HELD_OUT
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,9 @@ class Conditions:
     backlash: float = 0.0  # degrees between servo and joint
     offset: float = 0.0  # degrees of calibration error of one joint
     offset_joint: str = 'shoulder_pan'  # the joint with the calibration error
+    distractors: int = 0  # objects in the scene that have nothing to do with the task
+    colour_shift: float = 0.0  # the colours of bodies and table differ by up to this (0 to 1)
+    light_shift: float = 0.0  # the lights differ by up to this share, and come from elsewhere
     human: float = 0.0  # 0: an ideal operator; 1: an operator with delay, tremor and pauses
 
 
@@ -41,7 +45,11 @@ WORLDS = {
     'shifted': Conditions(
         friction=0.7, camera_tilt=5.0, brightness=1.25, latency=0.08, backlash=1.0, offset=3.0
     ),
+    # what no training sees; only evaluations may use it
+    HELD_OUT: Conditions(distractors=3, colour_shift=0.15, light_shift=0.4),
 }
+
+TRAINING_WORLDS = tuple(name for name in WORLDS if name != HELD_OUT)
 
 
 def find_world(name: str) -> Conditions:

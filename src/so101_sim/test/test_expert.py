@@ -63,7 +63,7 @@ def test_it_lifts_and_holds_the_cube_from_almost_every_pose():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('task', ['pick_place', 'stack', 'insert'])
+@pytest.mark.parametrize('task', ['pick_place', 'stack', 'insert', 'sort'])
 def test_it_puts_the_body_where_it_belongs(task):
     assert sum(run(task, number) for number in range(4)) >= 3
 

@@ -149,3 +149,64 @@ def test_the_wide_task_places_the_cube_in_a_larger_area_with_any_yaw():
         poses.append([*position[:2], 2 * math.atan2(quaternion[3], quaternion[0])])
     x, y, yaw = np.ptp(poses, axis=0)
     assert min(x, y) > 0.14 and yaw > 1.4
+
+
+HELD_OUT = WORLDS['hold_out']
+
+
+def held_out(task, placements):
+    """Yield a world with distractors after each placement."""
+    world = World(3, scene_of(task), HELD_OUT)
+    world.place_arm(START)
+    for _ in range(placements):
+        world.place_bodies()
+        yield world
+
+
+@pytest.mark.parametrize('task', ['grasp_lift_wide', 'pick_place', 'stack', 'insert'])
+def test_distractors_lie_beside_the_bodies_and_look_unlike_them(task):
+    for world in held_out(task, 20):
+        model, at = world.model, world.data.xpos
+        placed = [model.body(name).id for name in world.simulation.place]
+        ours = [model.body(f'distractor_{i}').id for i in range(HELD_OUT.distractors)]
+        for body in ours:
+            apart = np.linalg.norm(at[[*placed, *ours], :2] - at[body, :2], axis=1)
+            assert np.sort(apart)[1] > 0.045
+            colour = model.geom_rgba[model.body_geomadr[body], :3]
+            of = model.geom_matid[model.body_geomadr[placed]]
+            assert np.linalg.norm(model.mat_rgba[of, :3] - colour, axis=1).min() > 0.4
+        before = at[ours].copy()
+        world.step(100)
+        assert np.abs(at[ours] - before).max() < 0.002  # they rest where they were put
+
+
+def test_the_held_out_world_has_other_looks_in_each_episode_and_repeats_with_the_seed():
+    looks = rendered(HELD_OUT, 4)
+    assert np.array_equal(looks, rendered(HELD_OUT, 4))
+    plain = rendered(WORLDS['plain'], 4)
+    assert (np.abs(looks - plain).mean((1, 2, 3)) > 3.0).all()
+    assert np.abs(looks.mean((1, 2)) - looks.mean((0, 1, 2))).max() > 5.0
+
+
+def test_the_poses_of_the_bodies_are_those_of_the_other_worlds():
+    poses = []
+    for conditions in (HELD_OUT, WORLDS['plain']):
+        world = World(3, scene_of('stack'), conditions)
+        for _ in range(3):
+            world.place_bodies()
+        poses.append([np.concatenate(world.pose(name)) for name in ('cube', 'base')])
+    assert np.allclose(*poses)
+
+
+def test_the_task_can_be_done_beside_the_distractors():
+    """Each cube can be reached: the jaw's way down touches no distractor."""
+    for world in held_out('grasp_lift', 10):
+        cube = world.pose('cube')[0]
+        world.place_arm(
+            Kinematics().solve([*(cube[:2] - (0.021, 0.0)), 0.016], math.pi / 2, 0.0, 0.6, SEED).q
+        )
+        touching = world.model.geom_bodyid[world.data.contact.geom[: world.data.ncon]]
+        ours = [world.model.body(f'distractor_{i}').id for i in range(HELD_OUT.distractors)]
+        arm = np.flatnonzero(world.model.body_rootid == world.model.body('base_link').id)
+        both = np.isin(touching, ours).any(-1) & np.isin(touching, arm).any(-1)
+        assert not both.any()

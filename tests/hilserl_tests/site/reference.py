@@ -1,7 +1,8 @@
 """Reference pages from the code: the commands' help, and the Python API from docstrings.
 
-The API is what a package offers to others: the modules that a wing's `__init__.__all__` names, and
-of a package without wings the modules that another package imports. No module is imported.
+The API is what a package offers to others: the modules that the `__init__.__all__` of a wing or of
+the package names, and of a package with neither, the modules that another package imports. No
+module is imported.
 """
 
 import ast
@@ -13,7 +14,7 @@ from so101_node import verb
 
 PACKAGES = (
     'so101_node', 'so101_description', 'so101_driver', 'so101_sim', 'hilserl_core',
-    'hilserl_learner', 'hilserl_actor', 'hilserl_sim',
+    'hilserl_learner', 'hilserl_actor', 'hilserl_sim', 'hilserl_lerobot',
 )  # fmt: skip
 CELL_COMMANDS = ('train', 'record', 'eval', 'preflight')
 
@@ -43,6 +44,7 @@ def modules_of(root: Path, package: str) -> list[str]:
         for init in sorted(top.glob('*/__init__.py'))
         for module in _all_of(init)
     ]
+    wings += [f'{package}.{module}' for module in _all_of(top / '__init__.py')]
     return wings or sorted(_imported_by_others(root, package))
 
 

@@ -1,20 +1,21 @@
 """Run the tests: all, the fast ones, one package, one file or one test.
 
-./cell test                          every test of every package: those without a ROS graph two at
-                                     a time, then two files of the others at a time (colcon)
+./cell test                          every test of every package: by colcon those of timing (marks
+                                     graph, timing), those of whole cells one at a time; beside
+                                     these, at idle priority, the others
 ./cell test PACKAGE ...              every test of these packages
 ./cell test PATH[::NAME] ...         these files or tests, with pytest alone
 ./cell test --fast                   what needs no ROS graph and does not last seconds
-./cell test --peers                  the emulated servos, with LeRobot's bus class and rustypot
+./cell test --peers                  the emulated servos, with LeRobot's bus class and rustypot,
+                                     and datasets, with LeRobot itself (1 GB of packages)
 ./cell test --with-peers             every test, also those; if their packages cannot be had, the
                                      last line says so
 
-A busy computer can fail tests of timing (marks graph, timing). They run once more, in a new
-process; the last lines name them and the load. A file or a test that you name is not run again.
+A busy computer can fail tests. Failed ones run once more, in a new process; the last lines name
+them and the load. A file or a test that you name is not run again.
 """
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
 import os
 from pathlib import Path
 import shutil
@@ -27,11 +28,21 @@ from so101_node.errors import CellError
 
 from .. import outcomes
 from ..retry import Retry
+from ..runner import (
+    FILES_AT_A_TIME,
+    OF_TIMING,
+    TWO_AT_A_TIME,
+    WHOLE_CELLS,
+    Coverage,
+    Pytest,
+    colcon,
+    has_tests_of_timing,
+)
 from ..source_tree import source_root
 
+NO_HANG = ['--timeout=300']  # s for a test, as in colcon.meta
 FAST = 'not graph and not slow'
-TWO_AT_A_TIME = ('-n', '2', '--dist', 'worksteal')
-TWO_FILES_AT_A_TIME = ('-n', '2', '--dist', 'loadfile')
+PEERS, LEROBOT = 'peers', 'lerobot'  # requirements-NAME.txt become the environment build/NAME
 TESTS_FAILED, NO_TESTS = 1, 5  # pytest's exit codes
 
 
@@ -61,40 +72,48 @@ def main(options: Namespace) -> int:
     root = source_root()
     if options.peers:
         _make_peers(root)
-        options.what = [str(root / 'tests' / 'test' / 'test_peers.py')]
+        _make_peers(root, LEROBOT)
+        tests = root / 'tests' / 'test'
+        options.what = [str(tests / 'test_peers.py'), str(tests / 'test_lerobot_datasets.py')]
     missing = peers_missing(root) if options.with_peers else ''
     paths = [word for word in options.what if _is_path(word)]
     packages = [word for word in options.what if word not in paths]
     if paths and packages:
         raise CellError(f'{packages[0]} is neither a file nor a package beside {paths[0]}')
-    directories = _test_directories(root, packages)  # an unknown package ends here
+    found = _packages(root, packages)  # an unknown package ends here
+    directories = [str(directory) for directory in found.values() if directory.is_dir()]
     results = root / 'build' / 'test_results'
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
-    coverage = _Coverage(root) if options.coverage else None
+    coverage = Coverage(root) if options.coverage else None
     os.environ[outcomes.FILE] = str(results / 'first.jsonl')
+    pytest = Pytest(coverage, results)
     if paths:
-        code = _pytest(paths, coverage, results / 'without_colcon.xml')
+        code = pytest.run(paths)
+    elif options.fast:
+        code = pytest.run([*TWO_AT_A_TIME, '-m', FAST, *directories], threads='1')
     else:
-        words = [*TWO_AT_A_TIME, '-m', FAST if options.fast else 'not graph', *directories]
-        # Each worker has a core: numerical libraries that start threads would take the other's.
-        code = _pytest(words, coverage, results / 'without_colcon.xml', threads='1')
-    if code == TESTS_FAILED:  # the result files say which
-        code = 0
-    if not (paths or options.fast):
-        code = _colcon(root, packages, coverage) or code
+        for old in (*root.glob('build/*/pytest.xml'), *root.glob('build/*/test_results')):
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+        timed = [name for name in found if has_tests_of_timing(found[name])]
+        small = [name for name in timed if name != WHOLE_CELLS]
+        code = colcon(root, small, FILES_AT_A_TIME, coverage)
+        words = [*TWO_AT_A_TIME, *NO_HANG, '-m', f'not ({OF_TIMING})', *directories]
+        with pytest.beside(words) as others:
+            whole = [name for name in timed if name == WHOLE_CELLS]
+            code = colcon(root, whole, (), coverage) or code
+        code = code or others.returncode
         for file in root.glob('build/*/pytest.xml'):
             shutil.copy(file, results / f'{file.parent.name}.xml')
         for file in root.glob('build/*/test_results/**/*.xml'):
             shutil.copy(file, results / f'{file.parent.name}-{file.name}')
+    if code == TESTS_FAILED:  # the result files say which
+        code = 0
     passed, failed, skipped = _count(results)
     retry = Retry(results / 'first.jsonl', results / 'second.jsonl')
     if not paths:
         os.environ[outcomes.FILE] = str(results / 'second.jsonl')
-        words = ['--timeout=300']  # as in colcon.meta
-        mended = retry.run(
-            lambda tests: _pytest([*words, *tests], coverage, results / 'second.xml', root=root)
-        )
+        mended = retry.run(lambda tests: pytest.run([*NO_HANG, *tests], 'second.xml', cwd=root))
         passed, failed = passed + mended, failed - mended
     if coverage:
         coverage.report()
@@ -105,9 +124,9 @@ def main(options: Namespace) -> int:
     return 1 if code not in (0, NO_TESTS) or failed or not passed else 0
 
 
-def peers_python(root: Path | None = None) -> Path:
+def peers_python(root: Path | None = None, name: str = PEERS) -> Path:
     """Return the interpreter of the clients of others; it may not exist."""
-    return (root or source_root()) / 'build' / 'peers' / 'bin' / 'python'
+    return (root or source_root()) / 'build' / name / 'bin' / 'python'
 
 
 def peers_missing(root: Path) -> str:
@@ -119,14 +138,14 @@ def peers_missing(root: Path) -> str:
     return ''
 
 
-def _make_peers(root: Path) -> None:
-    """Make the environment of requirements-peers.txt; CellError if packages are not at hand."""
-    wanted, directory = root / 'requirements-peers.txt', root / 'build' / 'peers'
+def _make_peers(root: Path, name: str = PEERS) -> None:
+    """Make the environment of requirements-NAME.txt; CellError if packages are not at hand."""
+    wanted, directory = root / f'requirements-{name}.txt', root / 'build' / name
     made_from = directory / wanted.name
     if made_from.exists() and made_from.read_bytes() == wanted.read_bytes():
         return
     venv.create(directory, clear=True)
-    words = [sys.executable, '-m', 'pip', '--python', str(peers_python(root)), 'install']
+    words = [sys.executable, '-m', 'pip', '--python', str(peers_python(root, name)), 'install']
     words += ['--quiet', '--disable-pip-version-check', '--no-deps', '-r', str(wanted)]
     if subprocess.call(words):
         shutil.rmtree(directory)
@@ -138,47 +157,18 @@ def _is_path(word: str) -> bool:
     return Path(word.partition('::')[0]).suffix == '.py' or os.sep in word
 
 
-def _test_directories(root: Path, packages: list[str]) -> list[str]:
+def _packages(root: Path, chosen: list[str]) -> dict[str, Path]:
+    """Return the directory of the tests of each chosen package, or of all; it may not exist."""
     found = {
-        package.parent.name if package.parent.name != 'tests' else 'hilserl_tests': package.parent
+        package.parent.name if package.parent.name != 'tests' else WHOLE_CELLS: package.parent
         for package in [*root.glob('src/*/package.xml'), root / 'tests' / 'package.xml']
     }
-    for name in packages:
+    for name in chosen:
         if name not in found:
             raise CellError(
                 f'there is no package {name}; the packages: {", ".join(sorted(found))}'
             )
-    directories = [found[name] / 'test' for name in packages or sorted(found)]
-    return [str(directory) for directory in directories if directory.is_dir()]
-
-
-def _pytest(
-    words: Sequence[str],
-    coverage: '_Coverage | None',
-    results: Path,
-    threads: str = '',
-    root: Path | None = None,
-) -> int:
-    words = ['-m', 'pytest', '-q', '-p', outcomes.MODULE, f'--junit-xml={results}', *words]
-    environment = os.environ | ({'OMP_NUM_THREADS': threads} if threads else {})
-    return subprocess.call(
-        [sys.executable, *(coverage.words if coverage else ()), *words], env=environment, cwd=root
-    )
-
-
-def _colcon(root: Path, packages: list[str], coverage: '_Coverage | None') -> int:
-    for old in (*root.glob('build/*/pytest.xml'), *root.glob('build/*/test_results')):
-        shutil.rmtree(old) if old.is_dir() else old.unlink()
-    words = [shutil.which('colcon') or 'colcon', 'test']
-    # One package at a time, and two of its files: their nodes wait more than they work.
-    words += ['--executor', 'sequential', '--event-handlers', 'console_direct+']
-    words += ['--packages-select', *packages] if packages else []
-    # The tests without the mark ran already. Without --return-code-on-test-failure the exit code
-    # tells only errors of colcon and of pytest; the result files tell the failures.
-    words += ['--pytest-args', '-m', 'graph', '-p', outcomes.MODULE, *TWO_FILES_AT_A_TIME]
-    return subprocess.call(
-        [sys.executable, *(coverage.words if coverage else ()), *words], cwd=root
-    )
+    return {name: found[name] / 'test' for name in chosen or sorted(found)}
 
 
 def _count(results: Path) -> tuple[int, int, int]:
@@ -190,21 +180,3 @@ def _count(results: Path) -> tuple[int, int, int]:
             failed += int(suite.get('failures', 0)) + int(suite.get('errors', 0))
             skipped += int(suite.get('skipped', 0))
     return tests - failed - skipped, failed, skipped
-
-
-class _Coverage:
-    """Coverage of every Python process that the tests start."""
-
-    def __init__(self, root: Path):
-        self._data = root / 'build' / 'coverage'
-        shutil.rmtree(self._data, ignore_errors=True)
-        self._data.mkdir(parents=True)
-        os.environ['COVERAGE_FILE'] = str(self._data / 'data')  # wherever a process works
-        self._config = f'--rcfile={root / "pyproject.toml"}'
-        self.words = ['-m', 'coverage', 'run', self._config]
-
-    def report(self) -> None:
-        """Print the table."""
-        coverage = [sys.executable, '-m', 'coverage']
-        subprocess.run([*coverage, 'combine', '--quiet', self._config], check=False)
-        subprocess.run([*coverage, 'report', self._config], check=False)

@@ -25,7 +25,13 @@ SUMMARIES = {
 }
 COMMANDS = tuple(SUMMARIES)
 # The nodes that a command never starts.
-NOT_STARTED = {'eval': {'learner'}, 'preflight': {'learner', 'operator', 'scripted_operator'}}
+_LINK = {'link_client', 'link_server'}
+NOT_STARTED = {
+    'train': {'link_server'},
+    'record': _LINK,
+    'eval': {'learner', *_LINK},
+    'preflight': {'learner', 'operator', 'scripted_operator', 'console', *_LINK},
+}
 
 
 @dataclass(frozen=True)

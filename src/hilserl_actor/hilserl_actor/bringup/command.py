@@ -15,6 +15,7 @@ from so101_node.shared_memory import remove_shared_memory_of_the_dead
 
 from . import arguments
 from .next_command import NEXT
+from .session_part import VARIABLE, text_of_part
 
 
 def add_arguments(parser: ArgumentParser, command: str) -> None:
@@ -26,7 +27,7 @@ def add_arguments(parser: ArgumentParser, command: str) -> None:
 def run(command: str, words: list[str]) -> int:
     """Run the cell to its end, or a whole first session; return the exit code."""
     from .first_session import stages  # here and below: --help must be quick
-    from .plan import make_plan
+    from .planner import make_plan
 
     keep_going_without_output()
     given = arguments.parse(command, words)
@@ -41,6 +42,7 @@ def run(command: str, words: list[str]) -> int:
         'start:=scratch trains without demonstrations; Ctrl-C ends, the same command goes on',
     )
     for number, stage in enumerate(session, 1):
+        os.environ[VARIABLE] = text_of_part(number, len(session))
         _say(
             f'part {number} of {len(session)}: {stage.sentence}',
             f'  {shlex.join(["./cell", stage.command, *stage.words])}',
@@ -74,7 +76,7 @@ def _run_one(command: str, words: list[str]) -> _Ended:
     """Run one command to its end."""
     from .keystore import require_security_if_enabled
     from .launched import Launched
-    from .plan import make_plan
+    from .planner import make_plan
     from .supervisor import Supervisor
 
     given = arguments.parse(command, words)

@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 from so101_driver.calibration import load_calibration
+from so101_driver.calibration_file import path_of_calibration
 from so101_driver.calibration_problems import Plausible
 from so101_driver.camera_calibration import load_camera_calibration
 from so101_driver.serial_port import absent_port
@@ -27,7 +28,8 @@ def require_hardware(arguments: Arguments, driver: Any, cameras: Mapping[str, An
         if not os.path.exists(port):
             problems.append((f'{arm}_port', 'driver', absent_port(port)))
         try:
-            load_calibration(getattr(driver, f'{arm}_calibration'), plausible)
+            file = path_of_calibration(getattr(driver, f'{arm}_calibration'), arm)
+            load_calibration(file, plausible)
         except CellError as error:
             problems.append((f'{arm}_calibration', 'driver', str(error)))
     for name, camera in cameras.items():

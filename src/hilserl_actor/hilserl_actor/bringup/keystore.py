@@ -84,7 +84,7 @@ def make_keystore(
     for node in dict.fromkeys((*RIGHTS, *map(camera_node_of, roles))):
         name = enclave(namespace, node)
         file = policies / f'{name.strip("/").replace("/", ".")}.xml'
-        replace_file(file, policy(namespace, node, cells))
+        replace_file(file, policy(namespace, node, cells, roles))
         if not (directory / 'enclaves' / name.strip('/') / 'key.pem').exists():
             _security('create_enclave', str(directory), name)
         _security('create_permission', str(directory), name, str(file))

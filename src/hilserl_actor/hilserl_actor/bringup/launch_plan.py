@@ -16,7 +16,7 @@ from so101_node.options import Option
 from .arguments import names, resolve, text_of
 from .keystore import require_security_if_enabled
 from .launch_scope import given_texts, in_namespace, inherited_values
-from .plan import make_plan
+from .planner import make_plan
 from .rights import enclave
 
 
@@ -55,6 +55,7 @@ def _plan(request: Mapping[str, Any]) -> dict[str, Any]:
     inherited, notes = inherited_values(request['parameters'], outer)
     plan = make_plan(resolve(request['command'], in_namespace(given, outer), inherited))
     require_security_if_enabled(os.environ)
+    console = f'see and steer it in a browser: {plan.console}' if plan.console else ''
     return {
         'nodes': [
             {
@@ -64,13 +65,14 @@ def _plan(request: Mapping[str, Any]) -> dict[str, Any]:
                 'parameters': spec.parameters,
                 'enclave': enclave(plan.namespace, spec.node),
                 'restart': spec.restart,
+                'optional': spec.optional,
             }
             for spec in plan.nodes
         ],
         'namespace': '/' + plan.namespace.strip('/'),
         'environment': plan.environment,
         'run_for': plan.run_for,
-        'notes': [note for note in (plan.note, *notes) if note],
+        'notes': [note for note in (plan.note, *notes, console) if note],
     }
 
 

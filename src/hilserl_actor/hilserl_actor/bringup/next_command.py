@@ -30,7 +30,7 @@ def carried_words(command: str, words: list[str]) -> list[str]:
 
 def _takes(command: str, name: str) -> bool:
     node, dot, option = name.rpartition('.')
-    if option in _NOT_CARRIED:
+    if option in _NOT_CARRIED or (command, name) == ('eval', 'reward'):  # a judge is not its own
         return False
     if not dot and name in options_of(CellOptions):
         return command in options_of(CellOptions)[name].verbs

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
+from hilserl_core.policy.other_program import is_other
 from so101_node.errors import CellError
 from so101_node.names import WRIST, check_role
 from so101_node.options import Options, option
 from so101_node.shared_options import COMMANDS
 
 NO_CAMERA = 'none'  # as the camera of a cell
+WORLD, OPERATOR, TOPIC = 'world', 'operator', 'topic'  # reward sources that are no file
+ARM, WITH_KEYS = 'arm', 'keys'  # what a person moves
+DEMONSTRATIONS, NEGATIVES = PURPOSES = ('demonstrations', 'negatives')
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,13 @@ class CellOptions(Options):
         choices=('auto', 'scripted', 'person'),
         verbs=COMMANDS,
     )
+    leader: str = option(
+        ARM,
+        'what a person moves in a real cell: arm (the leader arm at leader_port), or keys (no '
+        'leader arm: the keys of the terminal, and keys, gamepad and touch of the console)',
+        choices=(ARM, WITH_KEYS),
+        verbs=('train', 'record'),
+    )
     bench: str = option(
         '',
         'bench file with ports, calibrations, supplies and cameras of a real cell; none: no file '
@@ -64,16 +75,42 @@ class CellOptions(Options):
         'command line overrides it',
         verbs=COMMANDS,
     )
+    reward: str = option(
+        '',
+        'who gives the reward: world (simulated cell), operator (only the keys), topic (another '
+        'node publishes hilserl/reward), or the file of a success detector, made by ./cell reward '
+        'train (empty: world in the simulated cell, else operator)',
+        verbs=COMMANDS,
+    )
+    purpose: str = option(
+        DEMONSTRATIONS,
+        'what is recorded: demonstrations, or negatives, which look like a success and are none: '
+        'a success detector learns from them',
+        choices=PURPOSES,
+        verbs=('record',),
+    )
     insecure: bool = option(
         False,
         'true: accept nodes of other hosts without keys; every computer on the network can then '
         'command the arm',
         verbs=COMMANDS,
     )
+    console: bool = option(
+        True,
+        'whether to serve a page that shows and steers the cell to browsers on this computer; '
+        'its link is printed',
+        verbs=('train', 'record', 'eval'),
+    )
     learner: bool = option(
         True,
         "false: start no learner; another cell's learner, whose actors:= names this cell, "
         'receives the steps',
+        verbs=('train',),
+    )
+    link: str = option(
+        '',
+        "address of the learner's host, HOST or HOST:PORT: no learner is started here, and "
+        './cell learn runs there; ./cell act sets it',
         verbs=('train',),
     )
     checkpoint: str = option(
@@ -83,11 +120,42 @@ class CellOptions(Options):
         'a success rate yet)',
         verbs=('eval',),
     )
-    policy: str = option('', 'policy bundle to evaluate instead of a checkpoint', verbs=('eval',))
+    policy: str = option(
+        '',
+        'policy that drives: eval: a policy bundle instead of a checkpoint, or lerobot:DIR, a '
+        'policy of LeRobot; record: lerobot:DIR, which a person corrects (empty: the person '
+        'drives)',
+        verbs=('record', 'eval'),
+    )
+
+    @property
+    def other_policy(self) -> str:
+        """`policy`, if it is one of another program; else ''."""
+        return self.policy if is_other(self.policy) else ''
+
+    @property
+    def has_learner(self) -> bool:
+        """Whether a training starts a learner here."""
+        return self.learner and not self.link
+
+    @property
+    def reward_source(self) -> str:
+        """Who gives the reward: WORLD, OPERATOR, TOPIC, or the path of a success detector."""
+        return self.reward or (WORLD if self.sim else OPERATOR)
+
+    @property
+    def detector(self) -> str:
+        """The path of the success detector that gives the reward; '': none does."""
+        source = self.reward_source
+        return '' if source in (WORLD, OPERATOR, TOPIC) else source
 
     def check(self) -> None:
-        """Raise CellError for roles that no camera can have."""
+        """Raise CellError for roles that no camera can have, and for a world that is not there."""
         super().check()
+        if self.reward == WORLD and not self.sim:
+            raise CellError('reward:=world is for the simulated cell; use operator, topic or FILE')
+        if self.policy and self.purpose == NEGATIVES:
+            raise CellError('purpose:=negatives are driven by a person; leave policy:= out')
         given = f'camera:={",".join(self.camera)}'
         if NO_CAMERA in self.camera and len(self.camera) > 1:
             raise CellError(f'{given}: {NO_CAMERA} goes with no role')

@@ -18,6 +18,7 @@ from so101_node.errors import CellError
 from ..loop.demonstration_quality import DemonstrationQuality
 from ..loop.episode_stats import WINDOW
 from .next_command import NEXT, next_command, shown_path
+from .options import NEGATIVES
 from .plan import Plan
 
 GOOD = 0.9  # success rate from which the next step is a report, not more training
@@ -37,6 +38,11 @@ def result_lines(
     """
     if command == 'record':
         new, lines = _of_recording(plan.run_dir, schema, words, since)
+    elif command == 'train' and plan.learner_at:
+        return [
+            f'the run is at the learner, {plan.learner_at}: evaluate it there with '
+            f'./cell eval run:={plan.run_dir.name}, or go on with the same command here'
+        ]
     elif command == 'train':
         new, lines = _of_training(plan.run_dir, words, since)
     elif command == 'eval':
@@ -50,6 +56,7 @@ def _of_recording(
     run_dir: Path, schema: TaskSchema, words: list[str], since: int
 ) -> tuple[int, list[str]]:
     outcomes: Counter[Outcome] = Counter()
+    negatives = f'purpose:={NEGATIVES}' in words  # none of them has to be good
     new, poor = 0, []
     for bag, steps in episodes_by_time(run_dir / 'bags', lambda _: None):
         row = row_of(steps)
@@ -57,7 +64,7 @@ def _of_recording(
             continue
         outcomes[row.outcome] += 1
         new += row.ended >= since
-        if warnings := _quality(steps, schema).warnings():
+        if not negatives and (warnings := _quality(steps, schema).warnings()):
             poor.append(
                 f'POOR: {"; ".join(warnings)}; to leave it out: '
                 f'./cell label {shown_path(bag)} discarded'
@@ -68,11 +75,16 @@ def _of_recording(
     total = sum(outcomes.values())
     parts = [f'{outcomes[outcome]} {word}' for outcome, word in WORDS.items() if outcomes[outcome]]
     bags = shown_path(run_dir / 'bags')
+    policy = any(word.startswith('policy:=') for word in words)  # it demonstrates, too
+    more = [f'demos:={bags}', *(['demos_by:=anyone'] if policy else [])]
+    what, following = 'demonstration', next_command('train', words, *more)
+    if negatives:
+        what, following = 'negative', f'./cell reward data {shown_path(run_dir)}'
     return new, [
-        f'{total} demonstration{"s" * (total != 1)} in {bags}, {new} of them new: '
-        f'{", ".join(parts)}; {len(poor)} POOR',
+        f'{total} {what}{"s" * (total != 1)} in {bags}, {new} of them new: '
+        f'{", ".join(parts)}' + ('' if negatives else f'; {len(poor)} POOR'),
         *poor,
-        f'{NEXT}{next_command("train", words, f"demos:={bags}")}',
+        f'{NEXT}{following}',
     ]
 
 

@@ -52,6 +52,9 @@ def _camera(node: str, camera: str) -> Rights:
 
 
 _CAMERA = _of_camera(names.WRIST_CAMERA)
+_IMAGES = tuple(
+    each.format(camera=names.WRIST_CAMERA) for each in (names.IMAGE, names.COMPRESSED_IMAGE)
+)
 _STOPS = (names.DRIVER_STOP, names.DRIVER_RELEASE)
 _MARKS = (names.START, names.SUCCESS, names.FAILURE, names.INTERVENE)
 _KEYS = (
@@ -99,6 +102,7 @@ RIGHTS = {
         publish=(
             *_CAMERA,
             names.REWARD,
+            names.SIM_SUCCESS,
             names.SIM_CUBE_POSE,
             names.SIM_TARGET_POSE,
             names.DIAGNOSTICS,
@@ -123,6 +127,7 @@ RIGHTS = {
             names.WEIGHTS,
             names.REWARD,
             names.LEARNER_STATUS,
+            names.LINK_STATUS,
             names.DIAGNOSTICS,
         ),
         serve=_KEYS,
@@ -132,13 +137,30 @@ RIGHTS = {
             *_STOPS,
             names.TAKE_COMMAND,
             names.LEARNER_LABEL,
+            names.GET_POLICY_TARGET,
         ),
     ),
     'learner': Rights(
-        publish=(names.WEIGHTS, names.LEARNER_STATUS, names.DIAGNOSTICS),
+        publish=(names.WEIGHTS, names.LEARNER_STATUS, names.RECORDED, names.DIAGNOSTICS),
         subscribe=(names.STEP, names.TASK),
         serve=_LEARNER,
     ),
+    # on the arm's host, in place of the learner
+    'link_client': Rights(
+        publish=(names.WEIGHTS, names.LEARNER_STATUS, names.LINK_STATUS, names.DIAGNOSTICS),
+        subscribe=(names.STEP,),
+        serve=_LEARNER,
+    ),
+    # on the learner's host, in place of the cells. Its steps go over a topic of each start of the
+    # learner, which no policy can name: ./cell learn refuses to start with SROS 2.
+    'link_server': Rights(
+        subscribe=(names.WEIGHTS, names.LEARNER_STATUS, names.RECORDED, names.DIAGNOSTICS),
+        call=_LEARNER,
+    ),
+    'success_detector': Rights(
+        publish=(names.REWARD, names.DIAGNOSTICS), subscribe=(names.STEP, names.TASK)
+    ),
+    'lerobot_policy': Rights(publish=(names.DIAGNOSTICS,), serve=(names.GET_POLICY_TARGET,)),
     'operator': Rights(
         publish=(*_STOPS, names.SIM_HAND),
         subscribe=(
@@ -157,12 +179,40 @@ RIGHTS = {
             names.SIM_PLACE_CUBE,
         ),
     ),
+    'console': Rights(
+        publish=(*_STOPS, names.SIM_HAND),
+        subscribe=(
+            names.ACTOR_STATUS,
+            names.LEARNER_STATUS,
+            names.TASK,
+            names.DIAGNOSTICS,
+            *_IMAGES,
+            *_of_arms(names.JOINT_STATES),
+            names.JOINT_TARGETS.format(arm='follower'),
+        ),
+        call=(
+            *_KEYS,
+            names.LEARNER_PAUSE,
+            *_STOPS,
+            names.DRIVER_STOP_RESET,
+            *_of_arms(names.CLEAR_FAULTS, names.SET_TORQUE),
+            names.SIM_PLACE_CUBE,
+        ),
+    ),
+    'virtual_leader': Rights(
+        publish=(names.JOINT_STATES.format(arm='leader'), names.DIAGNOSTICS),
+        subscribe=(
+            names.JOINT_COMMANDS.format(arm='leader'),
+            names.SIM_HAND,
+            names.ACTOR_STATUS,
+        ),
+    ),
     'scripted_operator': Rights(
         publish=(names.SIM_HAND,),
         subscribe=(
             *_of_arms(names.JOINT_STATES),
             names.ACTOR_STATUS,
-            names.REWARD,
+            names.SIM_SUCCESS,
             names.SIM_CUBE_POSE,
             names.SIM_TARGET_POSE,
             names.DIAGNOSTICS,
@@ -172,7 +222,7 @@ RIGHTS = {
 }
 # Of every node of ROS 2.
 _ROS_PUBLISHES = ('/rosout', '/parameter_events')
-_ROS_SUBSCRIBES = {'operator': ('/rosout',)}
+_ROS_SUBSCRIBES = {'operator': ('/rosout',), 'console': ('/rosout',)}
 _ROS_SERVES = (
     '~/describe_parameters',
     '~/get_parameter_types',
@@ -196,10 +246,11 @@ def enclave(namespace: str, node: str) -> str:
     return '/' + '/'.join(filter(None, (namespace.strip('/'), node)))
 
 
-def policy(namespace: str, node: str, cells: Sequence[str] = ()) -> str:
+def policy(namespace: str, node: str, cells: Sequence[str] = (), roles: Sequence[str] = ()) -> str:
     """Return the policy of one node, for `ros2 security create_permission`.
 
-    cells: namespaces that a learner serves besides its own.
+    cells: namespaces that a learner serves besides its own; roles: of further cameras, which the
+    console shows.
     """
     rights = rights_of(node)
     root = ElementTree.Element('policy', version='0.2.0')
@@ -211,9 +262,11 @@ def policy(namespace: str, node: str, cells: Sequence[str] = ()) -> str:
     )
     space = '/' + namespace.strip('/')
     profile = ElementTree.SubElement(profiles, 'profile', ns=space, node=node)
+    shown = [names.IMAGE.format(camera=names.camera_of(role)) for role in roles]
+    seen = (*rights.subscribe, *(each for each in shown if node == 'console'))
     spaces = [namespace, *(cell for cell in cells if node == 'learner')]
     _add(profile, 'topic', {'publish': 'ALLOW'}, [*_ROS_PUBLISHES, *_in(spaces, rights.publish)])
-    subscribed = [*_ROS_SUBSCRIBES.get(node, ()), *_in(spaces, rights.subscribe)]
+    subscribed = [*_ROS_SUBSCRIBES.get(node, ()), *_in(spaces, seen)]
     _add(profile, 'topic', {'subscribe': 'ALLOW'}, subscribed)
     _add(profile, 'service', {'reply': 'ALLOW'}, [*_ROS_SERVES, *_in(spaces, rights.serve)])
     _add(profile, 'service', {'request': 'ALLOW'}, _in(spaces, rights.call))

@@ -128,9 +128,11 @@ class _Cell:
         def ended(event: ProcessExited, context: LaunchContext) -> list[Action]:
             """End the cell, or start the node again; if the node failed, the launch fails."""
             code, name = event.returncode, event.process_name
-            if context.is_shutdown or not code:
+            if context.is_shutdown or (not code and not spec['optional']):
                 return [EmitEvent(event=Shutdown(reason=f'{name} ended'))]
             delay = restarts.delay_after(code) if restarts else None
+            if delay is None and spec['optional']:
+                return [LogInfo(msg=f'{name} ended ({code}); the cell goes on without it')]
             if delay is None:
                 return [
                     EmitEvent(event=Shutdown(reason=f'{name} failed')),

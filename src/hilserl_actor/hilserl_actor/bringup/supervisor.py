@@ -83,6 +83,8 @@ class Supervisor:
         signal.signal(signal.SIGTSTP, self._on_ctrl_z)
         if self.plan.note:
             print(f'cell: {self.plan.note}', flush=True)
+        if self.plan.console:
+            print(f'cell: see and steer it in a browser: {self.plan.console}', flush=True)
         started = time.monotonic()
         if self.plan.simulated:
             self._progress = StartProgress(started)
@@ -141,7 +143,7 @@ class Supervisor:
     def _watch(self, started: float) -> str:
         """Wait until the cell ends; return a sentence on what failed, or ''."""
         while not self.signalled:
-            for name, child in self.children.items():
+            for name, child in list(self.children.items()):
                 if name in self._due:
                     if time.monotonic() > self._due[name]:
                         del self._due[name]
@@ -150,6 +152,9 @@ class Supervisor:
                     if problem := self._end_hung(name, child):
                         return problem
                 elif child.poll() is not None and not self._schedule_restart(name, child):
+                    if self._commands[name][0].optional:
+                        self._go_on_without(name, child)
+                        continue
                     print(f'cell: {name} ended; stopping the others', flush=True)
                     return f'{name} failed ({_exit_text(child)})' if child.returncode else ''
             if self._progress:
@@ -193,10 +198,18 @@ class Supervisor:
         self._due[name] = time.monotonic() + delay
         return True
 
+    def _go_on_without(self, name: str, child: subprocess.Popen[bytes]) -> None:
+        """Note that a node ended which the cell does not need."""
+        del self.children[name]
+        print(f'cell: {name} ended ({_exit_text(child)}); the cell goes on without it', flush=True)
+
     def _end_hung(self, name: str, child: subprocess.Popen[bytes]) -> str:
         """Kill a node that hangs in its start; start it again once, then return a sentence."""
         child.kill()
         child.wait()
+        if name in self._hung and self._commands[name][0].optional:
+            self._go_on_without(name, child)
+            return ''
         if name in self._hung:
             return (
                 f'{name} failed: it gave no sign of life for {LIMIT:.0f} s while it started, '

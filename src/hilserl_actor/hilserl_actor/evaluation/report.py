@@ -14,10 +14,10 @@ from typing import Any
 
 from hilserl_core.contract.evaluation_report import BAGS, FORMAT, REPORT, TABLE, read_report
 from hilserl_core.contract.success_interval import wilson
-from hilserl_core.policy.inference import Policy
 from so101_node.durable import make_private, replace_file
 from so101_node.errors import CellError
 
+from ..loop.active_policy import DrivingPolicy
 from ..loop.episode_stats import EpisodeResult, EpisodeStats
 
 
@@ -35,7 +35,7 @@ def read_results(directory: Path) -> EpisodeStats:
 
 def report(
     stats: EpisodeStats,
-    policy: Policy,
+    policy: DrivingPolicy,
     about: Mapping[str, object],
     wanted: int,
     kept: Set[str] = frozenset(),

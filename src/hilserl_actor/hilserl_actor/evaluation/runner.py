@@ -15,6 +15,7 @@ from so101_node.durable import make_private
 from so101_node.errors import CellError
 from so101_node.foreign_files import read_bytes
 
+from ..loop.active_policy import DrivingPolicy
 from ..loop.episode_stats import EpisodeStats
 from .plot import plot
 from .report import read_results, report, write
@@ -27,8 +28,8 @@ class EvaluationRunner:
     """Receives steps and episode statistics; writes reports and bags. For the loop's thread only.
 
     policies and directories: one directory for each policy. keep: whether 'failures' or 'all'
-    episodes get a bag. about: more fields of the reports. Raises CellError for a policy of another
-    task.
+    episodes get a bag. about: more fields of the reports. other: a policy of another program,
+    evaluated instead of the files. Raises CellError for a policy of another task.
     """
 
     def __init__(
@@ -41,13 +42,14 @@ class EvaluationRunner:
         about: Mapping[str, object],
         log: Callable[[str], object],
         start_thread: Callable[[Callable[[], None]], threading.Thread],
+        other: DrivingPolicy | None = None,
     ):
         self._schema, self._episodes, self._about = schema, episodes, about
         self._kept_outcomes = COUNTED if keep == 'all' else FAILED
         self._log, self._start_thread = log, start_thread
         # Load all policies now, to find a damaged one before the first episode.
         self._waiting = [
-            (_load(path, schema), path, directory)
+            (other or _load(path, schema), path, directory)
             for path, directory in zip(policies, directories, strict=True)
         ]
         self._recorder: Recorder | None = None

@@ -12,6 +12,7 @@ from hilserl_core.policy.checkpoint_names import (
     POLICY,
     checkpoint_names,
 )
+from hilserl_core.policy.other_program import digest_of, directory_of, is_other, label_of
 from hilserl_core.policy.safetensors_header import safetensors_metadata
 from so101_node.errors import CellError
 from so101_node.foreign_files import expanded, read_bytes
@@ -33,13 +34,18 @@ def choose(
 
     checkpoint: 'best', 'latest', a checkpoint's name, 'all' (complete evaluations are not
     repeated), or '' for the best, or the latest if there is no best. policy: the file of a policy
-    bundle, instead of a checkpoint. Raises CellError if there is nothing to evaluate.
+    bundle, or lerobot:DIR, instead of a checkpoint. CellError if there is nothing to evaluate.
     """
     results = run_dir / 'eval'
     if policy:
         if checkpoint:
             raise CellError('policy:= and checkpoint:= exclude each other; give one of them')
-        one = _plan_evaluation(results, expanded(policy).absolute(), seed, episodes, True)
+        if is_other(policy):
+            directory = directory_of(policy)
+            label, digest = label_of(directory), digest_of(directory)
+            one = _in_results(results, directory, label, digest, seed, episodes, True)
+        else:
+            one = _plan_evaluation(results, expanded(policy).absolute(), seed, episodes, True)
         return [one], f'evaluating {policy}{_from(one)}'
     directory = run_dir / 'checkpoints'
     if checkpoint == 'all':
@@ -86,11 +92,7 @@ def _from(one: PlannedEvaluation) -> str:
 def _plan_evaluation(
     results: Path, policy: Path, seed: int, episodes: int, again: bool
 ) -> PlannedEvaluation:
-    """Return the evaluation to run or to continue.
-
-    An interrupted evaluation with the same policy, seed and number of episodes is continued. A
-    complete one is returned, or, if `again`, repeated under a new number.
-    """
+    """Return the evaluation of a policy bundle to run or to continue."""
     label = policy.parent.name if policy.name == POLICY else policy.stem
     data = read_bytes(policy, 'policy', MAX_POLICY)
     try:
@@ -98,6 +100,17 @@ def _plan_evaluation(
     except CellError as error:
         raise CellError(f'{policy}: {error}') from error
     digest = hashlib.sha256(data).hexdigest()
+    return _in_results(results, policy, label, digest, seed, episodes, again)
+
+
+def _in_results(
+    results: Path, policy: Path, label: str, digest: str, seed: int, episodes: int, again: bool
+) -> PlannedEvaluation:
+    """Return the evaluation to run or to continue.
+
+    An interrupted evaluation with the same policy, seed and number of episodes is continued. A
+    complete one is returned, or, if `again`, repeated under a new number.
+    """
     name, number = f'{label}-{digest[:8]}-seed{seed}-{episodes}', 1
     while True:
         directory = results / (name if number == 1 else f'{name}-{number}')

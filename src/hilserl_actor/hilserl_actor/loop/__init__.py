@@ -1,11 +1,13 @@
 """The control loop without ROS: modes, episodes, intervention, reset."""
 
 __all__ = [
+    'active_policy',
     'blocked_joint',
     'control',
     'demonstration_quality',
     'driver_link',
     'episode',
+    'episode_runner',
     'episode_stats',
     'frozen_sensors',
     'interfaces',
@@ -15,4 +17,5 @@ __all__ = [
     'readiness',
     'reset_motion',
     'slowness',
+    'target_policy',
 ]

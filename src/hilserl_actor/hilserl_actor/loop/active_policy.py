@@ -4,6 +4,9 @@ from collections import deque
 
 from hilserl_core.policy.inference import Policy
 
+from .target_policy import TargetPolicy
+
+DrivingPolicy = Policy | TargetPolicy
 MAX_LATENCY = 60.0  # s; a larger or negative one: the wall clock was set meanwhile
 
 
@@ -11,16 +14,16 @@ class ActivePolicy:
     """`policy` is the active policy; None before the first one. Any thread may call `offer`."""
 
     def __init__(self) -> None:
-        self.policy: Policy | None = None
+        self.policy: DrivingPolicy | None = None
         self.latencies: deque[float] = deque(maxlen=100)  # s, from publication to use
-        self._offered: deque[tuple[Policy, int, int]] = deque(maxlen=1)
+        self._offered: deque[tuple[DrivingPolicy, int, int]] = deque(maxlen=1)
 
     @property
     def sha256(self) -> str:
         """SHA-256 of the active policy's bundle; empty if there is none."""
         return self.policy.sha256 if self.policy else ''
 
-    def offer(self, policy: Policy, published: int, env_steps: int) -> None:
+    def offer(self, policy: DrivingPolicy, published: int, env_steps: int) -> None:
         """Hand over a loaded policy.
 
         published: ns of the ROS clock; 0: before the loop began. env_steps: the number of steps of
@@ -37,7 +40,7 @@ class ActivePolicy:
         if not self._offered:
             return 0
         policy, published, env_steps = self._offered.popleft()
-        if self.policy is not None:
+        if isinstance(policy, Policy) and isinstance(self.policy, Policy):
             policy.continue_from(self.policy)
         self.policy = policy
         latency = (now - published) * 1e-9

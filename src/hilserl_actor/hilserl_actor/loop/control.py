@@ -12,16 +12,15 @@ import numpy.typing as npt
 
 from hilserl_core.contract.steps import StepRecord
 from hilserl_core.contract.task import TaskSchema
-from hilserl_core.policy.inference import Policy
 from so101_node.errors import CellError
 from so101_node.modes import Mode
 
-from .active_policy import ActivePolicy
+from .active_policy import ActivePolicy, DrivingPolicy
 from .arm_commands import ArmCommands
 from .decision import Decider
 from .driver_link import DriverLink
 from .episode import Episode, Sensed
-from .episode_runner import EpisodeRunner
+from .episode_runner import TERMINAL, EpisodeRunner
 from .episode_stats import EpisodeStats
 from .interfaces import Arms, Joints, Kinematics, KinematicsLost, RewardSignal
 from .modes import ModeMachine
@@ -63,6 +62,7 @@ class ControlLoop:
             arms, node, run_id, lambda cause: self.request('estop', cause), patience
         )
         self.active_policy = ActivePolicy()
+        self.ended_by = ''  # who or what ended the last episode
         self.env_steps = 0  # steps of the run: received by the learner or made here
         self._clock = clock  # steady, s
         self._message, self._message_at = '', 0.0
@@ -104,7 +104,7 @@ class ControlLoop:
         self._message, self._message_at = sentence, self._clock()
 
     @property
-    def policy(self) -> Policy | None:
+    def policy(self) -> DrivingPolicy | None:
         """The active policy."""
         return self.active_policy.policy
 
@@ -113,7 +113,7 @@ class ControlLoop:
         """Exploration noise of the policy's last action."""
         return self._decider.sigma
 
-    def offer(self, policy: Policy, published: int = 0, env_steps: int = 0) -> None:
+    def offer(self, policy: DrivingPolicy, published: int = 0, env_steps: int = 0) -> None:
         """Hand over a loaded policy (see `ActivePolicy.offer`) for the next tick."""
         self.active_policy.offer(policy, published, env_steps)
 
@@ -274,13 +274,14 @@ class ControlLoop:
         ending = self._episodes.ending(requests, reward_signal)
         if ending is not None:
             event, cause = ending
+            self.ended_by = cause
             self._episodes.finish(sensed, state, reward_signal, event)
             self.machine.fire(event, cause)
             self.message = f'{event}: {cause}'
             return
         self._episodes.follow(reward_signal)
         for event, cause in requests:
-            if self.machine.fire(event, cause):
+            if event not in TERMINAL and self.machine.fire(event, cause):
                 self._on_entry(sensed, cause)
         if not accepted:
             self.arms.repeat()

@@ -13,6 +13,7 @@ from .active_policy import ActivePolicy
 from .episode import Sensed
 from .interfaces import Action, Joints
 from .take_over import TakeOver
+from .target_policy import TargetPolicy
 
 
 @dataclass
@@ -50,9 +51,14 @@ class Decider:
         """Return the decision of this tick. Raises CellError if the human's action is missing."""
         if mode is Mode.HUMAN:
             action = self._take_over.action(sensed.leader, reference)
+            if self._active.policy is not None:
+                self._active.policy.note(list(sensed.images))
             return Decision(action, Source.HUMAN)
         policy = self._active.policy
         assert policy is not None  # the preflight checks it
+        if isinstance(policy, TargetPolicy):
+            self.sigma = 0.0
+            return Decision(policy.action(sensed, reference), Source.POLICY)
         self.sigma = 0.0 if mode is Mode.EVAL else self._schedule(env_steps)
         action = policy.act(list(sensed.images), state, self.sigma, self._rng)
         return Decision(action, Source.POLICY, policy.version, self.sigma)

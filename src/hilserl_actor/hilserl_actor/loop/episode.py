@@ -12,7 +12,7 @@ import time
 import numpy as np
 import numpy.typing as npt
 
-from hilserl_core.contract.observation import state_vector
+from hilserl_core.contract.observation import JointVelocity, state_vector
 from hilserl_core.contract.steps import Outcome, Source, StepRecord, components_at_limit
 from hilserl_core.contract.task import TaskSchema
 
@@ -47,6 +47,7 @@ class Episode:
         self._pending: StepRecord | None = None
         self._dropped_step: StepRecord | None = None  # the last step, if it was dropped
         self._previous_action = np.zeros(len(schema.action_names), np.float32)
+        self._velocity = JointVelocity()
         self._blank = StepRecord(
             stamp=0,
             schema_hash=schema.hash,
@@ -59,6 +60,11 @@ class Episode:
             action=np.empty(0, np.float32),
         )
 
+    @property
+    def has_step(self) -> bool:
+        """Whether the last action's step waits for what follows it."""
+        return self._pending is not None
+
     def observe(self, sensed: Sensed, reference: Joints) -> npt.NDArray[np.float32]:
         """Return the state vector (S,) float32 of this tick; reference: (6,) rad."""
         return state_vector(
@@ -67,6 +73,7 @@ class Episode:
             reference,
             sensed.tool,
             self._previous_action,
+            self._velocity.at(sensed.stamp, sensed.position),
         )
 
     def act(

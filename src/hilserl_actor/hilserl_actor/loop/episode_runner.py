@@ -29,7 +29,7 @@ _OUTCOMES = {
     'pause': Outcome.NONE,
     'estop': Outcome.NONE,
 }
-_TERMINAL = ('success', 'failure')
+TERMINAL = ('success', 'failure')
 
 
 class EpisodeRunner:
@@ -50,6 +50,7 @@ class EpisodeRunner:
         self.dropped = 0  # steps, in the episodes that have ended
         self.running: Episode | None = None
         self._start: Joints | None = None  # (6,) rad, at which the episode began
+        self._late: tuple[str, str] | None = None  # an outcome that waits for a step
 
     @property
     def _episode(self) -> Episode:
@@ -60,6 +61,7 @@ class EpisodeRunner:
         """Begin an episode."""
         self.running = Episode(self._schema, self._emit, self._clock())
         self._start = self._arms.reference.copy()
+        self._late = None
 
     def observe(self, sensed: Sensed) -> npt.NDArray[np.float32]:
         """Return the state vector (S,) of this tick."""
@@ -68,7 +70,22 @@ class EpisodeRunner:
     def ending(
         self, requests: list[tuple[str, str]], reward_signal: RewardSignal
     ) -> tuple[str, str] | None:
-        """Return the event that ends the episode now, with its cause; None: it goes on."""
+        """Return the event that ends the episode now, with its cause; None: it goes on.
+
+        Success and failure are the reward of a step. If the last step was dropped, they wait for
+        the next one.
+        """
+        found = self._found_ending(requests, reward_signal)
+        if self._late is not None and (found is None or found[0] in (*TERMINAL, 'timeout')):
+            found = self._late
+        if found is None or found[0] not in TERMINAL or self._episode.has_step:
+            return found
+        self._late = found
+        return None
+
+    def _found_ending(
+        self, requests: list[tuple[str, str]], reward_signal: RewardSignal
+    ) -> tuple[str, str] | None:
         for event, cause in requests:
             if event in _OUTCOMES:
                 return event, cause
@@ -111,7 +128,7 @@ class EpisodeRunner:
         episode, outcome = self._episode, _OUTCOMES[event]
         # A marked outcome sets the reward; without a mark the reward signal sets it.
         reward = {'success': 1.0, 'failure': 0.0}.get(event, reward_signal.reward)
-        episode.follow(reward, terminated=event in _TERMINAL, truncated=event not in _TERMINAL)
+        episode.follow(reward, terminated=event in TERMINAL, truncated=event not in TERMINAL)
         episode.end(sensed, state, outcome)
         self.stats.add(episode, outcome, self._clock() - episode.started)
         self._forget(episode)

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import nan
 
 import numpy as np
@@ -57,6 +57,12 @@ class EpisodeStats:
         )
         self.results.append(result)
         return result
+
+    def correct(self, episode_id: str, outcome: str) -> None:
+        """Give an episode another outcome."""
+        for number, result in enumerate(self.results):
+            if result.episode_id == episode_id:
+                self.results[number] = replace(result, outcome=outcome)
 
     def remove(self, episode_id: str) -> None:
         """Remove an episode from the statistics."""

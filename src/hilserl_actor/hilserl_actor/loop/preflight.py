@@ -13,14 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from hilserl_core.contract.task import TaskSchema
-from hilserl_core.policy.inference import Policy
 from so101_node import names
 from so101_node.errors import CellError
 
+from .active_policy import DrivingPolicy
 from .diagnosed import Diagnosed
 from .episode import Sensed
 from .interfaces import Joints
 from .reset_motion import ABOVE, plan
+from .target_policy import TargetPolicy
 
 TWO_DRIVERS = 1.3  # times the rate of one driver's joint states: there are two drivers
 DISCOVERY_TIME = 25.0  # s for which discovery may still list a killed node
@@ -81,7 +82,7 @@ class PreflightInputs:
     schema: TaskSchema
     kinematics: CheckedKinematics
     sensors: CheckedSensors
-    policy: Callable[[], Policy | None]
+    policy: Callable[[], DrivingPolicy | None]
     count_drivers: Callable[[], int]  # number of publishers of the follower's joint states
     count_recorders: Callable[[], int]  # number of subscribers to steps
     command_problem: Callable[[], str]  # why the driver does not obey this actor, or ''
@@ -191,6 +192,8 @@ class Preflight:
         policy, schema = self._cell.policy(), self._cell.schema
         if policy is None:
             return 'no policy yet: the learner learns from demonstrations first, or is not running'
+        if isinstance(policy, TargetPolicy):
+            return policy.problem()
         images = [np.zeros(camera.shape, np.uint8) for camera in schema.cameras]
         state = np.array(schema.state_offset, np.float32)
         action = policy.act(images, state, 0.0, np.random.default_rng(0))

@@ -2,11 +2,13 @@
 
 __all__ = [
     'announcements',
+    'figures',
     'keyboard',
     'keyboard_teleop',
     'mode_texts',
     'screen',
     'status_line',
     'statuses',
+    'success_text',
     'terminal',
 ]

@@ -4,6 +4,8 @@ from math import isnan
 
 from rich.text import Text
 
+from so101_node import names
+
 from ..options import SCRIPTED
 from .mode_texts import learner_text
 from .statuses import ActorStatus, LearnerStatus
@@ -37,6 +39,8 @@ def actor_rows(
                 f'{100 * actor.intervention_share:.0f} % in {actor.interventions} take-overs',
             )
         )
+    if actor.reward_source.startswith(names.DETECTOR):
+        rows.append(('reward', _judge(actor)))
     rows += [
         ('policy', _policy(actor, policy_age)),
         ('history', outcomes or '-'),
@@ -99,7 +103,15 @@ def arm_rows(servos: Servos) -> list[Row]:
     return rows
 
 
+def _judge(actor: ActorStatus) -> str:
+    if isnan(actor.success_probability):
+        return f'not sure ({actor.reward_source})'
+    return f'success {100 * actor.success_probability:.0f} % ({actor.reward_source})'
+
+
 def _policy(actor: ActorStatus, age: float) -> str:
-    if not actor.policy_version:
+    if not actor.policy_sha256:
         return 'none yet'
+    if not actor.policy_version:  # of another program, which has no versions
+        return f'of LeRobot, {actor.policy_sha256[:8]}'
     return f'version {actor.policy_version}, {actor.policy_sha256[:8]}, {age:.0f} s old'

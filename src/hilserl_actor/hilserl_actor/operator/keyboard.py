@@ -1,6 +1,7 @@
 """The operator's keys, and how they are read from a terminal's bytes.
 
-Each key calls a service, which any other node can call, too. The arrows move a simulated leader.
+Each key calls a service, which any other node can call, too. The arrows move a simulated leader,
+or the virtual one of a real follower without a leader arm.
 """
 
 from collections.abc import Mapping
@@ -8,8 +9,8 @@ import re
 
 from so101_node import names
 
-from ..options import KEYS as BY_KEYS
-from ..options import SCRIPTED
+from ..options import BY_KEYS, SCRIPTED
+from ..options import KEYS as SIMULATED
 
 # key -> (what it does, the driver's topic and service). They go to the driver and to the actor.
 STOP_KEYS = {
@@ -73,16 +74,21 @@ _SHORT = {
 _OF_A_DRIVER = (' ', 'i', 'o')  # keys of a person who drives; a scripted operator does that itself
 
 
+def keys_of(teleop: str) -> dict[str, tuple[str, str, bool | None]]:
+    """Return the keys that call a service, as KEYS. teleop: who moves the leader."""
+    return KEYS | (SIMULATED_KEYS if teleop == SIMULATED else {})
+
+
 def key_rows(teleop: str) -> list[tuple[str, str, str]]:
     """Return each key, what it does, and that in a word or two. teleop: who moves the leader."""
     rows = [(key, text) for key, (text, _) in STOP_KEYS.items()]
-    table = KEYS | (SIMULATED_KEYS if teleop == BY_KEYS else {})
+    table = keys_of(teleop)
     rows += [
         (key, text)
         for key, (text, _, _) in table.items()
         if teleop != SCRIPTED or key not in _OF_A_DRIVER
     ]
-    rows += list(TELEOP_KEYS.items()) if teleop == BY_KEYS else []
+    rows += list(TELEOP_KEYS.items()) if teleop in BY_KEYS else []
     return [(name_of(key), text, _SHORT[key]) for key, text in rows] + [CTRL_C]
 
 
@@ -99,7 +105,7 @@ def key_table(teleop: str) -> str:
 def no_keys(namespace: str, teleop: str, environment: Mapping[str, str]) -> str:
     """Return the line that says how to get the keys, for a node that has no terminal."""
     words = [f'namespace:={namespace.strip("/")}'] if namespace.strip('/') else []
-    words += [f'teleop:={teleop}'] if teleop == BY_KEYS else []
+    words += [f'teleop:={teleop}'] if teleop in BY_KEYS else []
     command = './cell operator'
     if environment.get('ROS_DISTRO'):
         command = 'ros2 run hilserl_actor operator'

@@ -1,7 +1,10 @@
 """Keyboard teleoperation: keys move the simulated leader, for a person without a leader arm.
 
 A terminal reports presses and repeats of a key, but no release. So each press acts for KEY_TIME.
+The console in the browser knows how far and how long: it pushes.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +37,7 @@ class KeyboardTeleop:
     def __init__(self) -> None:
         self._kinematics = Kinematics()
         self._until: dict[str, float] = {}
+        self._pushed: tuple[tuple[float, ...], float] = (0.0,) * 4, 0.0
         self._q: npt.NDArray[np.float64] | None = (
             None  # target, (6,) rad; None: the leader is released
         )
@@ -47,6 +51,14 @@ class KeyboardTeleop:
         self._until[key] = now + KEY_TIME
         return True
 
+    def push(self, direction: Sequence[float], until: float) -> None:
+        """Move in a direction (4,), as in DIRECTIONS, until this time; all 0: release it."""
+        self._pushed = tuple(direction), until if any(direction) else 0.0
+
+    def pushed(self, now: float) -> bool:
+        """Return whether a push lasts."""
+        return self._pushed[1] > now
+
     def target(
         self, now: float, period: float, leader: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64] | None:
@@ -54,7 +66,11 @@ class KeyboardTeleop:
 
         leader: (6,) rad, as measured.
         """
-        pressed = [DIRECTIONS[key] for key, until in self._until.items() if until > now]
+        pressed: list[tuple[float, ...]] = [
+            DIRECTIONS[key] for key, until in self._until.items() if until > now
+        ]
+        direction, until = self._pushed
+        pressed += [direction] if until > now else []
         if not pressed:
             self._q = None
             return None
@@ -67,5 +83,7 @@ class KeyboardTeleop:
         self._tool = here + lead * min(1.0, LEAD / max(1e-9, float(np.linalg.norm(lead))))
         gripper = np.clip(self._q[5] + motion[3] * GRIPPER_SPEED, LOWER[5], UPPER[5])
         # No key turns the wrist: it keeps the pitch and the roll that the follower had.
-        self._q = self._kinematics.solve(self._tool, *self._wrist, float(gripper), self._q).q
+        self._q = self._kinematics.solve(
+            self._tool, *self._wrist, float(gripper), self._q, near=True
+        ).q
         return self._q

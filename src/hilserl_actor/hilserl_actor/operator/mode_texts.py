@@ -5,7 +5,7 @@ The text of a mode depends on who moves the leader.
 
 from so101_node.modes import Mode
 
-from ..options import KEYS, LEADER, SCRIPTED
+from ..options import KEYS, LEADER, SCRIPTED, VIRTUAL
 
 COLOURS: dict[str, str] = {
     Mode.POLICY: 'cyan',
@@ -36,11 +36,13 @@ _LEARNER = {
 _HUMAN = {
     LEADER: 'you drive, through the leader',
     KEYS: 'you drive, with the keys',
+    VIRTUAL: 'you drive, with the keys',
     SCRIPTED: 'the scripted operator drives',
 }
 _READY = {
     LEADER: 'waiting for you: space starts',
     KEYS: 'waiting for you: space starts',
+    VIRTUAL: 'waiting for you: space starts',
     SCRIPTED: 'the scripted operator starts the next episode',
 }
 

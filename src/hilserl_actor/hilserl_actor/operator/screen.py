@@ -49,16 +49,19 @@ def _has_numbers(values: dict[str, str]) -> bool:
 
 
 class Screen:
-    """Keeps the latest messages and renders them. teleop: who moves the leader."""
+    """Keeps the latest messages and renders them.
 
-    def __init__(self, teleop: str = LEADER):
+    teleop: who moves the leader. link: to the console's page, which a browser shows.
+    """
+
+    def __init__(self, teleop: str = LEADER, link: str = ''):
         self.actor: ActorStatus | None = None
         self.learner: LearnerStatus | None = None
         self.servos: Servos = {}
         self.warnings: dict[str, tuple[int, str]] = {}  # diagnostic -> (level, message)
         self.outcomes: deque[str] = deque(maxlen=40)
         self.lines: deque[tuple[str, str]] = deque(maxlen=6)  # (style, text)
-        self._teleop = teleop
+        self._teleop, self._link = teleop, link
         self._keys = key_rows(teleop)
         self._actor_at = self._learner_at = self._policy_at = 0.0
 
@@ -106,7 +109,10 @@ class Screen:
         """Return the renderable for a terminal of `height` lines and `width` columns."""
         actor = self.actor
         if actor is None:
-            return Panel('waiting for the actor', title='SO-101')
+            text = 'waiting for the actor' + (
+                f'\nin a browser: {self._link}' if self._link else ''
+            )
+            return Panel(Text(text), title='SO-101')
         detailed = width >= DETAILS[0] and height >= DETAILS[1]
         head = self._head(actor, now, width, bordered=height >= TABLE[1])
         keys = (
@@ -115,10 +121,11 @@ class Screen:
             else self._keys_in_a_row(width)
         )
         if detailed:
-            figures = self._figures(self._rows(actor, now, True), width - 4, 99)
+            figures = self._figures(self.rows(actor, now, True), width - 4, 99)
             parts: list[tuple[str, RenderableType]] = [
                 ('', figures),
                 ('last messages', self._messages(6, width - 4)),
+                *([('in a browser', Text(self._link, overflow='fold'))] if self._link else []),
                 ('keys', keys),
             ]
             return Group(
@@ -127,7 +134,7 @@ class Screen:
             )
         # The last line stays free: a terminal may scroll after a full one.
         left = height - 1 - _lines_of(head, width) - _lines_of(keys, width)
-        figures = self._figures(self._rows(actor, now, False), width, max(0, left - 1))
+        figures = self._figures(self.rows(actor, now, False), width, max(0, left - 1))
         left -= _lines_of(figures, width)
         return Group(head, figures, self._messages(max(0, min(3, left)), width), keys)
 
@@ -149,10 +156,15 @@ class Screen:
             text.append(f'\n{shortened(said, width)}', style=style)
         return text
 
-    def _rows(self, actor: ActorStatus, now: float, detailed: bool) -> list[Row]:
+    def policy_age(self, now: float) -> float:
+        """Return for how long the actor's policy has been the same, s."""
+        return now - self._policy_at
+
+    def rows(self, actor: ActorStatus, now: float, detailed: bool) -> list[Row]:
+        """Return the rows of figures; detailed: all of them."""
         learner = None if self.learner_gone(now) else self.learner
         rows = actor_rows(
-            actor, learner, ''.join(self.outcomes), now - self._policy_at, self._teleop
+            actor, learner, ''.join(self.outcomes), self.policy_age(now), self._teleop
         )
         more: list[Row] = []
         if learner is not None:

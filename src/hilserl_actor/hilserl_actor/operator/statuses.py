@@ -35,6 +35,8 @@ class ActorStatus(Protocol):
     limited: str
     message: str
     hint: str
+    reward_source: str
+    success_probability: float
 
 
 class LearnerStatus(Protocol):

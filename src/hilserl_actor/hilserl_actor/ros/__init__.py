@@ -2,11 +2,16 @@
 
 __all__ = [
     'clients',
+    'image_transport',
+    'key_services',
     'last_episode',
+    'leader_teleop',
     'learner_liveness',
     'loop_thread',
     'operator_services',
+    'policy_client',
     'publisher_check',
+    'screen_feed',
     'sensors',
     'status_message',
     'stop_keys',

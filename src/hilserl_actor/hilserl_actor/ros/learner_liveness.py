@@ -12,6 +12,14 @@ class LearnerLiveness:
         self._steps = 0  # steps made when the last message arrived
         self._back_until = 0.0
         self._lost = 0
+        self._link: tuple[float, str] | None = None  # when its last status came, its sentence
+
+    def link_received(self, now: float, sentence: str) -> None:
+        """Note a status of the link to a learner on another host: it keeps all steps.
+
+        sentence: what is wrong; '': nothing.
+        """
+        self._link = (now, sentence)
 
     def received(self, now: float, steps: int) -> None:
         """Note a message from the learner; `steps`: made by this actor so far."""
@@ -21,6 +29,8 @@ class LearnerLiveness:
 
     def sentence(self, now: float, steps: int) -> str:
         """Return a sentence for the operator; '' if the learner runs or never ran."""
+        if self._link is not None and now - self._link[0] <= SILENCE:
+            return self._link[1]
         if self._received is None:
             return ''
         if now - self._received > SILENCE:

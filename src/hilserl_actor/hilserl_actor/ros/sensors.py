@@ -5,6 +5,7 @@ A missing or old input is an error that names it. No value is filled in.
 
 from collections import deque
 from collections.abc import Callable
+from math import nan
 import time
 
 import cv2  # noqa: F401  # crop_resize uses it: import it before the loop runs
@@ -18,6 +19,7 @@ from hilserl_core.contract.task import CameraSpec, TaskSchema
 from so101_description.joints import pack
 from so101_interfaces.msg import Reward
 from so101_node.errors import CellError
+from so101_node.refusals import short
 from so101_node.run_id import RunFilter
 from so101_node.stamps import to_ns
 
@@ -230,6 +232,16 @@ class Sensors:
         """Return why newer messages of an input are refused, or ''."""
         at, sentence = self._refused.get(what, (-REFUSAL_TIME, ''))
         return f'; {sentence}' if time.monotonic() - at < REFUSAL_TIME else ''
+
+    @property
+    def judge(self) -> tuple[str, float]:
+        """Who gives the reward, and the probability of success, NaN if that is not known."""
+        if not self._reward_topic:
+            return 'operator', nan
+        message = self.reward
+        if message is None:
+            return '', nan
+        return short(message.source, 60), message.probability if message.sure else nan
 
     def reward_signal(self) -> RewardSignal:
         """Return the present reward signal."""

@@ -3,22 +3,27 @@
 from collections.abc import Callable
 from functools import partial
 import time
+from typing import Any
 
+from rclpy.client import Client
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Empty
 from std_srvs.srv import SetBool, Trigger
 
 from hilserl_core.contract.task import TaskSchema
+from hilserl_core.policy.other_program import digest_of, directory_of
 from so101_interfaces.msg import Reward
-from so101_interfaces.srv import TakeCommand
+from so101_interfaces.srv import GetPolicyTarget, TakeCommand
 from so101_node import names, qos
 from so101_node.graph import publisher_names, publishers
 from so101_node.ros_node import CellNode
 from so101_node.run_id import RunFilter
 
+from ..loop.target_policy import TargetPolicy
 from ..options import ActorOptions
 from .clients import KINEMATICS_SERVICES, DriverRequests, ServiceKinematics, TopicArms
 from .image_transport import TRANSPORTS
+from .policy_client import ServiceTargets
 from .publisher_check import PublisherCheck
 from .sensors import Sensors
 
@@ -42,6 +47,20 @@ def make_kinematics(
         node.get_clock(),
         options.kinematics_timeout * options.patience,
         options.table_height,
+    )
+
+
+def make_other_policy(
+    node: CellNode, schema: TaskSchema, options: ActorOptions, kinematics: ServiceKinematics
+) -> TargetPolicy:
+    """Return the policy of another program, as its node offers it."""
+    client: Client[Any, Any] = node.create_client(GetPolicyTarget, names.GET_POLICY_TARGET)
+    return TargetPolicy(
+        schema,
+        options.other_policy,
+        digest_of(directory_of(options.other_policy)),
+        ServiceTargets(schema, client, options.patience),
+        kinematics,
     )
 
 
@@ -86,7 +105,7 @@ def make_sensors(
         node.get_clock(),
         options.max_image_age * options.patience,
         options.max_state_age * options.patience,
-        options.reward == 'topic',
+        options.reward_source == 'topic',
         run,
         options.patience,
         transport,

@@ -28,7 +28,7 @@ from hilserl_core.policy.networks import Actor, Encoder, NetworkConfig
 from so101_description.joints import JOINTS, REST, pack
 from so101_description.kinematics_node import KinematicsNode
 from so101_interfaces.msg import ActorStatus, DriverStatus, JointRange, Reward, Step, Weights
-from so101_interfaces.srv import TakeCommand
+from so101_interfaces.srv import LabelEpisode, TakeCommand
 from so101_node import names, qos
 
 NODES = {
@@ -71,6 +71,8 @@ class FakeCell:
     def __init__(self, namespace=''):
         self.namespace = namespace
         self.reward_run = ''  # of the run whose rewards it sends
+        self.judgement = {}  # further fields of its rewards
+        self.labels: list[tuple[str, str]] = []  # asked of the learner: episode and outcome
         self.camera_on = self.joint_states_on = self.reward_on = (
             True  # camera, joint states, reward
         )
@@ -155,8 +157,16 @@ class FakeCell:
                 names.ESTOP,
                 names.ESTOP_RESET,
                 names.DRIVER_STOP_RESET,
+                names.SUCCESS,
+                names.FAILURE,
             )
         }
+        node.create_service(LabelEpisode, names.LEARNER_LABEL, self._label)
+
+    def _label(self, request, response):
+        self.labels.append((request.episode_id, request.outcome))
+        response.success = True
+        return response
 
     def _take_command(self, request, response):
         self.commander = request.node, request.run_id
@@ -228,7 +238,8 @@ class FakeCell:
             else:
                 self._images.publish(image)
         if self.reward_on:
-            self._reward.publish(self._stamped(Reward(value=0.25, run_id=self.reward_run)))
+            reward = Reward(value=0.25, run_id=self.reward_run, **self.judgement)
+            self._reward.publish(self._stamped(reward))
 
     def _encoded(self, image):
         """Return the image as compressed_image_transport sends it."""

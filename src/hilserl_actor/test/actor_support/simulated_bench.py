@@ -17,9 +17,8 @@ from so101_description.model import model_hash
 SCHEMA = make_task('grasp_lift', model_hash())
 
 
-def make_policy(version=1, schema=SCHEMA) -> Policy:
+def make_policy(version=1, schema=SCHEMA, network=NetworkConfig()) -> Policy:
     torch.manual_seed(version)
-    network = NetworkConfig()
     encoder = Encoder(schema, network)
     actor = Actor(encoder.size, schema, network)
     return Policy.from_bytes(pack(schema, network, encoder, actor, version, 10 * version, 0))

@@ -73,12 +73,19 @@ def read_labels(bag: Path) -> list[Label]:
     return labels
 
 
-def add_label(bag: Path, label: Label) -> list[Label]:
+def add_label(bag: Path, label: Label, within: tuple[int, int] | None = None) -> list[Label]:
     """Add a label to a bag's label file, or replace one of the same time. Return all labels.
 
-    CellError if the file cannot be written.
+    within: first and last time, ns, of an episode whose other labels are replaced, too. CellError
+    if the file cannot be written.
     """
-    labels = [known for known in read_labels(bag) if known.time != label.time] + [label]
+    first, last = within or (1, 0)
+    labels = [
+        known
+        for known in read_labels(bag)
+        if known.time != label.time and not (known.time and first <= known.time <= last)
+    ]
+    labels.append(label)
     text = json.dumps(
         {
             'format': FORMAT,

@@ -19,6 +19,7 @@ FLUSH_PERIOD = 1.0  # s; a kill loses at most this much
 MAX_OPEN = 8  # bags; a cell has one, and one more while an episode ends
 LOG_PERIOD = 1.0  # s
 IDLE = 60.0  # s without a step after which an episode's bag is completed
+REMEMBERED = 200  # episodes of which `on_disk` tells the last step
 
 
 class Recorder:
@@ -28,13 +29,22 @@ class Recorder:
         self.bags = 0  # completed by this recorder
         self._parent, self._schema, self._log = parent, schema, log
         typestore()  # loading the definitions is slow: do it before the first step
-        self._queue: queue.SimpleQueue[StepRecord | threading.Event | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[StepRecord | tuple[str, int] | threading.Event | None] = (
+            queue.SimpleQueue()
+        )
         self._crowded = -LOG_PERIOD  # when the log last said that too many bags are open, s
         self._open: dict[str, tuple[EpisodeBag, float]] = {}
+        self._written: dict[str, int] = {}  # since the last flush
+        # the last index of each recent episode that the death of this process cannot cost
+        self.on_disk: dict[str, int] = {}
 
     def record(self, step: StepRecord) -> None:
         """Queue a step for writing."""
         self._queue.put(step)
+
+    def skip(self, step: StepRecord) -> None:
+        """Queue a step that is not written, so that `on_disk` goes on after it."""
+        self._queue.put((step.episode_id, step.index))
 
     def wait(self, timeout: float) -> bool:
         """Wait until all steps queued so far are written; False after `timeout` (s)."""
@@ -57,6 +67,8 @@ class Recorder:
                         break
                     if isinstance(step, threading.Event):
                         step.set()
+                    elif isinstance(step, tuple):
+                        self._written[step[0]] = step[1]
                     else:
                         self._write(step)
                 except queue.Empty:
@@ -67,6 +79,7 @@ class Recorder:
                     self._flush_or_complete(now)
             for episode_id in list(self._open):
                 self._complete(episode_id)
+            self._note_on_disk()
         except (OSError, WriterError) as error:
             raise CellError(
                 f'bags cannot be written to {self._parent}: {error}; all steps except those of '
@@ -83,6 +96,7 @@ class Recorder:
             bag = new_bag(self._parent, self._schema, step)
         self._open[step.episode_id] = (bag, time.monotonic())
         bag.write(step)
+        self._written[step.episode_id] = step.index
         if step.last:
             self._complete(step.episode_id)
 
@@ -104,6 +118,14 @@ class Recorder:
                 self._complete(episode_id)
             else:
                 bag.flush()
+        self._note_on_disk()
+
+    def _note_on_disk(self) -> None:
+        """Publish what has been written, now that every bag is flushed or completed."""
+        if self._written:
+            older = {name: at for name, at in self.on_disk.items() if name not in self._written}
+            newest = list((older | self._written).items())[-REMEMBERED:]
+            self._written, self.on_disk = {}, dict(newest)  # other threads read it whole
 
     def _complete(self, episode_id: str) -> None:
         bag, _ = self._open.pop(episode_id)

@@ -44,17 +44,39 @@ def state_vector(
     reference: npt.ArrayLike,
     tool: npt.ArrayLike,
     previous_action: npt.ArrayLike,
+    velocity: npt.ArrayLike,
 ) -> npt.NDArray[np.float32]:
     """The task's state: (S,) float32, in the order of its `state_names`.
 
     position, reference: (6,) rad, measured and commanded joint angles; tool: (3,) m, measured, in
-    base_link; previous_action: (A,), zeros at an episode's start.
+    base_link; previous_action: (A,), zeros at an episode's start; velocity: (6,) rad/s, of
+    `JointVelocity`.
     """
     position = np.asarray(position, np.float64)
     every = np.concatenate(
-        [position, np.asarray(reference, np.float64) - position, tool, previous_action]
+        [position, np.asarray(reference, np.float64) - position, tool, previous_action, velocity]
     )
     return every[_places(schema.state_names, schema.action_names)].astype(np.float32)
+
+
+class JointVelocity:
+    """The velocity of the joints between the last two observations of an episode.
+
+    It comes from measured positions alone: an arm, its simulation and a recording give the same.
+    """
+
+    def __init__(self) -> None:
+        self._stamp, self._position = 0, np.zeros(len(JOINTS))
+        self._velocity = np.zeros(len(JOINTS))
+
+    def at(self, stamp: int, position: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return (6,) rad/s; zeros at an episode's start. stamp: ns; position: (6,) rad."""
+        position = np.asarray(position, np.float64)
+        if stamp > self._stamp:
+            if self._stamp:
+                self._velocity = (position - self._position) * 1e9 / (stamp - self._stamp)
+            self._stamp, self._position = stamp, position
+        return self._velocity
 
 
 @cache
@@ -65,6 +87,7 @@ def _places(state_names: tuple[str, ...], action_names: tuple[str, ...]) -> npt.
         *(f'{joint}.following_error' for joint in JOINTS),
         *(f'tool.{axis}' for axis in 'xyz'),
         *(f'previous.{action}' for action in action_names),
+        *(f'{joint}.velocity' for joint in JOINTS),
     ]
     for name in state_names:
         if name not in every:

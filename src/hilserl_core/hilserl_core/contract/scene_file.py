@@ -89,6 +89,13 @@ class Still(_Entry, frozen=True, kw_only=True, tag='still', tag_field='is'):
 Condition = Lifted | Near | Inside | On | Touching | Released | Still
 
 
+class Move(_Entry, frozen=True, kw_only=True):
+    """A further body that the scripted operator puts somewhere."""
+
+    grasp: Annotated[Name, Meta(description='the body that it grasps')]
+    onto: Annotated[Name, Meta(description='the body where it puts it')]
+
+
 class Skill(_Entry, frozen=True, kw_only=True):
     """What the scripted operator does: it grasps a body, lifts it, and may put it somewhere."""
 
@@ -112,6 +119,14 @@ class Skill(_Entry, frozen=True, kw_only=True):
             description='height of the grasped body over that one when the gripper opens; m',
         ),
     ] = 0.0
+    then: Annotated[
+        tuple[Move, ...],
+        Meta(max_length=10, description='what it puts elsewhere afterwards, with these heights'),
+    ] = ()
+
+    def moves(self) -> tuple[Move, ...]:
+        """Return every move in order; onto is empty if it keeps holding the body."""
+        return Move(grasp=self.grasp, onto=self.onto), *self.then
 
 
 class Area(_Entry, frozen=True, kw_only=True):
@@ -186,12 +201,19 @@ def problem(simulation: Simulation) -> str:
     skill = simulation.skill
     named = {
         'success': [name for each in simulation.success for name in _names(each)],
-        'skill': [name for name in (skill.grasp, skill.onto) if name] if skill else [],
+        'skill': [
+            name
+            for move in (skill.moves() if skill else ())
+            for name in (move.grasp, move.onto)
+            if name
+        ],
     }
     for key, names in named.items():
         for name in names:
             if name not in simulation.place:
                 return f'sim.{key} names the body {name!r}, which sim.place has not'
+    if skill and skill.then and not skill.onto:
+        return 'sim.skill.then needs sim.skill.onto: a body that is held cannot be left'
     return ''
 
 

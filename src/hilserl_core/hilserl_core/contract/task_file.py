@@ -16,7 +16,9 @@ from .scene_file import Simulation
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
 Point = tuple[float, float, float]
 Side = Annotated[int, Meta(ge=16, le=4096)]  # of a camera's image, pixels
-StateGroup = Literal['joint_positions', 'following_errors', 'tool_position', 'previous_action']
+StateGroup = Literal[
+    'joint_positions', 'following_errors', 'tool_position', 'previous_action', 'joint_velocities'
+]
 MOST = {'m': 0.1, 'rad': 0.3}  # of a scale; the kinematics turn a joint by 0.35 rad at most
 STATE: tuple[StateGroup, ...] = (
     'joint_positions',
@@ -210,7 +212,8 @@ class TaskFile(_Entry, frozen=True, kw_only=True):
         tuple[StateGroup, ...],
         Meta(
             description='the numbers that the networks see beside the images, in this order; '
-            'joint_positions and tool_position are needed'
+            'joint_positions and tool_position are needed; joint_velocities are those since '
+            'the step before'
         ),
     ] = STATE
     action: Annotated[

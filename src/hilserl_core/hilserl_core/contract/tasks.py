@@ -26,6 +26,7 @@ SUFFIX = '.yaml'
 MAX_BYTES = 100_000  # of a task file
 # rad; a loaded joint lags by a few hundredths, a gripper that squeezes by its whole lead.
 FOLLOWING_ERROR_SCALE = (0.1, 0.1, 0.1, 0.1, 0.1, 0.3)
+VELOCITY_SCALE = 1.0  # rad/s; the driver's limit is 2
 NEEDED: tuple[StateGroup, ...] = ('joint_positions', 'tool_position')
 
 
@@ -217,4 +218,6 @@ def _state_entries(group: StateGroup, task: TaskFile, actions: tuple[str, ...]) 
             (f'tool.{axis}', 'm', 0.5 * (low + high), 0.5 * (high - low))
             for axis, low, high in zip('xyz', task.box.min, task.box.max)
         ]
+    if group == 'joint_velocities':
+        return [(f'{joint}.velocity', 'rad/s', 0.0, VELOCITY_SCALE) for joint in JOINTS]
     return [(f'previous.{action}', '1', 0.0, 1.0) for action in actions]

@@ -7,6 +7,7 @@ __all__ = [
     'inference',
     'network_config',
     'networks',
+    'other_program',
     'safetensors_header',
     'weights',
 ]

@@ -39,6 +39,7 @@ class Bundle:
     env_steps: int
     tensors: dict[str, torch.Tensor]
     sha256: str  # of the bytes
+    algorithm: str = ''  # package.module:Class that made it; '' if the file does not say it
 
     @classmethod
     def from_bytes(cls, data: bytes) -> 'Bundle':
@@ -70,6 +71,7 @@ class Bundle:
             NetworkConfig.from_json(network),
             **numbers,
             tensors=tensors,
+            algorithm=metadata.get('algorithm', ''),
             sha256=hashlib.sha256(data).hexdigest(),
         )
 
@@ -94,10 +96,12 @@ def pack(
     env_steps: int,
     gripper: Gripper | None = None,
     half: bool = False,
+    algorithm: str = '',
 ) -> bytes:
     """Make a bundle of these networks. They may be on any device.
 
     half: store weights in half precision if that changes the golden action by less than 1e-3.
+    algorithm: what trained them, for a learner that continues; an actor does not use it.
     """
     # copy to the CPU, because the actor computes the golden action on a CPU
     modules: dict[str, nn.Module] = {
@@ -129,6 +133,7 @@ def pack(
             'updates': str(updates),
             'env_steps': str(env_steps),
             'digest': tensors_digest(tensors),
+            **({'algorithm': algorithm} if algorithm else {}),
         },
     )
 

@@ -1,5 +1,8 @@
 """Exploration noise over the steps of a run.
 
+Schedules count steps of a task at `REFERENCE_RATE`: `linear.at` makes them last the same seconds
+at another rate.
+
 The start mode sets it, because no single default fits all modes. With noise of 1.0 a trained
 policy succeeds in 1 of 10 attempts, and `linear(1.0,0.1,50000)` is still 0.98 after 1,000 steps.
 """
@@ -10,6 +13,7 @@ import re
 from so101_node.errors import CellError
 from so101_node.options import Options, option
 
+REFERENCE_RATE = 10.0  # Hz; numbers for each step are those of a task at this rate
 PRESETS = {
     # without prior knowledge: explore widely, and finish within about 15 minutes
     'scratch': 'linear(1.0,0.1,10000)',
@@ -40,6 +44,10 @@ class linear:
         """Value after that many steps."""
         fraction = min(max(env_steps / self.steps, 0.0), 1.0)
         return self.start + (self.end - self.start) * fraction
+
+    def at(self, rate: float) -> 'linear':
+        """Return the schedule over the steps of a task at this rate (Hz)."""
+        return linear(self.start, self.end, self.steps * rate / REFERENCE_RATE)
 
     def __str__(self) -> str:
         return f'linear({self.start:g},{self.end:g},{self.steps:g})'
@@ -95,7 +103,8 @@ class ExplorationOptions(Options):
     )
     sigma: str = option(
         '',
-        "exploration noise instead of start's: linear(from,to,steps) or a number",
+        "exploration noise instead of start's: linear(from,to,steps), with steps of 0.1 s, or a "
+        'number',
         verbs=('train',),
     )
     allow_high_sigma: bool = option(
@@ -110,7 +119,7 @@ class ExplorationOptions(Options):
         return 'scratch' if self.start == 'auto' else self.start
 
     def schedule(self) -> linear:
-        """Sigma over the run's steps. CellError if it is too high for the start mode."""
+        """Sigma over steps at `REFERENCE_RATE`. CellError if it is too high for the start mode."""
         found = sigma_schedule(self.start_mode, self.sigma)
         refuse_high_sigma(self.start_mode, found, self.allow_high_sigma)
         return found

@@ -124,6 +124,11 @@ class Policy:
         """Copy the frame stack of `previous`, to replace it during an episode."""
         self._history.extend(previous._history)
 
+    def note(self, images: list[Image]) -> None:
+        """Add the images of a step that a human decides to the frame stack."""
+        self._prepared = None
+        self._history.append(images)
+
     def prepare(self, images: list[Image]) -> None:
         """Encode images in advance. `act` is faster if it gets the same arrays next."""
         self._prepared = (

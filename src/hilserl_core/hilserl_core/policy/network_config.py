@@ -24,7 +24,13 @@ class NetworkConfig:
     critic_layer_norm: bool = option(
         True, 'layer normalisation in the critics, which bounds Q outside the data (RLPD)'
     )
-    critics: int = option(2, 'number of critics; the smallest Q is used (REDQ)', low=2, high=10)
+    critics: int = option(
+        2,
+        'number of critics; of more than 2 a random pair makes the target, and the actor gets '
+        'the mean (REDQ)',
+        low=2,
+        high=10,
+    )
     # Continuous, because the leader's gripper is: it can be half closed.
     gripper: str = option(
         'continuous',

@@ -1,3 +1,12 @@
-"""DrQ-v2: configuration, losses, one update."""
+"""The algorithms: their protocol, configurations, losses and updates."""
 
-__all__ = ['config', 'drqv2']
+__all__ = [
+    'algorithm',
+    'algorithm_name',
+    'augmentation',
+    'config',
+    'drqv2',
+    'finite',
+    'precision',
+    'sac',
+]

@@ -17,7 +17,9 @@ EAGER_UPDATES = 3  # before the capture: libraries select kernels, optimisers cr
 
 
 class GraphedUpdate:
-    """Runs `update(batch, sigma, bc, detailed)` as a captured graph, after a few eager updates.
+    """Runs an update as a captured graph, after a few eager updates.
+
+    The update is `update(batch, sigma, bc, detailed, critic_only, q_weight)`.
 
     `capture(body)` returns a function that replays `body` and returns its result, always in the
     same memory.
@@ -25,7 +27,7 @@ class GraphedUpdate:
 
     def __init__(
         self,
-        update: Callable[[Batch, Scalar, Scalar, bool], dict[str, torch.Tensor]],
+        update: Callable[[Batch, Scalar, Scalar, bool, bool, Scalar], dict[str, torch.Tensor]],
         capture: Callable[[Body], Body],
         device: torch.device,
         log: Callable[[str], object],
@@ -35,15 +37,19 @@ class GraphedUpdate:
         self._replay: Body | None = None
         self._names: list[str] = []
 
-    def __call__(self, batch: Batch, sigma: float, bc: float) -> dict[str, torch.Tensor]:
+    def __call__(
+        self, batch: Batch, sigma: float, bc: float, q_weight: float = 1.0
+    ) -> dict[str, torch.Tensor]:
         """One update; the metrics are copies, which the next update does not overwrite."""
         if self._eager_left:
             self._eager_left -= 1
-            return self._update(batch.to(self._device), sigma, bc, True)
+            return self._update(batch.to(self._device), sigma, bc, True, False, q_weight)
         if self._replay is None:
             # clone: on the CPU `to` alone would return the caller's memory
             self._batch = batch.to(self._device).map(torch.clone)
-            self._sigma, self._bc = (torch.zeros((), device=self._device) for _ in range(2))
+            self._sigma, self._bc, self._q_weight = (
+                torch.zeros((), device=self._device) for _ in range(3)
+            )
             try:
                 self._replay = self._capture(self._body)
             except RuntimeError as error:
@@ -52,15 +58,16 @@ class GraphedUpdate:
                     'which is slower'
                 )
                 self._eager_left = 2**62
-                return self(batch, sigma, bc)
+                return self(batch, sigma, bc, q_weight)
         self._batch.map(lambda ours, theirs: ours.copy_(theirs, non_blocking=True), batch)
         self._sigma.fill_(sigma)
         self._bc.fill_(bc)
+        self._q_weight.fill_(q_weight)
         values = self._replay().clone()
         return dict(zip(self._names, values.unbind()))
 
     def _body(self) -> torch.Tensor:
-        metrics = self._update(self._batch, self._sigma, self._bc, True)
+        metrics = self._update(self._batch, self._sigma, self._bc, True, False, self._q_weight)
         self._names = list(metrics)
         return torch.stack([value.float() for value in metrics.values()])
 

@@ -12,6 +12,7 @@ from hilserl_core.policy.networks import Gripper
 from ..replay.batch import Batch
 from .config import AgentConfig
 from .cuda_graph import Scalar
+from .trained_networks import CloneTarget, cloned
 
 MARGIN = 0.1  # of Q, by which a human's choice is to lead where it is cloned
 
@@ -30,11 +31,12 @@ def gripper_loss(
     config: AgentConfig,
     bc: Scalar,
     dtype: torch.dtype,
+    clone: CloneTarget,
 ) -> torch.Tensor:
     """Squared error of Q to the n-step target, plus `bc` times the cloning loss.
 
-    The cloning loss is DQfD's large margin (Hester et al. 2018): the Q of the human's choice is to
-    exceed the others by `MARGIN`. Q remains a return, which a cross entropy would not allow.
+    The cloning loss is DQfD's large margin (Hester et al. 2018): the Q of the choice to clone is
+    to exceed the others by `MARGIN`. Q remains a return, which a cross entropy would not allow.
     """
     values: torch.Tensor = gripper(features, batch.state, dtype)
     chosen = values.gather(1, choice(batch.action))
@@ -43,7 +45,8 @@ def gripper_loss(
         following = target(next_features, batch.next_state, dtype).gather(1, best)
         goal = batch.reward[:, None] + batch.discount[:, None] * following
         goal = goal.clamp(config.target_low, config.target_high)
-    others = torch.full_like(values, MARGIN).scatter(1, choice(batch.action), 0.0)
-    behind = (values + others).amax(1) - chosen[:, 0]
-    cloning = (behind * batch.human).sum() / batch.human.sum().clamp(min=1)
+    wanted = choice(clone.action)
+    others = torch.full_like(values, MARGIN).scatter(1, wanted, 0.0)
+    behind = (values + others).amax(1) - values.gather(1, wanted)[:, 0]
+    cloning = (behind * clone.weight).sum() / cloned(clone.weight)
     return F.mse_loss(chosen, goal) + bc * cloning

@@ -56,20 +56,23 @@ class RecordedEpisode:
 
 
 class Recordings:
-    """The complete bags of a run, or of a directory of bags, by time. notes: what is left out."""
+    """The complete bags of a run, or of a directory of bags, by time. notes: what is left out.
+
+    directory: of the run, or the one that was named.
+    """
 
     def __init__(self, name: str, runs_dir: Path):
         """CellError if there is no such run or directory, or no complete bag in it."""
         self.notes: list[str] = []
-        self._directory = _directory(name, runs_dir)
-        bags = self._directory / 'bags'
-        self._bags = self._by_time(bags if bags.is_dir() else self._directory)
+        self.directory = _directory(name, runs_dir)
+        bags = self.directory / 'bags'
+        self.bags = self._by_time(bags if bags.is_dir() else self.directory)
 
     @property
     def films(self) -> Path:
         """Directory for films: in the run; beside a bag that was named itself."""
-        directory = self._directory
-        return (directory.parent if self._bags[0] == directory else directory) / FILMS
+        directory = self.directory
+        return (directory.parent if self.bags[0] == directory else directory) / FILMS
 
     def choose(self, words: Sequence[str]) -> list[RecordedEpisode]:
         """Return the episodes of each number, name or word, in this order.
@@ -79,44 +82,44 @@ class Recordings:
         return [episode for word in words for episode in self._chosen(word)]
 
     def _chosen(self, word: str) -> list[RecordedEpisode]:
-        total = len(self._bags)
+        total = len(self.bags)
         if word == ALL:
-            return self._read_all(self._bags)
+            return self._read_all(self.bags)
         if word == LAST:
             return [self._last()]
         if word == DEMOS:
             return self._demonstrations()
         if word in (WORST, BEST):
-            found = sorted(self._read_all(self._bags), key=_goodness)
+            found = sorted(self._read_all(self.bags), key=_goodness)
             return [found[0 if word == WORST else -1]]
-        for number, bag in enumerate(self._bags, 1):
+        for number, bag in enumerate(self.bags, 1):
             if word in (bag.name, str(number), str(number - total - 1)):
                 return [self._read(bag, number, total)]
         raise CellError(
-            f'there is no episode {word} in {self._directory}: it has {total} (1 to {total}); '
+            f'there is no episode {word} in {self.directory}: it has {total} (1 to {total}); '
             f'give a number, the name of a bag, or one of {", ".join(WORDS)}'
         )
 
     def _last(self) -> RecordedEpisode:
         """The last episode that can be read."""
-        total = len(self._bags)
+        total = len(self.bags)
         for number in range(total, 0, -1):
             try:
-                return self._read(self._bags[number - 1], number, total)
+                return self._read(self.bags[number - 1], number, total)
             except CellError as error:
                 self.notes.append(f'{error}; it is left out')
-        raise CellError(f'no bag in {self._directory} can be read: {self.notes[0]}')
+        raise CellError(f'no bag in {self.directory} can be read: {self.notes[0]}')
 
     def _demonstrations(self) -> list[RecordedEpisode]:
         """The demonstrations that the run started from, else those among its own episodes."""
         found: list[RecordedEpisode] = []
-        if (self._directory / NAME).is_file():
-            for directory in read_run_file(self._directory).settings.get('demos') or ():
+        if (self.directory / NAME).is_file():
+            for directory in read_run_file(self.directory).settings.get('demos') or ():
                 found += self._read_all(self._by_time(Path(directory)))
-        found = found or [e for e in self._read_all(self._bags) if e.is_demonstration]
+        found = found or [e for e in self._read_all(self.bags) if e.is_demonstration]
         if not found:
             raise CellError(
-                f'{self._directory} has no demonstrations: no episode that a human drove from its '
+                f'{self.directory} has no demonstrations: no episode that a human drove from its '
                 'start to its end'
             )
         return found

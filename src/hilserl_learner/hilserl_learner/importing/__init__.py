@@ -1,3 +1,12 @@
 """Import of recordings as demonstrations."""
 
-__all__ = ['importer', 'policy_snapshot', 'recording', 'repair', 'summary']
+__all__ = [
+    'conversion',
+    'importer',
+    'policy_snapshot',
+    'recording',
+    'repair',
+    'segmentation',
+    'stream',
+    'summary',
+]

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hilserl_core.bags.labels import labelled
-from hilserl_core.contract.observation import crop_resize, state_vector
+from hilserl_core.contract.observation import JointVelocity, crop_resize, state_vector
 from hilserl_core.contract.steps import Outcome, Source, StepRecord
 from hilserl_core.contract.task import TaskSchema
 from so101_description.kinematics import Kinematics
 
-from .recording import RawRecording, read_images
+from .recording import RawRecording
 from .segmentation import Span, source_at
 from .stream import JointStream, Pose, Stream
 
@@ -91,6 +91,7 @@ def steps_of(
     actions = schema.executed(unclipped)
     known = [bool(np.isfinite(action).all()) for action in unclipped]
     previous = np.zeros(len(schema.action_names), np.float32)
+    velocity = JointVelocity()
     steps: list[StepRecord] = []
     kept: list[int] = []
     final = max(i for i, ok in enumerate(complete) if ok)
@@ -123,6 +124,7 @@ def steps_of(
                         reference,
                         kinematics.tool_pose(position)[0],
                         previous,
+                        velocity.at(tick.stamp, position),
                     ),
                     action=actions[i] if i < final else np.zeros(0, np.float32),
                     source=source if i < final else Source.NONE,
@@ -318,7 +320,7 @@ def _images(
     for k, camera in enumerate(schema.cameras):
         stream = recording.images[camera.name]
         index_of = {stream.values[n]: n for t in ticks if (n := t.images[k]) is not None}
-        for recorded, image in read_images(recording.reader, camera.name, set(index_of)):
+        for recorded, image in recording.frames(camera.name, set(index_of)):
             images[camera.name, index_of[recorded]] = crop_resize(image, camera)
     return images
 

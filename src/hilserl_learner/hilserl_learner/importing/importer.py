@@ -4,7 +4,7 @@
 at all. It never writes to the bag, and never guesses.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 import hashlib
 import os
@@ -16,7 +16,7 @@ from rosbags.highlevel import AnyReader
 
 from hilserl_core.bags.episode_bag import EpisodeBag, bag_name
 from hilserl_core.bags.episode_list import broken_off
-from hilserl_core.bags.labels import apply, content_hash, read_labels
+from hilserl_core.bags.labels import Label, apply, content_hash, read_labels
 from hilserl_core.contract.action_check import ActionCheck
 from hilserl_core.contract.kinematics_check import kinematics_of
 from hilserl_core.contract.steps import Outcome, StepRecord, problem
@@ -76,7 +76,24 @@ def import_opened(
         report = Report(str(directory), schema.name, schema, how)
         for part in parts:
             report.notes += part.notes
-        episodes = _raw(parts, how, schema, kinematics, report)
+        episodes = _raw(directory, parts, how, schema, kinematics, report)
+    write_episodes(episodes, labels, schema, out, unlabelled, report)
+    return report
+
+
+def write_episodes(
+    episodes: Iterable[tuple[list[StepRecord], int]],
+    labels: list[Label],
+    schema: TaskSchema,
+    out: Path,
+    unlabelled: str,
+    report: Report,
+) -> None:
+    """Write episodes of steps as bags into `out`, all or none, and add them to the report.
+
+    episodes: steps, and how many components of their actions were clipped. CellError as for
+    `import_bag`.
+    """
     make_private(out)
     workspace = out / f'.importing-{os.getpid()}'
     shutil.rmtree(workspace, ignore_errors=True)
@@ -88,7 +105,7 @@ def import_opened(
                 _write(workspace, out, steps, schema)
         if not report.steps:
             raise (NothingToImport if report.left_out else CellError)(
-                f'bag {directory} has no episode to learn from'
+                f'{report.what} {report.bag} has no episode to learn from'
                 + ('; ' + '; '.join(report.notes) if report.notes else '')
             )
         for bag in sorted(workspace.iterdir()):
@@ -97,7 +114,6 @@ def import_opened(
         raise CellError(f'steps cannot be written to {out}: {error}') from error
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
-    return report
 
 
 def _read_raw(
@@ -138,7 +154,7 @@ def _wanted(steps: list[StepRecord], unlabelled: str, report: Report) -> bool:
         report.leave_out(f'episode {last.episode_id} is unlabelled and left out')
         return False
     raise CellError(
-        f'bag {report.bag}: episode {last.episode_id} has no outcome, and that is not '
+        f'{report.what} {report.bag}: episode {last.episode_id} has no outcome, and that is not '
         'failure; label it (./cell label), or leave it out: unlabelled:=exclude at launch, '
         '--unlabelled exclude or include at import'
     )
@@ -158,6 +174,7 @@ def _write(workspace: Path, out: Path, steps: list[StepRecord], schema: TaskSche
 
 
 def _raw(
+    directory: Path,
     parts: list[RawRecording],
     how: str,
     schema: TaskSchema,
@@ -165,7 +182,7 @@ def _raw(
     report: Report,
 ) -> Iterator[tuple[list[StepRecord], int]]:
     """The steps of each episode, and how many components of its actions were clipped."""
-    digest = content_hash(directory_of(parts[0].reader))[:8] if how == 'motion' else ''
+    digest = content_hash(directory)[:8] if how == 'motion' else ''
     clutch: Clutch | None = None  # of an episode that a set clock cut
     for recording, span, is_cut in _episodes(parts, round(1e9 / schema.rate)):
         continued = span.name.endswith(CONTINUED)

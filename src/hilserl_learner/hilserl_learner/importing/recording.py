@@ -8,6 +8,7 @@ the images that steps need.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 import sqlite3
 import struct
@@ -57,13 +58,16 @@ READ_ERRORS = (
 
 
 T = TypeVar('T')
+# camera and wanted times of recording -> time and (height, width, 3) uint8 RGB of each image
+Frames = Callable[[str, set[int]], Iterator[tuple[int, npt.NDArray[np.uint8]]]]
 
 
 @dataclass
 class RawRecording:
     """The content of a raw bag, or of a part of it, with the times of images only."""
 
-    reader: AnyReader  # open, to read the images
+    # reads a camera's images by their times of recording: of the open bag
+    frames: Frames
     follower: JointStream
     leader: JointStream | None
     commands: JointStream | None
@@ -226,7 +230,7 @@ def _recording(reader: AnyReader, part: _Part) -> RawRecording:
     joints = {name: _joint_stream(samples[name]) for name in ('follower', 'leader', 'commands')}
     marks, rewards = _stream(samples['marks']), _stream(samples['rewards'])
     recording = RawRecording(
-        reader,
+        partial(read_images, reader),
         joints['follower'],
         joints['leader'] if len(joints['leader']) else None,
         joints['commands'] if len(joints['commands']) else None,

@@ -44,7 +44,7 @@ class Spread:
 class Report:
     """The import of one bag. Call `add_episode` for each written episode."""
 
-    bag: str
+    bag: str  # or dataset
     task: str
     schema: TaskSchema
     source: str  # what separated the episodes: marks, motion, recorded steps
@@ -59,6 +59,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     left_out: int = 0  # episodes, on purpose
     cut: set[str] = field(default_factory=set)  # episodes that the set clock cut
+    what: str = 'bag'
 
     def __post_init__(self) -> None:
         self._actions, self._brightness = Spread(len(self.schema.action_names)), Spread(1)

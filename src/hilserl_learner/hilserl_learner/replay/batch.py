@@ -22,7 +22,7 @@ class Batch:
     discount: torch.Tensor
     next_images: tuple[torch.Tensor, ...]
     next_state: torch.Tensor
-    human: torch.Tensor  # bool: a human decided the action
+    human: torch.Tensor  # bool: a human decided it, and its episode did not fail
 
     def __len__(self) -> int:
         """Number of transitions."""

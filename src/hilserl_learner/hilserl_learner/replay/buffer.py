@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hilserl_core.contract.steps import StepRecord, problem
+from hilserl_core.contract.steps import Outcome, StepRecord, problem
 from hilserl_core.contract.task import TaskSchema
 from so101_node.errors import CellError
 
@@ -19,6 +19,7 @@ from .batch import Batch
 from .slot_set import NONE, Slots, SlotSet
 from .step_store import StepStore
 
+FAILED = (Outcome.FAILURE, Outcome.TIMEOUT)
 MAX_GAP = 2.5  # control periods between neighbours; steps further apart are not linked
 
 
@@ -47,20 +48,19 @@ class Replay:
         self.rejected = 0  # records refused so far
         self.last_rejection = ''
         self._steps = StepStore(schema, capacity, frame_stack, n_step, discount)
-        self._demonstration = np.zeros(capacity, bool)
         # the number of earlier records of the episode, which its frame stack can contain
         self._position = np.zeros(capacity, np.int32)
         self._owner: list[str | None] = [None] * capacity
         self._episodes: dict[str, _Episode] = {}
-        self._valid, self._prior = SlotSet(capacity), SlotSet(capacity)
+        self._valid, self._prior, self._online = (SlotSet(capacity) for _ in range(3))
         self._cursor = self._first = 0
         self._max_gap = int(MAX_GAP / schema.rate * 1e9)
 
     @staticmethod
     def bytes_per_step(schema: TaskSchema) -> int:
         """Memory of one record in bytes, including its links."""
-        # demonstration, position, pools, owner
-        return StepStore.bytes_per_step(schema) + 1 + 4 + 4 * 4 + 8 + 40
+        # position, pools, owner
+        return StepStore.bytes_per_step(schema) + 4 + 6 * 4 + 8 + 40
 
     @classmethod
     def within(
@@ -82,7 +82,7 @@ class Replay:
 
     @property
     def prior_size(self) -> int:
-        """Number of valid transitions from humans or from demonstrations."""
+        """Number of valid transitions of humans, in episodes that did not fail."""
         return len(self._prior)
 
     def add(self, step: StepRecord, demonstration: bool = False) -> str:
@@ -111,7 +111,6 @@ class Replay:
         if demonstration:
             self._first = self._cursor
         self._steps.write(slot, step)
-        self._demonstration[slot] = demonstration
         self._position[slot] = step.index - episode.first_index
         self._owner[slot] = step.episode_id
         if (
@@ -123,15 +122,24 @@ class Replay:
         episode.slots.append(slot)
         episode.tail, episode.tail_index, episode.tail_stamp = slot, step.index, step.stamp
         episode.closed = step.last
+        if step.outcome in FAILED:
+            self._demote(episode)
         return ''
+
+    def _demote(self, episode: _Episode) -> None:
+        """Treat the human steps of a failed episode as online data: they are not cloned."""
+        self._steps.human[list(episode.slots)] = False
+        for slot in episode.slots:
+            if slot in self._prior:
+                self._prior.discard(slot)
+                self._online.add(slot)
 
     def _link(self, tail: int, slot: int) -> None:
         steps = self._steps
         steps.previous[slot], steps.next[tail] = tail, slot
         if steps.startable[tail] and self._has_stack(tail):
             self._valid.add(tail)
-            if steps.human[tail] or self._demonstration[tail]:
-                self._prior.add(tail)
+            (self._prior if steps.human[tail] else self._online).add(tail)
 
     def _has_stack(self, slot: int) -> bool:
         for _ in range(min(self._steps.frame_stack - 1, int(self._position[slot]))):
@@ -171,8 +179,8 @@ class Replay:
         steps.next[slot] = NONE
 
     def _invalidate(self, slot: int) -> None:
-        self._valid.discard(slot)
-        self._prior.discard(slot)
+        for pool in (self._valid, self._prior, self._online):
+            pool.discard(slot)
 
     def delete_episode(self, episode_id: str) -> int:
         """Delete an episode. Return how many records it had. Later records of it are refused."""
@@ -193,20 +201,29 @@ class Replay:
 
     def sample(self, batch: int, prior: bool, rng: np.random.Generator) -> Batch:
         """Sample `batch` transitions uniformly from the valid ones, or from the prior data."""
-        return self.gather(self._draw(batch, prior, rng))
+        pool = self._prior if prior and self._prior else self._valid
+        return self.gather(self._draw(batch, pool, rng))
 
     def sample_half(
         self, batch: int, rng: np.random.Generator, into: Batch | None = None
     ) -> Batch:
-        """Sample one half from the prior data, one half from all transitions (RLPD, HIL-SERL)."""
+        """Sample one half from the prior data, one half from the others (RLPD, HIL-SERL).
+
+        If one of them is empty, the whole batch is from the other one.
+        """
         half = batch // 2
         return self.gather(
-            np.concatenate([self._draw(half, True, rng), self._draw(batch - half, False, rng)]),
+            np.concatenate(
+                [
+                    self._draw(half, self._prior or self._online, rng),
+                    self._draw(batch - half, self._online or self._prior, rng),
+                ]
+            ),
             into,
         )
 
-    def _draw(self, batch: int, prior: bool, rng: np.random.Generator) -> Slots:
-        pool = self._prior if prior and len(self._prior) else self._valid
+    @staticmethod
+    def _draw(batch: int, pool: SlotSet, rng: np.random.Generator) -> Slots:
         if not len(pool):
             raise CellError('the replay has no transition yet; nothing can be sampled')
         return pool.draw(batch, rng)

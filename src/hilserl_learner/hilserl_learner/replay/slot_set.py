@@ -18,6 +18,9 @@ class SlotSet:
     def __len__(self) -> int:
         return self._size
 
+    def __contains__(self, slot: int) -> bool:
+        return bool(self._place[slot] != NONE)
+
     def add(self, slot: int) -> None:
         """Add a slot."""
         if self._place[slot] == NONE:

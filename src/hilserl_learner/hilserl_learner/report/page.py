@@ -4,6 +4,7 @@ from collections.abc import Callable
 from html import escape
 from importlib.metadata import version
 import platform
+import shlex
 import sys
 from typing import Any, TypeVar
 
@@ -17,7 +18,8 @@ PACKAGES = ('torch', 'numpy', 'mujoco', 'rosbags')
 STYLE = """body{font:15px/1.5 sans-serif;max-width:52em;margin:2em auto;padding:0 1em;color:#222}
 h1{margin-bottom:0}h2{margin-top:1.8em;border-bottom:1px solid #ccc}table{border-collapse:collapse}
 td,th{padding:.15em .8em .15em 0;text-align:left;vertical-align:top}svg{width:100%;height:auto}
-img.strip{width:100%;image-rendering:pixelated}.note{color:#666}
+img.strip{width:100%;image-rendering:pixelated}figure{display:inline-block;width:30%;margin:0 1%;
+vertical-align:top}figcaption,code{font-size:11px;overflow-wrap:anywhere}.note{color:#666}
 @media(prefers-color-scheme:dark){body{background:#fff}}"""
 
 
@@ -45,6 +47,10 @@ def page(run: RunRecord) -> str:
         images = f'{escape(shown.title)}<br>{_draw_or_explain(_strip, shown)}' if shown else 'none'
         parts.append(f'<p>{what}: {images}</p>')
     parts += [
+        '<h2>Rewarded episodes</h2>',
+        '<p class="note">The last image of each success, the newest first. Under an image that '
+        'shows none: the command that makes the episode a failure.</p>',
+        _draw_or_explain(_rewarded, run),
         '<h2>Configuration</h2>',
         _table(_configuration(run)),
         '<h2>Versions</h2>',
@@ -65,6 +71,14 @@ def _draw_or_explain(draw: Callable[[T], str], data: T) -> str:
         sentence = f'no figure {name!r} ({type(error).__name__}: {error})'
         print(f'cell report: {sentence}', file=sys.stderr)
         return f'<p class="note">{escape(sentence)}</p>'
+
+
+def _rewarded(run: RunRecord) -> str:
+    return ''.join(
+        f'<figure>{_strip(shown)}<figcaption>{escape(shown.title)}<br><code>./cell label '
+        f'{escape(shlex.quote(str(bag)))} failure</code></figcaption></figure>'
+        for bag, shown in reversed(run.rewarded)
+    )
 
 
 def _strip(shown: Strip) -> str:

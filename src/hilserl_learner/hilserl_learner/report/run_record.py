@@ -1,5 +1,6 @@
 """Reads a finished or running run for its report. It changes no file."""
 
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from ..training.run_file import NAME, RunFile, read_run_file
 
 STRIP_IMAGES = 10  # of one episode
 EVALUATIONS = 'eval'
+REWARDED = 20  # last successes whose last image is shown
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class RunRecord:
     )  # by source: policy or human, (N, A)
     best: Strip | None = None  # fastest success without help, the latest of equals
     failed: Strip | None = None  # the last failure without help
+    # the last image of each success, which decided it, with the path of its bag
+    rewarded: deque[tuple[Path, Strip]] = field(default_factory=lambda: deque(maxlen=REWARDED))
     curves: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)  # name -> (N, 2)
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # what could not be read
@@ -105,7 +109,7 @@ def _read_bags(record: RunRecord) -> None:
     minutes: list[float] = []
     actions: dict[str, list[npt.NDArray[np.float32]]] = {'policy': [], 'human': []}
     bags = episodes_by_time(record.path / 'bags', record.notes.append)
-    for _, found in bags:
+    for bag, found in bags:
         steps = [step for step in found if not problem(step, record.schema)]
         for step in steps:
             clock.advance(step.stamp)
@@ -116,6 +120,9 @@ def _read_bags(record: RunRecord) -> None:
             continue
         row = _row(steps, clock.minutes)
         record.episodes.append(row)
+        if row.succeeded:
+            last = Strip(f'minute {row.minutes:.1f}', [steps[-1].images[0]])
+            record.rewarded.append((bag, last))
         if row.alone and row.steps <= fewest:
             fewest, record.best = row.steps, _strip(row, steps)
         elif not row.human_steps and row.outcome != Outcome.SUCCESS:

@@ -8,6 +8,7 @@ __all__ = [
     'malloc',
     'options',
     'resume',
+    'run_directory',
     'run_file',
     'step_budget',
     'trainer',

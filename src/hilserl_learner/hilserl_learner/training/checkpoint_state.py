@@ -8,6 +8,8 @@ import numpy as np
 
 from so101_node.data_files import read_data
 
+from ..agent.algorithm_name import DRQV2
+
 STATE = 'state.json'
 FORMAT: Literal['hilserl-checkpoint-3'] = 'hilserl-checkpoint-3'
 
@@ -33,6 +35,7 @@ class CheckpointState(TrainerState, frozen=True, kw_only=True):
 
     format: Literal['hilserl-checkpoint-3']
     agent_config: str
+    algorithm: str = DRQV2  # package.module:Class that wrote it
     schema: str
     torch: str
     code: str  # digest of the code that wrote the checkpoint

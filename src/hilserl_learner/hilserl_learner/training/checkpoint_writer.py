@@ -4,7 +4,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import os
 from pathlib import Path
 
-from ..agent.drqv2 import Agent
+from ..agent.algorithm import Algorithm
 from .checkpoint_state import TrainerState
 from .checkpoints import Checkpoint, Checkpoints, Snapshot, load
 
@@ -31,7 +31,9 @@ class CheckpointWriter:
         """Whether a checkpoint is being written."""
         return bool(self._writing)
 
-    def save(self, agent: Agent, state: TrainerState, answer: Future[str] | None = None) -> None:
+    def save(
+        self, agent: Algorithm, state: TrainerState, answer: Future[str] | None = None
+    ) -> None:
         """Copy the agent now and write it later; `answer` gets the name when it is on disk."""
         self.saved_updates = state.updates
         self._writing.append(

@@ -31,8 +31,9 @@ from so101_node.durable import replace_link, sync
 from so101_node.errors import CellError
 from so101_node.foreign_files import read_bytes
 
-from ..agent.config import AgentConfig
-from ..agent.drqv2 import Agent
+from ..agent.algorithm import Algorithm, name_of, require_algorithm
+from ..agent.config import AlgorithmConfig
+from ..agent.finite import not_finite
 from .checkpoint_state import FORMAT, STATE, CheckpointState, TrainerState, read_state
 
 KEEP = 5  # newest ones
@@ -47,18 +48,20 @@ class Snapshot:
     """A copy of an agent. It can be written while training continues."""
 
     schema: TaskSchema
-    config: AgentConfig
+    config: AlgorithmConfig
+    algorithm: str
     tensors: dict[str, torch.Tensor]
     policy: dict[str, Any]  # the networks, as keyword arguments of `pack`
 
     @classmethod
-    def of(cls, agent: Agent) -> 'Snapshot':
+    def of(cls, agent: Algorithm) -> 'Snapshot':
         """Copy everything that an agent's next update depends on."""
         return cls(
             agent.schema,
             agent.config,
-            {name: value.to('cpu', copy=True) for name, value in agent_tensors(agent).items()},
-            {name: copy.deepcopy(module).cpu() for name, module in agent.ema_policy.items()},
+            name_of(agent),
+            {name: value.to('cpu', copy=True) for name, value in agent.state().items()},
+            {name: copy.deepcopy(module).cpu() for name, module in agent.policy().items()},
         )
 
 
@@ -71,10 +74,9 @@ class Checkpoint:
     tensors: dict[str, torch.Tensor]
     policy: bytes
 
-    @property
-    def config(self) -> AgentConfig:
-        """The agent's configuration when it was saved."""
-        return AgentConfig.from_json(self.state.agent_config)
+    def config(self, kind: type[AlgorithmConfig]) -> AlgorithmConfig:
+        """The agent's configuration when it was saved; CellError if it is not of this kind."""
+        return kind.from_json(self.state.agent_config)
 
 
 class Checkpoints:
@@ -99,6 +101,7 @@ class Checkpoints:
             version=state.version,
             updates=state.updates,
             env_steps=state.env_steps,
+            algorithm=snapshot.algorithm,
             **snapshot.policy,
         )
         files = {AGENT: safetensors.torch.save(snapshot.tensors), POLICY: policy}
@@ -106,6 +109,7 @@ class Checkpoints:
             **msgspec.structs.asdict(state),
             format=FORMAT,
             agent_config=snapshot.config.to_json(),
+            algorithm=snapshot.algorithm,
             schema=snapshot.schema.to_json(),
             torch=torch.__version__,
             code=code_version(),
@@ -209,7 +213,10 @@ def load(directory: Path) -> Checkpoint:
             files[name] = read_bytes(directory / name, 'file', MAX_BYTES)
             if hashlib.sha256(files[name]).hexdigest() != state.sha256.get(name):
                 raise ValueError(f'{name} ({len(files[name])} bytes) does not match its digest')
-        return Checkpoint(directory, state, safetensors.torch.load(files[AGENT]), files[POLICY])
+        tensors = safetensors.torch.load(files[AGENT])
+        if bad := not_finite(tensors):
+            raise ValueError(f'{len(bad)} of its tensors are not finite, first {bad[0]}')
+        return Checkpoint(directory, state, tensors, files[POLICY])
     except (CellError, OSError, ValueError, MemoryError, SafetensorError) as error:
         raise CellError(f'checkpoint {directory} is damaged: {error}') from error
 
@@ -224,62 +231,22 @@ def code_version() -> str:
     return digest.hexdigest()[:12]
 
 
-def agent_tensors(agent: Agent) -> dict[str, torch.Tensor]:
-    """Everything that an agent's next update depends on, by name."""
-    tensors = {'generator': agent.generator.get_state()}
-    for part, module in agent.modules().items():
-        for name, value in module.state_dict().items():
-            tensors[f'{part}.{name}'] = value.contiguous()
-    for part, optimizer in agent.optimizers().items():
-        for index, moments in optimizer.state_dict()['state'].items():
-            for name, value in moments.items():
-                tensors[f'optimizer.{part}.{index}.{name}'] = value.contiguous()
-    return tensors
-
-
-def restore(agent: Agent, checkpoint: Checkpoint) -> str:
-    """Load a checkpoint's networks, optimisers and generator into an agent, strictly.
+def restore(algorithm: Algorithm, checkpoint: Checkpoint) -> str:
+    """Load a checkpoint's networks, optimisers and generator into an algorithm, strictly.
 
     Returns a sentence if the generator is of another kind of device and starts from its seed,
-    else ''.
+    else ''. CellError if another algorithm wrote it, or if it does not fit.
     """
-    tensors, sentence = dict(checkpoint.tensors), ''
+    require_algorithm(f'checkpoint {checkpoint.directory}', checkpoint.state.algorithm, algorithm)
     try:
-        generator = tensors.pop('generator')
-        if generator.shape == agent.generator.get_state().shape:
-            agent.generator.set_state(generator)
-        else:
-            sentence = (
-                f'checkpoint {checkpoint.directory.name} was trained on another kind of '
-                f'device: on {agent.device.type} the random numbers start from the seed'
-            )
-        moments: dict[str, dict[int, dict[str, torch.Tensor]]] = {
-            part: {} for part in agent.optimizers()
-        }
-        weights: dict[str, dict[str, torch.Tensor]] = {part: {} for part in agent.modules()}
-        for key, value in tensors.items():
-            part, _, name = key.partition('.')
-            if part == 'optimizer':
-                part, index, name = name.split('.')
-                moments[part].setdefault(int(index), {})[name] = value
-            else:
-                weights[part][name] = value
-        for part, module in agent.modules().items():
-            module.load_state_dict(weights[part])
-        for part, optimizer in agent.optimizers().items():
-            parameters = optimizer.param_groups[0]['params']
-            # the fused step needs each moment in the memory layout of its weight
-            state = {
-                index: {
-                    name: torch.empty_like(parameters[index]).copy_(value) if value.ndim else value
-                    for name, value in values.items()
-                }
-                for index, values in moments[part].items()
-            }
-            optimizer.load_state_dict({**optimizer.state_dict(), 'state': state})
-        agent.reset_graph()
-        return sentence
+        complete = algorithm.load_state(checkpoint.tensors)
     except (KeyError, IndexError, RuntimeError, ValueError) as error:
         raise CellError(
             f'checkpoint {checkpoint.directory} does not fit this agent: {error}'
         ) from error
+    if complete:
+        return ''
+    return (
+        f'checkpoint {checkpoint.directory.name} was trained on another kind of device: on '
+        f'{algorithm.device.type} the random numbers start from the seed'
+    )

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 import time
 
@@ -20,7 +20,7 @@ from hilserl_core.bags.episode_list import broken_off, counts
 from hilserl_core.bags.labels import Label, apply, read_labels
 from hilserl_core.bags.recovery import recover_all, set_aside, set_labels_aside
 from hilserl_core.contract.action_check import ActionCheck
-from hilserl_core.contract.steps import Outcome, StepRecord
+from hilserl_core.contract.steps import Outcome, Source, StepRecord
 from hilserl_core.contract.task import TaskSchema
 from so101_node.errors import CellError
 
@@ -66,10 +66,12 @@ def load_demonstrations(
     replay: Replay,
     log: Callable[[str], object],
     unlabelled: str = 'refuse',
+    by_anyone: bool = False,
 ) -> Loaded:
     """Add demonstrations, which are never overwritten. CellError if they cannot be used.
 
-    unlabelled: 'refuse' episodes without an outcome, or 'exclude' them.
+    unlabelled: 'refuse' episodes without an outcome, or 'exclude' them. by_anyone: whether the
+    steps of a policy count as a human's.
 
     A directory is one bag, or contains several. Raw recordings, and steps whose actions cannot
     be right, are imported first, once, into `.imported` beside them. A bag's steps are decoded
@@ -83,6 +85,8 @@ def load_demonstrations(
         before = loaded.env_steps
         progress = _Progress(len(bags), loaded, log)
         source = _demonstrations(bags, replay.schema, log, unlabelled, progress)
+        if by_anyone:
+            source = map(_by_a_human, source)
         for episode_id, why in _fill(source, replay, True, loaded).items():
             if why:
                 raise CellError(f'demonstration {episode_id}: {why}; record it again')
@@ -91,6 +95,12 @@ def load_demonstrations(
         log(
             f'demonstrations: {loaded.env_steps - before:,} steps from {len(bags)} bags in '
             f'{directory}'
+        )
+    if not replay.prior_size and len(replay):
+        log(
+            'demonstrations: no step was decided by a human in an episode that did not fail; '
+            'nothing is cloned, and no half of a batch is theirs (demos_by:=anyone takes the '
+            'steps of a policy, too)'
         )
     if not len(replay):
         raise CellError(
@@ -220,6 +230,13 @@ def _demonstrations(
                 f'demonstration {bag} cannot be learned from: {about}{error}'
             ) from error
         yield from _labelled(_read(parts), _labels(parts))
+
+
+def _by_a_human(item: Item) -> Item:
+    bag, content = item
+    if isinstance(content, StepRecord) and content.source == Source.POLICY:
+        return bag, replace(content, source=Source.HUMAN)
+    return item
 
 
 def _read(bags: list[Path]) -> Iterator[Item]:

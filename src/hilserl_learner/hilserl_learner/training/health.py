@@ -10,7 +10,7 @@ import numpy as np
 from hilserl_core.contract.steps import StepRecord
 from hilserl_core.contract.task import TaskSchema
 
-from ..agent.config import AgentConfig
+from ..agent.config import AlgorithmConfig
 from ..replay.batch import Batch
 from ..replay.buffer import Replay
 
@@ -30,6 +30,11 @@ class Drift:
         self._live: deque[tuple[np.ndarray, list[float]]] = deque(maxlen=LIVE_STEPS)
         self._low = self._high = None
         self._brightness = np.zeros(0)
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether there is something to compare live steps with."""
+        return self._low is not None
 
     def set_reference(self, batch: Batch) -> None:
         """Compare live steps with this batch from now on."""
@@ -55,7 +60,8 @@ class Drift:
             worst = [self._schema.state_names[i] for i in np.argsort(-outside)[:3]]
             warnings.append(
                 f'{100 * share:.0f} % of the state values are outside the range in the replay, '
-                f'first of all {", ".join(worst)}; check the calibration and the start pose'
+                f'first of all {", ".join(worst)}; check the calibration and the start pose '
+                '(a policy that goes where no demonstration was has the same effect)'
             )
         live = np.mean([brightness for _, brightness in self._live], 0)
         for camera, now, then in zip(self._schema.cameras, live, self._brightness):
@@ -73,10 +79,11 @@ class Drift:
 class Health:
     """Monitors a run; `warnings` are the current ones."""
 
-    def __init__(self, schema: TaskSchema, config: AgentConfig):
+    def __init__(self, schema: TaskSchema, config: AlgorithmConfig):
         self.drift = Drift(schema)
         self.warnings: list[str] = []
         self._schema, self._config = schema, config
+        self._rewards = 0.0, 0.0  # lowest and highest so far
         self._high = 0  # updates in a row with a high critic loss
 
     def check(
@@ -89,13 +96,9 @@ class Health:
         for loss in losses:
             self._high = self._high + 1 if loss > HIGH_LOSS else 0
         scalars, self.warnings = self.drift.scalars()
-        scalars['q_bound'] = bound = self._bound(batch)
-        scalars['q_mean_to_bound'] = metrics['q_mean'] / bound
-        if metrics['q_mean'] > 1.1 * bound:
-            self.warnings.append(
-                f'mean Q is {metrics["q_mean"]:.3g}, but no return can be above {bound:.3g}; '
-                'critic_layer_norm=true, more critics or a lower discount reduce it'
-            )
+        self._check_rewards(batch)
+        if 'q_mean' in metrics:
+            scalars |= self._check_q(metrics['q_mean'], self._bound(batch))
         if self._high >= LONG:
             self.warnings.append(
                 f'critic loss has been over {HIGH_LOSS:g} for {self._high} updates; in order: '
@@ -103,11 +106,32 @@ class Health:
             )
         return scalars
 
+    def _check_q(self, mean: float, bound: float) -> dict[str, float]:
+        if mean > 1.1 * bound:
+            self.warnings.append(
+                f'mean Q is {mean:.3g}, but no return can be above {bound:.3g}; '
+                'critic_layer_norm=true, more critics or a lower discount reduce it'
+            )
+        return {'q_bound': bound, 'q_mean_to_bound': mean / bound}
+
+    def _check_rewards(self, batch: Batch) -> None:
+        low, high = float(batch.reward.min()), float(batch.reward.max())
+        self._rewards = min(low, self._rewards[0]), max(high, self._rewards[1])
+        low, high = self._rewards
+        bounds = self._config.target_low, self._config.target_high
+        if low < bounds[0] or high > bounds[1]:
+            self.warnings.append(
+                f'n-step rewards are from {low:g} to {high:g}, but targets of Q are clipped to '
+                f'{bounds[0]:g} to {bounds[1]:g}: what is outside is not learned; set target_low '
+                'and target_high in agent_options'
+            )
+
     def _bound(self, batch: Batch) -> float:
         """The highest possible return."""
         if self._config.target_high < 1e6:
             return max(self._config.target_high, 1e-6)
-        return max(float(batch.reward.abs().max()), 1.0) / max(1.0 - self._config.discount, 1e-3)
+        discount = self._config.discount_at(self._schema.rate)
+        return max(float(batch.reward.abs().max()), 1.0) / max(1.0 - discount, 1e-3)
 
     def _causes(self, batch: Batch, replay: Replay) -> list[str]:
         """The usual causes of a high loss, each with its numbers in this run."""

@@ -4,8 +4,9 @@ One thread (`train`) owns the trainer; others write bags (`recorder.run`) and ch
 threads only call `ingest`, `pause`, `save`, `roll_back` and `label`, and read attributes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 import os
 from pathlib import Path
 import queue
@@ -28,7 +29,6 @@ from .resume import start_run
 
 METRICS_PERIOD = 1.0  # s between collections of the losses; each collection waits for the device
 CLOSE_TIME = 8.0  # s that each thread has to end; an update on a busy machine takes long
-DRIFT_PERIOD = 10.0  # s between new reference transitions for the drift of live steps
 
 
 class Learner:
@@ -65,7 +65,7 @@ class Learner:
         if self.trainer.has_new_policy:  # else the actor waits for pretraining
             self._publish_policy()
         now = time.monotonic()
-        self._due = {'publish': now, 'checkpoint': now, 'metrics': now, 'drift': now}
+        self._due = {'publish': now, 'checkpoint': now, 'metrics': now}
         self._rate_mark = (now, self.trainer.updates)
 
     # from other threads
@@ -133,14 +133,7 @@ class Learner:
         """What it does: one of the states of so101_interfaces/msg/LearnerStatus."""
         if self._failed:
             return 'FAILED'
-        if self._paused:
-            return 'PAUSED'
-        trainer = self.trainer
-        if trainer.pretrain_left:
-            return 'PRETRAINING'
-        if not trainer.pacer.ratio:
-            return 'RECORDING'
-        return 'TRAINING' if trainer.pacer.credited else 'WAITING'
+        return 'PAUSED' if self._paused else self.trainer.state_name
 
     def updates_per_s(self) -> float:
         """Updates per second since the last call."""
@@ -176,11 +169,14 @@ class Learner:
                 'memory_gb or batch_size'
             ) from error
 
-    def _receive_steps(self, wait: float) -> None:
+    def _receive_steps(self, wait: float, learn: bool = True) -> None:
         try:
             step = self._arrived.get(timeout=wait) if wait else self._arrived.get_nowait()
             while True:
-                self._add_step(step)
+                if learn:
+                    self._add_step(step)
+                else:
+                    self.recorder.record(step)
                 step = self._arrived.get_nowait()
         except queue.Empty:
             pass
@@ -191,16 +187,15 @@ class Learner:
         if self.trainer.replay.rejected == refused:
             self.recorder.record(step)
             self._curves.step(step)
+        else:
+            self.recorder.skip(step)
         if summary:
-            self._curves.episode(summary, self.trainer.success, self.trainer.env_steps)
+            self._curves.episode(summary, self.trainer.recent.share, self.trainer.env_steps)
 
     def _run_periodic_work(self) -> None:
         now, options, due = time.monotonic(), self._options, self._due
         trainer = self.trainer
         self._checkpoints.check()
-        if now - due['drift'] >= DRIFT_PERIOD:
-            due['drift'] = now
-            trainer.refresh_drift_reference()
         if now - due['metrics'] >= METRICS_PERIOD:
             due['metrics'] = now
             self._write_metrics()
@@ -222,12 +217,17 @@ class Learner:
             function(answer)
 
     def _write_metrics(self) -> None:
-        try:
+        with self._noting_what_is_not_finite():
             metrics = self.trainer.collect_metrics()
+        self._curves.updates(metrics, self.trainer.updates)
+
+    @contextmanager
+    def _noting_what_is_not_finite(self) -> Iterator[None]:
+        try:
+            yield
         except NotFinite as error:
             self._broken = True
             raise NotFinite(f'{error}; {self._last_good()}') from error
-        self._curves.updates(metrics, self.trainer.updates)
 
     def _last_good(self) -> str:
         return (
@@ -237,14 +237,17 @@ class Learner:
 
     def _publish_policy(self) -> None:
         trainer = self.trainer
-        data = trainer.next_policy()
+        with self._noting_what_is_not_finite():
+            data = trainer.next_policy()
         self.run.version = trainer.version
         self._publish(data, trainer.version, trainer.updates, trainer.env_steps)
 
     def _save_checkpoint(self, answer: Future[str] | None = None) -> None:
         self._write_metrics()
         self._due['checkpoint'] = time.monotonic()
-        self._checkpoints.save(self.trainer.agent, self.trainer.state(), answer)
+        with self._noting_what_is_not_finite():
+            state = self.trainer.state()
+        self._checkpoints.save(self.trainer.agent, state, answer)
 
     def _roll_back(self, answer: Future[str]) -> None:
         checkpoint = self._checkpoints.best()
@@ -263,12 +266,19 @@ class Learner:
     def close(self, train: threading.Thread | None, record: threading.Thread | None) -> None:
         """End both threads, complete the bags and save. CellError if the disk is full.
 
-        This takes a few hundred ms.
+        This takes a few hundred ms. If an update does not end, no checkpoint is made: the update
+        changes the weights meanwhile.
         """
         self._stop.set()
         if train:
             train.join(CLOSE_TIME)
-        self._receive_steps(0.0)
+        updating = train is not None and train.is_alive()
+        if updating:
+            self._log(
+                f'the last update has not ended within {CLOSE_TIME:g} s; no checkpoint is saved; '
+                + self._last_good()
+            )
+        self._receive_steps(0.0, learn=not updating)
         self.recorder.finish()
         if record:
             record.join(CLOSE_TIME)
@@ -276,11 +286,12 @@ class Learner:
         try:
             # save after a failure too, except after a loss that is not finite or a failed write
             if self.trainer.updates > checkpoints.saved_updates and not (
-                self._broken or checkpoints.failed
+                updating or self._broken or checkpoints.failed
             ):
                 self._save_checkpoint()
         finally:
-            self.trainer.close()
+            if not updating:  # its thread samples for it
+                self.trainer.close()
             self._curves.close()
             checkpoints.close()
             self.run.release()

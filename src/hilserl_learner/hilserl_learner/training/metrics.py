@@ -20,7 +20,7 @@ DETAILED_EVERY = 10  # every so many updates have gradient norms and action stat
 
 
 class NotFinite(CellError):
-    """A metric is not finite. The agent must not be saved."""
+    """A metric or a weight is not finite. The agent must not be published or saved."""
 
 
 @dataclass(frozen=True)
@@ -64,20 +64,21 @@ class UpdateMetrics:
             return None
         pending, batches = zip(*self._pending)
         self._pending = []
+        having: dict[str, list[int]] = {}  # the updates that have each metric
+        for number, found in enumerate(pending):
+            for name in found:
+                having.setdefault(name, []).append(number)
         values = {
-            name: torch.stack([m[name] for m in pending if name in m]).float().cpu().numpy()
-            for name in pending[0] | pending[-1]
+            name: torch.stack([pending[n][name] for n in numbers]).float().cpu().numpy()
+            for name, numbers in having.items()
         }
         means = {name: float(value.mean()) for name, value in values.items()}
         bad = [name for name, value in means.items() if not np.isfinite(value)]
         if bad:
-            first = min(
-                int(np.argmin(np.isfinite(values[name])))
-                for name in bad
-                if len(values[name]) == len(batches)
-            )
+            first = min(having[name][int(np.argmin(np.isfinite(values[name])))] for name in bad)
             raise NotFinite(
                 f'learning broke down: {", ".join(bad)} not finite after '
                 f'{updates - len(batches) + first + 1:,} updates; {broken_inputs(batches[first])}'
             )
-        return Collected(means, values['critic_loss'], batches[-1])
+        losses = values.get('critic_loss', np.zeros(0, np.float32))
+        return Collected(means, losses, batches[-1])

@@ -12,7 +12,7 @@ from so101_node.foreign_files import expanded
 from so101_node.options import option
 from so101_node.shared_options import RunIdOption, SeedOption, WorldOption
 
-from ..agent.config import ALGORITHMS, AgentConfig, agent_config
+from ..agent.config import AlgorithmConfig, agent_config
 from .loggers import LOGGERS, TENSORBOARD, require_logger
 from .run_directory import refuse_if_in_use
 from .run_file import NAME, read_run_file
@@ -23,9 +23,9 @@ from .start_check import (
     require_task_of_run,
 )
 
-# Updates on demonstrations before the first step of a run, by start mode. They take seconds, and
-# suffice for a policy that moves as demonstrated.
-PRETRAIN_UPDATES = {'scratch': 0, 'demos': 200, 'pretrained': 0}
+# Updates on demonstrations before the first step of a run, by start mode. They clone, and take
+# half a minute; 2,000 did not make the policy better.
+PRETRAIN_UPDATES = {'scratch': 0, 'demos': 1000, 'pretrained': 0}
 # Critic-only updates at the start from a policy bundle. A newly initialised critic is
 # uninformative; training the actor on it degrades the pretrained policy. A checkpoint
 # includes its critics.
@@ -39,11 +39,13 @@ STARTED_FROM = (
     'allow_high_sigma',
     'demos',
     'unlabelled',
+    'demos_by',
     'pretrained',
     'encoder',
     'pretrain_updates',
     'critic_warmup_updates',
 )
+HUMAN, ANYONE = 'human', 'anyone'  # whose steps demonstrate
 LEARNED_BY = ('algorithm', 'agent_options')
 
 
@@ -57,8 +59,8 @@ class LearnerOptions(ExplorationOptions, WorldOption, SeedOption):
 
     algorithm: str = option(
         'cell',
-        'set of algorithm numbers: cell learns best in the simulated cell, drqv2 is as published',
-        choices=tuple(ALGORITHMS),
+        'what learns: cell (DrQ-v2 with the numbers that learn best in the simulated cell), '
+        'drqv2 (with the published ones), sac, or your own: package.module:Class',
         verbs=('train',),
     )
     agent_options: str = option(
@@ -74,6 +76,13 @@ class LearnerOptions(ExplorationOptions, WorldOption, SeedOption):
         'refuse',
         'what to do with demonstrations without an outcome: refuse to start, or exclude them',
         choices=('refuse', 'exclude'),
+        verbs=('train',),
+    )
+    demos_by: str = option(
+        HUMAN,
+        'whose steps in demonstrations are cloned and fill half of each batch: human, or anyone, '
+        'also those of a policy, as of one of LeRobot',
+        choices=(HUMAN, ANYONE),
         verbs=('train',),
     )
     pretrained: str = option(
@@ -159,7 +168,7 @@ class LearnerOptions(ExplorationOptions, WorldOption, SeedOption):
         self.pretrain_count()
         require_logger(self.logger)
 
-    def config(self) -> AgentConfig:
+    def config(self) -> AlgorithmConfig:
         """The algorithm with its changes. CellError if an option does not exist or fit."""
         config = agent_config(self.algorithm, self.agent_options)
         if config.freeze_encoder and not self.encoder:
@@ -215,6 +224,9 @@ class LearnerNodeOptions(LearnerOptions, TaskOptions, RunIdOption):
         'commas; empty: only its own',
         verbs=('train',),
     )
+    linked: bool = option(
+        False, 'whether steps come over the link of ./cell learn, which repeats them if needed'
+    )
     cell_options: str = option('', "every node's options as JSON; bring-up sets it, for run.yaml")
 
     def settings(self) -> dict[str, Any]:
@@ -233,6 +245,12 @@ class LearnerNodeOptions(LearnerOptions, TaskOptions, RunIdOption):
         if not (run_dir / NAME).is_file():
             return {}
         settings = read_run_file(run_dir).settings
+        if ':' in settings.get('algorithm', '') and 'algorithm' not in given:
+            # a class is imported: which one, no file decides
+            raise CellError(
+                f'run {run_dir.name} was started with algorithm:={settings["algorithm"]}, a class '
+                'of your own; give it again'
+            )
         names = [*LEARNED_BY, *(() if given & {*STARTED_FROM} else STARTED_FROM)]
         return {
             name: tuple(value) if isinstance(value := settings[name], list) else value

@@ -40,7 +40,9 @@ def relabel(
             f'{at / 1e9:.2f} s is not within episode {episode_id}, which lasted from '
             f'{first / 1e9:.2f} to {last / 1e9:.2f} s'
         )
-    add_label(containing[-1], Label(outcome, at))
+    labelled = parts[containing[-1]]
+    # a former label of this episode counts no more
+    add_label(containing[-1], Label(outcome, at), (labelled[0].stamp, labelled[-1].stamp))
     steps = [step for bag in bags for step in apply(read_labels(bag), parts[bag])]
     word = outcome.name.lower()
     if outcome == Outcome.DISCARDED:

@@ -1,21 +1,25 @@
 """Starts or resumes a run: agent, replay and counters, from options, checkpoint and bags."""
 
 from collections.abc import Callable
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from hilserl_core.contract.task import TaskSchema
+from hilserl_core.policy.bundle import golden_action, golden_inputs
 from hilserl_core.policy.exploration import REASONS
 from so101_node.errors import CellError
 from so101_node.foreign_files import expanded
 
-from ..agent.drqv2 import Agent
+from ..agent.algorithm import Algorithm
+from ..agent.algorithm_name import import_algorithm
+from ..agent.config import AlgorithmConfig, class_name
 from ..replay.buffer import Replay
 from .checkpoints import Checkpoint, Checkpoints, code_version
 from .fill_replay import Loaded, load_demonstrations, load_run
-from .options import LearnerOptions
+from .options import ANYONE, LearnerOptions
 from .run_directory import RunDirectory
 from .trainer import Trainer
 from .warm_start import adopt_encoder, adopt_policy
@@ -61,19 +65,22 @@ def start_run(
     for sentence in sentences:
         log(f'{sentence}; the previous one is used')
     if checkpoint:
-        for line in checkpoint.config.differences(config):
+        of_start = checkpoint.config(type(config))
+        for line in of_start.differences(config):
             log(f'run {run.name} keeps the configuration of its start: {line}')
-        config = checkpoint.config
-    agent = Agent(schema, config, options.device, options.seed, log)
+        config = of_start
+    agent = make_algorithm(schema, config, options, log)
     replay = Replay.within(
         options.memory_gb,
         schema,
         frame_stack=config.network.frame_stack,
-        n_step=config.n_step,
-        discount=config.discount,
+        n_step=config.n_step_at(schema.rate),
+        discount=config.discount_at(schema.rate),
     )
     if options.demos:
-        load_demonstrations([expanded(d) for d in options.demos], replay, log, options.unlabelled)
+        directories = [expanded(d) for d in options.demos]
+        by_anyone = options.demos_by == ANYONE
+        load_demonstrations(directories, replay, log, options.unlabelled, by_anyone)
     loaded = load_run(run.bags, replay, log)
     trainer = Trainer(schema, options, agent, replay, log, loaded.env_steps, loaded.episodes)
     if checkpoint:
@@ -94,7 +101,30 @@ def start_run(
     return StartedRun(run, checkpoints, trainer, checkpoint, loaded.received)
 
 
-def _warm_start(agent: Agent, options: LearnerOptions, log: Callable[[str], object]) -> None:
+def make_algorithm(
+    schema: TaskSchema,
+    config: AlgorithmConfig,
+    options: LearnerOptions,
+    log: Callable[[str], object],
+) -> Algorithm:
+    """Make the algorithm of a run. CellError if its policy acts otherwise on the arm."""
+    made: Algorithm = import_algorithm(class_name(options.algorithm))(
+        schema, config, options.device, options.seed, log
+    )
+    images, state = golden_inputs(schema, config.network)
+    on_device = tuple(image.to(made.device) for image in images), state.to(made.device)
+    policy = {name: copy.deepcopy(module).cpu() for name, module in made.policy().items()}
+    expected = golden_action(policy, schema, config.network)
+    found = made.act(*on_device).cpu()
+    if found.shape != expected.shape or not torch.allclose(found, expected, atol=1e-2):
+        raise CellError(
+            f'algorithm {options.algorithm}: act does not return the action that the arm would '
+            f'execute with the networks of policy(): {found.tolist()}, not {expected.tolist()}'
+        )
+    return made
+
+
+def _warm_start(agent: Algorithm, options: LearnerOptions, log: Callable[[str], object]) -> None:
     if options.pretrained:
         log(adopt_policy(agent, Path(options.pretrained)))
         if count := options.critic_warmup_count():

@@ -4,7 +4,6 @@ The owner of a Trainer decides when it learns. `Learner` does so in real time, t
 simulation in simulated time. The same calls in the same order give the same weights.
 """
 
-from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -15,18 +14,18 @@ from hilserl_core.contract.task import TaskSchema
 from hilserl_core.policy.bundle import pack
 from hilserl_core.policy.exploration import schedule
 
-from ..agent.drqv2 import Agent
+from ..agent.algorithm import Algorithm, name_of
+from ..agent.finite import not_finite
 from ..replay.buffer import Replay
 from ..replay.prefetch import Batches
 from .checkpoint_state import TrainerState
 from .checkpoints import Checkpoint, restore
 from .episode_summary import EpisodeSummaries, EpisodeSummary
 from .health import LIVE_STEPS, REFERENCE, Health
-from .metrics import DETAILED_EVERY, UpdateMetrics
+from .metrics import DETAILED_EVERY, NotFinite, UpdateMetrics
 from .options import LearnerOptions
+from .recent_success import RecentSuccess
 from .update_pacer import Pacer
-
-RECENT = 20  # episodes over which the success of the policy is measured
 
 
 class Trainer:
@@ -41,7 +40,7 @@ class Trainer:
         self,
         schema: TaskSchema,
         options: LearnerOptions,
-        agent: Agent,
+        agent: Algorithm,
         replay: Replay,
         log: Callable[[str], object],
         env_steps: int = 0,
@@ -60,36 +59,29 @@ class Trainer:
         # remaining updates on demonstrations before the first step of the run
         self.pretrain_left = 0 if env_steps else options.pretrain_count()
         self._critic_warmup = options.critic_warmup_count()
-        self.sigma = options.schedule()
-        self._bc = schedule('bc', agent.config.bc, 0.0, 1000.0)
-        self._ema_tau = schedule('ema_tau', agent.config.ema_tau, 0.0, 1.0)
+        self.sigma = options.schedule().at(schema.rate)
+        self._bc = schedule('bc', agent.config.bc, 0.0, 1000.0).at(schema.rate)
         self.health = Health(schema, agent.config)
         self.metrics: dict[str, float] = {}  # the latest ones, by name
+        self._set_drift_reference()
         self._update_metrics = UpdateMetrics()
         self._summaries = EpisodeSummaries(schema)
-        # the last episodes that count: id ('' before a resume), and success without help
-        self._recent: deque[tuple[str, bool]] = deque(maxlen=RECENT)
+        self.recent = RecentSuccess()
         self._policy_updates = -1  # updates of the last policy that `next_policy` returned
-
-    @property
-    def success(self) -> float:
-        """Share of the last `RECENT` episodes that succeeded without a human's help."""
-        return self.recent_alone / max(self.recent_episodes, 1)
-
-    @property
-    def recent_episodes(self) -> int:
-        """Number of the last episodes over which the success is measured."""
-        return len(self._recent)
-
-    @property
-    def recent_alone(self) -> int:
-        """Recent episodes that succeeded without a human's help."""
-        return sum(alone for _, alone in self._recent)
 
     @property
     def episodes(self) -> int:
         """Episodes of the run so far, without aborted and discarded ones."""
         return len(self.episode_ids)
+
+    @property
+    def state_name(self) -> str:
+        """What it does: a state of so101_interfaces/msg/LearnerStatus, if it is not paused."""
+        if self.pretrain_left:
+            return 'PRETRAINING'
+        if not self.pacer.ratio:
+            return 'RECORDING'
+        return 'TRAINING' if self.pacer.credited else 'WAITING'
 
     @property
     def update_due(self) -> bool:
@@ -115,6 +107,7 @@ class Trainer:
             self._log(f'{self.replay.last_rejection} ({self.replay.rejected} refused so far)')
         if refusal:
             return None
+        self._set_drift_reference()
         self.health.drift.add_live_step(step)
         if not step.last:
             self.env_steps += 1
@@ -131,14 +124,14 @@ class Trainer:
             self._delete(step.episode_id)
         if summary.counts:
             self.episode_ids.add(step.episode_id)
-            self._recent.append((step.episode_id, summary.alone))
+            self.recent.add(step.episode_id, summary.alone)
         return summary
 
     def discard_episode(self, episode_id: str) -> None:
         """Forget a finished episode: later updates do not use it, and it does not count."""
         self._delete(episode_id)
         self.episode_ids.discard(episode_id)
-        self._set_recent(episode_id, None)
+        self.recent.change(episode_id, None)
 
     def _delete(self, episode_id: str) -> None:
         self.replay.delete_episode(episode_id)
@@ -150,24 +143,15 @@ class Trainer:
         self.batches.discard_ahead()
         row = row_of(steps)
         self.episode_ids.add(row.episode_id)
-        self._set_recent(row.episode_id, row.alone)
+        self.recent.change(row.episode_id, row.alone)
         return refusal
-
-    def _set_recent(self, episode_id: str, alone: bool | None) -> None:
-        """Change the outcome of a recent episode; None removes it."""
-        changed = [
-            (name, alone if name == episode_id else known)
-            for name, known in self._recent
-            if name != episode_id or alone is not None
-        ]
-        self._recent.clear()
-        self._recent.extend((name, bool(known)) for name, known in changed)
 
     def update(self) -> None:
         """Update the agent once, even if no update is due."""
+        train = self.agent.pretrain if self.pretrain_left else self.agent.update
         with self.batches.next() as batch:
             self._update_metrics.add(
-                self.agent.update(
+                train(
                     batch,
                     self.sigma(self.env_steps),
                     self._bc(self.env_steps),
@@ -176,13 +160,16 @@ class Trainer:
                 ),
                 batch,
             )
-            self.agent.update_ema(self._ema_tau(self.env_steps))
+            self.agent.update_ema(
+                self.agent.config.ema_tau_at(self.schema.rate, self.env_steps, self.updates)
+            )
         self.updates += 1
         if not self.pretrain_left:
             self.pacer.updates += 1
             return
         self.pretrain_left -= 1
         if not self.pretrain_left:
+            self.agent.keep_start()
             self._log('pretraining on demonstrations is complete; the policy may start')
 
     def collect_metrics(self) -> dict[str, float]:
@@ -194,7 +181,7 @@ class Trainer:
             'sigma': self.sigma(self.env_steps),
             'bc_weight': self._bc(self.env_steps),
             'update_ratio': self.pacer.achieved,
-            'success_alone_last_20': self.success,
+            'success_alone_last_20': self.recent.share,
             'replay_steps': len(self.replay),
             'prior_steps': self.replay.prior_size,
             'rejected_steps': self.replay.rejected,
@@ -215,16 +202,33 @@ class Trainer:
             self._log(self.health.warnings[0])
         return self.metrics
 
-    def refresh_drift_reference(self) -> None:
-        """Sample the transitions with which live steps are compared, if there are enough."""
-        if len(self.replay) > 2 * LIVE_STEPS:
+    def _set_drift_reference(self) -> None:
+        """Sample the transitions with which live steps are compared, once, if there are enough.
+
+        They are older than the live steps: a later sample would contain a drift.
+        """
+        if not self.health.drift.has_reference and len(self.replay) >= 2 * LIVE_STEPS:
             # a separate generator, so that this sample does not change the batches of the updates
             self.health.drift.set_reference(
-                self.replay.sample(REFERENCE, False, np.random.default_rng(self.env_steps))
+                self.replay.sample(REFERENCE, False, np.random.default_rng(0))
+            )
+
+    def require_finite(self) -> None:
+        """`NotFinite` if a weight is not finite. This waits for the device."""
+        weights = {
+            f'{part}.{name}': value
+            for part, module in self.agent.modules().items()
+            for name, value in module.state_dict().items()
+        }
+        if bad := not_finite(weights):
+            raise NotFinite(
+                f'learning broke down: after {self.updates:,} updates {len(bad)} of '
+                f'{len(weights)} weights are not finite, first {bad[0]}; use a lower learning_rate'
             )
 
     def next_policy(self) -> bytes:
-        """The EMA policy as a bundle with the next version."""
+        """The EMA policy as a bundle with the next version; `NotFinite` if it is not finite."""
+        self.require_finite()
         self.version += 1
         self._policy_updates = self.updates
         return pack(
@@ -234,11 +238,16 @@ class Trainer:
             updates=self.updates,
             env_steps=self.env_steps,
             half=True,
-            **self.agent.ema_policy,
+            algorithm=name_of(self.agent),
+            **self.agent.policy(),
         )
 
     def state(self) -> TrainerState:
-        """The state for a checkpoint, without the agent's tensors."""
+        """The state for a checkpoint, without the agent's tensors.
+
+        `NotFinite` if a weight is not finite: then there must be no checkpoint.
+        """
+        self.require_finite()
         return TrainerState(
             updates=self.updates,
             env_steps=self.env_steps,
@@ -248,9 +257,9 @@ class Trainer:
             paced_updates=self.pacer.updates,
             rng=dict(self.batches.rng_state),
             options=self.options.settings(),
-            outcomes=[alone for _, alone in self._recent],
-            success=self.success,
-            success_episodes=self.recent_episodes,
+            outcomes=self.recent.outcomes,
+            success=self.recent.share,
+            success_episodes=len(self.recent),
         )
 
     def resume(self, checkpoint: Checkpoint) -> None:
@@ -262,18 +271,19 @@ class Trainer:
         self.restore(checkpoint)
         self.batches.rng_state = state.rng
         self.updates, self.version = state.updates, state.version
-        self.pretrain_left = 0
+        self.pretrain_left = max(self.pretrain_left - state.updates, 0)
         newer = self.env_steps - state.env_steps
         credited = state.credited and max(state.credited + newer, 1)
-        # a changed ratio applies from now on
-        self.pacer = Pacer(ratio, credited, min(state.paced_updates, int(ratio * credited)))
+        # a changed ratio applies from now on: only the updates that were late remain due
+        late = int(state.options.get('update_ratio', ratio) * state.credited) - state.paced_updates
+        made = max(int(ratio * state.credited) - max(late, 0), 0)
+        self.pacer = Pacer(ratio, credited, min(made, int(ratio * credited)))
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Restore a checkpoint's networks, optimisers and outcomes. The counters do not change."""
         if sentence := restore(self.agent, checkpoint):
             self._log(sentence)
-        self._recent.clear()
-        self._recent.extend(('', alone) for alone in checkpoint.state.outcomes)
+        self.recent.restart(checkpoint.state.outcomes)
 
     def close(self) -> None:
         """End the thread that samples batches."""

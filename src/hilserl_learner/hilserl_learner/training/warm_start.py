@@ -8,13 +8,14 @@ from hilserl_core.policy.inference import Policy
 from so101_node.errors import CellError
 from so101_node.foreign_files import read_bytes
 
-from ..agent.drqv2 import Agent
+from ..agent.algorithm import Algorithm, require_algorithm
+from ..agent.algorithm_name import DRQV2
 from .checkpoints import load, restore
 
 ENCODER_FIELDS = ('frame_stack', 'channels', 'strides')
 
 
-def adopt_policy(agent: Agent, path: Path) -> str:
+def adopt_policy(agent: Algorithm, path: Path) -> str:
     """Start an agent from a policy bundle, or from a checkpoint (a directory) with its critics.
 
     Returns a sentence on its source; CellError if it does not fit.
@@ -25,18 +26,18 @@ def adopt_policy(agent: Agent, path: Path) -> str:
         lines.append(f'network: {agent.config.network} here, {bundle.network} there')
     if lines:
         raise CellError(f'pretrained policy {path} is of another task; ' + '; '.join(lines))
+    require_algorithm(f'pretrained policy {path}', bundle.algorithm or DRQV2, agent)
     if path.is_dir():
         restore(agent, load(path))
-        return f'started from checkpoint {path}: {bundle.updates:,} updates, critics included'
-    for part, module in Policy(bundle).modules().items():
-        agent.modules()[part].load_state_dict(module.state_dict())
-    if agent.gripper and agent.gripper_target:
-        agent.gripper_target.load_state_dict(agent.gripper.state_dict())
-    agent.reset_ema()
-    return f'started from policy {path}: version {bundle.version}, {bundle.updates:,} updates'
+        source = f'checkpoint {path}: {bundle.updates:,} updates, critics included'
+    else:
+        agent.start_from(Policy(bundle).modules())
+        source = f'policy {path}: version {bundle.version}, {bundle.updates:,} updates'
+    agent.keep_start()
+    return f'started from {source}'
 
 
-def adopt_encoder(agent: Agent, path: Path) -> str:
+def adopt_encoder(agent: Algorithm, path: Path) -> str:
     """Copy the encoder of a policy bundle into an agent; returns a sentence on its source.
 
     CellError if it does not fit.
@@ -52,8 +53,7 @@ def adopt_encoder(agent: Agent, path: Path) -> str:
         lines.append(f'cameras: {agent.schema.cameras} here, {bundle.schema.cameras} there')
     if lines:
         raise CellError(f'encoder {path} is for other images; ' + '; '.join(lines))
-    agent.encoder.load_state_dict(Policy(bundle).encoder.state_dict())
-    agent.reset_ema()
+    agent.start_from({'encoder': Policy(bundle).encoder})
     return f'encoder of {path}, frozen: version {bundle.version}, {bundle.updates:,} updates'
 
 

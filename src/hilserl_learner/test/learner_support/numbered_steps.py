@@ -44,5 +44,5 @@ def episode(schema, name, length, first=0, **end):
     """`length` transitions and the final observation; `end` goes to the last transition."""
     steps = [make_step(schema, first + i, name, i, reward=float(i)) for i in range(length)]
     steps[-1] = replace(steps[-1], **end)
-    final = make_step(schema, first + length, name, length, last=True, outcome=Outcome.FAILURE)
+    final = make_step(schema, first + length, name, length, last=True, outcome=Outcome.SUCCESS)
     return [*steps, final]

@@ -146,16 +146,13 @@ def write(
         if kind == COMPRESSED:
             data = cv2.imencode('.png', value[:, :, ::-1])[1]
             return types[kind](header=stamped(stamp), format='png', data=data)
-        if kind == REWARD:
-            return types[kind](header=stamped(stamp), value=value[0], success=value[1], run_id='')
         blank = {
             name: '' if field.type == 'str' else 0
             for name, field in types[kind].__dataclass_fields__.items()
             if name != '__msgtype__'
         }
-        return types[kind](
-            **{**blank, 'header': stamped(stamp), 'mode': value[0], 'episode_id': value[1]}
-        )
+        names = ('value', 'success') if kind == REWARD else ('mode', 'episode_id')
+        return types[kind](**{**blank, 'header': stamped(stamp), **dict(zip(names, value))})
 
     messages, rng = [], np.random.default_rng(0)
     writer = Writer(directory, version=9, storage_plugin=plugin)

@@ -31,8 +31,11 @@ def kept(adds, deletions, capacity, schema):
     return [(step, demo, first[step.episode_id]) for step, demo in alive]
 
 
-def transitions(alive, stack, n_step, discount, max_gap):
-    """{state[0] of the observation: (frames, reward, discount, next frames, prior)}."""
+def transitions(alive, stack, n_step, discount, max_gap, failed):
+    """{state[0] of the observation: (frames, reward, discount, next frames, prior)}.
+
+    failed: ids of the episodes that failed.
+    """
     by_place = {(s.episode_id, s.index): (s, demo, first) for s, demo, first in alive}
 
     def neighbour(step, offset):
@@ -58,7 +61,7 @@ def transitions(alive, stack, n_step, discount, max_gap):
         return not step.last and step.reward is not None and neighbour(step, 1) is not None
 
     result = {}
-    for step, demo, first in alive:
+    for step, _, first in alive:
         if not starts(step) or frames(step, first) is None:
             continue
         total, factor, mask, at = 0.0, 1.0, 1.0, step
@@ -74,6 +77,6 @@ def transitions(alive, stack, n_step, discount, max_gap):
             total,
             factor * mask,
             frames(at, first),
-            demo or step.source == Source.HUMAN,
+            step.source == Source.HUMAN and step.episode_id not in failed,
         )
     return result

@@ -79,6 +79,7 @@ def main(options: Namespace) -> int:
 
     from ..bench_file import arm_value
     from ..calibrate import calibrate, restore
+    from ..calibration_file import path_of_calibration
     from ..calibration_problems import WHOLE
     from ..check_zero import check_zero
 
@@ -94,6 +95,7 @@ def main(options: Namespace) -> int:
         raise CellError(f'--{given[0].replace("_", "-")} is for --check; add --check')
     port = arm_value(options.port, options.arm, 'port', options.bench, '--port')
     file = arm_value(options.file, options.arm, 'calibration', options.bench, '--file')
+    file = path_of_calibration(file, options.arm)
     if options.least_range is None:
         options.least_range = str(WHOLE.least)
     plausible, _ = _of_driver(options)

@@ -1,0 +1,1 @@
+"""The link between the arm and a learner on another host."""
