@@ -152,14 +152,16 @@ def train(
     task: str = '',
     interventions: bool = True,
     judge: Judge | None = None,
+    at_end: bool = True,
 ) -> Progress:
     """Train for `minutes` of robot time in `directory`; evaluate each `every` minutes.
 
     episodes: number in one evaluation; enough: success rate at which training stops; change: a
     function that is applied to each step before it is learned from (for experiments); task: as in
     `record_demonstrations`; interventions: whether the operator helps; judge: gives the reward
-    alone, in place of world and operator (evaluations count the world's success all the same).
-    After a KeyboardInterrupt the run is closed as usual, and `Progress.interrupted` is true.
+    alone, in place of world and operator (evaluations count the world's success all the same);
+    at_end: false leaves the evaluation that is due at the end to the caller. After a
+    KeyboardInterrupt the run is closed as usual, and `Progress.interrupted` is true.
     """
     progress = Progress()
     learner: SimulatedLearner
@@ -202,6 +204,8 @@ def train(
             report()
             if progress.minutes < due - 1e-9:
                 continue
+            if not at_end and progress.minutes >= minutes - 1e-9:
+                break
             due += every
             found = evaluate(
                 schema, learner.bundle, world, episodes, progress.minutes, enough or 0.0, task=task
