@@ -58,8 +58,8 @@ class LearnerNode(CellNode):
         ]
         self._session = secrets.token_hex(4)
         # An actor that is under way goes on while the bags of its run are read: its steps wait in
-        # the queue. The first steps of a new run come when all is ready: a Ctrl-C before that would
-        # lose them.
+        # the queue. The first steps of a new run come when all is ready: a Ctrl-C before that
+        # would lose them.
         resumes = Path(self.options.run_dir, 'bags').exists()
         if resumes:
             self._subscribe(actors)
