@@ -66,6 +66,7 @@ def import_of(recording, task, tmp_path, unlabelled='refuse', **options):
     return report, episodes(tmp_path / 'out')
 
 
+@pytest.mark.slow
 def test_imported_actions_are_the_executed_ones(recording, raw, task, tmp_path):
     before = content_hash(raw)
     report = import_bag(raw, task, tmp_path)
@@ -157,6 +158,7 @@ def test_every_kind_of_bag_gives_the_same_steps(recording, task, tmp_path, optio
         assert steps[3].images[0][2, 2].tolist() == [200, 100, 0]
 
 
+@pytest.mark.slow
 def test_bags_from_humble_without_definitions_are_read(recording, task, tmp_path):
     raw_cell.write(tmp_path / 'bag', recording, plugin=StoragePlugin.SQLITE3)
     with sqlite3.connect(next((tmp_path / 'bag').glob('*.db3'))) as database:
@@ -254,6 +256,7 @@ def test_unlabelled_episodes_need_a_choice(recording, task, tmp_path):
     assert all(step.reward is None for steps in episodes(tmp_path / 'out') for step in steps)
 
 
+@pytest.mark.slow
 def test_a_label_at_a_time_applies_to_the_running_episode_and_ends_it(recording, task, tmp_path):
     raw_cell.write(tmp_path / 'bag', recording, drop=('rewards',))
     before = content_hash(tmp_path / 'bag')
@@ -293,6 +296,7 @@ def test_recorded_steps_that_were_broken_off_are_not_imported(task, tmp_path, ca
     assert len(episodes(tmp_path / 'out')) == 1
 
 
+@pytest.mark.slow
 def test_labels_of_other_data_are_refused(recording, task, tmp_path, capsys):
     raw_cell.write(tmp_path / 'bag', recording)
     assert run(['label', str(tmp_path / 'bag'), 'success', '--at', '1000']) == 1
