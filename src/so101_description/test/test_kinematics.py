@@ -325,6 +325,7 @@ def test_tool_pose_is_a_right_handed_frame():
 
 
 @pytest.mark.slow
+@pytest.mark.timing
 def test_a_joint_target_takes_under_a_millisecond():
     steps = list(follow(start_at(MIDDLE), np.random.default_rng(5).uniform(-1, 1, (200, 4))))
     for _ in range(3):  # other processes may use these cores too
