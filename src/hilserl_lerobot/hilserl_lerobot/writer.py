@@ -18,7 +18,7 @@ from so101_node.durable import writing
 from so101_node.errors import CellError
 
 from . import layout
-from .statistics import ImageStatistics, of_numbers
+from .statistics import ImageStatistics, of_columns
 from .video import VideoWriter, video_info
 
 if TYPE_CHECKING:
@@ -122,9 +122,7 @@ class DatasetWriter:
                 if name not in stored:
                     entry |= self._write_video(name, self._seen(images[name], found[name]), count)
             self._write_rows(columns, stored, count)
-        statistics = {n: of_numbers(v) for n, v in columns.items()} | {
-            name: each.data() for name, each in found.items()
-        }
+        statistics = of_columns(columns) | {name: each.data() for name, each in found.items()}
         for name, values in statistics.items():
             entry |= {f'stats/{name}/{kind}': value for kind, value in values.items()}
         for name, each in found.items():
@@ -213,9 +211,9 @@ class DatasetWriter:
         )
         if self.finals:
             _write_table(pa.Table.from_pylist(self.finals), self._beside / layout.FINAL)
-        statistics: dict[str, Any] = {
-            name: of_numbers(np.concatenate(rows)) for name, rows in self._numbers.items()
-        }
+        statistics: dict[str, Any] = of_columns(
+            {name: np.concatenate(rows) for name, rows in self._numbers.items()}
+        )
         statistics |= {name: each.data() for name, each in self._images.items()}
         known = {name: values for name, values in statistics.items() if values}
         (self._beside / layout.STATS).write_text(json.dumps(known, indent=4))
