@@ -67,17 +67,20 @@ class DatasetWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for video in self._videos.values():
-            if kind is None:
-                video.close()
-        if self._data:
-            self._data.close()
         try:
             if kind is None:
                 with writing(self.directory):
+                    for video in self._videos.values():
+                        video.close()
+                    if self._data:
+                        self._data.close()
                     self._write_metadata()
                     self._beside.rename(self.directory)
         finally:
+            for video in self._videos.values():
+                video.end()
+            if self._data:
+                self._data.close()
             shutil.rmtree(self._beside, ignore_errors=True)
 
     def add_episode(
