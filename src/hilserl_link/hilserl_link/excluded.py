@@ -1,4 +1,4 @@
-"""The file that names the cells whose steps are not taken, one a line. It may change at any time."""
+"""The file that names the cells whose steps are not taken, one a line. It may change."""
 
 from collections.abc import Callable
 from pathlib import Path
