@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -57,9 +58,10 @@ class ImageStatistics:
     def add(self, image: npt.NDArray[np.uint8]) -> None:
         """Add an image (height, width, 3) uint8."""
         step = max(1, max(image.shape[:2]) // LARGEST)
+        seen = np.ascontiguousarray(image[::step, ::step])
         for channel in range(3):
-            seen = image[::step, ::step, channel].ravel()
-            self.counts[channel] += np.bincount(seen, minlength=256)
+            counts = cv2.calcHist([seen], [channel], None, [256], [0, 256])
+            self.counts[channel] += counts[:, 0].astype(np.int64)
         self.images += 1
 
     def merge(self, other: 'ImageStatistics') -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 Image = npt.NDArray[np.uint8]
-ROWS = 256  # written at a time
+ROWS = 256  # written at a time, of one episode or of several short ones
 
 
 class DatasetWriter:
@@ -52,6 +52,7 @@ class DatasetWriter:
         self._video_files = dict.fromkeys(self._cameras, 0)
         self._data: pq.ParquetWriter | None = None
         self._data_file = 0
+        self._tables: list[pa.Table] = []  # not written yet
         self.finals: list[dict[str, Any]] = []  # of this suite: final observations
         self.more: dict[str, Any] = {}  # further keys of meta/info.json
 
@@ -72,8 +73,7 @@ class DatasetWriter:
                 with writing(self.directory):
                     for video in self._videos.values():
                         video.close()
-                    if self._data:
-                        self._data.close()
+                    self._close_data()
                     self._write_metadata()
                     self._beside.rename(self.directory)
         finally:
@@ -146,8 +146,8 @@ class DatasetWriter:
         """Where the next episode's rows go; begins a new file if the present one is large."""
         path = self._beside / _numbered(layout.DATA, self._data_file)
         if self._data and path.stat().st_size > layout.DATA_MB << 20:
-            self._data.close()
-            self._data, self._data_file = None, self._data_file + 1
+            self._close_data()
+            self._data_file += 1
         chunk, file = divmod(self._data_file, layout.CHUNK)
         return {'data/chunk_index': chunk, 'data/file_index': file}
 
@@ -170,7 +170,22 @@ class DatasetWriter:
                 else _array(columns[field.name][rows], field.type)
                 for field in schema
             ]
-            self._data.write_table(pa.table(arrays, schema=schema))
+            self._tables.append(pa.table(arrays, schema=schema))
+            if sum(map(len, self._tables)) >= ROWS:
+                self._write_tables()
+
+    def _write_tables(self) -> None:
+        import pyarrow as pa
+
+        if self._data and self._tables:
+            self._data.write_table(pa.concat_tables(self._tables).combine_chunks())
+        self._tables.clear()
+
+    def _close_data(self) -> None:
+        self._write_tables()
+        if self._data:
+            self._data.close()
+        self._data = None
 
     def _write_video(self, name: str, images: Iterator[Image], count: int) -> dict[str, Any]:
         height, width = self.features[name]['shape'][:2]
