@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     import av
 
 CODEC, FORMAT = 'libx264', 'yuv420p'
-# Constant quality that is close to lossless; two frames between key frames, as LeRobot has.
+# Constant quality that is close to lossless; two frames between key frames, as LeRobot has. With
+# macroblock trees and adaptive quantisation, ultrafast makes files a fifth larger than veryfast and
+# a tenth larger than fast does at 640x480, with equal errors, in a seventh of the time of fast.
 OPTIONS = {
     'crf': '12',
-    'preset': 'veryfast',  # half the time of `fast`, files and errors as large
+    'preset': 'ultrafast',
     'g': '2',
     'bf': '0',
-    'x264-params': 'keyint=2:scenecut=0',
+    'x264-params': 'keyint=2:scenecut=0:mbtree=1:rc-lookahead=10:aq-mode=1',
 }
 SMALL = 160 * 160  # pixels; threads of the encoder cost more than they gain
 WAITING = 32  # images that wait for the encoder
