@@ -22,7 +22,8 @@ class Side:
     """A side of the link as a process in its namespace."""
 
     def __init__(self, network, side, values):
-        path = os.pathsep.join(path for path in sys.path if path.endswith('test'))
+        supports = [path for path in sys.path if path.endswith('test')]
+        path = os.pathsep.join([*supports, os.environ.get('PYTHONPATH', '')])
         words = [sys.executable, str(PROGRAM), side, json.dumps(values)]
         self.process = subprocess.Popen(
             network.within(side, words),
