@@ -55,9 +55,9 @@ class ActorOptions(
         'policy of another program that drives instead of the published one, lerobot:DIR; '
         'policy:= sets it',
     )
-    linked: bool = option(
+    behind_link: bool = option(
         False,
-        'whether the learner is behind a link: the last 1,000 steps are kept in memory for a '
+        'whether the learner is on another host: the last 1,000 steps are kept in memory for a '
         'link_client that is started again; link:= sets it',
     )
     episodes: int = option(
