@@ -1,4 +1,4 @@
-"""Steps that an actor makes while `link_client` is away are on the disk of the arm's side later."""
+"""Steps that an actor makes while `link_client` is away come to the disk of the arm's side."""
 
 from dataclasses import replace
 import subprocess
