@@ -18,6 +18,7 @@ from so101_node.durable import writing
 from so101_node.errors import CellError
 
 from . import layout
+from .columns import PANDAS, array_of, type_of
 from .statistics import ImageStatistics, of_columns
 from .video import VideoWriter, video_info
 
@@ -157,7 +158,7 @@ class DatasetWriter:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        schema = pa.schema([(n, _type(f)) for n, f in self.features.items() if _type(f)])
+        schema = pa.schema([(n, type_of(f)) for n, f in self.features.items() if type_of(f)])
         if self._data is None:
             path = self._beside / _numbered(layout.DATA, self._data_file)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +168,7 @@ class DatasetWriter:
             arrays = [
                 pa.array(_pngs(images[field.name], rows), field.type)
                 if field.name in images
-                else _array(columns[field.name][rows], field.type)
+                else array_of(columns[field.name][rows], field.type)
                 for field in schema
             ]
             self._tables.append(pa.table(arrays, schema=schema))
@@ -223,7 +224,7 @@ class DatasetWriter:
         tasks = pa.table(
             {'task_index': list(range(len(self._tasks))), '__index_level_0__': self._tasks}
         )
-        pandas = json.dumps(_PANDAS).encode()  # pandas then takes the sentences as the index
+        pandas = json.dumps(PANDAS).encode()
         pq.write_table(
             tasks.replace_schema_metadata({b'pandas': pandas}), self._beside / layout.TASKS
         )
@@ -259,66 +260,9 @@ class DatasetWriter:
         }
 
 
-_PANDAS = {
-    'index_columns': ['__index_level_0__'],
-    'column_indexes': [
-        {
-            'name': None,
-            'field_name': None,
-            'pandas_type': 'unicode',
-            'numpy_type': 'object',
-            'metadata': {'encoding': 'UTF-8'},
-        }
-    ],
-    'columns': [
-        {
-            'name': 'task_index',
-            'field_name': 'task_index',
-            'pandas_type': 'int64',
-            'numpy_type': 'int64',
-            'metadata': None,
-        },
-        {
-            'name': None,
-            'field_name': '__index_level_0__',
-            'pandas_type': 'unicode',
-            'numpy_type': 'object',
-            'metadata': None,
-        },
-    ],
-    'pandas_version': '2.2.0',
-}
-
-
 def _numbered(pattern: str, number: int, **names: str) -> str:
     chunk, file = divmod(number, layout.CHUNK)
     return pattern.format(chunk_index=chunk, file_index=file, **names)
-
-
-def _type(feature: dict[str, Any]) -> 'pa.DataType | None':
-    """Return the parquet type of a feature; None for a video."""
-    import pyarrow as pa
-
-    if feature['dtype'] == 'video':
-        return None
-    if feature['dtype'] == 'image':
-        return pa.struct([('bytes', pa.binary()), ('path', pa.string())])
-    kind = {
-        'float32': pa.float32(),
-        'int64': pa.int64(),
-        'bool': pa.bool_(),
-    }[feature['dtype']]
-    size = feature['shape'][0]
-    return kind if size == 1 else pa.list_(kind, size)
-
-
-def _array(values: npt.NDArray[Any], kind: 'pa.DataType') -> 'pa.Array':
-    import pyarrow as pa
-
-    if not pa.types.is_fixed_size_list(kind):
-        return pa.array(values[:, 0], kind)
-    flat = pa.array(values.ravel(), kind.value_type)
-    return pa.FixedSizeListArray.from_arrays(flat, kind.list_size)
 
 
 def png(image: Image) -> bytes:
