@@ -150,7 +150,8 @@ class ActorNode(CellNode):
         )
         self.create_subscription(DriverStatus, names.DRIVER_STATUS, self._on_driver, qos.STATUS)
         self.create_service(Trigger, names.DISCARD_LAST, self._last_episode.on_discard)
-        self._step_publisher = self.create_publisher(Step, names.STEP, qos.STEPS)
+        steps = qos.STEPS_KEPT if self.options.behind_link else qos.STEPS
+        self._step_publisher = self.create_publisher(Step, names.STEP, steps)
         self._status_publisher = self.create_publisher(ActorStatus, names.ACTOR_STATUS, qos.STATUS)
         self._task_publisher = self.create_publisher(Task, names.TASK, qos.LATCHED)
         self._publish_task()

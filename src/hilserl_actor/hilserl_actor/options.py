@@ -55,6 +55,11 @@ class ActorOptions(
         'policy of another program that drives instead of the published one, lerobot:DIR; '
         'policy:= sets it',
     )
+    behind_link: bool = option(
+        False,
+        'whether the learner is on another host: the last 1,000 steps are kept in memory for a '
+        'link_client that is started again; link:= sets it',
+    )
     episodes: int = option(
         0,
         'stop after this number of finished episodes; 0: no limit (eval: 50)',

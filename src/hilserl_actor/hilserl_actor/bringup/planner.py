@@ -100,6 +100,7 @@ class _Planner:
             nodes['learner'] = learner
         if self.cell.link:
             nodes[LINK_CLIENT] = self._link_client()
+            nodes['actor'] = replace(actor, behind_link=True)
         if self.cell.detector:
             nodes[DETECTOR] = self._detector(actor)
         if actor.other_policy:
