@@ -23,8 +23,8 @@ A task says what is observed, what an action does, and where an episode starts. 
 `task:=` takes the name of an installed task, or a path: a word with a `/` or with `.yaml` at its
 end. Bags, checkpoints and policies have the task's hash. It covers what the policy sees and does,
 and the name. If one of these changes, the task is another one: its runs and demonstrations are
-refused, with the keys that differ. `instruction`, `reset`, `learning` and `sim` are not in the hash:
-they may change.
+refused, with the keys that differ. `instruction`, `reset`, `learning` and `sim` are not in the
+hash: they may change.
 
 A camera of the task is one of the cell by its role: the real one in `bench.yaml`
 ([cameras.md](cameras.md#several-cameras)), in the simulated cell the scene's `ROLE_camera`.

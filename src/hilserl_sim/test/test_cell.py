@@ -131,7 +131,7 @@ action: {droll: 0.1}
 start: {position: [0.22, 0.0, 0.09]}
 sim:
   scene: bar.xml
-  place: {bar: {position: [0.24, 0.0, 0.008], spread: [0.04, 0.05], yaw: 90, yaw_spread: 40}}
+  place: {bar: {position: [0.24, 0.0, 0.008], spread: [0.04, 0.05], yaw_spread: 40}}
   success: [{is: lifted, body: bar, by: 0.04}]
   area: {min: [0.14, -0.12], max: [0.34, 0.12]}
   skill: {grasp: bar, grasp_height: 0.012, turn: true}
