@@ -36,13 +36,14 @@ class OperatorConfig:
     release_height: float = 0.0  # of the cube over the target, when it opens the gripper
     accuracy: float = 0.003  # distance in x and y between cube and target before it lowers
     lowering: float = 0.06  # m/s, fastest
+    fit: float = 0.0  # largest such distance at which it goes on lowering; 0: any
     # what an action of the task can do
     moves: tuple[bool, bool, bool] = (True, True, True)  # along x, y and z
     turns: bool = False  # it acts on pitch, roll or joints: the wrist is brought back, too
     pitch: float = math.pi / 2  # of the fingers below the horizontal, to which it is brought back
     roll: float = 0.0  # angle of the joint wrist_roll, likewise
     turn_speed: float = 1.0  # rad/s
-    fits: bool = False  # it turns the wrist until the jaw closes across the body
+    grasps_across: bool = False  # it turns the wrist until the jaw closes across the body
     delay: float = 0.0  # from an observation to the motion that uses it
     tremor: float = 0.0  # m/s, standard deviation of the unwanted motion
     tremor_time: float = 0.4  # correlation time of the unwanted motion
@@ -184,6 +185,8 @@ class Expert:
             to = np.append((target - cube)[:2], config.lift - tool[2])
         elif self.phase is Phase.LOWER and target is not None:
             to = target + (0.0, 0.0, config.release_height) - cube
+            if config.fit and math.hypot(*to[:2]) > config.fit:
+                to[2] = 0.0  # it would come down beside the hole
             speed = config.lowering
         elif self.phase in (Phase.CLOSE, Phase.RELEASE):
             to = np.zeros(3)

@@ -83,7 +83,8 @@ def operator_for(task: str, world: str) -> OperatorConfig:
             release_height=skill.release_height,
             max_guide=(2.0 if skill.onto else 1.0) * usual.max_guide,
             low_lift=low_lift(simulation),
-            fits=skill.turn,
+            grasps_across=skill.turn,
+            fit=skill.fit,
         )
     return config.like_human(find_world(world).human)
 
@@ -253,7 +254,7 @@ class ScriptedOperator:
         if self.config.turns or self.config.roll:
             jaw = self._kinematics.tool_pose(follower)[1][:2, 2]
             forward = jaw / max(1e-9, float(np.linalg.norm(jaw)))
-        if self.config.fits and forward is not None:
+        if self.config.grasps_across and forward is not None:
             across = np.array([-sin(observation.yaw), cos(observation.yaw)])
             if self._roll is None or self._expert.phase not in HOLDING:
                 self._roll = roll_across(float(follower[4]), forward, observation.yaw)

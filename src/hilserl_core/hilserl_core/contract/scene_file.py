@@ -119,6 +119,15 @@ class Skill(_Entry, frozen=True, kw_only=True):
             description='height of the grasped body over that one when the gripper opens; m',
         ),
     ] = 0.0
+    fit: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=0.05,
+            description='largest distance in x and y of both middles at which it lowers the body, '
+            'as half of the play of a hole; m (0: 3 mm at the beginning, and then any)',
+        ),
+    ] = 0.0
     turn: Annotated[
         bool,
         Meta(
