@@ -9,6 +9,7 @@ import pytest
 from hilserl_core.contract.tasks import make_task
 from so101_description.model import model_hash
 from so101_node.errors import CellError
+from so101_node.shared_options import HELD_OUT
 from so101_sim.scene import scene_of
 from so101_sim.scene_check import scene_problems
 from so101_sim.world import World
@@ -192,7 +193,7 @@ def test_a_task_may_have_distractors_of_its_own(write):
     for x, y, _ in np.concatenate(places):
         assert area.min[0] - 0.05 < x < area.max[0] + 0.05 and abs(y) < area.max[1] + 0.05
     assert len({tuple(each[0]) for each in places}) == 3
-    beside = World(scene=scene_of(write(distractors=2)), conditions=find_world('held_out'))
+    beside = World(scene=scene_of(write(distractors=2)), conditions=find_world(HELD_OUT))
     assert beside.model.body('distractor_4').id and world.model.nbody == beside.model.nbody - 3
 
 
