@@ -138,7 +138,7 @@ sim:
 """
 
 
-def test_a_bar_that_needs_the_wrist_turned_is_demonstrated(tmp_path):
+def test_the_operator_turns_the_wrist_across_a_bar(tmp_path):
     (tmp_path / 'bar.xml').write_text(BAR, encoding='utf-8')
     path = tmp_path / 'bar.yaml'
     path.write_text(TURNED, encoding='utf-8')

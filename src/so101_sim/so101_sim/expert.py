@@ -83,6 +83,7 @@ class OperatorConfig:
         )
 
 
+CAREFUL = 0.004  # m in x and y to the place of the grasp; farther away it does not come down
 PAN_AXIS = (0.0388, 0.0)  # m, x and y of the axis about which the arm turns
 
 
@@ -181,6 +182,8 @@ class Expert:
             to = np.append(side * (not blocked), config.hover - tool[2])
         elif self.phase is Phase.DESCEND:
             to = np.append(side, config.grasp - tool[2])
+            if config.fit and np.linalg.norm(side) > CAREFUL:
+                to[2] = 0.0  # a finger would come down on the body
         elif self.phase is Phase.CARRY and target is not None:
             to = np.append((target - cube)[:2], config.lift - tool[2])
         elif self.phase is Phase.LOWER and target is not None:
@@ -235,7 +238,11 @@ class Expert:
                 self._enter(Phase.RETREAT, now)
             elif between and below < 0.012 and gripper < config.open - 0.1:
                 self._enter(Phase.CLOSE, now)
-            elif away < 0.008 and gripper > 0.75 * config.open and is_aligned(seen):
+            elif (
+                away < (CAREFUL if config.fit else 0.008)
+                and gripper > 0.75 * config.open
+                and is_aligned(seen)
+            ):
                 self._enter(Phase.DESCEND, now)
         elif self.phase is Phase.DESCEND:
             if away > 0.02:
