@@ -38,4 +38,4 @@ def test_a_finger_does_not_come_down_on_a_body_that_stands():
     for away, comes_down in ((0.006, False), (0.002, True)):
         tool = np.array([0.24 - config.grasp_offset - away, 0.0, 0.075])
         velocity, _ = expert.desired_velocity(0.0, tool, 0.6, peg, TARGET)
-        assert (velocity[2] < 0.0) is comes_down and velocity[0] > 0.0
+        assert bool(velocity[2] < 0.0) is comes_down and velocity[0] > 0.0
