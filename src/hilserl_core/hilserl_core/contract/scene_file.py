@@ -125,8 +125,8 @@ class Skill(_Entry, frozen=True, kw_only=True):
             ge=0.0,
             le=0.05,
             description='largest distance in x and y of both middles at which it lowers the body, '
-            'as half of the play of a hole; m (0: 3 mm at the beginning, and then any). With it, '
-            'it also comes down over the body with care, as to one that stands and may fall',
+            'over a hole; m; stiction leaves 1 to 2 mm (0: 3 mm at the beginning, and then any). '
+            'With it, it also comes down over the body with care, as one that stands may fall',
         ),
     ] = 0.0
     turn: Annotated[
