@@ -308,6 +308,7 @@ class ActorNode(CellNode):
         message = short('; '.join(filter(None, parts)), 1000)
         status = actor_status(loop, self._loop_thread.timing, now, message)
         status.observation_age_ms = self.sensors.image_age * 1e3
+        status.image_skew_ms = self.sensors.image_skew * 1e3
         status.tick_ms = self._loop_thread.tick_ms
         status.wanted = self.options.episodes
         status.reward_source, status.success_probability = self.sensors.judge

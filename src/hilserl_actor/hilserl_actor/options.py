@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hilserl_core.contract.observation import MAX_SKEW
 from hilserl_core.contract.task_options import TaskOptions
 from hilserl_core.policy.exploration import ExplorationOptions
 from so101_node.options import Options, option
@@ -101,6 +102,13 @@ class ActorOptions(
     )
     max_image_age: float = option(
         0.2, 'maximum age of an image; if it is older, the arm holds', unit='s', low=0.01, high=5.0
+    )
+    max_skew: float = option(
+        MAX_SKEW,
+        'maximum time between the images of two cameras; if it is more, the arm holds',
+        unit='s',
+        low=0.001,
+        high=5.0,
     )
     max_state_age: float = option(
         0.1,
