@@ -1,15 +1,33 @@
 """What the tests of every package share: a ROS domain of their own, and the mark of the graph."""
 
 import os
+import sys
 
 import pytest
 
 os.environ.setdefault('MUJOCO_GL', 'egl')  # rendering without a screen
 
 
-@pytest.fixture(scope='session')
-def domain():
-    """A ROS domain that no other test run uses."""
+ROS = ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE')
+
+
+@pytest.fixture(scope='module', autouse=True)
+def ros_as_before():
+    """End what a module's tests leave of ROS, so that those of the next one can start it."""
+    before = {name: os.environ.get(name) for name in ROS}
+    yield
+    if 'rclpy' in sys.modules:
+        sys.modules['rclpy'].try_shutdown()
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@pytest.fixture(scope='module')
+def domain(ros_as_before):
+    """A ROS domain that no other test run uses, while the module's tests run."""
     import domain_coordinator
 
     with domain_coordinator.domain_id() as number:

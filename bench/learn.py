@@ -66,6 +66,7 @@ def parse():
     parser.add_argument('--sigma', default='', help='linear(from,to,steps) or a number')
     parser.add_argument('--update-ratio', type=float, default=1.0, help='updates per step')
     parser.add_argument('--threads', type=int, default=1, help='of the learner')
+    parser.add_argument('--cells', type=int, default=1, help='that feed the learner together')
     parser.add_argument('--every', type=float, default=2.0, help='minutes between evaluations')
     parser.add_argument('--episodes', type=int, default=20, help='of each evaluation')
     parser.add_argument('--final', type=int, default=FINAL, help='of the last evaluation')
@@ -77,6 +78,8 @@ def parse():
         options.method, options.minutes, options.interventions = 'bc', 0.0, 'off'
         options.pretrain_updates = CLONING
         options.agent_options += ' bc=1000'
+    if options.rows and options.cells != 1:
+        raise CellError('--rows is for runs of one cell; use --out for those of several')
     options.seeds = seeds_of(options.seeds) if options.seeds else [options.seed]
     return options
 
@@ -166,6 +169,7 @@ def learn(options: argparse.Namespace, directory: Path, console: Console) -> run
             screen.show,
             task=options.task,
             interventions=options.interventions == 'on',
+            cells=options.cells,
             at_end=False,
         )
         curve = [*progress.evaluations]

@@ -72,7 +72,7 @@ def config_hash(
     data = {name: getattr(options, name) for name in ALGORITHM}
     data |= {
         'task': schema.hash,
-        'agent': (agent or options.config()).to_json(),
+        'agent': (agent or options.config(schema.discount)).to_json(),
         'sigma': str(options.schedule()),
         'demos': demos,
     }

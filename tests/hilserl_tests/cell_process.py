@@ -15,6 +15,7 @@ import time
 
 from domain_coordinator import domain_id
 
+ROS = ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE')
 _started: list['CellProcess'] = []  # in the domains that are open
 
 
@@ -95,7 +96,8 @@ class CellProcess:
 
 @contextmanager
 def own_domain() -> Iterator[dict[str, str]]:
-    """Reserve a ROS domain; yield the environment, which is also set for this process."""
+    """Reserve a ROS domain; yield the environment, which this process has until the end."""
+    outside = {name: os.environ.get(name) for name in ROS}
     with domain_id() as number:
         os.environ['ROS_DOMAIN_ID'] = str(number)
         os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
@@ -107,6 +109,8 @@ def own_domain() -> Iterator[dict[str, str]]:
                 cell = _started.pop()
                 if cell.process.poll() is None:
                     cell.interrupt()
+            for name, value in outside.items():
+                os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
 def processes_with(text: str) -> list[str]:

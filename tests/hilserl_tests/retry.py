@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .outcomes import read
 
-MOST_FILES = 8  # if more files fail, the software is the more likely reason
+MOST_FILES = 25  # if more files fail, the software is the more likely reason
 
 
 class Retry:

@@ -1,10 +1,9 @@
-"""Runs the tests in processes of their own: pytest, colcon, and the coverage of both."""
+"""Runs pytest in processes of its own, and measures their coverage."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 import os
 from pathlib import Path
-import re
 import shutil
 import subprocess
 import sys
@@ -12,11 +11,9 @@ import sys
 from . import outcomes
 
 OF_TIMING = 'graph or timing'
-# the fixture `domain` sets the mark graph
-_MARK = re.compile(r'\bmark\.(graph|timing)\b|\bdomain\b')
 WHOLE_CELLS = 'hilserl_tests'  # the package whose tests of timing take both cores
 TWO_AT_A_TIME = ('-n', '2', '--dist', 'worksteal')
-FILES_AT_A_TIME = ('-n', '3', '--dist', 'loadfile')  # their nodes wait more than they work
+FILES_AT_A_TIME = ('-n', '2', '--dist', 'loadfile')
 
 
 class Pytest:
@@ -29,7 +26,7 @@ class Pytest:
     def run(
         self,
         words: Sequence[str],
-        file: str = 'without_colcon.xml',
+        file: str = 'tests.xml',
         threads: str = '',
         cwd: Path | None = None,
     ) -> int:
@@ -39,10 +36,10 @@ class Pytest:
     @contextmanager
     def beside(self, words: Sequence[str]) -> Iterator['subprocess.Popen[bytes]']:
         """Run tests at idle priority beside the body; then wait for them and print their lines."""
-        lines = self._results / 'without_colcon.txt'
+        lines = self._results / 'others.txt'
         with open(lines, 'wb') as output:
             process = subprocess.Popen(
-                self._command(words, 'without_colcon.xml'),
+                self._command(words, 'others.xml'),
                 env=_environment('1'),
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -69,29 +66,6 @@ def _environment(threads: str) -> dict[str, str]:
 
 def _idle() -> None:
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-
-
-def has_tests_of_timing(directory: Path) -> bool:
-    """Whether a file of these tests names one of the marks; to collect them all takes seconds."""
-    return any(_MARK.search(file.read_text(encoding='utf-8')) for file in directory.rglob('*.py'))
-
-
-def colcon(
-    root: Path, packages: Sequence[str], pytest: Sequence[str], coverage: 'Coverage | None'
-) -> int:
-    """Run the tests of timing with colcon, and pytest with these words; return the exit code.
-
-    The code tells errors of colcon and of pytest; the result files tell the failures.
-    """
-    if not packages:
-        return 0
-    words = [shutil.which('colcon') or 'colcon', 'test']
-    words += ['--executor', 'sequential', '--event-handlers', 'console_direct+']
-    words += ['--packages-select', *packages]
-    words += ['--pytest-args', '-m', OF_TIMING, '-p', outcomes.MODULE, *pytest]
-    return subprocess.call(
-        [sys.executable, *(coverage.words if coverage else ()), *words], cwd=root
-    )
 
 
 class Coverage:

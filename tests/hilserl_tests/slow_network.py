@@ -1,8 +1,9 @@
-"""Two network namespaces joined by a slow, lossy line: every packet passes through one process.
+"""Network namespaces joined by a slow, lossy line: every packet passes through one process.
 
 Not every kernel has netem, so delay, loss, rate and cuts are made here, packet by packet, between
-two TUN devices. It needs root and /dev/net/tun. `python -m hilserl_tests.slow_network` is the
-process that forwards; `SlowNetwork` starts it and tells it the line's condition.
+TUN devices: of an arm, a learner, and a stranger on the same network. It needs root and
+/dev/net/tun. `python -m hilserl_tests.slow_network` is the process that forwards; `SlowNetwork`
+starts it and tells it the line's condition.
 """
 
 from collections import deque
@@ -17,13 +18,14 @@ from pathlib import Path
 import random
 import select
 import shutil
+import socket
 import struct
 import subprocess
 import sys
 import time
 
-ARM, LEARNER = 'arm', 'learner'
-ADDRESSES = {ARM: '10.77.0.1', LEARNER: '10.77.0.2'}
+ARM, LEARNER, STRANGER = 'arm', 'learner', 'stranger'
+ADDRESSES = {ARM: '10.77.0.1', LEARNER: '10.77.0.2', STRANGER: '10.77.0.3'}
 TCP = Path('/proc/sys/net/ipv4/tcp_congestion_control')  # of the namespace that reads it
 QUEUE = 1000  # packets that may wait in one direction, as netem's default
 _DEVICE = 'line'
@@ -41,10 +43,10 @@ class Line:
 
 
 class SlowNetwork:
-    """Two namespaces and the line between them. `refusal()` says why there can be none.
+    """The namespaces and the line between them. `refusal()` says why there can be none.
 
     captured: file that gets every packet, for a test that looks for what must not be readable.
-    tcp: congestion control in both; '': that of this host.
+    tcp: congestion control in all; '': that of this host.
     """
 
     def __init__(self, captured: Path | None = None, tcp: str = ''):
@@ -71,7 +73,7 @@ class SlowNetwork:
         return ['ip', 'netns', 'exec', self._names[side], *words]
 
     def close(self) -> None:
-        """Remove both namespaces. What ran in them must have ended."""
+        """Remove the namespaces. What ran in them must have ended."""
         self._process.kill()
         self._process.wait()
         for name in self._names.values():
@@ -104,7 +106,7 @@ def slow_network(captured: Path | None = None, tcp: str = '') -> Iterator[SlowNe
 
 
 class Direction:
-    """The packets on their way from one side to the other. Times: s of a steady clock."""
+    """The packets on their way from one side to the others. Times: s of a steady clock."""
 
     def __init__(self) -> None:
         self.sent = 0  # bytes, those that were lost included
@@ -131,7 +133,7 @@ class Direction:
         return self._waiting[0][0] if self._waiting else float('inf')
 
 
-def _device(namespace: str, address: str, peer: str, tcp: str) -> int:
+def _device(namespace: str, address: str, tcp: str) -> int:
     """Enter a network namespace and return a new TUN device in it."""
     with open(f'/var/run/netns/{namespace}', encoding='ascii') as file:
         if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), _CLONE_NEWNET):
@@ -143,7 +145,7 @@ def _device(namespace: str, address: str, peer: str, tcp: str) -> int:
         device, _TUNSETIFF, struct.pack('16sH22x', _DEVICE.encode(), _IFF_TUN | _IFF_NO_PI)
     )
     for words in (
-        ['addr', 'add', address, 'peer', peer, 'dev', _DEVICE],
+        ['addr', 'add', f'{address}/24', 'dev', _DEVICE],
         ['link', 'set', _DEVICE, 'mtu', '1500', 'up'],
         ['link', 'set', 'lo', 'up'],
     ):
@@ -155,7 +157,7 @@ def _forward(devices: dict[str, int], captured: str) -> None:
     """Forward packets until stdin ends; each line of stdin is a `Line` as JSON."""
     line, random_ = Line(), random.Random(0)
     ways = {side: Direction() for side in devices}
-    other = {ARM: LEARNER, LEARNER: ARM}
+    to = {socket.inet_aton(ADDRESSES[side]): device for side, device in devices.items()}
     with open(captured or os.devnull, 'wb') as capture:
         while True:
             now = time.monotonic()
@@ -171,9 +173,10 @@ def _forward(devices: dict[str, int], captured: str) -> None:
                         break
                     capture.write(packet)
                     ways[side].take(packet, line, now, random_.random())
-                for packet in ways[other[side]].arrived(line, now):
-                    with contextlib.suppress(OSError):  # a full device loses it
-                        os.write(device, packet)
+                for packet in ways[side].arrived(line, now):
+                    # a full device loses it; a packet to no side (IPv6) goes nowhere
+                    with contextlib.suppress(OSError, KeyError):
+                        os.write(to[packet[16:20]], packet)
             if 0 in ready:
                 text = sys.stdin.readline()
                 if not text:
@@ -184,12 +187,11 @@ def _forward(devices: dict[str, int], captured: str) -> None:
 
 
 def main() -> None:
-    """Forward between the two namespaces that the command line names."""
+    """Forward between the namespaces that the command line names."""
     *namespaces, captured, tcp = sys.argv[1:]
-    sides = dict(zip((ARM, LEARNER), namespaces))
     devices = {
-        side: _device(name, ADDRESSES[side], ADDRESSES[ARM if side == LEARNER else LEARNER], tcp)
-        for side, name in sides.items()
+        side: _device(name, address, tcp)
+        for name, (side, address) in zip(namespaces, ADDRESSES.items())
     }
     with contextlib.suppress(PermissionError):  # it must not be the slowest part
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(3))

@@ -23,7 +23,12 @@ A task says what is observed, what an action does, and where an episode starts. 
 `task:=` takes the name of an installed task, or a path: a word with a `/` or with `.yaml` at its
 end. Bags, checkpoints and policies have the task's hash. It covers what the policy sees and does,
 and the name. If one of these changes, the task is another one: its runs and demonstrations are
-refused, with the keys that differ. The instruction is not part of the hash.
+refused, with the keys that differ. `instruction`, `reset`, `learning` and `sim` are not in the
+hash: they may change.
+
+A camera of the task is one of the cell by its role: the real one in `bench.yaml`
+([cameras.md](cameras.md#several-cameras)), in the simulated cell the scene's `ROLE_camera`.
+`so101.xml` has `wrist_camera`, `table.xml` has `front_camera` and `side_camera`.
 
 `rate:=` and `frame_size:=` of a command replace the task's values. `rate:=` keeps the speeds and
 the time limit.
@@ -62,6 +67,14 @@ folder as the task file. It includes the arm and, if you like, our table, light 
   </worldbody>
 </mujoco>
 ```
+
+`table.xml` has the options of the physics, too. In place of `so101.xml`, a scene may include
+another model of the SO-101 whose joints and actuators have these names; it gets our tool frame and
+wrist camera if it has none.
+
+The scripted operator opens the gripper by 5 cm. It closes along the line from the arm to the body.
+For a body that cannot be grasped like that, such as a long bar, act on `droll` and set
+`sim.skill.turn`.
 
 `sim.place` names its bodies. A body with a free joint can be moved; another one is moved only
 between episodes. Each condition of `sim.success` is one line, such as

@@ -35,7 +35,7 @@ def recorded(tmp_path_factory):
     (directory / 'turning.yaml').write_text(TASK, encoding='utf-8')
     words = [f'task:={directory / "turning.yaml"}', f'runs_dir:={directory}', 'run:=turning']
     with own_domain() as environment, Watcher() as messages:
-        cell = CellProcess(['record', 'episodes:=2', *words], environment)
+        cell = CellProcess(['record', 'episodes:=2', 'console:=false', *words], environment)
         code = cell.wait(400)
     assert code == 0, cell.text[-3000:]
     return messages

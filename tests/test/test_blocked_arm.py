@@ -58,7 +58,8 @@ def test_a_blocked_joint_ends_the_episode_as_a_fault_with_its_name(tmp_path):
     assert joint >= 0
     assert steps[-1].last and steps[-1].outcome == 0
     assert sum(not step.last for step in steps) >= 3  # up to the block they are kept
-    assert BLOCKED_TIME <= took <= BLOCKED_TIME + UNDER_WAY
+    # a joint may have stood still just before it was blocked
+    assert BLOCKED_TIME - 0.2 <= took <= BLOCKED_TIME + UNDER_WAY
     log = bench.log.read_text(encoding='utf-8')
     lines = [line for line in log.splitlines() if 'POLICY -> RESET: ' in line]
     assert any('is blocked: it is commanded' in line for line in lines), lines

@@ -178,7 +178,9 @@ def test_a_second_start_resumes_and_ctrl_c_ends_it_within_5_s(trained):
     run = trained[2]
     saved = Policy.from_bytes((run / 'checkpoints/latest/policy.safetensors').read_bytes())
     with own_domain() as environment, Watcher() as messages:
-        cell = CellProcess(['train', 'run:=whole', f'runs_dir:={run.parent}'], environment)
+        cell = CellProcess(
+            ['train', 'run:=whole', 'console:=false', f'runs_dir:={run.parent}'], environment
+        )
         line = cell.wait_for('resumed', 30)
         cell.wait_for('READY -> POLICY', 40)
         seconds = cell.interrupt()
@@ -192,16 +194,14 @@ def test_a_second_start_resumes_and_ctrl_c_ends_it_within_5_s(trained):
 
 def test_a_second_cell_is_refused_and_a_dead_supervisor_leaves_no_process(runs):
     with own_domain() as environment:
-        words = ['train', 'run:=busy', 'start:=scratch', f'runs_dir:={runs}']
-        first = CellProcess(words, environment)
+        words = ['train', 'start:=scratch', 'console:=false', f'runs_dir:={runs}']
+        first = CellProcess([*words, 'run:=busy'], environment)
         first.wait_for('IDLE -> RESET', 40)
         with own_domain() as elsewhere:
-            second = CellProcess(words, elsewhere)
+            second = CellProcess([*words, 'run:=busy'], elsewhere)
             assert second.wait(30) == 1
         assert 'run busy is in use by process' in second.text
-        third = CellProcess(
-            ['train', 'run:=other', 'start:=scratch', f'runs_dir:={runs}'], environment
-        )
+        third = CellProcess([*words, 'run:=other'], environment)
         third.wait_for('2 drivers publish follower/joint_states', 40)
         third.interrupt()
         assert 'IDLE -> RESET' not in third.text  # two cells on the same topics: nothing moves

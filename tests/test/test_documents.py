@@ -155,6 +155,7 @@ def test_the_cheap_lines_of_the_documents_are_found_and_get_the_names_of_the_sma
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)  # forty commands; on a busy computer ten minutes
 def test_the_cheap_lines_of_the_documents_end_with_0_on_a_small_run(tmp_path):
     told = run_cheap(cell_texts(ROOT), tmp_path)

@@ -64,6 +64,7 @@ def test_two_evaluations_have_the_same_situations_although_one_is_interrupted(tm
     actor = Actor(encoder.size, schema, network)
     policy.write_bytes(pack(schema, network, encoder, actor, 1, 0, 0))
     words = ['eval', f'runs_dir:={tmp_path}', 'run:=lift', f'policy:={policy}', 'episodes:=2']
+    words += ['console:=false']
     with own_domain() as environment:
         with Situations() as cut:
             first = CellProcess(words, environment)

@@ -19,7 +19,7 @@ from so101_description.joints import JOINTS, REST
 from so101_node.ros_node import not_urgent, urgent
 from so101_sim import calibration_path
 
-pytestmark = [pytest.mark.graph, pytest.mark.slow]
+pytestmark = [pytest.mark.graph, pytest.mark.long]
 
 HOLDS_WITHIN = 0.2 + 0.1  # s after the last message of the page: the limit, and a control period
 

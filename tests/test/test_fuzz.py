@@ -31,7 +31,7 @@ from so101_node import names
 
 pytestmark = pytest.mark.graph
 
-SECONDS = float(os.environ.get('FUZZ_SECONDS', '20'))
+SECONDS = float(os.environ.get('FUZZ_SECONDS', '10'))
 NODES = ['actor', 'learner', 'driver', 'kinematics', 'operator', 'scripted_operator', 'world']
 MEMORY = 200e6  # bytes that a process may grow; the learner's replay is part of it
 LINE = 1000  # characters of a log line

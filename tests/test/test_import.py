@@ -53,7 +53,9 @@ def test_a_raw_recording_of_the_cell_imports_to_the_executed_actions(tmp_path, m
     # do not record the steps: the importer must compute them
     monkeypatch.setattr(raw_recorder, 'TOPICS', [t for t in raw_recorder.TOPICS if t[0] != STEP])
     with own_domain() as environment:
-        cell = CellProcess(['record', 'run:=raw', f'runs_dir:={tmp_path}'], environment)
+        cell = CellProcess(
+            ['record', 'run:=raw', 'console:=false', f'runs_dir:={tmp_path}'], environment
+        )
         cell.wait_for('READY -> HUMAN', 60)
         counts = raw_recorder.record(tmp_path / 'recording', SECONDS)
         cell.interrupt()

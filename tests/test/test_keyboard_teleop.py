@@ -12,7 +12,7 @@ from hilserl_tests.cell_process import own_domain
 from hilserl_tests.terminal_cell import TerminalCell
 from hilserl_tests.watcher import Watcher
 
-pytestmark = pytest.mark.graph
+pytestmark = [pytest.mark.graph, pytest.mark.long]
 
 
 class Terminal(TerminalCell):
@@ -47,6 +47,7 @@ def test_a_person_records_by_keys_and_discards_a_demonstration(tmp_path):
                 'operator:=person',
                 'screen:=plain',
                 'episodes:=2',
+                'console:=false',
             ],
             environment,
         )

@@ -67,6 +67,7 @@ def test_few_modules_lie_outside_the_wings():
         assert len(list(folder.glob('*.py'))) <= 10
 
 
+@pytest.mark.slow
 def test_no_test_imports_a_test_module():
     """Code that tests share belongs in a support module of the package."""
     files = [*source_root().glob('src/*/test/*.py'), *source_root().glob('tests/test/*.py')]

@@ -1,4 +1,4 @@
-"""The learner of a running cell is killed, or cannot write: the cell goes on."""
+"""The learner of a running cell is killed: the cell goes on."""
 
 import os
 from pathlib import Path
@@ -47,7 +47,8 @@ def test_a_dead_learner_is_started_again_and_resumes(tmp_path):
     run = tmp_path / 'dead'
     with own_domain() as environment, Watcher() as messages:
         cell = CellProcess(
-            ['train', 'run:=dead', 'start:=scratch', f'runs_dir:={tmp_path}'], environment
+            ['train', 'run:=dead', 'start:=scratch', 'console:=false', f'runs_dir:={tmp_path}'],
+            environment,
         )
         cell.wait_for('READY -> POLICY', 60)
         wait(
@@ -69,18 +70,6 @@ def test_a_dead_learner_is_started_again_and_resumes(tmp_path):
         assert messages.versions[count] >= max(messages.versions[:count])
         wait(lambda: messages.actor[-1].message.startswith('the learner is back'), 10)
         assert messages.actor[-1].env_steps > steps  # it went on meanwhile
-
-        # a directory that takes no more bags, like a full disk
-        count = len(messages.versions)
-        time.sleep(10.0)  # past STARTUP_TIME, so the learner is started again
-        (run / 'bags').rename(run / 'bags.away')
-        (run / 'bags').touch()
-        cell.wait_for('bags cannot be written to', 40)
-        (run / 'bags').unlink()
-        (run / 'bags.away').rename(run / 'bags')
-        cell.wait_for('learner died (exit code 1); starting it again', 10)
-        count = len(messages.versions)
-        wait_until_used(messages, count)
         cell.interrupt()
     assert cell.process.returncode == 0, cell.text[-3000:]
     assert 'Traceback' not in cell.text

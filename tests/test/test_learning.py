@@ -15,7 +15,8 @@ from hilserl_learner.replay.buffer import Replay
 from hilserl_learner.training.fill_replay import load_run
 from hilserl_tests.guard import ENOUGH, EPISODES, SCHEMA
 
-pytestmark = pytest.mark.slow
+# The guard runs at idle priority, so it lasts as long as the whole cells beside it.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 N_STEP, DISCOUNT = 3, 0.97
 FLOOR = 0.02  # m; below it the workspace box stops the tool
@@ -24,7 +25,7 @@ FLOOR = 0.02  # m; below it the workspace box stops the tool
 @pytest.fixture(scope='module')
 def directory(guard):
     process, directory = guard
-    assert process.wait(300) == 0, (directory / 'log').read_text()
+    assert process.wait(2000) == 0, (directory / 'log').read_text()
     return directory
 
 

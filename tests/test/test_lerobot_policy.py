@@ -30,6 +30,7 @@ def words(tmp_path, command, *more):
         command,
         'task:=reach',
         f'runs_dir:={tmp_path}',
+        'console:=false',
         f'policy:=lerobot:{tmp_path}/act',
         f'lerobot_python:={STAND_IN}',
         'policy_units:=degrees',

@@ -135,6 +135,7 @@ def test_a_package_is_divided_by_what_needs_it():
     }
 
 
+@pytest.mark.slow
 def test_pip_refuses_a_file_with_another_hash(tmp_path):
     entry = locked(THIS, '-build')['setuptools']
     (tmp_path / 'lock.txt').write_text(entry.text() + '\n')

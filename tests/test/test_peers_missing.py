@@ -1,8 +1,11 @@
 """CI tests with clients of others where their packages can be had, and says where they cannot."""
 
+import pytest
+
 from hilserl_tests.verb.test import peers_missing, peers_python
 
 
+@pytest.mark.slow
 def test_without_the_packages_one_line_says_that_it_was_not_tested(tmp_path, monkeypatch):
     monkeypatch.setenv('PIP_NO_INDEX', '1')
     (tmp_path / 'requirements-peers.txt').write_text('rustypot==1.13.1\n')
@@ -12,6 +15,7 @@ def test_without_the_packages_one_line_says_that_it_was_not_tested(tmp_path, mon
     assert not peers_python(tmp_path).exists()
 
 
+@pytest.mark.slow
 def test_an_environment_without_packages_is_made_and_kept(tmp_path):
     (tmp_path / 'requirements-peers.txt').write_text('# none\n')
     assert peers_missing(tmp_path) == ''

@@ -56,6 +56,7 @@ def test_a_result_is_of_the_configuration_that_was_trained_whatever_the_default_
         assert (result_of_run(run).config == now) == (name == '60')
 
 
+@pytest.mark.slow
 def test_results_are_kept_and_a_run_measured_again_replaces_its_own(run, tmp_path):
     file, found = tmp_path / 'results' / 'grasp_lift.json', result_of_run(run)
     run_results.add(file, found)

@@ -122,7 +122,14 @@ def session(tmp_path_factory):
     with own_domain() as environment, Watcher() as messages:
         cell = CellProcess(
             # start: not with demonstrations, as a first session would
-            ['train', 'operator:=person', 'start:=scratch', 'screen:=plain', f'runs_dir:={runs}'],
+            [
+                'train',
+                'operator:=person',
+                'start:=scratch',
+                'screen:=plain',
+                'console:=false',
+                f'runs_dir:={runs}',
+            ],
             environment,
             terminal=True,
         )

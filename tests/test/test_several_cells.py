@@ -12,7 +12,7 @@ from hilserl_tests.cell_process import CellProcess, own_domain
 from so101_interfaces.msg import ActorStatus, Step
 from so101_node import names, qos
 
-pytestmark = pytest.mark.graph
+pytestmark = [pytest.mark.graph, pytest.mark.long]
 
 
 def test_two_cells_send_steps_to_one_learner_and_do_not_disturb_each_other(tmp_path):
@@ -43,7 +43,14 @@ def test_two_cells_send_steps_to_one_learner_and_do_not_disturb_each_other(tmp_p
         executor = SingleThreadedExecutor(context=context)
         executor.add_node(node)
         one = CellProcess(
-            ['train', f'runs_dir:={tmp_path}', 'run:=both', 'namespace:=a', 'actors:=a,b'],
+            [
+                'train',
+                f'runs_dir:={tmp_path}',
+                'run:=both',
+                'namespace:=a',
+                'actors:=a,b',
+                'console:=false',
+            ],
             environment,
         )
         one.wait_for(
@@ -57,6 +64,7 @@ def test_two_cells_send_steps_to_one_learner_and_do_not_disturb_each_other(tmp_p
                 'namespace:=b',
                 'learner:=false',
                 'seed:=1',
+                'console:=false',
             ],
             environment,
         )

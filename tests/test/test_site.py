@@ -143,7 +143,16 @@ def test_the_names_in_the_picture_of_the_nodes_exist():
     }
     named = set(re.findall(r'\b(?:hilserl|driver|kinematics|wrist_camera)/\w+', text))
     assert len(named) >= 10 and named <= known
-    for node in ('camera', 'driver', 'kinematics', 'actor', 'operator', 'learner', 'world'):
+    for node in (
+        'camera',
+        'driver',
+        'kinematics',
+        'actor',
+        'operator',
+        'learner',
+        'world',
+        'console',
+    ):
         assert node in interfaces_page.RIGHTS and node in text
 
 

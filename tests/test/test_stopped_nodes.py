@@ -13,7 +13,7 @@ from hilserl_tests.handover import seconds
 from hilserl_tests.watcher import Watcher
 from so101_description.joints import pack
 
-pytestmark = [pytest.mark.graph, pytest.mark.slow]
+pytestmark = [pytest.mark.graph, pytest.mark.long]
 
 NODES = ('kinematics', 'actor', 'driver', 'learner', 'operator', 'scripted_operator', 'world')
 STOP = 1.5  # s
@@ -43,6 +43,7 @@ def stopped(tmp_path_factory):
                 'train',
                 'run:=stopped',
                 'start:=scratch',
+                'console:=false',
                 f'runs_dir:={runs}',
                 'min_steps:=20',
                 'patience:=1',

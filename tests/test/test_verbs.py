@@ -153,6 +153,7 @@ def test_with_a_distribution_sourced_ros2_launch_starts_the_cell(tmp_path):
     assert output('train', '--help').startswith('usage: cell train')
 
 
+@pytest.mark.slow
 def test_the_script_names_the_verbs_and_refuses_an_unknown_one():
     cell = source_root() / 'cell'
     shown = subprocess.run([cell, '--help'], capture_output=True, text=True, timeout=60)

@@ -150,7 +150,8 @@ class ActorNode(CellNode):
         )
         self.create_subscription(DriverStatus, names.DRIVER_STATUS, self._on_driver, qos.STATUS)
         self.create_service(Trigger, names.DISCARD_LAST, self._last_episode.on_discard)
-        self._step_publisher = self.create_publisher(Step, names.STEP, qos.STEPS)
+        steps = qos.STEPS_KEPT if self.options.behind_link else qos.STEPS
+        self._step_publisher = self.create_publisher(Step, names.STEP, steps)
         self._status_publisher = self.create_publisher(ActorStatus, names.ACTOR_STATUS, qos.STATUS)
         self._task_publisher = self.create_publisher(Task, names.TASK, qos.LATCHED)
         self._publish_task()
@@ -307,6 +308,7 @@ class ActorNode(CellNode):
         message = short('; '.join(filter(None, parts)), 1000)
         status = actor_status(loop, self._loop_thread.timing, now, message)
         status.observation_age_ms = self.sensors.image_age * 1e3
+        status.image_skew_ms = self.sensors.image_skew * 1e3
         status.tick_ms = self._loop_thread.tick_ms
         status.wanted = self.options.episodes
         status.reward_source, status.success_probability = self.sensors.judge

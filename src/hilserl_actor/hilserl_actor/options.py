@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hilserl_core.contract.observation import MAX_SKEW
 from hilserl_core.contract.task_options import TaskOptions
 from hilserl_core.policy.exploration import ExplorationOptions
 from so101_node.options import Options, option
@@ -55,6 +56,11 @@ class ActorOptions(
         'policy of another program that drives instead of the published one, lerobot:DIR; '
         'policy:= sets it',
     )
+    behind_link: bool = option(
+        False,
+        'whether the learner is on another host: the last 1,000 steps are kept in memory for a '
+        'link_client that is started again; link:= sets it',
+    )
     episodes: int = option(
         0,
         'stop after this number of finished episodes; 0: no limit (eval: 50)',
@@ -96,6 +102,13 @@ class ActorOptions(
     )
     max_image_age: float = option(
         0.2, 'maximum age of an image; if it is older, the arm holds', unit='s', low=0.01, high=5.0
+    )
+    max_skew: float = option(
+        MAX_SKEW,
+        'maximum time between the images of two cameras; if it is more, the arm holds',
+        unit='s',
+        low=0.001,
+        high=5.0,
     )
     max_state_age: float = option(
         0.1,

@@ -35,6 +35,7 @@ def parameters(a_plan, executable):
     return node.parameters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('command', ['train', 'record'])
 def test_a_real_cell_needs_no_other_word(here, command):
     made = plan(command, 'sim:=false')

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from actor_support.simulated_bench import make_policy
+import msgspec
 import pytest
 
 from hilserl_actor.bringup import arguments
@@ -19,7 +20,7 @@ from hilserl_actor.bringup.planner import make_plan
 from hilserl_actor.evaluation.report import report, write
 from hilserl_actor.loop.episode_stats import EpisodeResult, EpisodeStats
 from hilserl_core.contract.kinematics_check import BOX
-from hilserl_core.contract.tasks import make_task
+from hilserl_core.contract.tasks import make_task, read_task
 from hilserl_core.policy.safetensors_header import FORMAT
 from so101_description.model import model_hash
 from so101_node.errors import CellError
@@ -205,6 +206,32 @@ def test_without_a_camera_the_images_come_from_another_node_in_the_given_size():
     assert parameters(made, 'learner')['image_height'] == 240
     assert 'another node must publish wrist_camera/image_raw' in made.note
     assert 'another node' not in plan('train', *REAL).note
+
+
+TWO = ['camera:=wrist,front', 'front_camera.camera_device:=/dev/video2', 'task:=pick_place']
+SMALL_FRONT = ['front_camera.camera_width:=320', 'front_camera.camera_height:=240']
+
+
+def test_each_camera_of_the_task_has_a_node_or_is_that_of_another_node(tmp_path):
+    assert 'another node' not in plan('train', *REAL, *TWO).note
+    made = plan('train', *REAL, 'task:=pick_place')  # camera:= is wrist
+    assert 'another node must publish front_camera/image_raw' in made.note
+    assert 'wrist_camera' not in made.note
+
+
+def test_a_camera_whose_images_do_not_fit_the_task_is_named_with_the_key_to_set(tmp_path):
+    with pytest.raises(CellError) as error:
+        plan('train', *REAL, *TWO, *SMALL_FRONT)
+    assert str(error.value) == (
+        'front_camera has images of 320x240 pixels, the task expects 640x480; add image: '
+        '[320, 240] to cameras.front of the task, or change the camera'
+    )
+    task = read_task('pick_place')
+    front = msgspec.structs.replace(task.cameras['front'], image=(320, 240))
+    mine = msgspec.structs.replace(task, cameras=task.cameras | {'front': front}, sim=None)
+    path = tmp_path / 'mine.yaml'
+    path.write_bytes(msgspec.json.encode(mine))
+    assert plan('train', *REAL, *TWO[:2], *SMALL_FRONT, f'task:={path}').nodes
 
 
 def test_managed_reaches_the_nodes_of_arms_and_cameras():

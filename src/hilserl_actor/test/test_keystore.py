@@ -69,6 +69,16 @@ def test_one_more_camera_may_publish_its_own_images_only():
     assert allowed(policy('', 'camera'), 'publish') >= {'/wrist_camera/image_raw'}
 
 
+def test_a_task_with_one_more_camera_runs_with_keys():
+    front = '/left/front_camera/image_raw'
+    assert front in allowed(policy('left', 'actor', roles=['front']), 'subscribe')
+    assert f'{front}/compressed' in allowed(policy('left', 'actor', roles=['front']), 'subscribe')
+    made = allowed(policy('left', 'world', roles=['front']), 'publish')
+    assert {front, '/left/front_camera/camera_info'} <= made
+    assert front not in allowed(policy('left', 'learner', roles=['front']), 'subscribe')
+    assert front not in allowed(policy('left', 'driver', roles=['front']), 'publish')
+
+
 def test_a_learner_of_two_cells_has_its_topics_in_both():
     text = policy('a', 'learner', ['b'])
     assert {'/a/hilserl/step', '/b/hilserl/step'} <= allowed(text, 'subscribe')

@@ -53,6 +53,7 @@ def test_ten_minutes_of_motion_trigger_nothing(rate, monkeypatch):
     assert mirror(60.0, speed=3.0, rate=rate) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('rate', [10, 30])
 @pytest.mark.parametrize('friction, within', [(0.004, 0.5), (LOADED, 2.0)])
 def test_a_pull_on_any_joint_is_detected_soon(rate, friction, within, monkeypatch):

@@ -87,6 +87,7 @@ def test_an_arm_without_keys_does_not_connect_beyond_this_host_unless_insecure(
     assert parameters(plan, 'link_client')['without_keys'] is True
 
 
+@pytest.mark.slow
 def test_act_needs_an_address():
     done = subprocess.run(
         [sys.executable, '-m', 'so101_node.verb', 'act', 'run:=x'], capture_output=True, text=True

@@ -52,6 +52,7 @@ def test_garbage_is_refused_in_a_sentence(text):
         decode(text)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.text(max_size=50) | st.binary(max_size=50))
 def test_any_text_is_a_message_or_a_sentence(text):

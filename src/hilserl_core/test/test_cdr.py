@@ -186,6 +186,7 @@ def any_step(draw):
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # the first message of a type loads its library
 @given(any_step())
 def test_any_step_survives_its_bytes_and_rclpy_reads_the_same(step):
@@ -216,6 +217,7 @@ def test_additional_bytes_raise_one_sentence(step, more):
         step_from_cdr(step_to_cdr(step) + more)
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # the first message of a type loads its library
 @given(any_step(), st.data())
 def test_changed_bytes_raise_one_sentence_or_give_another_step(step, data):

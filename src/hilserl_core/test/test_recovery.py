@@ -63,6 +63,7 @@ def test_a_killed_writer_loses_at_most_two_seconds(schema, tmp_path):
     assert recover_all(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_power_cut_loses_at_most_what_was_not_yet_synced(schema, tmp_path, monkeypatch):
     """The disk after a power cut has files as of their last fsync, in synced directories."""
     synced, fsync = {}, os.fsync

@@ -178,6 +178,10 @@ def test_another_instruction_or_scene_is_the_same_task(write):
         ({'sim': SIM | {'success': [{'is': 'happy', 'body': 'cube'}]}}, 'sim.success'),
         ({'sim': SIM | {'python': 'x'}}, 'unknown field'),
         ({'sim': SIM | {'skill': {'grasp': 'cub'}}}, "sim.skill names the body 'cub', which"),
+        (
+            {'sim': SIM | {'skill': {'grasp': 'cube', 'turn': True}}},
+            'sim.skill.turn needs an axis that turns the wrist: action.droll',
+        ),
         ({'sim': SIM | {'place': {'box': SIM['place']['cube']}}}, "sim.success names .* 'cube'"),
         ({'box': {'min': [0.4, -0.1, 0.1]}}, 'is not below box.max 0.35 m on x'),
     ],
@@ -220,6 +224,15 @@ def test_each_key_is_described_once():
     assert 'sim.success[on_top].within' in paths
     assert all(key.text for key in keys())
     assert all(f'`{path}`' in table() for path in paths)
+
+
+def test_the_discount_is_a_hint_that_changes_no_hash(write):
+    one, other = make_task(write(), 'm'), make_task(write(learning={'discount': 0.99}), 'm')
+    assert (one.discount, other.discount) == (0.0, 0.99)
+    assert one.hash == other.hash and one == other and 'discount' not in one.to_json()
+    assert task_from_cdr(task_to_cdr(other)).schema.discount == 0.99
+    with pytest.raises(CellError, match=r'learning.discount: expected float >= 0\.5'):
+        make_task(write(learning={'discount': 0.1}), 'm')
 
 
 def test_what_happens_between_episodes_is_stored_and_changes_no_hash(write):

@@ -2,6 +2,7 @@
 
 from functools import partial
 from math import inf
+from pathlib import Path
 import secrets
 import time
 from typing import Any
@@ -56,7 +57,36 @@ class LearnerNode(CellNode):
             for actor in actors
         ]
         self._session = secrets.token_hex(4)
-        # Subscribe before reading the bags: steps that arrive during this wait in the queue.
+        # An actor that is under way goes on while the bags of its run are read: its steps wait in
+        # the queue. The first steps of a new run come when all is ready: a Ctrl-C before that
+        # would lose them.
+        resumes = Path(self.options.run_dir, 'bags').exists()
+        if resumes:
+            self._subscribe(actors)
+        self._learner = Learner(
+            self._schema,
+            self.options.run_dir,
+            self.options,
+            self._publish,
+            self.get_logger().info,
+        )
+        self._received |= self._learner.received  # a bag of this run may be played
+        if not resumes:
+            self._subscribe(actors)
+        self.create_service(SetBool, names.LEARNER_PAUSE, self._on_pause)
+        self.create_service(Trigger, names.LEARNER_SAVE, self._on_save)
+        self.create_service(Trigger, names.LEARNER_ROLL_BACK, self._on_roll_back)
+        self.create_service(LabelEpisode, names.LEARNER_LABEL, self._on_label)
+        self.create_timer(STATUS_PERIOD, self._publish_status)
+        self._recorded = self.create_publisher(Recorded, names.RECORDED, qos.LATCHED)
+        self._on_disk = dict(list(self._learner.received.items())[-REMEMBERED:])
+        self._told: dict[str, int] | None = None
+        self._told_at = 0.0
+        self.create_timer(RECORDED_PERIOD, self._publish_recorded)
+        self._record_thread = self.guard(self._learner.recorder.run)
+        self._train_thread = self.guard(self._learner.train)
+
+    def _subscribe(self, actors: list[str]) -> None:
         for actor in actors:
             # The link bounds each cell itself. A step that it repeats must not be refused here:
             # the next one would be taken, and then this one is lost.
@@ -70,26 +100,6 @@ class LearnerNode(CellNode):
             self.create_subscription(
                 Task, actor + names.TASK, self._on_task, qos.LATCHED, raw=True
             )
-        self._learner = Learner(
-            self._schema,
-            self.options.run_dir,
-            self.options,
-            self._publish,
-            self.get_logger().info,
-        )
-        self._received |= self._learner.received  # a bag of this run may be played
-        self.create_service(SetBool, names.LEARNER_PAUSE, self._on_pause)
-        self.create_service(Trigger, names.LEARNER_SAVE, self._on_save)
-        self.create_service(Trigger, names.LEARNER_ROLL_BACK, self._on_roll_back)
-        self.create_service(LabelEpisode, names.LEARNER_LABEL, self._on_label)
-        self.create_timer(STATUS_PERIOD, self._publish_status)
-        self._recorded = self.create_publisher(Recorded, names.RECORDED, qos.LATCHED)
-        self._on_disk = dict(list(self._learner.received.items())[-REMEMBERED:])
-        self._told: dict[str, int] | None = None
-        self._told_at = 0.0
-        self.create_timer(RECORDED_PERIOD, self._publish_recorded)
-        self._record_thread = self.guard(self._learner.recorder.run)
-        self._train_thread = self.guard(self._learner.train)
 
     @staticmethod
     def make_executor() -> Executor:

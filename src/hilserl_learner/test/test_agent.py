@@ -29,6 +29,7 @@ from hilserl_learner.training.warm_start import adopt_policy
 from so101_node.errors import CellError
 
 
+@pytest.mark.slow
 def test_every_parameter_moves_in_one_update(schema):
     agent = Agent(schema, replace(SMALL, conv_dtype='bfloat16'))
     before = parameters(agent)
@@ -106,6 +107,7 @@ def transcription(agent, batch, sigma):
 PUBLISHED = replace(ALGORITHMS['drqv2'], conv_dtype='float32', head_dtype='float32')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'config',
     [SMALL, replace(SMALL, target_low=-1e9, target_high=1e9), PUBLISHED],
@@ -308,6 +310,7 @@ def test_a_batch_in_pieces_gives_the_same_gradients(schema, monkeypatch):
         torch.testing.assert_close(a.grad, b.grad, atol=1e-6, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_cloning_uses_only_human_actions(schema):
     batch = replace(random_batch(schema, 16), human=torch.arange(16) < 8)
     agent = Agent(schema, SMALL)
@@ -420,6 +423,7 @@ def test_an_update_never_waits_for_the_device(schema):
     assert waits.count == 1
 
 
+@pytest.mark.slow
 def test_half_precision_is_close_to_float32(schema):
     exact, half = (
         Agent(schema, replace(PUBLISHED, conv_dtype=d, head_dtype=d), seed=2)

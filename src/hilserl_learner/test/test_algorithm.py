@@ -102,6 +102,7 @@ def test_the_numbers_of_a_class_are_options(example):
         agent_config(example, 'noise_clip=1')
 
 
+@pytest.mark.slow
 def test_the_class_of_the_page_copies_the_human(example, schema):
     made = make_algorithm(
         schema,
@@ -114,6 +115,7 @@ def test_the_class_of_the_page_copies_the_human(example, schema):
     assert losses[-1] < 0.3 * losses[0]
 
 
+@pytest.mark.slow
 def test_the_class_of_the_page_is_trained_published_and_resumed(example, schema, tmp_path):
     options = replace(OPTIONS, algorithm=example, agent_options='hidden=32 learning_rate=0.003')
     cell = Cell(schema, tmp_path / 'run', options)
@@ -212,6 +214,7 @@ def test_sac_s_temperature_falls_above_the_target_entropy_and_rises_below_it(
     assert (np.diff(found) * direction > 0.0).all()
 
 
+@pytest.mark.slow
 def test_sac_with_a_high_temperature_acts_more_at_random(schema):
     batch = random_batch(schema)
     entropy = {}

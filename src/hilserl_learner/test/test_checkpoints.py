@@ -52,6 +52,7 @@ def save(checkpoints, agent, updates, rng=None, **state):
     return checkpoints.save(Snapshot.of(agent), trainer_state(updates, **state))
 
 
+@pytest.mark.slow
 def test_resumed_training_is_bit_identical(schema, replay, tmp_path):
     checkpoints = Checkpoints(tmp_path)
     straight, rng = Agent(schema, CONFIG, seed=1), np.random.default_rng(1)

@@ -103,6 +103,7 @@ def test_where_no_human_acts_the_policy_of_the_start_is_cloned(schema):
         assert alone.clone_target(batch, 2.0).weight.tolist() == [1.0] * 4 + [0.0] * 4
 
 
+@pytest.mark.slow
 def test_a_start_without_demonstrations_is_kept_by_the_default_only(schema):
     """All rewards are the same: new critics say nothing, and no human acts."""
     moved = {}

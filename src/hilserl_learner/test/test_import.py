@@ -66,6 +66,7 @@ def import_of(recording, task, tmp_path, unlabelled='refuse', **options):
     return report, episodes(tmp_path / 'out')
 
 
+@pytest.mark.slow
 def test_imported_actions_are_the_executed_ones(recording, raw, task, tmp_path):
     before = content_hash(raw)
     report = import_bag(raw, task, tmp_path)
@@ -137,6 +138,58 @@ def test_images_are_the_matching_ones_and_cropped_as_live(recording, task, tmp_p
         assert np.array_equal(step.images[0], expected)
 
 
+@pytest.fixture
+def two_cameras(tmp_path):
+    """Return a task whose cameras have images of different sizes."""
+    path = tmp_path / 'other.yaml'
+    front = {'height': 24, 'width': 48, 'image': [96, 64]}
+    keys = {'version': 1, 'name': 'other', 'instruction': 'x'}
+    path.write_text(json.dumps(keys | {'cameras': {'wrist': {}, 'front': front}}))
+    return path
+
+
+def with_front(recording, late, period=1):
+    """Return the recording with a second camera, whose images are `late` (ns)."""
+    front = [
+        (stamp + late, np.full((64, 96, 3), number % 200, np.uint8))
+        for number, (stamp, _) in enumerate(recording.streams['images'])
+        if number % period == 0
+    ]
+    return replace(recording, streams=recording.streams | {'front': front})
+
+
+def test_the_images_of_several_cameras_are_those_nearest_in_time(recording, two_cameras, tmp_path):
+    task, late = make_task(str(two_cameras), model_hash()), 12_000_000
+    _, found = import_of(with_front(recording, late), task, tmp_path)
+    frames = dict(with_front(recording, late).streams['front'])
+    for step in found[0]:
+        wrist, front = step.image_stamps
+        assert abs(front - wrist) == late and step.stamp - front >= 5_000_000
+        assert np.array_equal(step.images[1], crop_resize(frames[front], task.cameras[1]))
+    assert len(found[0]) == len(recording.executed['episode-0']) + 1
+
+
+def test_steps_with_images_too_far_apart_are_left_out(recording, two_cameras, tmp_path):
+    task = make_task(str(two_cameras), model_hash())
+    slow = with_front(recording, 0, period=7)  # an image in 0.21 s
+    _, found = import_of(slow, task, tmp_path)
+    skews = [abs(np.diff(step.image_stamps)[0]) for step in found[0]]
+    assert 2 < len(skews) < len(recording.executed['episode-0']) and max(skews) <= 100_000_000
+
+
+def test_a_camera_of_another_size_than_the_first_is_named(
+    recording, two_cameras, tmp_path, capsys
+):
+    text = two_cameras.read_text().replace(', "image": [96, 64]', '')
+    two_cameras.write_text(text)
+    raw_cell.write(tmp_path / 'bag', with_front(recording, 0))
+    words = ['import', str(tmp_path / 'bag'), '--task', str(two_cameras), '--out']
+    assert run([*words, str(tmp_path / 'out')]) == 1
+    error = capsys.readouterr().err
+    assert 'front_camera has images of 96x64 pixels, the task expects 160x120' in error
+    assert 'image: [96, 64] to cameras.front' in error
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     'options',
@@ -157,6 +210,7 @@ def test_every_kind_of_bag_gives_the_same_steps(recording, task, tmp_path, optio
         assert steps[3].images[0][2, 2].tolist() == [200, 100, 0]
 
 
+@pytest.mark.slow
 def test_bags_from_humble_without_definitions_are_read(recording, task, tmp_path):
     raw_cell.write(tmp_path / 'bag', recording, plugin=StoragePlugin.SQLITE3)
     with sqlite3.connect(next((tmp_path / 'bag').glob('*.db3'))) as database:
@@ -254,6 +308,7 @@ def test_unlabelled_episodes_need_a_choice(recording, task, tmp_path):
     assert all(step.reward is None for steps in episodes(tmp_path / 'out') for step in steps)
 
 
+@pytest.mark.slow
 def test_a_label_at_a_time_applies_to_the_running_episode_and_ends_it(recording, task, tmp_path):
     raw_cell.write(tmp_path / 'bag', recording, drop=('rewards',))
     before = content_hash(tmp_path / 'bag')
@@ -293,6 +348,7 @@ def test_recorded_steps_that_were_broken_off_are_not_imported(task, tmp_path, ca
     assert len(episodes(tmp_path / 'out')) == 1
 
 
+@pytest.mark.slow
 def test_labels_of_other_data_are_refused(recording, task, tmp_path, capsys):
     raw_cell.write(tmp_path / 'bag', recording)
     assert run(['label', str(tmp_path / 'bag'), 'success', '--at', '1000']) == 1

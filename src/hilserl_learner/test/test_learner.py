@@ -580,3 +580,11 @@ def test_what_is_not_finite_is_not_saved_when_the_losses_do_not_show_it(schema, 
     )
     cell.close()
     assert list((tmp_path / 'run' / 'checkpoints').iterdir()) == []
+
+
+def test_the_discount_of_the_task_is_used_unless_the_command_has_another(schema, tmp_path):
+    task = replace(schema, discount=0.99)
+    for options, discount in (('', 0.99), ('discount=0.9', 0.9)):
+        cell = Cell(task, tmp_path / str(discount), replace(OPTIONS, agent_options=options))
+        assert cell.learner.trainer.agent.config.discount == discount
+        cell.close()

@@ -126,6 +126,7 @@ def test_a_directory_that_is_not_a_run_gives_one_sentence(tmp_path, capsys):
     assert 'is not a run' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_last_image_of_each_success_is_shown_with_the_command_that_corrects_it(run):
     found = read_run(run)
     assert len(found.rewarded) == sum(row.succeeded for row in found.episodes) == 7

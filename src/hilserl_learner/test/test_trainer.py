@@ -52,6 +52,7 @@ def action_of(trainer):
     return policy.act([np.zeros((64, 64, 3), np.uint8)], np.zeros(19, np.float32), 0.0, None)
 
 
+@pytest.mark.slow
 def test_the_same_calls_give_the_same_weights(schema):
     one, other = trainer_of(schema), trainer_of(schema)
     for trainer in (one, other):
@@ -61,6 +62,7 @@ def test_the_same_calls_give_the_same_weights(schema):
     assert np.array_equal(action_of(one), action_of(other))
 
 
+@pytest.mark.slow
 def test_a_resumed_trainer_continues_bit_for_bit(schema, tmp_path):
     before, after = steps_of(schema, 'a', 'b'), steps_of(schema, 'c')
     first = trainer_of(schema)
@@ -222,6 +224,7 @@ def _drifting(schema, name, count, offset):
         yield replace(step, state=state)
 
 
+@pytest.mark.slow
 def test_a_raised_update_ratio_applies_to_later_steps_only(schema, tmp_path):
     one = trainer_of(schema)
     train(one, steps_of(schema, 'a', 'b'))

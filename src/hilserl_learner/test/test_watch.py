@@ -97,6 +97,7 @@ def test_a_film_has_a_picture_of_each_step_at_the_task_s_rate(run, schema, capsy
     assert sorted(path.name for path in file.parent.iterdir()) == ['e3.mp4']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('ending', ['.gif', '.png'])
 def test_a_gif_and_an_animated_png_are_films_too(run, tmp_path, ending):
     file = tmp_path / f'film{ending}'

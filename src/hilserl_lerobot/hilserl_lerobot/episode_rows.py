@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from hilserl_core.bags.labels import as_final
-from hilserl_core.contract.kinematics_check import kinematics_of
 from hilserl_core.contract.steps import Outcome, Source, StepRecord
 from hilserl_core.contract.task import TaskSchema
 from so101_description.joints import JOINTS, Floats
@@ -127,9 +126,13 @@ def joint_places(schema: TaskSchema) -> tuple[list[int], list[int]]:
     return found[0], found[1]
 
 
-def columns_of(stretch: Stretch, schema: TaskSchema, units: Units) -> dict[str, Any]:
-    """Return the columns of the features that are no images, (N, D) each."""
-    kinematics = kinematics_of(schema)
+def columns_of(
+    stretch: Stretch, schema: TaskSchema, kinematics: Kinematics, units: Units
+) -> dict[str, Any]:
+    """Return the columns of the features that are no images, (N, D) each.
+
+    kinematics: of the task.
+    """
     steps, last = stretch.steps, stretch.steps[-1]
     measured, targets = _joints(stretch, schema, kinematics)
 

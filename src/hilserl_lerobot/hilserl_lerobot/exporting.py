@@ -5,10 +5,12 @@ from pathlib import Path
 
 from hilserl_core.bags.episode_bag import Bag, by_time, find_bags, require
 from hilserl_core.bags.labels import apply, read_labels
+from hilserl_core.contract.kinematics_check import kinematics_of
 from hilserl_core.contract.steps import Outcome, StepRecord
 from hilserl_core.contract.task import TaskSchema
 from hilserl_learner.importing.recording import opened
 from hilserl_learner.importing.repair import has_steps
+from so101_description.kinematics import Kinematics
 from so101_node.errors import CellError
 
 from . import episode_rows as rows
@@ -81,13 +83,14 @@ def _export_steps(
         )
     found = Exported(directory)
     rows.joint_places(schema)  # refuses a task whose targets are not recorded
+    kinematics = kinematics_of(schema)  # once: it takes as long as some episodes
     features = rows.features_of(schema, units, images)
     with DatasetWriter(directory, features, round(schema.rate)) as writer:
         writer.more['hilserl'] = {'task': schema.name, 'schema': schema.to_json()}
         for done, bag in enumerate(bags):
             progress(done, len(bags))
             for steps in _episodes(bag, schema):
-                _add(writer, steps, schema, units, choice, found)
+                _add(writer, steps, schema, kinematics, units, choice, found)
         progress(len(bags), len(bags))
     return found
 
@@ -106,6 +109,7 @@ def _add(
     writer: DatasetWriter,
     steps: list[StepRecord],
     schema: TaskSchema,
+    kinematics: Kinematics,
     units: Units,
     choice: str,
     found: Exported,
@@ -115,7 +119,7 @@ def _add(
         discarded = steps[-1].outcome == Outcome.DISCARDED
         found.left_out['discarded' if discarded else f'not of {choice}'] += 1
     for stretch in taken:
-        columns = rows.columns_of(stretch, schema, units)
+        columns = rows.columns_of(stretch, schema, kinematics, units)
         number = len(writer.episodes)
         writer.finals.append(rows.final_of(stretch, number))
         writer.add_episode(

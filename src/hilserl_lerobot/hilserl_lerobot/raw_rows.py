@@ -5,6 +5,7 @@ effect at the next image, so a recording needs `follower/joint_commands`.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,30 @@ def export_raw(
 
     What happens in them is found by the actor's status, else by motion.
     """
-    with opened(bags[0]) as reader:
-        cameras = cameras_in(reader)
-        fps = _rate(reader, next(iter(cameras)))
-    features = {
+    first: tuple[Cameras, int] | None = None
+    with ExitStack() as stack:
+        for done, bag in enumerate(bags):
+            progress(done, len(bags))
+            with opened(bag) as reader:
+                cameras = cameras_in(reader)
+                recordings = read_raw(reader, tuple(cameras))
+                fps = _rate(bag, recordings, next(iter(cameras)))
+                if first is None:
+                    first = cameras, fps
+                    features = _features(cameras, units, images)
+                    writer = stack.enter_context(DatasetWriter(directory, features, fps))
+                elif first != (cameras, fps):
+                    raise CellError(
+                        f'bag {bag} has other cameras, sizes or rates than {bags[0]}; export them '
+                        'to two datasets'
+                    )
+                _export_bag(bag, recordings, cameras, fps, units, writer, found)
+        progress(len(bags), len(bags))
+    return found
+
+
+def _features(cameras: Cameras, units: Units, images: str) -> dict[str, Any]:
+    return {
         **rows.image_features(((n, h, w) for n, (w, h) in cameras.items()), images),
         **rows.joint_features(units),
         layout.SUCCESS: feature('bool'),
@@ -60,18 +81,6 @@ def export_raw(
         layout.INTERVENTION: feature('bool'),
         layout.STAMP: feature('int64'),
     }
-    with DatasetWriter(directory, features, fps) as writer:
-        for done, bag in enumerate(bags):
-            progress(done, len(bags))
-            with opened(bag) as reader:
-                if cameras_in(reader) != cameras or _rate(reader, next(iter(cameras))) != fps:
-                    raise CellError(
-                        f'bag {bag} has other cameras, sizes or rates than {bags[0]}; export them '
-                        'to two datasets'
-                    )
-                _export_bag(reader, cameras, fps, units, writer, found)
-        progress(len(bags), len(bags))
-    return found
 
 
 def cameras_in(reader: AnyReader) -> Cameras:
@@ -89,27 +98,28 @@ def cameras_in(reader: AnyReader) -> Cameras:
     return found
 
 
-def _rate(reader: AnyReader, camera: str) -> int:
-    stamps = read_raw(reader, (camera,))[0].images[camera].stamps
+def _rate(bag: Path, recordings: list[RawRecording], camera: str) -> int:
+    stamps = recordings[0].images[camera].stamps
     if len(stamps) < 2:
-        raise CellError(f'bag {directory_of(reader)} has {len(stamps)} images of {camera}')
+        raise CellError(f'bag {bag} has {len(stamps)} images of {camera}')
     return max(1, round(1e9 / float(np.median(np.diff(stamps)))))
 
 
 def _export_bag(
-    reader: AnyReader,
+    bag: Path,
+    recordings: list[RawRecording],
     cameras: Cameras,
     fps: int,
     units: Units,
     writer: DatasetWriter,
     found: Exported,
 ) -> None:
-    labels = read_labels(directory_of(reader))
-    for recording in read_raw(reader, tuple(cameras)):
+    labels = read_labels(bag)
+    for recording in recordings:
         found.notes += recording.notes
         if recording.commands is None:
             raise CellError(
-                f'bag {directory_of(reader)} has no follower/joint_commands: what was commanded '
+                f'bag {bag} has no follower/joint_commands: what was commanded '
                 'is not known; record them, or import it to a task and export the steps'
             )
         for span in spans(recording, round(1e9 / 10))[0]:

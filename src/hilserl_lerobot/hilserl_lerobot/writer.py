@@ -18,7 +18,8 @@ from so101_node.durable import writing
 from so101_node.errors import CellError
 
 from . import layout
-from .statistics import ImageStatistics, of_numbers
+from .columns import PANDAS, array_of, type_of
+from .statistics import ImageStatistics, of_columns
 from .video import VideoWriter, video_info
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 Image = npt.NDArray[np.uint8]
-ROWS = 256  # written at a time
+ROWS = 256  # written at a time, of one episode or of several short ones
 
 
 class DatasetWriter:
@@ -52,6 +53,7 @@ class DatasetWriter:
         self._video_files = dict.fromkeys(self._cameras, 0)
         self._data: pq.ParquetWriter | None = None
         self._data_file = 0
+        self._tables: list[pa.Table] = []  # not written yet
         self.finals: list[dict[str, Any]] = []  # of this suite: final observations
         self.more: dict[str, Any] = {}  # further keys of meta/info.json
 
@@ -67,17 +69,19 @@ class DatasetWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for video in self._videos.values():
-            if kind is None:
-                video.close()
-        if self._data:
-            self._data.close()
         try:
             if kind is None:
                 with writing(self.directory):
+                    for video in self._videos.values():
+                        video.close()
+                    self._close_data()
                     self._write_metadata()
                     self._beside.rename(self.directory)
         finally:
+            for video in self._videos.values():
+                video.end()
+            if self._data:
+                self._data.close()
             shutil.rmtree(self._beside, ignore_errors=True)
 
     def add_episode(
@@ -122,9 +126,7 @@ class DatasetWriter:
                 if name not in stored:
                     entry |= self._write_video(name, self._seen(images[name], found[name]), count)
             self._write_rows(columns, stored, count)
-        statistics = {n: of_numbers(v) for n, v in columns.items()} | {
-            name: each.data() for name, each in found.items()
-        }
+        statistics = of_columns(columns) | {name: each.data() for name, each in found.items()}
         for name, values in statistics.items():
             entry |= {f'stats/{name}/{kind}': value for kind, value in values.items()}
         for name, each in found.items():
@@ -145,8 +147,8 @@ class DatasetWriter:
         """Where the next episode's rows go; begins a new file if the present one is large."""
         path = self._beside / _numbered(layout.DATA, self._data_file)
         if self._data and path.stat().st_size > layout.DATA_MB << 20:
-            self._data.close()
-            self._data, self._data_file = None, self._data_file + 1
+            self._close_data()
+            self._data_file += 1
         chunk, file = divmod(self._data_file, layout.CHUNK)
         return {'data/chunk_index': chunk, 'data/file_index': file}
 
@@ -156,7 +158,7 @@ class DatasetWriter:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        schema = pa.schema([(n, _type(f)) for n, f in self.features.items() if _type(f)])
+        schema = pa.schema([(n, type_of(f)) for n, f in self.features.items() if type_of(f)])
         if self._data is None:
             path = self._beside / _numbered(layout.DATA, self._data_file)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -166,10 +168,25 @@ class DatasetWriter:
             arrays = [
                 pa.array(_pngs(images[field.name], rows), field.type)
                 if field.name in images
-                else _array(columns[field.name][rows], field.type)
+                else array_of(columns[field.name][rows], field.type)
                 for field in schema
             ]
-            self._data.write_table(pa.table(arrays, schema=schema))
+            self._tables.append(pa.table(arrays, schema=schema))
+            if sum(map(len, self._tables)) >= ROWS:
+                self._write_tables()
+
+    def _write_tables(self) -> None:
+        import pyarrow as pa
+
+        if self._data and self._tables:
+            self._data.write_table(pa.concat_tables(self._tables).combine_chunks())
+        self._tables.clear()
+
+    def _close_data(self) -> None:
+        self._write_tables()
+        if self._data:
+            self._data.close()
+        self._data = None
 
     def _write_video(self, name: str, images: Iterator[Image], count: int) -> dict[str, Any]:
         height, width = self.features[name]['shape'][:2]
@@ -207,15 +224,15 @@ class DatasetWriter:
         tasks = pa.table(
             {'task_index': list(range(len(self._tasks))), '__index_level_0__': self._tasks}
         )
-        pandas = json.dumps(_PANDAS).encode()  # pandas then takes the sentences as the index
+        pandas = json.dumps(PANDAS).encode()
         pq.write_table(
             tasks.replace_schema_metadata({b'pandas': pandas}), self._beside / layout.TASKS
         )
         if self.finals:
             _write_table(pa.Table.from_pylist(self.finals), self._beside / layout.FINAL)
-        statistics: dict[str, Any] = {
-            name: of_numbers(np.concatenate(rows)) for name, rows in self._numbers.items()
-        }
+        statistics: dict[str, Any] = of_columns(
+            {name: np.concatenate(rows) for name, rows in self._numbers.items()}
+        )
         statistics |= {name: each.data() for name, each in self._images.items()}
         known = {name: values for name, values in statistics.items() if values}
         (self._beside / layout.STATS).write_text(json.dumps(known, indent=4))
@@ -243,66 +260,9 @@ class DatasetWriter:
         }
 
 
-_PANDAS = {
-    'index_columns': ['__index_level_0__'],
-    'column_indexes': [
-        {
-            'name': None,
-            'field_name': None,
-            'pandas_type': 'unicode',
-            'numpy_type': 'object',
-            'metadata': {'encoding': 'UTF-8'},
-        }
-    ],
-    'columns': [
-        {
-            'name': 'task_index',
-            'field_name': 'task_index',
-            'pandas_type': 'int64',
-            'numpy_type': 'int64',
-            'metadata': None,
-        },
-        {
-            'name': None,
-            'field_name': '__index_level_0__',
-            'pandas_type': 'unicode',
-            'numpy_type': 'object',
-            'metadata': None,
-        },
-    ],
-    'pandas_version': '2.2.0',
-}
-
-
 def _numbered(pattern: str, number: int, **names: str) -> str:
     chunk, file = divmod(number, layout.CHUNK)
     return pattern.format(chunk_index=chunk, file_index=file, **names)
-
-
-def _type(feature: dict[str, Any]) -> 'pa.DataType | None':
-    """Return the parquet type of a feature; None for a video."""
-    import pyarrow as pa
-
-    if feature['dtype'] == 'video':
-        return None
-    if feature['dtype'] == 'image':
-        return pa.struct([('bytes', pa.binary()), ('path', pa.string())])
-    kind = {
-        'float32': pa.float32(),
-        'int64': pa.int64(),
-        'bool': pa.bool_(),
-    }[feature['dtype']]
-    size = feature['shape'][0]
-    return kind if size == 1 else pa.list_(kind, size)
-
-
-def _array(values: npt.NDArray[Any], kind: 'pa.DataType') -> 'pa.Array':
-    import pyarrow as pa
-
-    if not pa.types.is_fixed_size_list(kind):
-        return pa.array(values[:, 0], kind)
-    flat = pa.array(values.ravel(), kind.value_type)
-    return pa.FixedSizeListArray.from_arrays(flat, kind.list_size)
 
 
 def png(image: Image) -> bytes:

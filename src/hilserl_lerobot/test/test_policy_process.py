@@ -76,6 +76,7 @@ def test_an_answer_that_is_no_target_is_refused(started, fault, sentence):
         process.target([0.0] * 6, IMAGES, True, '')
 
 
+@pytest.mark.slow
 def test_an_environment_without_lerobot_is_named(tmp_path):
     for word, sentence in ((sys.executable, 'No module named'), ('/no/python', 'lerobot_python:')):
         options = LerobotPolicyOptions(policy_directory=str(tmp_path), lerobot_python=word)
@@ -122,6 +123,7 @@ def test_images_are_those_of_the_task_at_its_size():
         features_of_policy(options, schema, Wanted('act', {WRIST: (480, 640)}))
 
 
+@pytest.mark.slow
 def test_units_come_from_the_dataset_of_the_training_or_are_asked_for(run, tmp_path):
     policy = tmp_path / 'policy'
     policy.mkdir()

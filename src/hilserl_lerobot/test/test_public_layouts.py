@@ -110,6 +110,7 @@ def rebuild(directory, version, state, action, cameras):
     pq.write_table(pa.table(columns), data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', LAYOUTS)
 def test_a_public_layout_is_imported_or_refused_for_a_stated_reason(tmp_path, name):
     layout, reason = LAYOUTS[name]

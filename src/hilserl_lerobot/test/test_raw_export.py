@@ -21,6 +21,7 @@ def recording():
     return raw_cell.make(schema, kinematics_of(schema))
 
 
+@pytest.mark.slow
 def test_a_raw_recording_is_exported_at_the_cameras_size_and_rate(tmp_path, recording):
     raw_cell.write(tmp_path / 'raw', recording)
     units = units_of(DEGREES)
@@ -43,6 +44,7 @@ def test_a_raw_recording_is_exported_at_the_cameras_size_and_rate(tmp_path, reco
         assert np.array_equal(image, images[stamps[row]])
 
 
+@pytest.mark.slow
 def test_without_commands_a_raw_recording_is_refused(tmp_path, recording):
     raw_cell.write(tmp_path / 'raw', recording, drop=('commands',))
     with pytest.raises(CellError, match='has no follower/joint_commands'):

@@ -128,6 +128,7 @@ export([Path(sys.argv[1])], Path(sys.argv[2]), units_of('degrees'), 'everything'
 """
 
 
+@pytest.mark.slow
 def test_a_killed_export_leaves_no_dataset_and_the_next_one_removes_what_it_left(run, tmp_path):
     words = [sys.executable, '-c', KILLED, str(run), str(tmp_path / 'd')]
     assert subprocess.run(words, check=False).returncode == -9

@@ -17,7 +17,8 @@ from so101_node.refusals import short
 from . import wire
 from .client import end_now
 from .delivery import Inbox
-from .policy_parts import parts_of
+from .fleet import Fleet
+from .policy_parts import PolicyPacker
 from .step_codec import StepUnpacker
 
 SILENCE = 5.0  # s without a message after which the connection counts as cut
@@ -52,6 +53,8 @@ class Server(Protocol):
     run_id: str
     session: str
     policy: tuple[int, bytes] | None
+    fleet: Fleet
+    excluded: frozenset[str]
     statuses: dict[str, bytes]
     status_number: int
     log: Callable[[str], object]
@@ -77,7 +80,7 @@ class CellSession:
         self.name, self.remote = name, remote
         self._inbox: Inbox | None = None
         self._arrived_at = 0.0
-        self._acked = (-1, -1, -1)
+        self._acked: wire.Ack | None = None
         self._refused_before = 0
         self._has_policy = -1  # version that the other side has received
         self._has_room = asyncio.Event()
@@ -200,6 +203,8 @@ class CellSession:
                 if why:
                     raise CellError(why)
                 self._inbox.take(number, data, step.episode_id, step.index, arrived)
+                wall = time.time() - (time.monotonic() - arrived)
+                self._server.fleet.note(self.name, step, wall)
             except CellError as error:
                 self._inbox.refuse(number, arrived)
                 self._server.log(f'cell {self.name}: step refused: {short(error)}')
@@ -216,14 +221,20 @@ class CellSession:
         assert self._inbox  # since greet
         while True:
             box = self._inbox
-            found = (box.expected - 1, box.recorded, box.refused - self._refused_before)
+            found = wire.Ack(
+                arrived=box.expected - 1,
+                at=self._arrived_at,
+                recorded=box.recorded,
+                refused=box.refused - self._refused_before,
+                excluded=self.name in self._server.excluded,
+            )
             if found != self._acked:
                 self._acked = found
-                await self._send(wire.Ack(found[0], self._arrived_at, found[1], found[2]))
+                await self._send(found)
             await asyncio.sleep(ACK_PERIOD)
 
     async def _send_policies(self) -> None:
-        sent = -1
+        sent, packer = -1, PolicyPacker()
         while True:
             await self._has_room.wait()
             newest = self._server.policy
@@ -232,7 +243,7 @@ class CellSession:
                 continue
             sent = newest[0]
             self._has_room.clear()
-            for part in await asyncio.to_thread(parts_of, *newest):
+            for part in await asyncio.to_thread(packer.parts_of, *newest):
                 await self._send(part)
 
     async def _send_statuses(self) -> None:

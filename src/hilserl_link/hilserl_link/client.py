@@ -78,6 +78,7 @@ class LinkClient:
         self.heard_at = time.monotonic()
         self.clocks, self.traffic = ClockDifference(), Traffic(self.heard_at)
         self.recorded = self.refused = 0  # steps since the start
+        self.excluded = False  # the learner's side takes no steps of this cell
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._outgoing: asyncio.Queue[wire.FromArm] = asyncio.Queue()
@@ -282,7 +283,7 @@ class LinkClient:
         steady = self.clocks.best.steady
         if stored is not None and steady == steady:  # not NaN
             self.traffic.note_delay(max(0.0, ack.at - steady - stored))
-        self.refused = self._refused_before + ack.refused
+        self.refused, self.excluded = self._refused_before + ack.refused, ack.excluded
         if gone := spool.forget(ack.recorded):
             self.recorded += gone
             self._wake.set()  # the window has room

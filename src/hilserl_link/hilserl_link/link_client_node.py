@@ -58,7 +58,7 @@ class LinkClientNode(CellNode):
             LearnerStatus, names.LEARNER_STATUS, qos.STATUS
         )
         self._status = self.create_publisher(LinkStatus, names.LINK_STATUS, qos.STATUS)
-        self.create_subscription(Step, names.STEP, self._on_step, qos.STEPS, raw=True)
+        self.create_subscription(Step, names.STEP, self._on_step, qos.STEPS_KEPT, raw=True)
         waits = MutuallyExclusiveCallbackGroup()
         for kind, service in (
             (SetBool, names.LEARNER_PAUSE),
@@ -87,7 +87,7 @@ class LinkClientNode(CellNode):
 
     def _on_step(self, data: bytes) -> None:
         step = step_from_cdr(data)
-        if not self._spools.of(step.run_id).append(bytes(data)):
+        if not self._spools.of(step.run_id).append(bytes(data), step.episode_id, step.index):
             raise CellError(
                 f'the spool is full or cannot be written: step {step.index} is lost; connect the '
                 'learner, or free some disk space'
@@ -151,6 +151,11 @@ class LinkClientNode(CellNode):
             parts.append(
                 f'no connection to the learner for {now - link.heard_at:.0f} s; the last policy '
                 f'drives on, {self._spools.waiting} steps wait on disk'
+            )
+        elif link.excluded:
+            parts.append(
+                f"the learner's side has excluded this cell; {self._spools.waiting} steps wait on "
+                'disk'
             )
         if self._spools.lost:
             parts.append(f'{self._spools.lost} steps are lost: the spool is full')

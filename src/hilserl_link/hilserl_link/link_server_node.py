@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from builtin_interfaces.msg import Time
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.publisher import Publisher
 from rclpy.serialization import serialize_message
 from std_srvs.srv import SetBool, Trigger
@@ -17,14 +17,17 @@ from so101_interfaces.msg import LearnerStatus, Recorded, Step, Weights
 from so101_interfaces.srv import LabelEpisode
 from so101_node import names, qos
 from so101_node.errors import CellError
+from so101_node.foreign_files import expanded
 from so101_node.ros_node import CellNode
 
 from .address import context_of, host_and_port
+from .excluded import ExcludedCells
 from .keys import LEARNER
 from .options import LinkServerOptions
 from .server import LinkServer
 
 _SESSION = re.compile(r'[0-9a-f]{1,32}')
+STATUS_PERIOD = 1.0  # s
 CALL_TIME = 7.0  # s; the learner itself answers within 5
 KINDS = {
     names.LEARNER_PAUSE: SetBool,
@@ -60,6 +63,9 @@ class LinkServerNode(CellNode):
         self.create_subscription(
             DiagnosticArray, names.DIAGNOSTICS, self._on_diagnostics, qos.STATUS
         )
+        file = expanded(options.excluded_file) if options.excluded_file else None
+        self._excluded = ExcludedCells(file, self.get_logger().info)
+        self.create_timer(STATUS_PERIOD, self._tell_cells)
         self._thread = self.guard(
             lambda: asyncio.run(self._server.serve(*address, tls, self.stop_event.is_set))
         )
@@ -98,6 +104,25 @@ class LinkServerNode(CellNode):
         if message.run_id == self.options.run_id:
             on_disk: Mapping[str, int] = dict(zip(message.episode_id, message.index))
             self._server.set_on_disk(message.session, on_disk)
+
+    def _tell_cells(self) -> None:
+        excluded = self._excluded.read()
+        self._server.set_excluded(excluded)
+        odd, compared = self._server.odd, self._server.compared
+        found = []
+        for cell in sorted({*self._server.cells, *odd, *excluded}):
+            why = 'excluded' if cell in excluded else odd.get(cell, '')
+            values = {'connected': cell in self._server.cells, 'episodes': compared.get(cell, 0)}
+            found.append(
+                DiagnosticStatus(
+                    level=DiagnosticStatus.WARN if why else DiagnosticStatus.OK,
+                    name=f'link_server: cell {cell}',
+                    message=why or 'like the others',
+                    hardware_id=cell,
+                    values=[KeyValue(key=key, value=str(each)) for key, each in values.items()],
+                )
+            )
+        self.diagnose(*found)
 
     # -- from the cells, in the link's thread ----------------------------------------------------
 

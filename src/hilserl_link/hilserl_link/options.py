@@ -64,6 +64,11 @@ class LinkServerOptions(LinkOptions, TaskOptions, RunIdOption):
         'address at which arms connect; 0.0.0.0 lets other hosts connect, if they have keys',
         verbs=('learn',),
     )
+    excluded_file: str = option(
+        '',
+        'file with the names of cells whose steps are not taken, one a line; it is read again '
+        'when it changes (empty: none)',
+    )
 
     def check(self) -> None:
         """CellError for an address that is none, and for keys that are missing."""

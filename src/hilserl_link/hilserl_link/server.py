@@ -21,11 +21,13 @@ from so101_node.refusals import short
 from . import wire
 from .cell_session import CellSession, Pace
 from .delivery import Inbox
+from .fleet import Fleet
 
 MOST_CELLS = 32
 MOST_SPOOLS = 256  # whose numbers are remembered
 SILENCE = 5.0  # s without a word of the learner after which it takes no steps
 PERIOD = 0.1  # s between two looks at what is new
+COMPARISON = 5.0  # s between two comparisons of the cells
 ROUTE = '/link'
 
 
@@ -57,6 +59,11 @@ class LinkServer:
         self.policy: tuple[int, bytes] | None = None  # version, serialised message
         self.statuses: dict[str, bytes] = {}
         self.status_number = 0
+        self.fleet = Fleet(schema)
+        self.excluded: frozenset[str] = frozenset()  # cells whose steps are not taken
+        # of cells: what differs from the others, if something does; how many episodes are compared
+        self.odd: Mapping[str, str] = {}
+        self.compared: Mapping[str, int] = {}
         self._on_disk: tuple[str, Mapping[str, int], float] | None = None
         self._paces: dict[str, Pace] = {}
         self.cells: dict[str, CellSession] = {}
@@ -72,6 +79,10 @@ class LinkServer:
         """Send a serialised status to each cell."""
         self.statuses[kind] = data
         self.status_number += 1
+
+    def set_excluded(self, cells: frozenset[str]) -> None:
+        """Take no steps of these cells until they are not among them any more."""
+        self.excluded = cells
 
     def set_on_disk(self, learner: str, on_disk: Mapping[str, int]) -> None:
         """Note what the learner has on disk, by episode. learner: its session."""
@@ -89,7 +100,7 @@ class LinkServer:
         A learner that was started again gets first what it has lost, then new steps.
         """
         news = self._on_disk
-        if news is None or not self.learner.ready(cell, news[0]):
+        if cell in self.excluded or news is None or not self.learner.ready(cell, news[0]):
             return False
         inbox.note_on_disk(*news)
         return time.monotonic() - news[2] < SILENCE
@@ -124,16 +135,31 @@ class LinkServer:
                 f'the link cannot listen at {host}:{port} ({error.strerror or error}); choose '
                 'another port: listen:=HOST:PORT'
             ) from None
+        due = 0.0
         try:
             while not stopped():
                 await asyncio.sleep(PERIOD)
                 for (cell, _), inbox in self._inboxes.items():
                     if self.inform(inbox, cell):
                         inbox.check(time.monotonic())
+                if time.monotonic() >= due:
+                    due = time.monotonic() + COMPARISON
+                    self._compare()
         finally:
             for connected in list(self.cells.values()):
                 connected.end()
             await runner.cleanup()
+
+    def _compare(self) -> None:
+        odd = self.fleet.odd(self.excluded)
+        for cell in sorted(odd.keys() - self.odd.keys()):
+            self.log(
+                f'cell {cell} differs from the others: {odd[cell]}; look at its calibration, '
+                'cameras and clock, or exclude it'
+            )
+        for cell in sorted(self.odd.keys() - odd.keys()):
+            self.log(f'cell {cell} is like the others again')
+        self.odd, self.compared = odd, self.fleet.episodes()
 
     async def _accept(self, request: web.Request) -> web.StreamResponse:
         if len(self.cells) >= MOST_CELLS:

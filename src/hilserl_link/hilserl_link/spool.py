@@ -19,8 +19,10 @@ from so101_node.errors import CellError
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS step (number INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS spool (id TEXT NOT NULL, next INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS stored (episode TEXT PRIMARY KEY, last INTEGER, number INTEGER);
 """
 REMEDY = 'free some disk space'
+REMEMBERED = 10_000  # steps, also deleted ones, that are stored only once
 
 
 class Spooled(NamedTuple):
@@ -88,10 +90,16 @@ class Spool:
     def __len__(self) -> int:
         return self._count
 
-    def append(self, data: bytes) -> bool:
-        """Store a step; False, and counted, if the spool is full or cannot be written."""
+    def append(self, data: bytes, episode: str = '', index: int = 0) -> bool:
+        """Store a step; False, and counted, if the spool is full or cannot be written.
+
+        A step of an episode whose step of this index or a later one was stored is passed over: the
+        actor repeats its last steps after a restart of this process.
+        """
         with self._lock:
-            if self._bytes + len(data) > self._limit or not self._store(data):
+            if episode and self._is_stored(episode, index):
+                return True
+            if self._bytes + len(data) > self._limit or not self._store(data, episode, index):
                 self.lost += 1
                 return False
             self._times[self._next] = time.monotonic()
@@ -100,12 +108,28 @@ class Spool:
             self._bytes += len(data)
             return True
 
-    def _store(self, data: bytes) -> bool:
+    def _is_stored(self, episode: str, index: int) -> bool:
+        with self._reading():
+            row = self._db.execute('SELECT last FROM stored WHERE episode = ?', (episode,))
+            found = row.fetchone()
+        return found is not None and index <= found[0]
+
+    def _store(self, data: bytes, episode: str, index: int) -> bool:
+        number = self._next
         try:
-            self._db.execute('INSERT INTO step VALUES (?, ?)', (self._next, data))
+            self._db.execute('BEGIN')
+            self._db.execute('INSERT INTO step VALUES (?, ?)', (number, data))
+            self._db.execute('REPLACE INTO stored VALUES (?, ?, ?)', (episode, index, number))
+            self._db.execute('DELETE FROM stored WHERE number < ?', (number - REMEMBERED,))
+            self._db.execute('COMMIT')
         except sqlite3.Error:  # the disk is full
+            self._roll_back()
             return False
         return True
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute('ROLLBACK')
 
     def read(self, number: int, most: int, size: int) -> list[Spooled]:
         """Return at most `most` steps from `number` on, of together about `size` bytes."""
@@ -149,8 +173,7 @@ class Spool:
                 self._db.execute('UPDATE spool SET next = ?', (self._next,))
                 self._db.execute('COMMIT')
             except sqlite3.Error:  # a full disk: they stay, and are forgotten with the next ones
-                if self._db.in_transaction:
-                    self._db.execute('ROLLBACK')
+                self._roll_back()
                 return 0
             gone: int = end + 1 - self._first
             for each in range(self._first, end + 1):

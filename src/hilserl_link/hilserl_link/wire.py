@@ -9,7 +9,7 @@ import msgspec
 
 from so101_node.errors import CellError
 
-VERSION = 1  # of these messages; both sides must have the same
+VERSION = 2  # of these messages; both sides must have the same
 MAX_SIZE = 1 << 24  # bytes of one message
 MAX_STEPS = 64  # in one message
 CHUNK = 1 << 16  # bytes of a policy in one message, so that other messages pass between
@@ -69,6 +69,7 @@ class Ack(Message, frozen=True):
     at: float
     recorded: int
     refused: int  # of this connection: cannot be used
+    excluded: bool  # the learner's side takes no steps of this cell at present
 
 
 class Ping(Message, frozen=True):
@@ -86,7 +87,7 @@ class Pong(Message, frozen=True):
 
 
 class Policy(Message, frozen=True):
-    """A part of a serialised Weights message of `size` bytes, packed: zstd over the whole."""
+    """A part of a serialised Weights message, packed as policy_parts.py says: `size` bytes."""
 
     version: int
     size: int

@@ -53,6 +53,7 @@ def test_traffic_is_the_mean_of_the_last_seconds_and_delays_are_bounded():
     assert 990.0 <= traffic.delay_p99 <= 999.0
 
 
+@pytest.mark.slow
 def test_one_thread_reads_while_another_notes():
     clocks, traffic, ended = ClockDifference(), Traffic(0.0), threading.Event()
 

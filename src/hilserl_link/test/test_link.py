@@ -136,3 +136,17 @@ def test_without_a_learner_no_step_is_taken(schema, tmp_path):
             wait(lambda: client.connected)
             time.sleep(1.0)
             assert len(client.spools.of(RUN)) == 3 and server.learner.steps == []
+
+
+def test_steps_of_an_excluded_cell_wait_on_its_disk_until_it_is_taken_again(schema, tmp_path):
+    port = free_port()
+    with serving(schema, port) as server:
+        server.set_excluded(frozenset({'a'}))
+        with connecting(schema, port, tmp_path) as client:
+            put(client, schema, range(3))
+            wait(lambda: client.excluded)
+            time.sleep(0.5)
+            assert client.connected and client.spools.waiting == 3 and server.learner.steps == []
+            server.set_excluded(frozenset())
+            wait(lambda: client.spools.waiting == 0)
+            assert not client.excluded and len(server.learner.steps) == 3

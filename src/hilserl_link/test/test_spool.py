@@ -96,3 +96,24 @@ def test_each_run_has_a_spool_of_its_own(tmp_path):
         spools.of('../elsewhere')
     with pytest.raises(CellError, match='of no run'):
         spools.of('')
+
+
+def test_a_step_that_the_actor_repeats_is_stored_once_also_after_it_was_deleted(tmp_path):
+    spool = Spool(tmp_path / 'spool.sqlite', 1 << 20)
+    for index in range(3):
+        assert spool.append(b'step', 'e', index)
+    assert spool.forget(2) == 2
+    spool.close()
+    spool = Spool(tmp_path / 'spool.sqlite', 1 << 20)
+    for episode, index in (('e', 0), ('e', 1), ('e', 2), ('e', 4), ('f', 0), ('f', 0)):
+        assert spool.append(b'step', episode, index)
+    assert len(spool) == 3 and spool.next == 6 and spool.lost == 0
+
+
+def test_what_was_stored_long_ago_is_forgotten(tmp_path, monkeypatch):
+    monkeypatch.setattr('hilserl_link.spool.REMEMBERED', 2)
+    spool = Spool(tmp_path / 'spool.sqlite', 1 << 20)
+    for episode in 'abcd':
+        spool.append(b'step', episode, 0)
+    assert spool.append(b'step', 'c', 0) and len(spool) == 4
+    assert spool.append(b'step', 'a', 0) and len(spool) == 5

@@ -1,12 +1,15 @@
 """What comes over the wire is of a known form and bounded, or refused in one sentence."""
 
+import os
+
 from hypothesis import given
 from hypothesis import strategies as st
 import msgspec
+import numpy as np
 import pytest
 
 from hilserl_link import wire
-from hilserl_link.policy_parts import PolicyParts, parts_of
+from hilserl_link.policy_parts import PolicyPacker, PolicyParts
 from so101_node.errors import CellError
 
 MESSAGES = (
@@ -43,20 +46,37 @@ def test_fields_of_another_type_are_refused():
 
 @pytest.mark.parametrize('size', [0, 1, wire.CHUNK, 3 * wire.CHUNK + 5])
 def test_a_policy_comes_in_parts(size):
-    import os
-
     message, parts = os.urandom(size), PolicyParts()
-    *before, last = parts_of(7, message)
+    *before, last = PolicyPacker().parts_of(7, message)
     assert [parts.add(part) for part in before] == [None] * len(before)
     assert parts.add(last) == message
     assert all(len(part.part) <= wire.CHUNK for part in (*before, last))
 
 
+def weights(step):
+    rng = np.random.default_rng(0)
+    found = rng.normal(0.0, 0.05, 20_001) + step * 1e-5 * rng.normal(0.0, 1.0, 20_001)
+    return b'head' + found.astype(np.float16).tobytes()
+
+
+def test_only_the_difference_from_the_policy_before_is_sent_and_nothing_is_lost():
+    packer, parts, sizes = PolicyPacker(), PolicyParts(), []
+    messages = [weights(0), weights(1), weights(2)[:-1], weights(3), weights(4)]
+    for version, message in enumerate(messages):
+        (part,) = packer.parts_of(version, message)
+        assert parts.add(part) == message
+        sizes.append(part.size / len(message))
+    assert min(sizes[0], sizes[2], sizes[3]) > 0.8  # whole: another length than before
+    assert max(sizes[1], sizes[4]) < 0.4
+    with pytest.raises(CellError, match='a policy of another length'):
+        PolicyParts().add(part)  # another connection does not have the one before
+
+
 def test_a_new_policy_replaces_one_that_was_cut_off():
     parts = PolicyParts()
-    first, *_ = parts_of(1, bytes(range(256)) * 2000)
+    first, *_ = PolicyPacker().parts_of(1, bytes(range(256)) * 2000)
     parts.add(first)
-    (whole,) = parts_of(2, b'new')
+    (whole,) = PolicyPacker().parts_of(2, b'new')
     assert parts.add(whole) == b'new'
 
 

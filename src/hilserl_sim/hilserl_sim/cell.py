@@ -19,6 +19,7 @@ from hilserl_core.contract.steps import StepRecord
 from hilserl_core.contract.task import TaskSchema
 from so101_node.modes import Mode
 from so101_sim.expert import OperatorConfig
+from so101_sim.grasp_observation import yaw_of
 from so101_sim.plant import PERIOD, Plant
 from so101_sim.scene import scene_of
 from so101_sim.scripted_operator import PERIOD as OPERATOR_PERIOD
@@ -200,6 +201,7 @@ class SimulatedCell:
 
     def _run_operator(self) -> None:
         world = self.world
+        cube, quaternion = world.pose(world.grasped)
         action = self.operator.act(
             self.now,
             OperatorObservation(
@@ -207,9 +209,10 @@ class SimulatedCell:
                 self.loop.stats.successes,
                 self._arms['follower'].position,
                 self._arms['leader'].position,
-                world.pose(world.grasped)[0],
+                cube,
                 world.success,
                 world.pose(world.target)[0] if world.target else None,
+                yaw_of(*quaternion),
             ),
         )
         self._plant.leader.pull(action.leader_pull)

@@ -21,6 +21,7 @@ from .cell import Judge, SimulatedCell
 from .learner import SimulatedLearner
 
 EVALUATION_SEED = 1_000_000  # a seed that no training run uses
+FLEET_SEED = 1000  # between the seeds of two cells of one run
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,7 @@ def train(
     task: str = '',
     interventions: bool = True,
     judge: Judge | None = None,
+    cells: int = 1,
     at_end: bool = True,
 ) -> Progress:
     """Train for `minutes` of robot time in `directory`; evaluate each `every` minutes.
@@ -160,6 +162,8 @@ def train(
     function that is applied to each step before it is learned from (for experiments); task: as in
     `record_demonstrations`; interventions: whether the operator helps; judge: gives the reward
     alone, in place of world and operator (evaluations count the world's success all the same);
+    cells: number of cells that feed the learner side by side, each with a scene and an operator of
+    its own. Minutes are those of one cell, human minutes those of all operators;
     at_end: false leaves the evaluation that is due at the end to the caller. After a
     KeyboardInterrupt the run is closed as usual, and `Progress.interrupted` is true.
     """
@@ -170,37 +174,45 @@ def train(
         progress.human_minutes += (step.source == Source.HUMAN) / schema.rate / 60.0
         learner.add_step(change(step))
 
-    cell = SimulatedCell(
-        schema,
-        'train',
-        options.seed,
-        world,
-        lambda steps: learner.trainer.sigma(steps),
-        emit,
-        watch=not interventions,
-        task=task,
-        judge=judge,
-        operator=replace(operator_for(task or schema.name, world), marks_success=judge is None),
-    )
+    fleet = [
+        SimulatedCell(
+            schema,
+            'train',
+            options.seed + FLEET_SEED * number,
+            world,
+            lambda steps: learner.trainer.sigma(steps),
+            emit,
+            watch=not interventions,
+            task=task,
+            judge=judge,
+            operator=replace(
+                operator_for(task or schema.name, world), marks_success=judge is None
+            ),
+        )
+        for number in range(cells)
+    ]
 
     def offer(policy: Policy) -> None:
-        cell.loop.offer(policy, env_steps=policy.env_steps)
+        for cell in fleet:
+            cell.loop.offer(policy, env_steps=policy.env_steps)
 
     learner = SimulatedLearner(schema, directory, options, offer, log)
 
     def report() -> None:
-        progress.updates, progress.minutes = learner.trainer.updates, cell.now / 60.0
-        progress.episodes = len(cell.loop.stats.results)
+        progress.updates, progress.minutes = learner.trainer.updates, fleet[0].now / 60.0
+        progress.episodes = sum(len(cell.loop.stats.results) for cell in fleet)
         if progress.episodes:
-            progress.human_share = cell.loop.stats.intervention_share
+            shares = [cell.loop.stats.intervention_share for cell in fleet]
+            progress.human_share = sum(shares) / cells
         show(progress)
 
     due = every
     try:
         learner.pretrain(report)
         while progress.minutes < minutes - 1e-9:
-            cell.tick()
-            learner.run_due_updates(cell.now)
+            for cell in fleet:
+                cell.tick()
+            learner.run_due_updates(fleet[0].now)
             report()
             if progress.minutes < due - 1e-9:
                 continue
@@ -217,8 +229,9 @@ def train(
     except KeyboardInterrupt:
         progress.interrupted = True
     finally:
-        cell.loop.close()
-        cell.close()
+        for cell in fleet:
+            cell.loop.close()
+            cell.close()
         learner.close()
     progress.bundle = learner.bundle
     return progress

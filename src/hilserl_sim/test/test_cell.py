@@ -107,3 +107,50 @@ def test_a_camera_that_the_scene_has_not_is_refused(tmp_path):
     path.write_text(TWO_CAMERAS.replace('front:', 'ceiling:'), encoding='utf-8')
     with pytest.raises(CellError, match="the scene has no camera 'ceiling_camera'"):
         SimulatedCell(make_task(str(path), model_hash()), 'record', 0, task=str(path))
+
+
+BAR = """
+<mujoco model="bar">
+  <include file="so101.xml"/>
+  <include file="table.xml"/>
+  <worldbody>
+    <body name="bar" pos="0.25 0 0.008">
+      <freejoint/>
+      <geom type="box" size="0.035 0.008 0.008" mass="0.02" friction="1.0" condim="4"/>
+    </body>
+  </worldbody>
+</mujoco>
+"""
+TURNED = """
+version: 1
+name: bar
+instruction: turn the wrist, grasp the bar across its middle and lift it
+seconds: 15
+cameras: {wrist: {height: 32, width: 32}, front: {height: 32, width: 32}}
+action: {droll: 0.1}
+start: {position: [0.22, 0.0, 0.09]}
+sim:
+  scene: bar.xml
+  place: {bar: {position: [0.24, 0.0, 0.008], spread: [0.04, 0.05], yaw_spread: 40}}
+  success: [{is: lifted, body: bar, by: 0.04}]
+  area: {min: [0.14, -0.12], max: [0.34, 0.12]}
+  skill: {grasp: bar, grasp_height: 0.012, turn: true}
+"""
+
+
+def test_the_operator_turns_the_wrist_across_a_bar(tmp_path):
+    (tmp_path / 'bar.xml').write_text(BAR, encoding='utf-8')
+    path = tmp_path / 'bar.yaml'
+    path.write_text(TURNED, encoding='utf-8')
+    schema = make_task(str(path), model_hash())
+    steps = []
+    cell = SimulatedCell(schema, 'record', 0, emit=steps.append, task=str(path))
+    try:
+        cell.run_episodes(3)
+    finally:
+        cell.close()
+    assert cell.loop.stats.successes == 3
+    turned = np.array(
+        [step.state[schema.state_names.index('wrist_roll.position')] for step in steps]
+    )
+    assert np.ptp(turned) > 0.4

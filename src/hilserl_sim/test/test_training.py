@@ -86,3 +86,13 @@ def test_a_run_is_resumed_from_its_checkpoint(schema, tmp_path, options):
     logged = []
     train(schema, tmp_path / 'run', options, 'plain', 0.1, 1.0, 1, log=logged.append)
     assert any(f'resumed run run: {first.updates} updates' in line for line in logged)
+
+
+def test_two_cells_feed_one_learner_with_scenes_of_their_own(schema, tmp_path, options):
+    progress = train(schema, tmp_path / 'run', options, 'plain', 0.15, 1.0, 1, cells=2)
+    state = Checkpoints(tmp_path / 'run' / 'checkpoints').newest()[0].state
+    assert progress.minutes == pytest.approx(0.15, abs=0.01)
+    assert state.paced_updates == progress.updates - 5
+    first = [next(bag.steps()) for bag in open_bags(tmp_path / 'run' / 'bags')[:2]]
+    assert first[0].stamp == first[1].stamp  # at the same time
+    assert not (first[0].images[0] == first[1].images[0]).all()

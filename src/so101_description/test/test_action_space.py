@@ -52,6 +52,7 @@ def follow(arm, q, sequence, pitch, roll, lag=0.0):
 sequences = st.lists(st.tuples(*[unit] * 6), min_size=1, max_size=12)
 
 
+@pytest.mark.slow
 @quick
 @given(spaces, places, pitches, st.floats(-1, 1), sequences)
 def test_the_action_from_reference_to_target_is_the_stored_action(
@@ -67,6 +68,7 @@ def test_the_action_from_reference_to_target_is_the_stored_action(
         assert found.action.shape == (len(scales),)
 
 
+@pytest.mark.slow
 @quick
 @given(spaces, places, sequences, st.floats(0, 1))
 def test_what_no_axis_acts_on_is_held(scales, place, sequence, lag):
@@ -85,6 +87,7 @@ def test_what_no_axis_acts_on_is_held(scales, place, sequence, lag):
             assert (off[held] <= tolerance[held]).all(), (arm.space, off, action)
 
 
+@pytest.mark.slow
 @quick
 @given(spaces, places, sequences, st.floats(0, 1))
 def test_targets_of_every_kind_stay_within_limits(scales, place, sequence, lag):

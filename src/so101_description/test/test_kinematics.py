@@ -47,6 +47,7 @@ def follow(q, sequence, roll=0.0, lag=0.0):
         measured = reference + lag * (measured - reference)
 
 
+@pytest.mark.slow
 @quick
 @given(places, rolls, actions)
 def test_target_is_the_reference_moved_by_the_action(place, roll, sequence):
@@ -92,6 +93,7 @@ def test_target_stays_within_all_limits(place, roll, sequence, lag):
         assert abs(result.q[5] - measured[5]) <= CONFIG.max_gripper_lead + 1e-9
 
 
+@pytest.mark.slow
 @quick
 @given(places, rolls, actions)
 def test_action_between_reference_and_target_is_the_action(place, roll, sequence):
@@ -246,6 +248,7 @@ def test_from_outside_the_box_the_tool_returns_no_faster_than_an_action():
     assert (LOW - 1e-3 <= last).all() and (last <= HIGH + 1e-3).all()
 
 
+@pytest.mark.slow
 @quick
 @example(335542048, 0.0)  # folded against two limits: position before pitch
 @given(st.integers(0, 2**32 - 1), st.floats(0.0, DOWN))
@@ -322,6 +325,7 @@ def test_tool_pose_is_a_right_handed_frame():
 
 
 @pytest.mark.slow
+@pytest.mark.timing
 def test_a_joint_target_takes_under_a_millisecond():
     steps = list(follow(start_at(MIDDLE), np.random.default_rng(5).uniform(-1, 1, (200, 4))))
     for _ in range(3):  # other processes may use these cores too

@@ -23,6 +23,7 @@ from .packets import FRAME, build_packet, parse_status_packets, sync_write_packe
 from .serial_port import BAUD_RATE, open_port
 
 Answer = tuple[int, bytes]  # error byte, data
+Request = tuple[tuple[int, ...], int, float]  # servos, data length, deadline
 
 TRIES = 3  # of reading or writing one servo
 SINGLE_TIMEOUT = 0.02  # s at least for one servo; it answers late while it writes its EEPROM
@@ -62,8 +63,10 @@ class Bus:
         self._byte = 10 / BAUD_RATE  # s on the wire
         self._wake_at = 0  # number of bytes that wakes the reader
         self._wire_free = 0.0  # monotonic s at which the last byte is sent
-        # servos, data length and deadline of the current read
-        self._pending: tuple[tuple[int, ...], int, float] = (), 0, 0.0
+        self._pending: Request = (), 0, 0.0  # the current read
+        # of `receive`: request, wanted length, bytes
+        self._received: tuple[Request, int, bytes] = self._pending, 0, b''
+        self._answers: dict[int, Answer] | None = None  # in them; None: not parsed yet
         self._late_until = 0.0  # monotonic s until which an answer that was missed may come
 
     def set_baud_rate(self, rate: int) -> None:
@@ -134,34 +137,42 @@ class Bus:
             termios.tcsetattr(self._fd, termios.TCSANOW, attributes)
             self._wake_at = count
 
-    def _collect(self) -> dict[int, Answer]:
+    def _wait_for(self, count: int, deadline: float) -> tuple[bytes, bool]:
+        """Return what has arrived when `count` bytes have, or the time is over; and which."""
+        try:
+            self._wake_up_at(count)
+            left = deadline - time.monotonic()
+            full = bool(select.select([self._fd], [], [], max(left, 0.0))[0])
+            chunk = self._read_available(count)
+        except (OSError, termios.error) as error:
+            raise self._lost_port(error) from error
+        if full and not chunk:
+            raise self._lost_port(OSError('end of file'))
+        return chunk, full and left > 0.0
+
+    def _collect(
+        self, request: Request, received: bytes = b'', may_wait: bool = True
+    ) -> dict[int, Answer]:
         """Return {id: (error byte, data)} of the addressed servos that answered in time.
 
         Of two answers with the same id, one has a corrupt id, so both are dropped.
+        received: what has arrived of them. may_wait: whether more may come.
         """
-        wanted, length, deadline = self._pending
+        wanted, length, deadline = request
         answers: dict[int, Answer] = {}
         twice, buffer = set(), b''
-        try:
-            while len(answers) < len(wanted):
-                missing = (len(wanted) - len(answers)) * (length + FRAME)
-                self._wake_up_at(max(missing - len(buffer), 1))
-                left = deadline - time.monotonic()
-                full = bool(select.select([self._fd], [], [], max(left, 0.0))[0])
-                chunk = self._read_available(missing)
-                if full and not chunk:
-                    raise OSError('end of file')
-                packets, buffer, bad = parse_status_packets(buffer + chunk, length)
-                self.bad_checksums += bad
-                for servo, error, data in packets:
-                    if servo in answers:
-                        twice.add(servo)
-                    if servo in wanted:
-                        answers[servo] = error, data
-                if not full or left <= 0.0:
-                    break
-        except (OSError, termios.error) as error:
-            raise self._lost_port(error) from error
+        while True:
+            packets, buffer, bad = parse_status_packets(buffer + received, length)
+            self.bad_checksums += bad
+            for servo, error, data in packets:
+                if servo in answers:
+                    twice.add(servo)
+                if servo in wanted:
+                    answers[servo] = error, data
+            missing = (len(wanted) - len(answers)) * (length + FRAME) - len(buffer)
+            if len(answers) >= len(wanted) or not may_wait:
+                break
+            received, may_wait = self._wait_for(max(missing, 1), deadline)
         for servo in twice:
             del answers[servo]
         if len(answers) < len(wanted):
@@ -209,7 +220,7 @@ class Bus:
         for _ in range(TRIES):
             time.sleep(max(self._late_until - time.monotonic(), 0.0))
             self._request(packet, (servo,), length, max(SINGLE_TIMEOUT, 5 * self.answer_timeout))
-            answer = self._collect().get(servo)
+            answer = self._collect(self._pending).get(servo)
             if answer:
                 return answer
         raise NoAnswer(f'{self.path}: servo {servo} does not answer; check its plug and power')
@@ -232,7 +243,7 @@ class Bus:
 
     # --- all servos --------------------------------------------------------------------------
     def begin_read(self, address: int, length: int, before: bytes = b'') -> None:
-        """Request a block from all servos; `finish_read` collects the answers.
+        """Request a block from all servos; `receive` and `answers` get them.
 
         before: a packet without answers that is sent first, in the same write.
         """
@@ -245,20 +256,35 @@ class Bus:
             )
         self._request(before + self._sync_reads[key], self.ids, length, self.answer_timeout)
 
-    def finish_read(self) -> dict[int, Answer]:
-        """Return {id: (error byte, data)} of the servos that answered `begin_read` in time."""
-        length, answers = self._length, self._collect()
-        if not self._spare:
-            return answers
-        self._clean += 1
-        if self._clean > SPARE_LENGTHS:
-            self._spare = 0
-        return {servo: (error, data[:length]) for servo, (error, data) in answers.items()}
+    def receive(self) -> None:
+        """Receive the answers to `begin_read`; the next one may begin before `answers`."""
+        servos, length, deadline = self._pending
+        count = len(servos) * (length + FRAME)
+        data, may_wait = self._wait_for(count, deadline)
+        self._received, self._answers = (self._pending, self._length, data), None
+        # As many bytes as all answers have: none is late. Otherwise the next read depends on it.
+        if len(data) != count:
+            self._answers = self._collect(self._pending, data, may_wait)
+
+    def answers(self) -> dict[int, Answer]:
+        """Return {id: (error byte, data)} of the servos that answered in time."""
+        request, length, data = self._received
+        if self._answers is None:
+            self._answers = self._collect(request, data, request is self._pending)
+        answers, self._answers = self._answers, {}
+        if self._spare:
+            self._clean += 1
+            if self._clean > SPARE_LENGTHS:
+                self._spare = 0
+        if request[1] > length:
+            return {servo: (error, block[:length]) for servo, (error, block) in answers.items()}
+        return answers
 
     def sync_read(self, address: int, length: int) -> dict[int, Answer]:
-        """Do `begin_read` and `finish_read`."""
+        """Do `begin_read`, `receive` and `answers`."""
         self.begin_read(address, length)
-        return self.finish_read()
+        self.receive()
+        return self.answers()
 
     def sync_write_packet(
         self, address: int, values: Iterable[int], ids: Sequence[int] | None = None

@@ -45,6 +45,7 @@ from .setpoint import Limits
 from .stop import StopLatch
 from .stop_services import StopServices
 
+DIAGNOSTICS_PERIOD = 1.0  # s
 LEADER_POLL_PERIOD = 0.05  # s between two polls of the actor's mode
 STATUS_AGE = 1.0  # s; an older status of an actor is refused
 CLOSE_TIME = 10.0  # s; an arm needs at most 2.6 to rest and some tenths for torque off
@@ -119,7 +120,7 @@ class DriverNode(ManagedNode):
         self._mode = ''  # the actor's, not yet applied
         self._statuses = Newest(STATUS_AGE * self.options.patience)
         self.create_subscription(ActorStatus, names.ACTOR_STATUS, self._on_actor, qos.SENSOR_SUB)
-        self.create_timer(1.0, self._publish_diagnostics)
+        self.guard(self._diagnose_arms)
         self.guard(self._begin)
 
     def _begin(self) -> None:
@@ -276,8 +277,10 @@ class DriverNode(ManagedNode):
         response.success, response.message = not problems, '; '.join(problems)
         return response
 
-    def _publish_diagnostics(self) -> None:
-        self.diagnose(*(s for arm in self._diagnosed.values() for s in arm.statuses()))
+    def _diagnose_arms(self) -> None:
+        """Publish the diagnostics. Its own thread: the executor polls while a callback runs."""
+        while not self._closing.wait(DIAGNOSTICS_PERIOD):
+            self.diagnose(*(s for arm in self._diagnosed.values() for s in arm.statuses()))
 
     def close(self) -> None:
         """Shut the arms down."""

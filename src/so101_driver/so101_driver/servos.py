@@ -12,7 +12,7 @@ from so101_description.joints import JOINTS, SERVO_IDS, Floats
 from so101_node.errors import CellError
 
 from . import servo
-from .bus import Answer, Bus, PortLost
+from .bus import Bus, PortLost
 from .calibration import Calibration
 from .configure import torque_limit
 from .doubtful import Doubtful
@@ -50,7 +50,7 @@ class Servos:
         self.stamps = [0] * len(IDS)  # the same, system time, ns
         self._doubtful = Doubtful(len(IDS))
         self._requested_at = 0.0, 0  # monotonic s, system time ns
-        self._received: tuple[dict[int, Answer], float, int] = {}, 0.0, 0  # with these times
+        self._received_at = self._requested_at  # of the answers for `digest`
         self._lowest = [255] * len(IDS)  # 0.1 V, since the last call of take_lowest_voltage
         self._data = [b''] * len(IDS)
         self._voltage_limits = ['limits unknown'] * len(IDS)
@@ -114,14 +114,15 @@ class Servos:
 
     def collect(self) -> None:
         """Receive the answers to `begin_read`. The next read may begin before `digest`."""
-        self._received = self.bus.finish_read(), *self._requested_at
+        self.bus.receive()
+        self._received_at = self._requested_at
 
     def digest(self) -> bool:
         """Use the answers that `collect` received; return whether any servo answered.
 
         Servos that did not answer, or doubtfully, keep their last values.
         """
-        answers, at, stamp = self._received
+        answers, (at, stamp) = self.bus.answers(), self._received_at
         self._telemetry = self._measured = None
         for i, number in enumerate(IDS):
             if number not in answers or self._doubtful(i, answers[number][1], at):

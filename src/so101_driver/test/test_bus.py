@@ -139,6 +139,32 @@ def test_a_late_answer_is_not_used_for_the_next_request(wire, bus):
     assert bus.sync_read(56, 15)[1] == (0, b'\x02' * 15)
 
 
+def test_answers_are_read_after_the_next_request(wire, bus):
+    """Their bytes are there, so the next request may be on the wire before they are parsed."""
+    rounds = itertools.count(1)
+
+    def answer(request):
+        number = next(rounds)
+        sent = [bytearray(status(i, bytes([number]) * request[6])) for i in (1, 2, 3)]
+        sent[1][-1] ^= number == 2  # the second round has a wrong checksum
+        return [b''.join(sent)]
+
+    wire.answer, found = answer, []
+    bus.begin_read(56, 2)
+    for _ in range(4):
+        bus.receive()
+        bus.begin_read(56, 2)
+        found.append({servo: data for servo, (_, data) in bus.answers().items()})
+    bus.receive()
+    numbers = (bytes([number] * 2) for number in (1, 2, 3, 4))
+    whole = [dict.fromkeys((1, 2, 3), number) for number in numbers]
+    del whole[1][2]
+    assert found == whole
+    assert (bus.lost, bus.bad_checksums) == (1, 1)
+    # the third request was sent before the loss was known; the next ones ask for more
+    assert [request[6] for request in wire.requests] == [2, 2, 2, 3, 3]
+
+
 def test_waiting_for_silent_servos_uses_no_processor_time(wire, bus):
     began, busy = time.monotonic(), time.thread_time()
     with pytest.raises(CellError, match=f'{wire.path}: servo 2 does not answer'):

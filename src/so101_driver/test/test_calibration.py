@@ -67,6 +67,7 @@ def calibrations(draw):
     return make_calibration('drawn', mode, np.zeros(6, np.int64), low, high)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(calibrations(), st.lists(st.floats(0, 1), min_size=6, max_size=6))
 def test_every_tick_within_the_range_is_the_same_after_conversion_to_rad_and_back(
@@ -77,6 +78,7 @@ def test_every_tick_within_the_range_is_the_same_after_conversion_to_rad_and_bac
     assert calibration.to_ticks(calibration.to_rad(ticks)).tolist() == ticks.tolist()
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(calibrations(), st.lists(st.floats(-1e6, 1e6), min_size=6, max_size=6))
 def test_every_angle_is_clipped_to_a_tick_within_the_range(calibration, angles):

@@ -235,6 +235,7 @@ def test_the_node_warns_of_a_drift_of_brightness(video, monkeypatch):
     assert reports[0].values[-1].key == 'brightness_at_start'
 
 
+@pytest.mark.slow
 def test_the_node_without_a_camera_is_one_sentence_and_exit_3():
     process = subprocess.run(
         [sys.executable, '-c', START, '--ros-args', '-p', 'camera_device:=/dev/nowhere'],

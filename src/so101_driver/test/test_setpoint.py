@@ -129,6 +129,7 @@ def test_locked_joints_stay_for_every_command():
     assert setpoint.position == pytest.approx([0.4, 0.4, 0.4, 0.4, 0.2, 0.4])
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(

@@ -62,6 +62,7 @@ angles = st.lists(st.floats(-0.3, 0.3), min_size=6, max_size=6).map(np.array)
 speeds = st.lists(st.floats(-5.0, 5.0), min_size=6, max_size=6).map(np.array)
 
 
+@pytest.mark.slow
 @given(
     angles, speeds, st.lists(st.tuples(angles, speeds), max_size=30), st.sets(st.integers(0, 4))
 )

@@ -55,6 +55,7 @@ def test_no_message_ends_a_node(tiny, sent):
     process, stranger = tiny
     publisher = connected_to(stranger)
     time.sleep(0.5)  # until its name is known
+    began = time.monotonic()
     for _ in range(20):
         publisher.publish(sent)
         time.sleep(0.01)
@@ -66,12 +67,14 @@ def test_no_message_ends_a_node(tiny, sent):
         lines.append(line)
         if 'joints 2.5' in line:
             break
+    took = time.monotonic() - began
     code, rest = ended(process)
     assert code == 0, ''.join(lines) + rest
     assert max(map(len, lines)) < 500
     if isinstance(sent, JointState):
         refused = [line for line in lines if 'refused' in line]
-        assert len(refused) == 1 and '/elsewhere/stranger on this host' in refused[0]
+        assert 1 <= len(refused) <= 2 + took, refused  # one a second
+        assert '/elsewhere/stranger on this host' in refused[0]
 
 
 def connected_to(stranger):

@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hilserl_core.contract.scene_file import Placement, Simulation
-from so101_description.joints import Floats
+from so101_description.joints import JOINTS, Floats
 from so101_node.errors import CellError
 
 from .scene import body_id
 
-ARM_ROOT = 'base_link'
 WORLD = 0  # the number of MuJoCo's world body; the table belongs to it
 
 
@@ -33,8 +32,8 @@ class Bodies:
     def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, simulation: Simulation):
         self._model, self._data, self._simulation = model, data, simulation
         self._bodies = {name: self._find(name) for name in simulation.place}
-        arm = body_id(model, ARM_ROOT)
-        self._of_arm = np.flatnonzero(model.body_rootid == arm)
+        first = model.joint(JOINTS[0]).bodyid[0]
+        self._of_arm = np.flatnonzero(model.body_rootid == model.body_rootid[first])
         for placement in simulation.place.values():
             if not np.isfinite([*placement.position, *placement.spread]).all():
                 raise CellError('the position of a body of the task is not finite')

@@ -13,6 +13,8 @@ import numpy as np
 
 from so101_description.joints import GRIPPER_CLOSED, Floats
 
+from .grasp_observation import Observation, is_aligned, is_put
+
 
 @dataclass(frozen=True)
 class OperatorConfig:
@@ -34,12 +36,14 @@ class OperatorConfig:
     release_height: float = 0.0  # of the cube over the target, when it opens the gripper
     accuracy: float = 0.003  # distance in x and y between cube and target before it lowers
     lowering: float = 0.06  # m/s, fastest
+    fit: float = 0.0  # largest such distance at which it goes on lowering; 0: any
     # what an action of the task can do
     moves: tuple[bool, bool, bool] = (True, True, True)  # along x, y and z
     turns: bool = False  # it acts on pitch, roll or joints: the wrist is brought back, too
     pitch: float = math.pi / 2  # of the fingers below the horizontal, to which it is brought back
     roll: float = 0.0  # angle of the joint wrist_roll, likewise
     turn_speed: float = 1.0  # rad/s
+    grasps_across: bool = False  # it turns the wrist until the jaw closes across the body
     delay: float = 0.0  # from an observation to the motion that uses it
     tremor: float = 0.0  # m/s, standard deviation of the unwanted motion
     tremor_time: float = 0.4  # correlation time of the unwanted motion
@@ -79,15 +83,8 @@ class OperatorConfig:
         )
 
 
-# tool (3,) m, gripper rad, cube (3,) m, target (3,) m or None
-Observation = tuple[Floats, float, Floats, Floats | None]
+CAREFUL = 0.004  # m in x and y to the place of the grasp; farther away it does not come down
 PAN_AXIS = (0.0388, 0.0)  # m, x and y of the axis about which the arm turns
-
-
-def is_put(cube: Floats, target: Floats, release_height: float) -> bool:
-    """Whether a cube is where it is to be put. Positions (3,) m; release_height: m over target."""
-    away = cube - target
-    return bool(np.linalg.norm(away[:2]) < 0.012 and away[2] < release_height + 0.004)
 
 
 class Phase(Enum):
@@ -136,13 +133,17 @@ class Expert:
         gripper: float,
         cube: Floats,
         target: Floats | None = None,
+        forward: Floats | None = None,
+        across: Floats | None = None,
     ) -> tuple[Floats, float]:
         """Return the desired velocity (3,) m/s of the follower's tool and gripper rate, rad/s.
 
-        tool, cube, target: positions (3,) m; gripper: measured angle, rad; now: monotonic s.
+        now: monotonic s; the others: those of an `Observation`.
         """
+        cube = np.asarray(cube, np.float64)
         velocity, gripper_rate = self._grasp_velocity(
-            now, *self._delayed(now, (tool, gripper, cube, target))
+            now,
+            self._delayed(now, Observation(tool, gripper, cube, target, forward, across)),
         )
         if now < self._pause_until:
             return np.zeros(3), 0.0
@@ -169,25 +170,26 @@ class Expert:
         ) * self._rng.standard_normal(3)
         return self._tremor
 
-    def _grasp_velocity(
-        self, now: float, tool: Floats, gripper: float, cube: Floats, target: Floats | None
-    ) -> tuple[Floats, float]:
-        config = self.config
-        cube = np.asarray(cube, np.float64)
+    def _grasp_velocity(self, now: float, seen: Observation) -> tuple[Floats, float]:
+        config, (tool, gripper, cube, target, *_) = self.config, seen
         self._watch_gripper(now, gripper)
-        self._choose_phase(now, tool, gripper, cube, target)
+        self._choose_phase(now, seen)
         speed = config.speed
-        side = self._grasp_point(cube, tool) - tool[:2]
+        side = self._grasp_point(seen) - tool[:2]
         if self.phase is Phase.ABOVE:
             # A low finger beside the cube would push the cube: move up first.
             blocked = tool[2] < 0.6 * config.hover and np.linalg.norm(side) > 0.02
             to = np.append(side * (not blocked), config.hover - tool[2])
         elif self.phase is Phase.DESCEND:
             to = np.append(side, config.grasp - tool[2])
+            if config.fit and np.linalg.norm(side) > CAREFUL:
+                to[2] = 0.0  # a finger would come down on the body
         elif self.phase is Phase.CARRY and target is not None:
             to = np.append((target - cube)[:2], config.lift - tool[2])
         elif self.phase is Phase.LOWER and target is not None:
             to = target + (0.0, 0.0, config.release_height) - cube
+            if config.fit and math.hypot(*to[:2]) > config.fit:
+                to[2] = 0.0  # it would come down beside the hole
             speed = config.lowering
         elif self.phase in (Phase.CLOSE, Phase.RELEASE):
             to = np.zeros(3)
@@ -207,25 +209,27 @@ class Expert:
 
     @staticmethod
     def forward(tool: Floats) -> Floats:
-        """Return the horizontal direction (2,) from the fixed finger to the jaw."""
+        """Return the horizontal direction (2,) from fixed finger to jaw, without a roll."""
         away = tool[:2] - PAN_AXIS
         direction: Floats = away / max(1e-9, float(np.linalg.norm(away)))
         return direction
 
-    def _grasp_point(self, cube: Floats, tool: Floats) -> Floats:
-        point: Floats = cube[:2] + self._error - self.config.grasp_offset * self.forward(tool)
+    def _forward(self, seen: Observation) -> Floats:
+        return self.forward(seen.tool) if seen.forward is None else seen.forward
+
+    def _grasp_point(self, seen: Observation) -> Floats:
+        forward = self._forward(seen)
+        point: Floats = seen.cube[:2] + self._error - self.config.grasp_offset * forward
         return point
 
     def _watch_gripper(self, now: float, gripper: float) -> None:
         if abs(gripper - self._gripper) > 0.02:
             self._gripper, self._still_since = gripper, now
 
-    def _choose_phase(
-        self, now: float, tool: Floats, gripper: float, cube: Floats, target: Floats | None
-    ) -> None:
-        config = self.config
-        away = float(np.linalg.norm(self._grasp_point(cube, tool) - tool[:2]))
-        forward, offset = self.forward(tool), cube[:2] - tool[:2]
+    def _choose_phase(self, now: float, seen: Observation) -> None:
+        config, (tool, gripper, cube, target, *_) = self.config, seen
+        away = float(np.linalg.norm(self._grasp_point(seen) - tool[:2]))
+        forward, offset = self._forward(seen), cube[:2] - tool[:2]
         across = float(forward[0] * offset[1] - forward[1] * offset[0])
         between = -0.005 < forward @ offset < 0.045 and abs(across) < 0.012
         below = tool[2] - cube[2]  # how far the cube's middle is below the tool
@@ -234,7 +238,11 @@ class Expert:
                 self._enter(Phase.RETREAT, now)
             elif between and below < 0.012 and gripper < config.open - 0.1:
                 self._enter(Phase.CLOSE, now)
-            elif away < 0.008 and gripper > 0.75 * config.open:
+            elif (
+                away < (CAREFUL if config.fit else 0.008)
+                and gripper > 0.75 * config.open
+                and is_aligned(seen)
+            ):
                 self._enter(Phase.DESCEND, now)
         elif self.phase is Phase.DESCEND:
             if away > 0.02:

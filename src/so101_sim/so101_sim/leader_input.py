@@ -32,10 +32,16 @@ class LeaderInput:
         self._tool = kinematics.tool_pose(leader)[0]
         self._wrist = wrist(leader) if config.turns else _DOWN
 
-    def turn(self, follower: Floats, period: float, leader: Floats) -> None:
-        """Turn the leader's wrist by what the follower's still has to turn; both (6,) rad."""
+    def turn(
+        self, follower: Floats, period: float, leader: Floats, roll: float | None = None
+    ) -> None:
+        """Turn the leader's wrist by what the follower's still has to turn; both (6,) rad.
+
+        roll: to which it turns, rad; None: that of the start.
+        """
         config, here = self._config, wrist(leader)
-        rate = config.gain * (np.array([config.pitch, config.roll]) - wrist(follower))
+        to = np.array([config.pitch, config.roll if roll is None else roll])
+        rate = config.gain * (to - wrist(follower))
         rate = np.clip(rate, -config.turn_speed, config.turn_speed)
         ahead = self._wrist + rate * period - here
         self._wrist = here + np.clip(ahead, -self.TURN_LEAD, self.TURN_LEAD)

@@ -41,19 +41,22 @@ class NearMiss(Expert):
         gripper: float,
         cube: Floats,
         target: Floats | None = None,
+        forward: Floats | None = None,
+        across: Floats | None = None,
     ) -> tuple[Floats, float]:
         """Return the desired velocity as an `Expert` that is mistaken about cube and grip."""
         if not self._low:
             closes = self.phase in (Phase.CLOSE, Phase.LIFT)
             gripper = max(gripper, _FIRM) if closes else gripper
-            cube = self._held(tool) if closes else cube + self._away
-        return super().desired_velocity(now, tool, gripper, cube, target)
+            cube = self._held(tool, forward) if closes else cube + self._away
+        return super().desired_velocity(now, tool, gripper, cube, target, forward, across)
 
     def is_over(self, tool: Floats) -> bool:
         """Whether the hand has come up. tool: (3,) m."""
         return self.phase is Phase.LIFT and abs(tool[2] - self.config.lift) < _ARRIVED
 
-    def _held(self, tool: Floats) -> Floats:
+    def _held(self, tool: Floats, forward: Floats | None) -> Floats:
         """Return the position (3,) m of a cube that is not there and comes up with the hand."""
-        forward: Floats = np.append(self.forward(tool), 0.0)
-        return tool + self.config.grasp_offset * forward
+        direction = self.forward(tool) if forward is None else forward
+        held: Floats = tool + self.config.grasp_offset * np.append(direction, 0.0)
+        return held

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # the options of the nodes need only names, and --help must b
 
 DIRECTORY = Path(__file__).resolve().parent / 'scene'
 MAX_BYTES = 10_000_000  # of a scene file
+TIMESTEP = 0.0025  # s of the physics; `World.step` counts in it
 
 
 class Scene(NamedTuple):
@@ -52,11 +53,13 @@ def scene_path(scene: str, task: Path) -> Path:
 def load_scene(path: Path, distractors: int = 0) -> 'mujoco.MjModel':
     """Compile a scene with this number of distractors.
 
-    CellError if it is no MJCF, or has not the arm's joints.
+    Another model of the arm gets our tool frame and wrist camera. CellError if the scene is no
+    MJCF, or has not the arm's joints.
     """
     import mujoco
 
     from .distractors import add_distractors
+    from .other_arm import add_mounts
 
     read_bytes(path, 'scene', MAX_BYTES, 'correct sim.scene of the task')
     included = [MJCF_PATH, *sorted(DIRECTORY.glob('*.xml'))]
@@ -67,16 +70,21 @@ def load_scene(path: Path, distractors: int = 0) -> 'mujoco.MjModel':
         model = spec.compile()
     except ValueError as error:
         raise CellError(f'scene {path}: {" ".join(str(error).split())[:300]}') from error
-    for kind, names in (
-        (mujoco.mjtObj.mjOBJ_JOINT, JOINTS),
-        (mujoco.mjtObj.mjOBJ_ACTUATOR, JOINTS),
-        (mujoco.mjtObj.mjOBJ_SITE, (TOOL_FRAME,)),
-        (mujoco.mjtObj.mjOBJ_CAMERA, (WRIST_CAMERA,)),
-    ):
-        for name in names:
+    for kind in (mujoco.mjtObj.mjOBJ_JOINT, mujoco.mjtObj.mjOBJ_ACTUATOR):
+        for name in JOINTS:
             if mujoco.mj_name2id(model, kind, name) < 0:
                 word = kind.name.removeprefix('mjOBJ_').lower()
                 raise CellError(f'scene {path} has no {word} {name}; include so101.xml')
+    if abs(model.opt.timestep - TIMESTEP) > 1e-9:
+        raise CellError(
+            f'scene {path} has a timestep of {1e3 * model.opt.timestep:g} ms, the simulated cell '
+            f'{1e3 * TIMESTEP:g}; include table.xml, or set <option timestep="{TIMESTEP:g}"/>'
+        )
+    site = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_SITE, TOOL_FRAME)
+    camera = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, WRIST_CAMERA)
+    if min(site, camera) < 0:
+        add_mounts(spec, model)
+        model = spec.compile()
     return model
 
 

@@ -6,7 +6,7 @@ the cube between episodes.
 
 from collections import deque
 from dataclasses import dataclass, replace
-from math import radians
+from math import cos, radians, sin
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from so101_description.kinematics import Kinematics
 from so101_node.errors import CellError
 from so101_node.modes import Mode
 
-from .expert import COMMITTED, Expert, OperatorConfig
+from .expert import COMMITTED, HOLDING, Expert, OperatorConfig
+from .grasp_observation import roll_across
 from .leader_input import LeaderInput
 from .near_miss import NearMiss, low_lift
 from .scene import scene_of
@@ -37,7 +38,8 @@ AGAIN = 1.0  # s after which a key without effect is pressed again
 class OperatorObservation:
     """Mode and successes of the actor, joints (6,) rad, positions of cube and target (3,) m.
 
-    success: whether a person sees that the task is done: the world says so.
+    success: whether a person sees that the task is done: the world says so. yaw: of the cube about
+    z, rad.
     """
 
     mode: str
@@ -47,6 +49,7 @@ class OperatorObservation:
     cube: Floats
     success: bool = False
     target: Floats | None = None
+    yaw: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ def operator_for(task: str, world: str) -> OperatorConfig:
             release_height=skill.release_height,
             max_guide=(2.0 if skill.onto else 1.0) * usual.max_guide,
             low_lift=low_lift(simulation),
+            grasps_across=skill.turn,
+            fit=skill.fit,
         )
     return config.like_human(find_world(world).human)
 
@@ -122,6 +127,7 @@ class ScriptedOperator:
         self._attempts = 0  # near misses so far
         self._confirm = config.confirm
         self._leader_input: LeaderInput | None = None
+        self._roll: float | None = None  # rad, to which it turns the wrist; None: the start's
 
     @property
     def helpfulness(self) -> float:
@@ -171,7 +177,7 @@ class ScriptedOperator:
         before, self._mode, self._mode_since = self._mode, observation.mode, now
         self._pressed.clear()
         self._holds_since.clear()
-        self._leader_input = None
+        self._leader_input = self._roll = None
         if before in EPISODE and observation.mode not in EPISODE:
             self._alone.append(observation.successes > self._successes and not self._helped)
             self.cube_placed = False
@@ -244,15 +250,23 @@ class ScriptedOperator:
             return OperatorAction()
         if self._leader_input is None:
             self._leader_input = LeaderInput(self._kinematics, observation.leader, self.config)
+        follower, forward, across = observation.follower, None, None
+        if self.config.turns or self.config.roll:
+            jaw = self._kinematics.tool_pose(follower)[1][:2, 2]
+            forward = jaw / max(1e-9, float(np.linalg.norm(jaw)))
+        if self.config.grasps_across and forward is not None:
+            across = np.array([-sin(observation.yaw), cos(observation.yaw)])
+            if self._roll is None or self._expert.phase not in HOLDING:
+                self._roll = roll_across(float(follower[4]), forward, observation.yaw)
         velocity, gripper_rate = self._expert.desired_velocity(
-            now, tool, observation.follower[5], observation.cube, observation.target
+            now, tool, follower[5], observation.cube, observation.target, forward, across
         )
         if isinstance(self._expert, NearMiss):
             over = self._expert.is_over(tool)
             if self._held_for('over', over, now) > self._confirm:
                 outcome = outcome or 'failure'
         if self.config.turns:
-            self._leader_input.turn(observation.follower, PERIOD, observation.leader)
+            self._leader_input.turn(follower, PERIOD, observation.leader, self._roll)
         leader_pull = self._leader_input.move(velocity, gripper_rate, PERIOD, observation.leader)
         guided = now - self._mode_since
         grasping = self._expert.phase in COMMITTED

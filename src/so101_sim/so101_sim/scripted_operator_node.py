@@ -5,6 +5,7 @@ keys, the leader, and the cube.
 """
 
 from functools import partial
+from math import isfinite
 import time
 from typing import Any
 
@@ -27,6 +28,7 @@ from so101_node.refusals import short
 from so101_node.ros_node import CellNode
 from so101_node.stamps import to_ns
 
+from .grasp_observation import yaw_of
 from .options import ScriptedOperatorOptions
 from .scripted_operator import PERIOD, OperatorObservation, ScriptedOperator, operator_for
 
@@ -60,6 +62,7 @@ class ScriptedOperatorNode(CellNode):
         self._statuses = Newest()
         # cube (3,) m, and where it is to be put, if that is part of the task
         self._cube: Floats | None = None
+        self._yaw = 0.0  # of the cube, rad
         self._target: Floats | None = None
         self._success = False
         self._joints: dict[str, Floats] = {}  # (6,) rad of each arm
@@ -97,7 +100,11 @@ class ScriptedOperatorNode(CellNode):
         self._status = message
 
     def _on_cube(self, message: PoseStamped) -> None:
-        self._cube = _position(message)
+        turn = message.pose.orientation
+        yaw = yaw_of(turn.w, turn.x, turn.y, turn.z)
+        if not isfinite(yaw):
+            raise CellError('its orientation is not finite')
+        self._cube, self._yaw = _position(message), yaw
 
     def _on_target(self, message: PoseStamped) -> None:
         self._target = _position(message)
@@ -129,6 +136,7 @@ class ScriptedOperatorNode(CellNode):
                 self._cube,
                 self._success,
                 self._target,
+                self._yaw,
             ),
         )
         if action.key:

@@ -19,14 +19,15 @@ from so101_node.names import TOOL_FRAME, WRIST_CAMERA
 
 from .bodies import Bodies
 from .distractors import Distractors
-from .expert import is_put
+from .grasp_observation import is_put
 from .light import Light
 from .scene import Scene, load_scene, scene_of
 from .success import Success
 from .variation import Variation
 from .worlds import Conditions
 
-FINGER_PADS = ('fixed_pad', 'moving_pad')  # a world may change their friction
+# A world may change the friction of the finger pads; an arm without them has that of its fingers.
+FINGER_PADS, FINGER_JOINTS = ('fixed_pad', 'moving_pad'), ('wrist_roll', 'gripper')
 
 
 @dataclass
@@ -59,7 +60,8 @@ class World:
         joint_limits: where the joints stop, a key of JOINT_LIMITS.
         """
         scene = scene or scene_of('grasp_lift')
-        self.model = load_scene(scene.path, conditions.distractors)
+        distractors = scene.simulation.distractors + conditions.distractors
+        self.model = load_scene(scene.path, distractors)
         self.joint_limits = joint_limits
         if joint_limits != 'model':  # the scene has those of the model
             for joint, *stops in zip(JOINTS, *JOINT_LIMITS[joint_limits]):
@@ -70,9 +72,7 @@ class World:
         self._bodies = Bodies(self.model, self.data, self.simulation)
         self._success = Success(self.simulation, self._bodies)
         self._variation = Variation(self.model, self.simulation, conditions)
-        self._distractors = Distractors(
-            self.model, self.data, self.simulation, conditions.distractors
-        )
+        self._distractors = Distractors(self.model, self.data, self.simulation, distractors)
         self._seed, self.placements, self._situations = seed, placements, situations
         self.situation = seed, placements  # seed and number of the last placement
         self._arm_q = np.array([self.model.joint(n).qposadr[0] for n in JOINTS])
@@ -96,7 +96,12 @@ class World:
 
     def _apply_conditions(self, conditions: Conditions) -> None:
         free = self.model.body_dofnum[self.model.geom_bodyid] == 6
-        free[[self.model.geom(name).id for name in FINGER_PADS]] = True
+        of_geom = mujoco.mjtObj.mjOBJ_GEOM
+        pads = [mujoco.mj_name2id(self.model, of_geom, name) for name in FINGER_PADS]
+        if min(pads) < 0:
+            fingers = [self.model.joint(name).bodyid[0] for name in FINGER_JOINTS]
+            pads = np.flatnonzero(np.isin(self.model.geom_bodyid, fingers)).tolist()
+        free[pads] = True
         self.model.geom_friction[free, 0] *= conditions.friction
         camera = self.model.camera(WRIST_CAMERA)
         half = math.radians(conditions.camera_tilt) / 2

@@ -9,9 +9,11 @@ import pytest
 from hilserl_core.contract.tasks import make_task
 from so101_description.model import model_hash
 from so101_node.errors import CellError
+from so101_node.shared_options import HELD_OUT
 from so101_sim.scene import scene_of
 from so101_sim.scene_check import scene_problems
 from so101_sim.world import World
+from so101_sim.worlds import find_world
 
 SCENE = """
 <mujoco model="mine">
@@ -181,6 +183,20 @@ def test_colours_light_and_cameras_differ_between_episodes(write):
     assert 0.5 < max(turned) <= 3.001  # it does not add up
 
 
+def test_a_task_may_have_distractors_of_its_own(write):
+    world = World(scene=scene_of(write(distractors=2)))
+    places = []
+    for _ in range(3):
+        world.place_bodies(200)
+        places.append([world.data.body(f'distractor_{i}').xpos.tolist() for i in range(2)])
+    area = world.simulation.area
+    for x, y, _ in np.concatenate(places):
+        assert area.min[0] - 0.05 < x < area.max[0] + 0.05 and abs(y) < area.max[1] + 0.05
+    assert len({tuple(each[0]) for each in places}) == 3
+    beside = World(scene=scene_of(write(distractors=2)), conditions=find_world(HELD_OUT))
+    assert beside.model.body('distractor_4').id and world.model.nbody == beside.model.nbody - 3
+
+
 @pytest.mark.parametrize(
     'mjcf, changes, sentence',
     [
@@ -188,9 +204,14 @@ def test_colours_light_and_cameras_differ_between_episodes(write):
         ('no xml', {}, 'mine.xml: '),
         (SCENE, {'scene': 'yours.xml'}, 'yours.xml cannot be read'),
         (SCENE.replace('"spot"', '"dot"'), {}, "no body 'spot', which the task names"),
+        (
+            SCENE.replace('<include file="table.xml"/>', ''),
+            {},
+            'timestep of 2 ms, the simulated cell 2.5; include table.xml',
+        ),
         (SCENE, {'colours': {'blue': []}}, "no material 'blue'"),
     ],
-    ids=['no arm', 'no xml', 'no file', 'no body', 'no material'],
+    ids=['no arm', 'no xml', 'no file', 'no body', 'no table', 'no material'],
 )
 def test_a_wrong_scene_is_refused_in_one_sentence(write, mjcf, changes, sentence):
     with pytest.raises(CellError, match=sentence) as error:

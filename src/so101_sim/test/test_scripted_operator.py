@@ -139,6 +139,7 @@ def test_it_marks_failure_for_a_lost_cube_and_success_only_if_the_task_is_done()
     assert bench.run(0.4) == ['success']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('alone', [True, False])
 def test_it_seldom_helps_a_policy_that_succeeds_alone_and_always_one_that_fails(alone):
     bench, helped = Bench(), 0

@@ -55,6 +55,7 @@ def test_the_plain_world_delivers_the_image_as_rendered():
     assert 60 < plain.mean() < 220
 
 
+@pytest.mark.slow
 def test_light_differs_between_episodes_and_repeats_with_the_seed():
     hard = rendered(WORLDS['hard'], 8)
     assert np.array_equal(hard, rendered(WORLDS['hard'], 8))
@@ -180,6 +181,7 @@ def test_distractors_lie_beside_the_bodies_and_look_unlike_them(task):
         assert np.abs(at[ours] - before).max() < 0.002  # they rest where they were put
 
 
+@pytest.mark.slow
 def test_the_held_out_world_has_other_looks_in_each_episode_and_repeats_with_the_seed():
     looks = rendered(HELD_OUT, 4)
     assert np.array_equal(looks, rendered(HELD_OUT, 4))

@@ -1,10 +1,11 @@
 """Run the tests: all, the fast ones, one package, one file or one test.
 
-./cell test                          every test of every package: by colcon those of timing (marks
-                                     graph, timing), those of whole cells one at a time; beside
-                                     these, at idle priority, the others
+./cell test                          the tests of every package: first those of timing (marks
+                                     graph, timing), then those of whole cells one at a time and
+                                     beside these, at idle priority, the others
+./cell test --long                   also those that last longest (mark long)
 ./cell test PACKAGE ...              every test of these packages
-./cell test PATH[::NAME] ...         these files or tests, with pytest alone
+./cell test PATH[::NAME] ...         these files or tests
 ./cell test --fast                   what needs no ROS graph and does not last seconds
 ./cell test --peers                  the emulated servos, with LeRobot's bus class and rustypot,
                                      and datasets, with LeRobot itself (1 GB of packages)
@@ -35,8 +36,6 @@ from ..runner import (
     WHOLE_CELLS,
     Coverage,
     Pytest,
-    colcon,
-    has_tests_of_timing,
 )
 from ..source_tree import source_root
 
@@ -52,6 +51,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         '--fast', action='store_true', help='no graph, nothing slow; two at a time'
     )
+    parser.add_argument('--long', action='store_true', help='also those that last a minute each')
     parser.add_argument(
         '--peers',
         action='store_true',
@@ -93,20 +93,20 @@ def main(options: Namespace) -> int:
     elif options.fast:
         code = pytest.run([*TWO_AT_A_TIME, '-m', FAST, *directories], threads='1')
     else:
-        for old in (*root.glob('build/*/pytest.xml'), *root.glob('build/*/test_results')):
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
-        timed = [name for name in found if has_tests_of_timing(found[name])]
-        small = [name for name in timed if name != WHOLE_CELLS]
-        code = colcon(root, small, FILES_AT_A_TIME, coverage)
-        words = [*TWO_AT_A_TIME, *NO_HANG, '-m', f'not ({OF_TIMING})', *directories]
-        with pytest.beside(words) as others:
-            whole = [name for name in timed if name == WHOLE_CELLS]
-            code = colcon(root, whole, (), coverage) or code
-        code = code or others.returncode
-        for file in root.glob('build/*/pytest.xml'):
-            shutil.copy(file, results / f'{file.parent.name}.xml')
-        for file in root.glob('build/*/test_results/**/*.xml'):
-            shutil.copy(file, results / f'{file.parent.name}-{file.name}')
+        whole = [str(found[WHOLE_CELLS])] if WHOLE_CELLS in found else []
+        small = [directory for directory in directories if directory not in whole]
+        more = '' if options.long else ' and not long'
+        timed, others = f'({OF_TIMING}){more}', f'not ({OF_TIMING}){more}'
+        codes = []
+        if small:
+            codes.append(
+                pytest.run([*FILES_AT_A_TIME, *NO_HANG, '-m', timed, *small], 'timed.xml')
+            )
+        with pytest.beside([*TWO_AT_A_TIME, *NO_HANG, '-m', others, *directories]) as beside:
+            if whole:
+                codes.append(pytest.run([*NO_HANG, '-m', timed, *whole], 'whole_cells.xml'))
+        codes.append(beside.returncode)
+        code = next((each for each in codes if each not in (0, TESTS_FAILED, NO_TESTS)), 0)
     if code == TESTS_FAILED:  # the result files say which
         code = 0
     passed, failed, skipped = _count(results)

@@ -57,7 +57,13 @@ def _plan(given: Arguments) -> Plan:
     run_dir = run_directory(given, given.node('learner').task)
     learner = _learner(given, run_dir, shared)
     own = {name: shared[name] for name in ('image_width', 'image_height') if name in shared}
-    server = given.node('link_server', run_id=learner.run_id, without_keys=cell.insecure, **own)
+    server = given.node(
+        'link_server',
+        run_id=learner.run_id,
+        without_keys=cell.insecure,
+        excluded_file=str(run_dir / 'link' / 'excluded'),
+        **own,
+    )
     given.require_use(NODES)
     nodes = {'learner': learner, 'link_server': server}
     values = {name: plain_values(options) for name, options in nodes.items()}

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from hilserl_core.contract.kinematics_check import kinematics_options
+from hilserl_core.contract.task import require_camera_size
 from hilserl_core.policy.other_program import PREFIX, directory_of
 from hilserl_core.policy.safetensors_header import detector_metadata, require_bundle
 from so101_description.kinematics_config import KinematicsConfig
@@ -100,6 +101,7 @@ class _Planner:
             nodes['learner'] = learner
         if self.cell.link:
             nodes[LINK_CLIENT] = self._link_client()
+            nodes['actor'] = replace(actor, behind_link=True)
         if self.cell.detector:
             nodes[DETECTOR] = self._detector(actor)
         if actor.other_policy:
@@ -154,17 +156,25 @@ class _Planner:
         )
 
     def _note_cameras(self, actor: ActorOptions) -> None:
-        """Note the topic that another node must publish; CellError if no such node is meant."""
+        """Note the topics that other nodes must publish.
+
+        CellError if no such node is meant, or a camera of this cell has images of another size.
+        """
         compressed = actor.image_transport == 'compressed'
-        if self.sim or WRIST in self.cell.roles:
-            if compressed:
-                raise CellError(
-                    'image_transport:=compressed is for cameras of other nodes; add sim:=false '
-                    'camera:=none'
-                )
-            return
+        own = {names.camera_of(role): role for role in self.cell.roles}
+        cameras = actor.schema().cameras
+        if compressed and (self.sim or any(camera.name in own for camera in cameras)):
+            raise CellError(
+                'image_transport:=compressed is for cameras of other nodes; add sim:=false '
+                'camera:=none'
+            )
         topic = names.COMPRESSED_IMAGE if compressed else names.IMAGE
-        self.notes.append(f'another node must publish {topic.format(camera=names.WRIST_CAMERA)}')
+        for camera in () if self.sim else cameras:
+            if camera.name in own:
+                node = self._node(names.camera_node_of(own[camera.name]))
+                require_camera_size(camera, *node.image_size)
+            else:
+                self.notes.append(f'another node must publish {topic.format(camera=camera.name)}')
 
     def _node(self, name: str, **decided: Any) -> Any:
         # The class of the options is found at run time: its package may not be installed.

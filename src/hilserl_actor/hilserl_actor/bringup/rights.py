@@ -249,8 +249,8 @@ def enclave(namespace: str, node: str) -> str:
 def policy(namespace: str, node: str, cells: Sequence[str] = (), roles: Sequence[str] = ()) -> str:
     """Return the policy of one node, for `ros2 security create_permission`.
 
-    cells: namespaces that a learner serves besides its own; roles: of further cameras, which the
-    console shows.
+    cells: namespaces that a learner serves besides its own; roles: of further cameras, which a
+    task may have and the console shows.
     """
     rights = rights_of(node)
     root = ElementTree.Element('policy', version='0.2.0')
@@ -262,10 +262,17 @@ def policy(namespace: str, node: str, cells: Sequence[str] = (), roles: Sequence
     )
     space = '/' + namespace.strip('/')
     profile = ElementTree.SubElement(profiles, 'profile', ns=space, node=node)
-    shown = [names.IMAGE.format(camera=names.camera_of(role)) for role in roles]
-    seen = (*rights.subscribe, *(each for each in shown if node == 'console'))
+    cameras = [names.camera_of(role) for role in roles]
+    shown = [
+        each.format(camera=camera)
+        for camera in cameras
+        for each in (names.IMAGE, names.COMPRESSED_IMAGE)
+        if node in ('actor', 'console')
+    ]
+    made = [each for camera in cameras for each in _of_camera(camera) if node == 'world']
+    seen, sent = (*rights.subscribe, *shown), (*rights.publish, *made)
     spaces = [namespace, *(cell for cell in cells if node == 'learner')]
-    _add(profile, 'topic', {'publish': 'ALLOW'}, [*_ROS_PUBLISHES, *_in(spaces, rights.publish)])
+    _add(profile, 'topic', {'publish': 'ALLOW'}, [*_ROS_PUBLISHES, *_in(spaces, sent)])
     subscribed = [*_ROS_SUBSCRIBES.get(node, ()), *_in(spaces, seen)]
     _add(profile, 'topic', {'subscribe': 'ALLOW'}, subscribed)
     _add(profile, 'service', {'reply': 'ALLOW'}, [*_ROS_SERVES, *_in(spaces, rights.serve)])

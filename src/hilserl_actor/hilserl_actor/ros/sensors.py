@@ -14,7 +14,7 @@ import numpy.typing as npt
 from rclpy.clock import Clock
 from sensor_msgs.msg import JointState
 
-from hilserl_core.contract.observation import crop_resize
+from hilserl_core.contract.observation import crop_resize, nearest_together
 from hilserl_core.contract.task import CameraSpec, TaskSchema
 from so101_description.joints import pack
 from so101_interfaces.msg import Reward
@@ -34,6 +34,7 @@ FUTURE = 0.05  # s that a stamp may be ahead of this clock
 EXECUTION_TIME = 0.005  # s from a command to the driver's cycle that executes it
 RATE_TIME = 1.0  # s over which joint states are counted
 REFUSAL_TIME = 1.0  # s for which a refused message explains a missing one
+KEPT_IMAGES = 8  # of each camera, if there are several
 REWARD_AGE = 0.5  # s; an older reward signal is ignored
 # the follower's joint state, its joints, and the function that waits for its tool pose
 ToolRequest = tuple[JointState, Joints, Callable[[], npt.NDArray[np.float64]]] | CellError
@@ -42,7 +43,8 @@ ToolRequest = tuple[JointState, Joints, Callable[[], npt.NDArray[np.float64]]] |
 class Sensors:
     """Receives the messages; one `poll()` in each tick.
 
-    max_image_age, max_state_age: s. patience: factor of all other ages.
+    max_image_age, max_state_age, max_skew: s, the last between the images of two cameras.
+    patience: factor of all other ages.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Sensors:
         clock: Clock,
         max_image_age: float,
         max_state_age: float,
+        max_skew: float,
         reward_topic: bool,
         run: RunFilter,
         patience: float = 1.0,
@@ -63,9 +66,14 @@ class Sensors:
         self._schema, self._kinematics, self._arms = schema, kinematics, arms
         self._clock = clock
         self._max_image_age, self._max_state_age = max_image_age, max_state_age
+        self._max_skew = max_skew
         self._reward_topic, self._run = reward_topic, run
         self._cameras = {camera.name: camera for camera in schema.cameras}
-        self._images: dict[str, bytes] = {}  # the newest message of each camera
+        # stamp (ns) and message of each camera's newest images
+        kept = KEPT_IMAGES if len(schema.cameras) > 1 else 1
+        self._images: dict[str, deque[tuple[int, bytes]]] = {
+            camera.name: deque(maxlen=kept) for camera in schema.cameras
+        }
         self._arrived: dict[str, float] = {}  # s, monotonic, of the newest message of each input
         self._refused: dict[str, tuple[float, str]] = {}  # when and why a newer one was refused
         # message, its stamp, and its image in the task's crop and size
@@ -78,6 +86,7 @@ class Sensors:
         self.frozen = FrozenSensors(patience=patience)
         arms.on_executed = self.frozen.note_target
         self.image_age = 0.0  # s, of the oldest image of the last poll()
+        self.image_skew = 0.0  # s, from its oldest to its newest image
 
     def on_image(self, camera: str, message: bytes) -> None:
         """Store the serialised message of a camera."""
@@ -87,7 +96,10 @@ class Sensors:
             self._refused[f'{camera} image'] = time.monotonic(), str(error)
             raise
         if self._is_acceptable(f'{camera} image', stamp):
-            self._images[camera] = message
+            images = self._images[camera]
+            if images and stamp < images[-1][0]:  # the clock was set
+                images.clear()
+            images.append((stamp, message))
             self.frozen.note_image(camera, message[AFTER_STAMP:])
 
     def on_joints(self, arm: str, message: JointState) -> None:
@@ -154,14 +166,24 @@ class Sensors:
 
     def images(self) -> list[npt.NDArray[np.uint8]]:
         """Return the newest images in the task's crop and size; CellError if one is missing."""
-        return [self._task_image(camera)[1] for camera in self._schema.cameras]
+        return [self._task_image(*pair)[1] for pair in self._newest_together()]
 
-    def _task_image(self, camera: CameraSpec) -> tuple[int, npt.NDArray[np.uint8]]:
-        """Return stamp (ns) and image of the newest message; each message is cropped once."""
-        message = self._images.get(camera.name)
-        if message is None:
-            what = f'{camera.name} image'
-            raise CellError(f'no {what} yet' + self._refusal_of(what))
+    def _newest_together(self) -> list[tuple[CameraSpec, bytes]]:
+        """Return each camera with the newest message that is near to those of the others."""
+        kept = []
+        for camera in self._schema.cameras:
+            kept.append(list(self._images[camera.name]))
+            if not kept[-1]:
+                what = f'{camera.name} image'
+                raise CellError(f'no {what} yet' + self._refusal_of(what))
+        places = nearest_together([[stamp for stamp, _ in found] for found in kept])
+        return [
+            (camera, found[place][1])
+            for camera, found, place in zip(self._schema.cameras, kept, places)
+        ]
+
+    def _task_image(self, camera: CameraSpec, message: bytes) -> tuple[int, npt.NDArray[np.uint8]]:
+        """Return stamp (ns) and image of a message; each message is cropped once."""
         if (
             camera.name not in self._task_images
             or self._task_images[camera.name][0] is not message
@@ -186,13 +208,25 @@ class Sensors:
             raise CellError(problem)
         leader = self.leader(now)
         images, stamps = [], []
-        for camera in self._schema.cameras:
-            stamp, image = self._task_image(camera)
+        for camera, image_message in self._newest_together():
+            stamp, image = self._task_image(camera, image_message)
             self._check_age(f'{camera.name} image', stamp, now, self._max_image_age)
             images.append(image)
             stamps.append(stamp)
         self.image_age = (now - min(stamps)) * 1e-9
+        self._check_skew(stamps)
         return Sensed(now, tuple(images), tuple(stamps), follower, tool, leader)
+
+    def _check_skew(self, stamps: list[int]) -> None:
+        """CellError if the images of this tick are too far apart in time. stamps: ns."""
+        self.image_skew = (max(stamps) - min(stamps)) * 1e-9
+        if self.image_skew > self._max_skew:
+            old, new = (self._schema.cameras[stamps.index(of(stamps))].name for of in (min, max))
+            raise CellError(
+                f'{old} image is {self.image_skew * 1e3:.0f} ms older than that of {new}, over '
+                f'the limit of {self._max_skew * 1e3:.0f} ms; raise the rate of {old}, or '
+                'max_skew; the arm holds'
+            )
 
     def leader(self, now: int) -> Joints | None:
         """Return the leader's joints (6,) rad; None: no leader. CellError if they are too old."""

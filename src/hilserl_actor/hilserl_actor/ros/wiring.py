@@ -105,6 +105,7 @@ def make_sensors(
         node.get_clock(),
         options.max_image_age * options.patience,
         options.max_state_age * options.patience,
+        options.max_skew * options.patience,
         options.reward_source == 'topic',
         run,
         options.patience,

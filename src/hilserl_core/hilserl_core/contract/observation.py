@@ -3,6 +3,7 @@
 Recording, training, evaluation and import all use these two functions.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -12,6 +13,8 @@ from so101_description.joints import JOINTS
 from so101_node.errors import CellError
 
 from .task import CameraSpec, TaskSchema
+
+MAX_SKEW = 0.1  # s between the images of two cameras in one observation
 
 
 def crop_resize(image: npt.NDArray[np.uint8], spec: CameraSpec) -> npt.NDArray[np.uint8]:
@@ -36,6 +39,19 @@ def require_size(image: npt.NDArray[np.uint8], spec: CameraSpec) -> None:
             f'camera {spec.name}: image is {image.shape} {image.dtype}, the task expects '
             f'{expected} uint8; make the sizes of camera and task equal'
         )
+
+
+def nearest_together(stamps: Sequence[Sequence[int]]) -> list[int]:
+    """Return the place of each camera's image, so that all are as near in time as they come.
+
+    stamps: of the images of each camera, ns, at least one. The images are those nearest to the
+    moment that is the newest one of which every camera has an image.
+    """
+    moment = min(map(max, stamps))
+    return [
+        min(range(len(each)), key=lambda place: (abs(each[place] - moment), -each[place]))
+        for each in stamps
+    ]
 
 
 def state_vector(

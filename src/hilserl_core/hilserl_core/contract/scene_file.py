@@ -119,6 +119,23 @@ class Skill(_Entry, frozen=True, kw_only=True):
             description='height of the grasped body over that one when the gripper opens; m',
         ),
     ] = 0.0
+    fit: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=0.05,
+            description='largest distance in x and y of both middles at which it lowers the body, '
+            'over a hole; m; stiction leaves 1 to 2 mm (0: 3 mm at the beginning, and then any). '
+            'With it, it also comes down over the body with care, as one that stands may fall',
+        ),
+    ] = 0.0
+    turn: Annotated[
+        bool,
+        Meta(
+            description="whether it turns the wrist until the jaw closes along the body's y axis, "
+            'as across a bar along x; the action needs droll or the joint wrist_roll'
+        ),
+    ] = False
     then: Annotated[
         tuple[Move, ...],
         Meta(max_length=10, description='what it puts elsewhere afterwards, with these heights'),
@@ -175,6 +192,15 @@ class Simulation(_Entry, frozen=True, kw_only=True):
             description='each camera is turned by up to this in each episode; degrees',
         ),
     ] = 0.0
+    distractors: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=6,
+            description='objects of drawn colours, at drawn places, that have nothing to do with '
+            'the task',
+        ),
+    ] = 0
     success: Annotated[
         tuple[Condition, ...],
         Meta(min_length=1, max_length=20, description='the conditions that are the success'),

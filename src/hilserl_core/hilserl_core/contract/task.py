@@ -69,6 +69,16 @@ class CameraSpec:
         return self.out_height, self.out_width, 3
 
 
+def require_camera_size(camera: CameraSpec, width: int, height: int) -> None:
+    """CellError unless a camera's images have the size that the task expects; pixels."""
+    if (width, height) != (camera.source_width, camera.source_height):
+        raise CellError(
+            f'{camera.name} has images of {width}x{height} pixels, the task expects '
+            f'{camera.source_width}x{camera.source_height}; add image: [{width}, {height}] to '
+            f'cameras.{camera.name.removesuffix("_camera")} of the task, or change the camera'
+        )
+
+
 @dataclass(frozen=True)
 class ResetPoint:
     """A position (3,) m of the tool between two episodes; the gripper then moves to an angle, rad.
@@ -116,6 +126,8 @@ class TaskSchema:
     instruction: str = field(default='', compare=False)
     # What the arm does between two episodes. No policy sees it, so it is not in the hash.
     reset: tuple[ResetPoint, ...] = field(default=(), compare=False)
+    # Of a tenth of a second, a hint to the learner; 0: none. A checkpoint has what it was.
+    discount: float = field(default=0.0, compare=False)
 
     def __post_init__(self) -> None:
         for name, limit in _COUNTS.items():

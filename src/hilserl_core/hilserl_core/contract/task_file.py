@@ -177,6 +177,19 @@ class Box(_Entry, frozen=True):
     max: Annotated[Point, Meta(description='upper corner; m')] = (0.35, 0.15, 0.25)
 
 
+class Learning(_Entry, frozen=True):
+    """Hints to the learner, which a command may replace."""
+
+    discount: Annotated[
+        Annotated[float, Meta(ge=0.5, le=1.0)] | None,
+        Meta(
+            description='by which a reward loses value in a tenth of a second: with 0.97 one that '
+            'is 10 s away is worth 0.05 of itself, with 0.99 it is 0.37 (without it: that of the '
+            'algorithm; agent_options:=discount=... replaces it)'
+        ),
+    ] = None
+
+
 class TaskFile(_Entry, frozen=True, kw_only=True):
     """A whole task file."""
 
@@ -230,6 +243,7 @@ class TaskFile(_Entry, frozen=True, kw_only=True):
         ),
     ] = ()
     box: Annotated[Box, Meta(description='the workspace box, which the tool never leaves')] = Box()
+    learning: Annotated[Learning, Meta(description='hints to the learner')] = Learning()
     sim: Annotated[
         Simulation | None,
         Meta(description='scene and success in the simulated cell (without it: real cells only)'),

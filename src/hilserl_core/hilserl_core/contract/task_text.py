@@ -135,7 +135,7 @@ def template(name: str) -> str:
     lists: list[str] = []
     for key in keys():
         depth = key.path.count('.')
-        if ANY in key.path or key.path.startswith(('sim.', 'action.joints.')):
+        if ANY in key.path or key.path.startswith(('sim.', 'action.joints.', 'learning.')):
             continue
         word, indent = key.path.rpartition('.')[2], '  ' * depth
         if key.path.startswith(tuple(f'{path}.' for path in lists)):
@@ -152,6 +152,8 @@ def template(name: str) -> str:
         elif key.path == 'action.joints':
             example = ', '.join(f'{name}: 0.1' for name in ('shoulder_pan', 'elbow_flex'))
             lines.append(f'{indent}# joints: {{{example}}}')
+        elif word == 'learning':
+            lines.append('# learning: {discount: 0.99}')
         elif isinstance(key.default, msgspec.Struct):
             lines.append(f'{indent}{word}:')
         else:

@@ -66,7 +66,7 @@ def read_task(task: str) -> TaskFile:
         raise CellError(f'task {path}: state has a word twice')
     if sentence := _action_problem(found.action):
         raise CellError(f'task {path}: action {sentence}')
-    if found.sim and (sentence := problem(found.sim)):
+    if found.sim and (sentence := problem(found.sim) or _turn_problem(found)):
         raise CellError(f'task {path}: {sentence}')
     for axis, low, high in zip('xyz', found.box.min, found.box.max):
         if not low < high:
@@ -86,6 +86,14 @@ def _action_problem(action: Action) -> str:
     both = [f'{name} {scale:g}' for name, scale in tool.items() if scale]
     if action.joints and both:
         return f'has joints and {", ".join(both)}; set dx, dy, dz, droll and dpitch to 0'
+    return ''
+
+
+def _turn_problem(task: TaskFile) -> str:
+    """Return why the scripted operator cannot turn the wrist as the task wants, or ''."""
+    turns = {'droll', 'wrist_roll'} & set(task.action.scales())
+    if task.sim and task.sim.skill and task.sim.skill.turn and not turns:
+        return 'sim.skill.turn needs an axis that turns the wrist: action.droll'
     return ''
 
 
@@ -176,6 +184,7 @@ def schema_of(
         model_hash=model_hash,
         instruction=task.instruction,
         reset=tuple(ResetPoint(move.position, move.gripper) for move in task.reset),
+        discount=task.learning.discount or 0.0,
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hilserl_core.bags.labels import labelled
-from hilserl_core.contract.observation import JointVelocity, crop_resize, state_vector
+from hilserl_core.contract.observation import MAX_SKEW, JointVelocity, crop_resize, state_vector
 from hilserl_core.contract.steps import Outcome, Source, StepRecord
 from hilserl_core.contract.task import TaskSchema
 from so101_description.kinematics import Kinematics
@@ -174,7 +174,7 @@ def _ticks(recording: RawRecording, span: Span, period: int, schema: TaskSchema)
             stamp,
             pose(recording.follower, stamp),
             pose(recording.leader, stamp),
-            tuple(find(recording.images[c.name], stamp, tolerance) for c in schema.cameras),
+            _images_at([recording.images[c.name] for c in schema.cameras], stamp, find, tolerance),
         )
         for stamp in ([*stamps, stamps[-1] + period] if stamps else [])
     ]
@@ -183,6 +183,28 @@ def _ticks(recording: RawRecording, span: Span, period: int, schema: TaskSchema)
 def _received(stream: Stream[Any], stamp: int, age: int) -> int | None:
     """Index of the newest sample that a live loop has at `stamp`."""
     return stream.latest(stamp - LATENCY, age)
+
+
+def _images_at(
+    streams: list[Stream[list[int]]],
+    stamp: int,
+    find: Callable[[Stream[Any], int, int], int | None],
+    tolerance: int,
+) -> tuple[int | None, ...]:
+    """Index of each camera's image at a tick; all None if they are too far apart in time.
+
+    As in the live loop: the images nearest to the newest moment of which each camera has one.
+    """
+    found = [find(stream, stamp, tolerance) for stream in streams]
+    stamps = [int(s.stamps[n]) for s, n in zip(streams, found) if n is not None]
+    if len(stamps) < len(streams):
+        return tuple(found)
+    if find is _received:
+        together = [stream.nearest(min(stamps), tolerance) for stream in streams]
+        stamps = [int(s.stamps[n]) for s, n in zip(streams, together) if n is not None]
+        found = together
+    near = max(stamps) - min(stamps) <= MAX_SKEW * 1e9
+    return tuple(found) if near else (None,) * len(streams)
 
 
 def _actions(

@@ -168,9 +168,13 @@ class LearnerOptions(ExplorationOptions, WorldOption, SeedOption):
         self.pretrain_count()
         require_logger(self.logger)
 
-    def config(self) -> AlgorithmConfig:
-        """The algorithm with its changes. CellError if an option does not exist or fit."""
-        config = agent_config(self.algorithm, self.agent_options)
+    def config(self, discount: float = 0.0) -> AlgorithmConfig:
+        """The algorithm with its changes. CellError if an option does not exist or fit.
+
+        discount: that of the task, which `agent_options` may replace; 0: it has none.
+        """
+        hint = f'discount={discount!r} ' if discount else ''
+        config = agent_config(self.algorithm, hint + self.agent_options)
         if config.freeze_encoder and not self.encoder:
             raise CellError(
                 'agent_options: freeze_encoder needs an encoder; give it by encoder:=FILE'

@@ -51,7 +51,7 @@ def start_run(
     options.schedule()
     options.require_sources()
     options.pretrain_count()
-    config = options.config()
+    config = options.config(schema.discount)
     run = RunDirectory(directory, schema)
     checkpoints = Checkpoints(run.checkpoints)
     checkpoints.remove_incomplete()

@@ -159,6 +159,7 @@ def bags_in(directory: Path) -> tuple[list[Path], list[Path]]:
 
 def task_for(reader: 'AnyReader', task: 'TaskFile') -> 'TaskSchema':
     """The task for the size of a bag's images; CellError if the bag has no images and no steps."""
+    from hilserl_core.contract.task import require_camera_size
     from hilserl_core.contract.tasks import schema_of
     from so101_description.model import model_hash
     from so101_node.names import camera_of
@@ -173,4 +174,8 @@ def task_for(reader: 'AnyReader', task: 'TaskFile') -> 'TaskSchema':
         size = recorded.cameras[0].source_width, recorded.cameras[0].source_height
     if size is None:
         raise CellError(f'bag {directory_of(reader)} has neither steps nor images of {camera}')
-    return schema_of(task, model_hash(), *size)
+    schema = schema_of(task, model_hash(), *size)
+    for found in schema.cameras:
+        if size := image_size(reader, found.name):
+            require_camera_size(found, *size)
+    return schema

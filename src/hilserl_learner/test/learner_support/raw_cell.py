@@ -19,6 +19,7 @@ TOPICS = {
     'leader': ('/leader/joint_states', JOINT),
     'commands': ('/follower/joint_commands', JOINT),
     'images': ('/wrist_camera/image_raw', IMAGE),
+    'front': ('/front_camera/image_raw', IMAGE),
     'status': ('/hilserl/actor_status', STATUS),
     'rewards': ('/hilserl/reward', REWARD),
 }
@@ -136,11 +137,11 @@ def write(
         if kind == IMAGE:
             return types[kind](
                 header=stamped(stamp),
-                height=120,
-                width=160,
+                height=value.shape[0],
+                width=value.shape[1],
                 encoding='rgb8',
                 is_bigendian=0,
-                step=480,
+                step=3 * value.shape[1],
                 data=value.reshape(-1),
             )
         if kind == COMPRESSED:
