@@ -170,7 +170,9 @@ def learn(options: argparse.Namespace, directory: Path, console: Console) -> run
             task=options.task,
             interventions=options.interventions == 'on',
             cells=options.cells,
+            at_end=False,
         )
+        curve = [*progress.evaluations]
         if not progress.interrupted:
             final = simulation.evaluate(
                 schema,
@@ -180,29 +182,26 @@ def learn(options: argparse.Namespace, directory: Path, console: Console) -> run
                 progress.minutes,
                 task=options.task,
             )
-        elif progress.evaluations:
-            final = progress.evaluations[-1]
-        else:
+            curve.append(replace(final, human_minutes=progress.human_minutes))
+        elif not curve:
             raise KeyboardInterrupt
+    final = curve[-1]
     config = run_results.config_hash(schema, settings, options.demos)
     if options.rows and not progress.interrupted:
-        final = replace(final, human_minutes=progress.human_minutes)
-        task_rows.add(
-            options.rows, [row_of(options, config, e) for e in (*progress.evaluations, final)]
-        )
-    curve = [(round(e.minutes, 1), e.success, e.episodes) for e in progress.evaluations]
+        task_rows.add(options.rows, [row_of(options, config, e) for e in curve])
+    points = [(round(e.minutes, 1), e.success, e.episodes) for e in curve]
     return run_results.RunResult(
         task=schema.name,
         world=options.world,
         seed=options.seed,
-        minutes_to_90=run_results.minutes_to(curve),
+        minutes_to_90=run_results.minutes_to(points),
         success=final.success,
         interval=(round(final.interval[0], 3), round(final.interval[1], 3)),
         episodes=final.episodes,
         robot_minutes=round(final.minutes, 2),
         graph='inprocess',
         config=config,
-        curve=curve,
+        curve=points,
         options={
             name: str(value) if isinstance(value, Path) else value
             for name, value in vars(options).items()
@@ -218,7 +217,7 @@ def learn(options: argparse.Namespace, directory: Path, console: Console) -> run
 
 
 def row_of(options: argparse.Namespace, config: str, found: simulation.Evaluation):
-    """Return an evaluation as a row. The last one of a run replaces an earlier one."""
+    """Return an evaluation as a row."""
     return task_rows.TaskRow(
         task=options.task,
         world=options.world,
@@ -260,7 +259,7 @@ def run(options):
     table = Table(title=f'{options.task}, {options.world} world, seed {options.seed}')
     for heading in ('robot minutes', 'success'):
         table.add_column(heading, justify='right')
-    for minutes, success, _ in result.curve:
+    for minutes, success, _ in result.curve[:-1]:
         table.add_row(f'{minutes:.1f}', f'{100 * success:.0f} %')
     table.add_row(
         f'{result.robot_minutes:.1f}', f'{100 * result.success:.0f} % of {result.episodes}'

@@ -126,6 +126,15 @@ def milliseconds(detector, episode):
     return float(np.median(times)) * 1e3
 
 
+def trained(found, how, file):
+    """Train a detector from labelled episodes, save it and print its report. Return it."""
+    result = train(found, how)
+    result.detector.save(file)
+    report = result.report
+    print(file.name, *report.sentences(), *report.problems(), sep='\n  ', flush=True)
+    return result.detector
+
+
 def measure(schema, options):
     """Add a row for each training and world."""
     features, how = 'scratch', TrainingOptions()
@@ -134,11 +143,8 @@ def measure(schema, options):
         features, how = 'encoder of a policy', TrainingOptions(config=config, encoder=encoder)
     for trained_in in [options.trained_in] if options.trained_in else TRAINED_IN:
         found = labelled(schema, options, trained_in)
-        trained = train(found, how)
-        detector = trained.detector
         name = f'{features.split()[0]}-{trained_in.replace(", ", "-")}.safetensors'
-        detector.save(options.dir / name)
-        print(name, *trained.report.sentences(), *trained.report.problems(), sep='\n  ')
+        detector = trained(found, how, options.dir / name)
         for world in MEASURED_IN:
             directory = recorded(schema, options, 'test', world, TEST)
             tested = read_labelled([str(directory)], options.dir, EXACT, 0.0).episodes
@@ -222,6 +228,8 @@ def train_policy(schema, options):
     judge = None
     if options.reward == 'detector':
         path = options.dir / 'scratch-plain.safetensors'
+        if not path.exists():
+            trained(labelled(schema, options, 'plain'), TrainingOptions(), path)
         judge = DetectorJudge(SuccessDetector.load(path, schema))
     torch.set_num_threads(1)
     progress = simulation.train(

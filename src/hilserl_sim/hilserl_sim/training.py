@@ -154,6 +154,7 @@ def train(
     interventions: bool = True,
     judge: Judge | None = None,
     cells: int = 1,
+    at_end: bool = True,
 ) -> Progress:
     """Train for `minutes` of robot time in `directory`; evaluate each `every` minutes.
 
@@ -162,7 +163,8 @@ def train(
     `record_demonstrations`; interventions: whether the operator helps; judge: gives the reward
     alone, in place of world and operator (evaluations count the world's success all the same);
     cells: number of cells that feed the learner side by side, each with a scene and an operator of
-    its own. Minutes are those of one cell, human minutes those of all operators. After a
+    its own. Minutes are those of one cell, human minutes those of all operators;
+    at_end: false leaves the evaluation that is due at the end to the caller. After a
     KeyboardInterrupt the run is closed as usual, and `Progress.interrupted` is true.
     """
     progress = Progress()
@@ -214,6 +216,8 @@ def train(
             report()
             if progress.minutes < due - 1e-9:
                 continue
+            if not at_end and progress.minutes >= minutes - 1e-9:
+                break
             due += every
             found = evaluate(
                 schema, learner.bundle, world, episodes, progress.minutes, enough or 0.0, task=task

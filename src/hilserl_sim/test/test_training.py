@@ -81,7 +81,8 @@ def test_the_actor_gets_the_pretrained_policy_first_and_later_ones_by_simulated_
 
 
 def test_a_run_is_resumed_from_its_checkpoint(schema, tmp_path, options):
-    first = train(schema, tmp_path / 'run', options, 'plain', 0.2, 1.0, 1)
+    first = train(schema, tmp_path / 'run', options, 'plain', 0.2, 0.1, 1, at_end=False)
+    assert [round(e.minutes, 1) for e in first.evaluations] == [0.1]
     logged = []
     train(schema, tmp_path / 'run', options, 'plain', 0.1, 1.0, 1, log=logged.append)
     assert any(f'resumed run run: {first.updates} updates' in line for line in logged)
