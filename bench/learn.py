@@ -96,10 +96,10 @@ def seeds_of(text):
 
 
 class Screen:
-    """A progress bar on a terminal, and a line for each evaluation."""
+    """A progress bar on a terminal, elsewhere a line each minute; a line for each evaluation."""
 
     def __init__(self, console: Console, minutes: float):
-        self._console, self._shown = console, 0
+        self._console, self._shown, self._minute = console, 0, 0
         self.bar = Progress(
             TextColumn('{task.description}'),
             BarColumn(),
@@ -108,16 +108,21 @@ class Screen:
             console=console,
         )
         self._task = self.bar.add_task('demonstrations', total=minutes, state='')
+        if not console.is_terminal:
+            console.print('demonstrations first, then learning')
 
     def show(self, progress: simulation.Progress) -> None:
         """Update the bar; print the new evaluations."""
-        self.bar.update(
-            self._task,
-            completed=progress.minutes,
-            description='learning',
-            state=f'{progress.minutes:.1f} min, {progress.episodes} episodes, '
-            f'{progress.updates:,} updates, human {100 * progress.human_share:.0f} %',
+        state = (
+            f'{progress.minutes:.1f} min, {progress.episodes} episodes, '
+            f'{progress.updates:,} updates, human {100 * progress.human_share:.0f} %'
         )
+        self.bar.update(
+            self._task, completed=progress.minutes, description='learning', state=state
+        )
+        if not self._console.is_terminal and int(progress.minutes) > self._minute:
+            self._minute = int(progress.minutes)
+            self._console.print(f'learning: {state}')
         for found in progress.evaluations[self._shown :]:
             self._shown += 1
             low, high = found.interval
