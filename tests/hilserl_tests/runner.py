@@ -13,7 +13,7 @@ from . import outcomes
 OF_TIMING = 'graph or timing'
 WHOLE_CELLS = 'hilserl_tests'  # the package whose tests of timing take both cores
 TWO_AT_A_TIME = ('-n', '2', '--dist', 'worksteal')
-FILES_AT_A_TIME = ('-n', '2', '--dist', 'loadfile')
+FILES_AT_A_TIME = ('-n', '3', '--dist', 'loadfile')  # their nodes wait more than they work
 
 
 class Pytest:
