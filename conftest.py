@@ -3,9 +3,13 @@
 import os
 import sys
 
+from hypothesis import settings
 import pytest
 
 os.environ.setdefault('MUJOCO_GL', 'egl')  # rendering without a screen
+# Tests at idle priority beside whole cells may take long for one example.
+settings.register_profile('cell', deadline=None)
+settings.load_profile('cell')
 
 
 ROS = ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE')
