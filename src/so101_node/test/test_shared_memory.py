@@ -26,7 +26,7 @@ def files_of(process) -> set[Path]:
 
 
 def segments(paths):
-    """Those that no other process can make again; the ports are shared by all nodes of the host."""
+    """Those that no other process can make again; all nodes of the host share the ports."""
     return {path for path in paths if re.search(r'fastdds_[0-9a-f]{16}', path.name)}
 
 
