@@ -48,18 +48,24 @@ def test_two_observations_are_at_least_nine_tenths_of_a_period_apart(cell):
         if b.index == a.index + 1 and b.episode_id == a.episode_id
     ]
     assert min(between) > 0.9 * PERIOD - 0.001
-    assert np.median(between) == pytest.approx(PERIOD, abs=0.002)
+    # an action that is always late lengthens the period, by less than a tick lasts
+    tick = 1e-3 * np.median([status.tick_ms for status in cell.status])
+    assert PERIOD - 0.002 < np.median(between) < PERIOD + 0.002 + tick
 
 
 def test_one_late_answer_of_the_fk_service_costs_one_step_and_no_episode(cell):
     was = episode(cell)
     cell.kinematics.delay, cell.kinematics.late = 0.04, 1
     wait_for(lambda: cell.reported('did not answer within 20 ms'), 'its name')
+    wait_for(lambda: lost_steps(cell) > 0, 'a lost step')
     before = len(cell.steps)
     wait_for(lambda: len(cell.steps) >= before + 3, 'steps')
     assert episode(cell) == was
-    indexes = [step.index for step in cell.steps]
-    assert sum(np.diff(indexes) - 1) in (1, 2), indexes
+    assert lost_steps(cell) <= 3  # on a slow computer another answer is late, too
+
+
+def lost_steps(cell):
+    return sum(np.diff([step.index for step in cell.steps]) - 1)
 
 
 def test_the_arm_holds_while_the_fk_service_is_slow_and_the_actor_resumes_afterwards(cell):
