@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 
 from hypothesis import settings
 import pytest
@@ -12,6 +13,7 @@ settings.register_profile('cell', deadline=None)
 settings.load_profile('cell')
 
 
+USUAL = 0.002  # s for a loop of 100,000, on the computers that the limits of tests are made for
 ROS = ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE')
 
 
@@ -46,3 +48,19 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if 'domain' in item.fixturenames:
             item.add_marker(pytest.mark.graph)
+
+
+@pytest.fixture
+def slowness():
+    """Return a function: how many times as long as usual Python takes here now, 1 to 5."""
+
+    def measured():
+        times = []
+        for _ in range(9):
+            began = time.thread_time()
+            for _ in range(100_000):
+                pass
+            times.append(time.thread_time() - began)
+        return min(max(sorted(times)[4] / USUAL, 1.0), 5.0)
+
+    return measured

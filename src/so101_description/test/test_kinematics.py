@@ -326,7 +326,7 @@ def test_tool_pose_is_a_right_handed_frame():
 
 @pytest.mark.slow
 @pytest.mark.timing
-def test_a_joint_target_takes_under_a_millisecond():
+def test_a_joint_target_takes_under_a_millisecond(slowness):
     steps = list(follow(start_at(MIDDLE), np.random.default_rng(5).uniform(-1, 1, (200, 4))))
     for _ in range(3):  # other processes may use these cores too
         times = []
@@ -334,7 +334,7 @@ def test_a_joint_target_takes_under_a_millisecond():
             began = time.thread_time()
             ARM.joint_target(measured, reference, action, DOWN, 0.0)
             times.append(time.thread_time() - began)
-        if np.median(times) < 1e-3:
+        if np.median(times) < 1e-3 * slowness():
             return
     pytest.fail(f'{np.median(times) * 1e3:.2f} ms')
 

@@ -249,7 +249,7 @@ def test_bad_input_is_answered_with_a_sentence(call, name, fields, sentence):
     assert not answer.ok and sentence in answer.message and '\n' not in answer.message
 
 
-def test_round_trip(call):
+def test_round_trip(call, slowness):
     reference = joints()
     requests = (
         (names.GET_TOOL_POSE, {'joints': reference}),
@@ -273,7 +273,7 @@ def test_round_trip(call):
             times.append((time.perf_counter() - began) * 1e3)
         median, p90, p99 = np.percentile(times, (50, 90, 99))
         print(f'round trip: median {median:.2f} ms, p90 {p90:.2f} ms, p99 {p99:.2f} ms')
-        if p90 < 3.0:
+        if p90 < 3.0 * slowness():
             return
     pytest.fail(f'round trip p90 {p90:.2f} ms')
 
